@@ -1,0 +1,1 @@
+"""Capacity and cost planning for AI compute."""

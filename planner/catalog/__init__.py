@@ -1,0 +1,1 @@
+"""Facts with sources, read from catalog/."""

@@ -1,0 +1,152 @@
+"""What a model is made of, in the field's standard architecture fields.
+
+A model is an embedding, groups of identical layers (a mixer: attention or state space; then a feed-forward: dense,
+mixture of experts, or none), and a head. Everything the planner computes about a model comes from this record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MixerKind = Literal["attention", "mla", "mamba2", "linear", "none"]
+FeedForwardKind = Literal["dense", "moe", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixer:
+    """Token mixing of a layer.
+
+    attention: ``heads`` query heads, ``kv_heads`` key/value heads, of size ``head_dim``; ``window`` limits the keys
+    seen (sliding or chunked attention), None = all. mla: latent ranks of DeepSeek-V2/V3 (arXiv:2405.04434).
+    mamba2: ``ssm_heads`` x ``ssm_head_dim`` inner channels, ``ssm_state`` state size, ``ssm_groups``, ``conv_kernel``
+    (arXiv:2405.21060). linear: gated delta / linear attention (Qwen3-Next): key and value heads below.
+    """
+
+    kind: MixerKind = "attention"
+    heads: int = 0
+    kv_heads: int = 0
+    head_dim: int = 0
+    v_head_dim: int = 0  # 0 = head_dim
+    window: int | None = None
+    bias: bool = False  # bias on q, k, v (and o when bias_out)
+    bias_out: bool = False
+    qk_norm: bool = False
+    output_gate: bool = False  # q projection also makes an output gate of the same size (Qwen3-Next)
+    sinks: bool = False  # one learned logit per head (gpt-oss)
+    # MLA
+    q_lora_rank: int = 0  # 0 = no query compression
+    kv_lora_rank: int = 0
+    qk_nope_head_dim: int = 0
+    qk_rope_head_dim: int = 0
+    sparse_top_k: int = 0  # keys kept by a sparse indexer (DeepSeek-V3.2), 0 = all
+    index_heads: int = 0
+    index_head_dim: int = 0
+    # state space / linear
+    ssm_heads: int = 0
+    ssm_head_dim: int = 0
+    ssm_state: int = 0
+    ssm_groups: int = 0
+    conv_kernel: int = 0
+    linear_k_heads: int = 0
+    linear_k_head_dim: int = 0
+    linear_v_heads: int = 0
+    linear_v_head_dim: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedForward:
+    """Channel mixing of a layer. ``gated``: three matrices (SwiGLU, GeGLU); otherwise two.
+
+    moe: ``experts`` routed experts of width ``expert_hidden``, ``experts_per_token`` used for each token, plus a dense
+    shared expert of width ``shared_hidden`` in total (0 = none). ``expert_input`` is the width routed experts read
+    when it is not the model's hidden size (latent MoE), 0 = hidden.
+    """
+
+    kind: FeedForwardKind = "dense"
+    hidden: int = 0
+    gated: bool = True
+    bias: bool = False
+    experts: int = 0
+    experts_per_token: int = 0
+    expert_hidden: int = 0
+    expert_input: int = 0
+    shared_hidden: int = 0
+    shared_gate: bool = False  # a scalar gate on the shared expert (Qwen2-MoE)
+    router_bias: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerGroup:
+    """``count`` identical layers."""
+
+    count: int
+    mixer: Mixer
+    feed_forward: FeedForward
+    norms: int = 2  # normalisations of size hidden per layer
+    norm_bias: bool = False  # LayerNorm (weight and bias) instead of RMSNorm
+    parallel: bool = False  # attention and feed-forward in parallel (GPT-J, PaLM, Falcon)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingTables:
+    """Tables of a recommender (DLRM): ``rows`` x ``dim`` each, ``pooling`` look-ups per sample."""
+
+    tables: int
+    rows: int
+    dim: int
+    pooling: float
+
+
+@dataclass(frozen=True, slots=True)
+class VisionTower:
+    """A vision encoder: a plain transformer over patches, and the projector to the language model."""
+
+    layers: int
+    hidden: int
+    heads: int
+    ffn_hidden: int
+    gated: bool = False
+    patch: int = 14
+    tokens_per_image: int = 576
+    other_parameters: int = 0  # patch embedding, positions, merger, projector
+
+
+@dataclass(frozen=True)
+class ModelArch:
+    """A model of the catalog. Parameter counts are of the weights, not of the marketing label."""
+
+    id: str
+    name: str
+    family: str  # llama, qwen, deepseek, gpt, mixtral, gemma, nemotron, dlrm, ...
+    kind: Literal["dense", "moe", "hybrid", "hybrid_moe", "vlm", "recommender"]
+    hidden: int
+    vocab: int
+    groups: tuple[LayerGroup, ...]
+    tied_embeddings: bool = False
+    learned_positions: int = 0
+    max_context: int = 0
+    mtp_layers: int = 0  # multi-token prediction modules (not counted in ``total``)
+    routed_groups_limit: int = 0  # node-limited routing: groups of devices a token may go to, 0 = no limit
+    vision: VisionTower | None = None
+    tables: tuple[EmbeddingTables, ...] = ()
+    bottom_mlp: tuple[int, ...] = ()
+    top_mlp: tuple[int, ...] = ()
+    dense_features: int = 0
+    published_total: float | None = None  # exact published count of parameters, in units (not billions)
+    published_active: float | None = None
+    weights: str = "bf16"  # precision the released weights are stored in
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    as_of: str = ""
+    note: str = ""
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return sum(g.count for g in self.groups)
+
+    @property
+    def is_moe(self) -> bool:
+        """Whether any layer routes tokens to experts."""
+        return any(g.feed_forward.kind == "moe" for g in self.groups)

@@ -1,0 +1,135 @@
+"""The records of the catalog: figures with their provenance, and what they describe.
+
+A figure is never a bare number: it carries its unit, date, source, kind and range. ``None`` means *unknown*:
+not published, not guessed. Code asks ``record.get(field)`` (None when unknown) or ``record.need(field)``
+(raises ``UnknownFigureError``, which an option turns into a line under ``left_out``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal, Self
+
+from planner.errors import UnknownFigureError
+
+FigureKind = Literal["datasheet", "measured", "list_price", "estimate", "assumption"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of the catalog with its provenance. ``value`` is None when unknown."""
+
+    value: float | None
+    unit: str
+    source: str
+    kind: FigureKind
+    as_of: str = ""
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Anything in the catalog: an id, a name, text attributes and figures by field name."""
+
+    KIND: ClassVar[str] = "records"
+
+    id: str
+    name: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    def figure(self, name: str) -> Figure | None:
+        """The figure with its provenance, or None when the record does not have the field."""
+        return self.figures.get(name)
+
+    def get(self, name: str) -> float | None:
+        """The central value of a figure, or None when it is unknown."""
+        found = self.figures.get(name)
+        return None if found is None else found.value
+
+    def need(self, name: str) -> float:
+        """The central value of a figure; raises ``UnknownFigureError`` when it is unknown."""
+        value = self.get(name)
+        if value is None:
+            raise UnknownFigureError(self.KIND, self.id, name)
+        return value
+
+    def text(self, name: str) -> str:
+        """A text attribute, empty when absent."""
+        return self.attributes.get(name, "")
+
+    def with_figures(self, figures: Mapping[str, Figure]) -> Self:
+        """A copy with some figures replaced or added."""
+        return replace(self, figures={**self.figures, **figures})
+
+
+@dataclass(frozen=True)
+class Chip(Record):
+    """An accelerator variant. Air and liquid variants are separate records where their figures differ.
+
+    Rates are dense TFLOPS per chip; bandwidths are one direction per chip.
+    """
+
+    KIND: ClassVar[str] = "chips"
+
+    vendor: str = ""
+    status: str = ""  # volume | limited | announced | roadmap | discontinued
+    cooling: tuple[str, ...] = ()  # ids of cooling options the variant can live in
+    available_from: str | None = None  # "2025-03": first month of delivery, None when unknown
+    export_class: str = ""
+    edge: bool = False  # never goes into a cluster
+
+
+@dataclass(frozen=True)
+class System(Record):
+    """What is bought whole: a server, rack, supernode, pod or named cluster."""
+
+    KIND: ClassVar[str] = "systems"
+
+    vendor: str = ""
+    kind: str = ""  # server | rack | supernode | pod | cluster
+    status: str = ""
+    chip_ids: tuple[str, ...] = ()
+    cooling: tuple[str, ...] = ()  # ids of cooling options
+    available_from: str | None = None
+
+
+@dataclass(frozen=True)
+class Interconnect(Record):
+    """A link, a measured collective, a switch, an optic, or a topology's bill of materials."""
+
+    KIND: ClassVar[str] = "interconnects"
+
+    kind: str = ""  # link | measured | switch | optics | topology
+    vendor: str = ""
+
+
+@dataclass(frozen=True)
+class Cooling(Record):
+    """A way to cool: an option a site can host, plant behind it, or evidence for the figures."""
+
+    KIND: ClassVar[str] = "cooling"
+
+    kind: str = ""  # option | plant | evidence
+
+
+@dataclass(frozen=True)
+class Region(Record):
+    """A place with a tariff, a grid, a build cost and a climate. Figures fall back to ``parent``."""
+
+    KIND: ClassVar[str] = "regions"
+
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class CostItem(Record):
+    """One scalar of facility_costs: its figure is called ``value``."""
+
+    KIND: ClassVar[str] = "costs"
+
+    category: str = ""
+    region: str = ""

@@ -1,0 +1,1 @@
+"""What it costs: capital recovery, energy, operations, rent, carbon."""

@@ -1,0 +1,118 @@
+"""Everything that can go wrong, as data.
+
+    PlannerError                 carries an exit code and a list of problems
+    ├── InputError               2   a file, a field or an argument is wrong; lists every problem found
+    │   └── UnknownFigureError   2   an option needs a catalog figure that nobody has published
+    ├── SolveError               70  a solver failed, or the model is unbounded
+    └── VerificationError        70  a plan did not survive ``verify``; it is never shown as a plan
+
+Exit codes: 0 plan, 2 input, 3 infeasible (with diagnosis), 4 limit reached with a plan,
+5 limit reached without, 70 internal, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+EXIT_OK = 0
+EXIT_INPUT = 2
+EXIT_INFEASIBLE = 3
+EXIT_LIMIT_WITH_PLAN = 4
+EXIT_LIMIT_WITHOUT_PLAN = 5
+EXIT_INTERNAL = 70
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: what, where, what was found, what is allowed, the nearest valid name, one remedy."""
+
+    message: str
+    file: str = ""
+    line: int | None = None
+    path: str = ""
+    found: str = ""
+    allowed: str = ""
+    nearest: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        where = self.file
+        if self.line is not None:
+            where = f"{where}:{self.line}" if where else f"line {self.line}"
+        head = ": ".join(part for part in (where, self.path) if part)
+        text = f"{head}: {self.message}" if head else self.message
+        if self.found:
+            text += f" (found {self.found})"
+        if self.nearest:
+            text += f"; did you mean {self.nearest!r}?"
+        if self.allowed:
+            text += f" Allowed: {self.allowed}."
+        if self.remedy:
+            text += f" {self.remedy}"
+        return text
+
+
+class PlannerError(Exception):
+    """Base of all errors the planner raises on purpose."""
+
+    exit_code: ClassVar[int] = EXIT_INTERNAL
+
+    def __init__(self, problems: str | Problem | Iterable[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = [Problem(problems)]
+        elif isinstance(problems, Problem):
+            problems = [problems]
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class InputError(PlannerError):
+    """Input that cannot be used; every problem of the file at once."""
+
+    exit_code = EXIT_INPUT
+
+
+class UnknownFigureError(InputError):
+    """A figure is ``unknown`` in the catalog and no assumption supplies it."""
+
+    def __init__(self, kind: str, record_id: str, field: str) -> None:
+        self.kind, self.record_id, self.field = kind, record_id, field
+        super().__init__(
+            Problem(
+                f"{kind} {record_id}: {field} is not published",
+                remedy=f"Supply it in the scenario under assume: {{{kind}: {{{record_id}: {{{field}: ...}}}}}}.",
+            )
+        )
+
+
+class SolveError(PlannerError):
+    """The solver failed or the model is unbounded: a fault of the program, not of the input."""
+
+
+class VerificationError(PlannerError):
+    """A plan failed the independent check."""
+
+
+def nearest_name(name: str, allowed: Sequence[str]) -> str:
+    """The allowed name most like ``name``, or an empty string."""
+    found = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.6)
+    return found[0] if found else ""
+
+
+def unknown_name(kind: str, name: str, allowed: Sequence[str], *, path: str = "", file: str = "") -> InputError:
+    """The error for a name that is not in a list of names."""
+    shown = ", ".join(sorted(str(a) for a in allowed)[:12])
+    more = f", ... ({len(allowed)} in all)" if len(allowed) > 12 else ""
+    return InputError(
+        Problem(
+            f"unknown {kind} {name!r}",
+            file=file,
+            path=path,
+            nearest=nearest_name(name, list(allowed)),
+            allowed=(shown + more) or "none",
+        )
+    )

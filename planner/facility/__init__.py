@@ -1,0 +1,1 @@
+"""What that needs around it: power, cooling, failures, spares, space."""

@@ -1,0 +1,1 @@
+"""What joins the chips: topology, tiers, bill of materials."""

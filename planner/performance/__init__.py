@@ -1,0 +1,1 @@
+"""How fast a system computes it: arrays of candidates in, arrays of figures out."""

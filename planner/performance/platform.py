@@ -1,0 +1,34 @@
+"""What the performance model knows of hardware: one (system, chip, cooling) with numbers in SI units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planner.network.tiers import Tier
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A system with one chip variant in one cooling, compiled from the catalog.
+
+    Rates are FLOP/s (or OP/s) dense per chip by precision name (``bf16``, ``fp8``, ``int8``, ``fp4``); memory in bytes
+    and bytes/s. ``system_chips`` is what is bought whole. ``family`` selects calibration
+    (``nvidia_hopper``, ``mtt``, ...). ``comm_core_share`` is sigma of the overlap model: share of compute cores that
+    communication takes (0 where an engine does it, such as the ACE of the S5000).
+    """
+
+    system_id: str
+    chip_id: str
+    cooling_id: str
+    vendor: str
+    family: str
+    peak_flops: Mapping[str, float]
+    memory_bytes: float
+    memory_bandwidth: float
+    host_bandwidth: float
+    tiers: tuple[Tier, ...]
+    system_chips: int
+    server_chips: int
+    comm_core_share: float = 0.15
+    clock_factor: float = 1.0  # of cooling or power cap; multiplies compute rates

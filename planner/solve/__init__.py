@@ -1,0 +1,1 @@
+"""HiGHS, CP-SAT and brute force behind one interface. Knows no chip."""

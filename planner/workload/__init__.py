@@ -1,0 +1,1 @@
+"""What must be computed: FLOPs, bytes, messages, state."""
