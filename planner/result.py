@@ -1,0 +1,347 @@
+"""The answer as data: one plan, JSON in and out, with a schema that ships.
+
+Field names carry their units. ``schema`` names the version of this form; additions keep it, changes raise it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from planner.errors import InputError, Problem
+
+SCHEMA_VERSION = 1
+
+Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
+STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
+
+Role = Literal["train", "serve", "prefill", "decode", "recommend"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Objective(_Part):
+    """What was optimised, what was reached and what is proven about it. All in the objective's own unit."""
+
+    name: str
+    unit: str
+    value: float | None = None
+    bound: float | None = None
+    """No plan of the searched space is better than this."""
+    gap: float | None = None
+    """(value - bound) / value."""
+    priorities: tuple[str, ...] = ()
+    """The lexicographic list, most important first."""
+    values: dict[str, float] = Field(default_factory=dict)
+    """The plan's value of every objective that the planner knows."""
+
+
+class Parallelism(_Part):
+    """How a model is laid over chips. ``dp`` is attention data parallelism in serving."""
+
+    tp: int = 1
+    pp: int = 1
+    vpp: int = 1
+    dp: int = 1
+    ep: int = 1
+    cp: int = 1
+    sp: bool = False
+    micro_batch: int | None = None
+    global_batch: int | None = None
+    zero_stage: int | None = None
+    recompute: Literal["none", "selective", "full"] | None = None
+    schedule: str | None = None
+    batch: int | None = None
+    """Serving: sequences in flight on one replica."""
+    chunk_tokens: int | None = None
+
+
+class Interval(_Part):
+    """An 80% interval and where it comes from."""
+
+    quantity: str
+    low: float
+    high: float
+    basis: str
+
+
+class Predicted(_Part):
+    """What the performance model expects of this deployment. Rates are of the whole deployment."""
+
+    step_time_s: float | None = None
+    tokens_per_s: float | None = None
+    tokens_per_s_per_chip: float | None = None
+    input_tokens_per_s: float | None = None
+    requests_per_s: float | None = None
+    samples_per_s: float | None = None
+    model_tflops_per_chip: float | None = None
+    mfu: float | None = None
+    peak_tflops_per_chip: float | None = None
+    """The dense peak that ``mfu`` divides by."""
+    ettr: float | None = None
+    days: float | None = None
+    """Days of running, failures included."""
+    finish_days: float | None = None
+    """Days from the scenario's start to the end of the run."""
+    ttft_ms: float | None = None
+    tpot_ms: float | None = None
+    latency_ms: float | None = None
+    memory_gb_per_chip: float | None = None
+    memory_limit_gb_per_chip: float | None = None
+    breakdown: dict[str, float] = Field(default_factory=dict)
+    """Seconds of a step (training), or of one request (serving), by cause; sums to the whole."""
+    memory_gb: dict[str, float] = Field(default_factory=dict)
+    """GB per chip by component, of the fullest stage; sums to memory_gb_per_chip."""
+    interval: Interval | None = None
+
+
+class DeploymentPower(_Part):
+    """MW of this deployment. ``it_mw`` and ``facility_mw`` are peaks (provisioning); averages pay for energy."""
+
+    it_mw: float
+    facility_mw: float
+    it_average_mw: float
+    facility_average_mw: float
+    pue: float
+    breakdown_mw: dict[str, float] = Field(default_factory=dict)
+    """Average facility MW by cause; sums to facility_average_mw."""
+
+
+class Cost(_Part):
+    """Money of this deployment over the horizon. ``lines_usd`` sums to ``total_usd``."""
+
+    capex_usd: float
+    opex_usd_per_year: float
+    total_usd: float
+    lines_usd: dict[str, float]
+
+
+class Deployment(_Part):
+    """Some whole systems, at one site from one period on, doing one job of one workload."""
+
+    workload: str
+    role: Role
+    site: str
+    period: str
+    system: str
+    chip: str
+    cooling: str
+    interconnect: str
+    systems: int
+    """Whole systems bought or rented, spares included."""
+    replicas: int
+    """Copies of the unit (a training run is one, serving has many)."""
+    chips: int
+    """Chips that work, without spares."""
+    spares: int
+    """Spare systems among ``systems``."""
+    racks: int
+    acquire: Literal["buy", "rent", "installed"]
+    parallelism: Parallelism
+    precision: str
+    power_cap: float = 1.0
+    predicted: Predicted
+    power: DeploymentPower
+    cost: Cost
+    carbon_t: float
+    water_m3: float
+    network: dict[str, float] = Field(default_factory=dict)
+    """Bill of materials of the cluster network: switches, links, optics, price_usd, power_w."""
+    option: str = ""
+    """Id of the option this deployment counts."""
+
+
+class Totals(_Part):
+    """Sums over deployments."""
+
+    chips: int
+    systems: int
+    racks: int
+    it_mw: float
+    facility_mw: float
+    capex_usd: float
+    opex_usd_per_year: float
+    tco_usd: float
+    usd_per_m_tokens: dict[str, float] = Field(default_factory=dict)
+    """By workload: cost over the horizon divided by tokens processed in it."""
+    carbon_t: float
+    water_m3: float
+
+
+class Binding(_Part):
+    """A limit that binds: what is used, of what, and what one more unit is worth (confirmed by re-solving)."""
+
+    limit: str
+    used: float
+    of: float
+    unit: str
+    worth_per_unit: float | None = None
+    worth_unit: str = ""
+    note: str = ""
+
+
+class Alternative(_Part):
+    """Another plan worth knowing: what changes, what it costs."""
+
+    name: str
+    objective: float | None
+    difference: float | None = None
+    """(alternative - best) / best of the objective."""
+    summary: str
+
+
+class Assumption(_Part):
+    """A figure that nobody has published and that this plan rests on."""
+
+    path: str
+    value: float | str
+    unit: str = ""
+    source: str = ""
+    rests_on_it: tuple[str, ...] = ()
+
+
+class LeftOut(_Part):
+    """An option that did not take part, and why."""
+
+    option: str
+    reason: str
+
+
+class Proof(_Part):
+    """How large the searched space was and who vouches for the answer."""
+
+    candidates: int
+    """Legal combinations that fit in memory and were priced."""
+    enumerated: int
+    options: int
+    pruned: int
+    solver: str
+    bound: float | None = None
+    checked_by: str = ""
+    seconds: float = 0.0
+    seconds_by_room: dict[str, float] = Field(default_factory=dict)
+    columns: int = 0
+    rows: int = 0
+    seed: int = 0
+    threads: int = 1
+    time_limit_s: float = 0.0
+    gap_limit: float = 0.0
+
+
+class Conflict(_Part):
+    """Limits that cannot hold together, in the user's words."""
+
+    limits: tuple[str, ...]
+    message: str
+
+
+class Nearest(_Part):
+    """The smallest change of one limit that makes a plan possible (confirmed by re-solving)."""
+
+    limit: str
+    now: float
+    needed: float
+    unit: str
+    message: str
+    confirmed: bool
+
+
+class Plan(_Part):
+    """A plan, or the reason there is none."""
+
+    schema_version: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+    planner_version: str
+    scenario: str
+    variant: str | None = None
+    start: str
+    periods: tuple[str, ...] = ()
+    horizon_years: float
+    status: Status
+    answer: str
+    """One sentence a person can repeat."""
+    objective: Objective
+    deployments: tuple[Deployment, ...] = ()
+    totals: Totals | None = None
+    binding: tuple[Binding, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    proof: Proof
+    conflicts: tuple[Conflict, ...] = ()
+    nearest: tuple[Nearest, ...] = ()
+    problem_digest: str = ""
+    catalog_digest: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    verified: bool = False
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether there are deployments to act on."""
+        return self.status in STATUS_WITH_PLAN
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as in plan.json."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self) -> str:
+        """The text of plan.json."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write plan.json whole or not at all (temporary file beside it, then rename)."""
+        write_text(path, self.to_json())
+
+    @classmethod
+    def from_json(cls, text: str, file: str = "") -> Plan:
+        """Read plan.json; raises ``InputError`` with every problem."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise InputError(
+                [
+                    Problem(e["msg"], file=file, path=".".join(str(p) for p in e["loc"]), found=repr(e["input"])[:80])
+                    for e in error.errors()
+                ]
+            ) from None
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """Read plan.json; raises ``InputError`` when it is missing or is not a plan."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(Problem(f"cannot read the plan: {error}", file=str(path))) from None
+        return cls.from_json(text, file=str(path))
+
+
+def plan_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of plan.json."""
+    schema = Plan.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "plan"
+    return schema
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; raises ``InputError`` when the place cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as handle:
+            handle.write(text)
+            temporary = Path(handle.name)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(Problem(f"cannot write: {error.strerror or error}", file=str(path))) from None
