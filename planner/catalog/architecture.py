@@ -29,6 +29,7 @@ class Mixer:
     head_dim: int = 0
     v_head_dim: int = 0  # 0 = head_dim
     window: int | None = None
+    chunked: bool = False  # ``window`` is a fixed chunk the query sits in (Llama 4), not a sliding window
     bias: bool = False  # bias on q, k, v (and o when bias_out)
     bias_out: bool = False
     qk_norm: bool = False
@@ -108,7 +109,8 @@ class VisionTower:
     ffn_hidden: int
     gated: bool = False
     patch: int = 14
-    tokens_per_image: int = 576
+    tokens_per_image: int = 576  # tokens the language model sees
+    patches_per_image: int = 576  # patches the tower sees (more than the tokens where patches are merged)
     other_parameters: int = 0  # patch embedding, positions, merger, projector
 
 
@@ -133,6 +135,10 @@ class ModelArch:
     bottom_mlp: tuple[int, ...] = ()
     top_mlp: tuple[int, ...] = ()
     dense_features: int = 0
+    cross_layers: int = (
+        0  # low-rank cross layers of DCNv2 (arXiv:2008.13535) between bottom and top MLP, 0 = dot products
+    )
+    cross_rank: int = 0
     published_total: float | None = None  # exact published count of parameters, in units (not billions)
     published_active: float | None = None
     weights: str = "bf16"  # precision the released weights are stored in

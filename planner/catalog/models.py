@@ -1,0 +1,389 @@
+"""Models from catalog/models/*.yaml: flat fields in the manner of a Hugging Face config, one mapping entry per model.
+
+A model gives its layer fields once; ``layers`` is their number, or a list of groups of which each repeats only the
+fields in which it differs. ``like: other-id`` starts from another model of the same folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from planner.catalog.architecture import EmbeddingTables, FeedForward, LayerGroup, Mixer, ModelArch, VisionTower
+from planner.catalog.yaml_tree import YamlTree, read_yaml
+from planner.errors import InputError, Problem, nearest_name, unknown_name
+
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class LayerFields(_Strict):
+    """Fields of a layer; on a model they are the defaults of its groups."""
+
+    mixer: Literal["attention", "mla", "mamba2", "linear", "none"] = "attention"
+    heads: Size = 0
+    kv_heads: Size = 0  # 0 = heads
+    head_dim: Size = 0  # 0 = hidden / heads
+    v_head_dim: Size = 0
+    window: Count | None = None
+    chunked: bool = False
+    bias: bool = False
+    bias_out: bool = False
+    qk_norm: bool = False
+    output_gate: bool = False
+    sinks: bool = False
+    q_lora_rank: Size = 0
+    kv_lora_rank: Size = 0
+    qk_nope_head_dim: Size = 0
+    qk_rope_head_dim: Size = 0
+    sparse_top_k: Size = 0
+    index_heads: Size = 0
+    index_head_dim: Size = 0
+    ssm_heads: Size = 0
+    ssm_head_dim: Size = 0
+    ssm_state: Size = 0
+    ssm_groups: Size = 0
+    conv_kernel: Size = 0
+    linear_k_heads: Size = 0
+    linear_k_head_dim: Size = 0
+    linear_v_heads: Size = 0
+    linear_v_head_dim: Size = 0
+    feed_forward: Literal["dense", "moe", "none"] | None = None  # None: moe where there are experts
+    ffn: Size = 0
+    gated: bool = True
+    ffn_bias: bool = False
+    experts: Size = 0
+    experts_per_token: Size = 0
+    expert_hidden: Size = 0
+    expert_input: Size = 0
+    shared_hidden: Size = 0
+    shared_gate: bool = False
+    router_bias: bool = False
+    norms: Size | None = None  # None: one before the mixer and one before the feed-forward
+    norm_bias: bool = False
+    parallel: bool = False
+
+
+class GroupFields(LayerFields):
+    """A group of identical layers."""
+
+    count: Count
+
+
+class TablesFields(_Strict):
+    """Embedding tables of a recommender that share rows, width and look-ups per sample."""
+
+    tables: Count = 1
+    rows: Count
+    dim: Count
+    pooling: Annotated[float, Field(gt=0, strict=False)] = 1.0
+
+
+class VisionFields(_Strict):
+    """A vision encoder."""
+
+    layers: Count
+    hidden: Count
+    heads: Count
+    ffn_hidden: Count
+    gated: bool = False
+    patch: Count = 14
+    tokens_per_image: Count = 576
+    patches_per_image: Count = 576
+    other_parameters: Size = 0
+
+
+class ModelFields(LayerFields):
+    """A model as it is written in a file."""
+
+    name: Annotated[str, Field(min_length=1)]
+    family: Annotated[str, Field(min_length=1)]
+    kind: Literal["dense", "moe", "hybrid", "hybrid_moe", "vlm", "recommender"]
+    hidden: Size = 0
+    vocab: Size = 0
+    layers: Size | tuple[GroupFields, ...] = 0
+    tied_embeddings: bool = False
+    learned_positions: Size = 0
+    max_context: Size = 0
+    mtp_layers: Size = 0
+    routed_groups_limit: Size = 0
+    vision: VisionFields | None = None
+    tables: tuple[TablesFields, ...] = ()
+    bottom_mlp: tuple[Count, ...] = ()
+    top_mlp: tuple[Count, ...] = ()
+    dense_features: Size = 0
+    cross_layers: Size = 0
+    cross_rank: Size = 0
+    published_total: Annotated[float, Field(gt=0, strict=False)] | None = None
+    published_active: Annotated[float, Field(gt=0, strict=False)] | None = None
+    weights: Literal["bf16", "fp16", "fp32", "fp8", "int8", "int4", "mxfp4", "nvfp4"] = "bf16"
+    aliases: tuple[str, ...] = ()
+    source: Annotated[str, Field(min_length=1)]
+    as_of: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}){0,2}$")]
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.kind == "recommender":
+            if not self.tables or not self.top_mlp:
+                raise ValueError("a recommender needs tables and top_mlp")
+        elif not self.hidden or not self.vocab or not self.layers:
+            raise ValueError("hidden, vocab and layers are needed")
+        return self
+
+
+_GROUP_NAMES = tuple(LayerFields.model_fields)
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "attention": ("heads", "kv_heads", "head_dim"),
+    "mla": ("heads", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"),
+    "mamba2": ("ssm_heads", "ssm_head_dim", "ssm_state", "ssm_groups", "conv_kernel"),
+    "linear": ("linear_k_heads", "linear_k_head_dim", "linear_v_heads", "linear_v_head_dim", "conv_kernel"),
+    "none": (),
+    "dense": ("ffn",),
+    "moe": ("experts", "experts_per_token", "expert_hidden"),
+}
+
+
+def _group(hidden: int, count: int, v: Mapping[str, Any], where: str) -> LayerGroup:
+    """One group from the merged flat fields. Raises ValueError naming what is missing."""
+    v = dict(v)
+    mixer = v["mixer"]
+    if mixer == "attention":
+        v["kv_heads"] = v["kv_heads"] or v["heads"]
+        v["head_dim"] = v["head_dim"] or (hidden // v["heads"] if v["heads"] else 0)
+    ff = v["feed_forward"] or ("moe" if v["experts"] else "dense" if v["ffn"] else "none")
+    missing = [n for kind in (mixer, ff) for n in _NEEDED[kind] if not v[n]]
+    if missing:
+        raise ValueError(f"{where}a {mixer} layer with {ff} feed-forward needs {', '.join(missing)}")
+    if mixer == "attention" and v["heads"] % v["kv_heads"]:
+        raise ValueError(f"{where}kv_heads {v['kv_heads']} does not divide heads {v['heads']}")
+    if ff == "moe" and v["experts_per_token"] > v["experts"]:
+        raise ValueError(f"{where}experts_per_token {v['experts_per_token']} exceeds experts {v['experts']}")
+    norms = v["norms"] if v["norms"] is not None else (mixer != "none") + (ff != "none")
+    return LayerGroup(
+        count, _mixer(mixer, v), _feed_forward(ff, v), norms=norms, norm_bias=v["norm_bias"], parallel=v["parallel"]
+    )
+
+
+_MIXER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "attention": tuple(
+        [
+            "heads",
+            "kv_heads",
+            "head_dim",
+            "v_head_dim",
+            "window",
+            "chunked",
+            "bias",
+            "bias_out",
+            "qk_norm",
+            "output_gate",
+            "sinks",
+        ]
+    ),
+    "mla": tuple(
+        [
+            "heads",
+            "v_head_dim",
+            "q_lora_rank",
+            "kv_lora_rank",
+            "qk_nope_head_dim",
+            "qk_rope_head_dim",
+            "sparse_top_k",
+            "index_heads",
+            "index_head_dim",
+        ]
+    ),
+    "mamba2": _NEEDED["mamba2"],
+    "linear": _NEEDED["linear"],
+    "none": (),
+}
+
+
+def _mixer(kind: Any, v: Mapping[str, Any]) -> Mixer:
+    return Mixer(kind=kind, **{n: v[n] for n in _MIXER_NAMES[kind]})
+
+
+def _feed_forward(kind: Any, v: Mapping[str, Any]) -> FeedForward:
+    if kind == "none":
+        return FeedForward(kind="none")
+    if kind == "dense":
+        return FeedForward(kind="dense", hidden=v["ffn"], gated=v["gated"], bias=v["ffn_bias"])
+    names = [
+        "experts",
+        "experts_per_token",
+        "expert_hidden",
+        "expert_input",
+        "shared_hidden",
+        "shared_gate",
+        "router_bias",
+    ]
+    return FeedForward(kind="moe", gated=v["gated"], bias=v["ffn_bias"], **{n: v[n] for n in names})
+
+
+def model_from_fields(model_id: str, f: ModelFields) -> ModelArch:
+    """The architecture of validated fields. Raises ValueError when the fields of a layer do not go together."""
+    base = {n: getattr(f, n) for n in _GROUP_NAMES}
+    groups: tuple[LayerGroup, ...] = ()
+    if isinstance(f.layers, tuple):
+        merged = [(g.count, base | {n: getattr(g, n) for n in g.model_fields_set if n != "count"}) for g in f.layers]
+        groups = tuple(_group(f.hidden, c, v, f"layers[{i}]: ") for i, (c, v) in enumerate(merged))
+    elif f.layers:
+        groups = (_group(f.hidden, f.layers, base, ""),)
+    return ModelArch(
+        id=model_id,
+        groups=groups,
+        vision=VisionTower(**f.vision.model_dump()) if f.vision else None,
+        tables=tuple(EmbeddingTables(**t.model_dump()) for t in f.tables),
+        **{n: getattr(f, n) for n in _PLAIN_NAMES},
+    )
+
+
+_PLAIN_NAMES = tuple(n for n in ModelFields.model_fields if n not in {*_GROUP_NAMES, "layers", "vision", "tables"})
+
+
+def _problems(tree: YamlTree, model_id: str, error: ValidationError) -> Iterable[Problem]:
+    for e in error.errors():
+        loc = tuple(p for p in e["loc"] if not (isinstance(p, str) and p.startswith(("int", "tuple", "constrained"))))
+        line, probe = None, (model_id, *loc)
+        while line is None and probe:
+            line, probe = tree.lines.get(probe), probe[:-1]
+        path = ".".join(str(p) for p in (model_id, *loc))
+        found = "" if e["type"] in {"missing", "value_error"} else repr(e["input"])[:60]
+        nearest = ""
+        if e["type"] == "extra_forbidden":
+            known = GroupFields if len(loc) > 1 and loc[0] == "layers" else ModelFields
+            nearest = nearest_name(str(loc[-1]), list(known.model_fields))
+            found = ""
+        message = {"extra_forbidden": "unknown field", "missing": "field is missing"}.get(e["type"], e["msg"])
+        yield Problem(message.removeprefix("Value error, "), tree.file, line, path, found, nearest=nearest)
+
+
+def parse_models(trees: Iterable[YamlTree], known: Mapping[str, ModelArch] | None = None) -> dict[str, ModelArch]:
+    """Models of parsed files by id; a later file replaces an id of an earlier one only across folders.
+
+    ``known`` are models of the folders read before, which ``like`` cannot name but ids may replace. Raises
+    ``InputError`` with every problem of every file.
+    """
+    problems: list[Problem] = []
+    raw: dict[str, tuple[YamlTree, dict[str, Any]]] = {}
+    for tree in trees:
+        if not isinstance(tree.data, dict):
+            problems.append(Problem("a model file maps ids to models", tree.file, 1))
+            continue
+        for model_id, fields in tree.data.items():
+            line = tree.lines.get((model_id,))
+            if not re.fullmatch(r"[a-z0-9][a-z0-9.\-]*", model_id):
+                remedy = "Ids are lower case letters, digits, dots and dashes."
+                problems.append(Problem("not an id", tree.file, line, model_id, remedy=remedy))
+            elif model_id in raw:
+                problems.append(Problem("id is used twice", tree.file, line, model_id, found=raw[model_id][0].file))
+            elif not isinstance(fields, dict):
+                problems.append(Problem("a model is a mapping of fields", tree.file, line, model_id))
+            else:
+                raw[model_id] = (tree, fields)
+    models: dict[str, ModelArch] = dict(known or {})
+    for model_id, (tree, _) in raw.items():
+        try:
+            fields = _resolve(model_id, raw)
+            models[model_id] = model_from_fields(model_id, ModelFields.model_validate(fields))
+        except ValidationError as error:
+            problems.extend(_problems(tree, model_id, error))
+        except InputError as error:
+            problems.extend(error.problems)
+        except ValueError as error:
+            problems.append(Problem(str(error), tree.file, tree.lines.get((model_id,)), model_id))
+    if problems:
+        raise InputError(problems)
+    return models
+
+
+_NOT_INHERITED = frozenset({"name", "aliases", "note", "published_total", "published_active"})
+
+
+def _resolve(model_id: str, raw: Mapping[str, tuple[YamlTree, dict[str, Any]]]) -> dict[str, Any]:
+    """Fields of a model with those of its ``like`` chain below them; lists become tuples."""
+    chain: list[dict[str, Any]] = []
+    seen: list[str] = []
+    current: Any = model_id
+    while True:
+        tree, fields = raw[current]
+        chain.append(fields)
+        seen.append(current)
+        base = fields.get("like")
+        if base is None:
+            break
+        line = tree.lines.get((current, "like"))
+        if base not in raw:
+            near = nearest_name(str(base), list(raw))
+            raise InputError(Problem(f"no model {base!r}", tree.file, line, f"{current}.like", nearest=near))
+        if base in seen:
+            raise InputError(Problem("models are like each other in a circle", tree.file, line, f"{current}.like"))
+        current = base
+    merged: dict[str, Any] = {}
+    for i, fields in reversed(list(enumerate(chain))):
+        merged.update({k: v for k, v in fields.items() if k != "like" and (i == 0 or k not in _NOT_INHERITED)})
+    return {k: _frozen(v) for k, v in merged.items()}
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(v) for v in value)
+    return value
+
+
+def load_models(folder: Path, known: Mapping[str, ModelArch] | None = None) -> dict[str, ModelArch]:
+    """Models of every ``*.yaml`` of ``folder`` by id, over those of ``known``. Raises ``InputError``."""
+    trees: list[YamlTree] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            trees.append(read_yaml(path))
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InputError(problems)
+    return parse_models(trees, known)
+
+
+_SUFFIX = re.compile(r"-(instruct|it|base|chat|hf|bf16|fp8|fp4|nvfp4|mxfp4|int8|int4|awq|gptq|w8a8|w4a16)$")
+
+
+def normal_name(name: str) -> str:
+    """A name as it is compared: lower case, no organisation, a dash for all but letters, digits and dots."""
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower().rsplit("/", 1)[-1]).strip("-")
+
+
+def model_index(models: Mapping[str, ModelArch]) -> dict[str, str]:
+    """Normal names to ids: ids first, then aliases, then display names."""
+    index: dict[str, str] = {normal_name(i): i for i in models}
+    for pick in (lambda m: m.aliases, lambda m: (m.name,)):
+        for model in models.values():
+            for alias in pick(model):
+                index.setdefault(normal_name(alias), model.id)
+    return index
+
+
+def find_model(models: Mapping[str, ModelArch], name: str) -> ModelArch:
+    """The model called ``name`` by id, alias or display name, whatever the case; a suffix such as -Instruct or -FP8
+    is dropped when the whole name is unknown. Raises ``InputError`` with the nearest name."""
+    if name in models:
+        return models[name]
+    index = model_index(models)
+    key = normal_name(name)
+    while key not in index and (match := _SUFFIX.search(key)):
+        key = key[: match.start()]
+    if key in index:
+        return models[index[key]]
+    error = unknown_name("model", name, sorted(models))
+    near = nearest_name(normal_name(name), list(index))
+    problem = error.problems[0]
+    raise InputError(Problem(problem.message, nearest=index.get(near, near), allowed=problem.allowed))

@@ -1,0 +1,257 @@
+"""A layer as the matrices and state it is made of: what the performance model multiplies, moves and stores.
+
+Every count here is of one layer of a group. Sources: attention and feed-forward, arXiv:1706.03762 and 2002.05202;
+grouped queries, 2305.13245; latent attention (MLA), 2405.04434; sparse indexer, DeepSeek-V3.2; Mamba-2, 2405.21060;
+gated delta rule, 2412.06464; latent experts, Nemotron 3 Super.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from planner.catalog.architecture import FeedForward, LayerGroup, Mixer, ModelArch
+
+Shard = Literal["column", "row", "none"]
+
+# FLOPs of one recurrent step per state element: decay (1), outer product added (3), read-out (2), skip (1).
+# The same 7 as Megatron-LM counts for Mamba-2; the gated delta rule: decay 1, prediction 2, update 2, read-out 2.
+SCAN_FLOPS_PER_STATE_ELEMENT = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gemm:
+    """One weight matrix applied to a token: ``k`` inputs, ``n`` outputs, so 2*n*k FLOPs and n*k weights.
+
+    ``shard`` is how tensor parallelism cuts it: ``column`` (outputs), ``row`` (inputs), ``none`` (replicated).
+    Matrices that frameworks fuse are one Gemm (q, k and v; gate and up).
+    """
+
+    name: str
+    n: int
+    k: int
+    shard: Shard
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.n * self.k
+
+    @property
+    def flops(self) -> int:
+        """Forward FLOPs per token."""
+        return 2 * self.n * self.k
+
+
+@dataclass(frozen=True, slots=True)
+class LayerProfile:
+    """One layer of a group.
+
+    gemms: every non-routed matrix (attention projections, dense or shared feed-forward, router, state-space
+    projections); expert_gemms: those of ONE routed expert. dense_params: all parameters that are not in routed
+    experts, norms and biases included; routed_params: of all routed experts together.
+    score_dim: attention core, forward, is 2*score_dim FLOPs per (query, key) pair = heads*(qk_dim + v_dim).
+    kv_elements: cache elements per token of context; state_elements: per sequence, whatever its length.
+    scan_flops: forward FLOPs per token of the scan and its convolution.
+    """
+
+    group: int
+    count: int
+    gemms: tuple[Gemm, ...]
+    expert_gemms: tuple[Gemm, ...]
+    dense_params: int
+    routed_params: int
+    experts: int
+    experts_per_token: int
+    score_dim: int
+    window: int | None
+    kv_elements: int
+    state_elements: int
+    scan_flops: float
+    chunked: bool = False  # ``window`` is a fixed chunk, not sliding
+    decode_score_dim: int = 0  # score_dim when decoding: MLA attends in the latent space (weights absorbed)
+    sparse_top_k: int = 0  # keys a sparse indexer keeps (the cache still holds all), 0 = all
+    index_score_dim: int = 0  # indexer FLOPs, forward, per (query, key) pair = 2 * index_score_dim, over all keys
+    expert_input: int = (
+        0  # width of a token as it travels to a routed expert (hidden unless latent MoE), 0 = no experts
+    )
+
+    @property
+    def gemm_weights(self) -> int:
+        """Weights of the non-routed matrices."""
+        return sum(g.weights for g in self.gemms)
+
+    @property
+    def expert_weights(self) -> int:
+        """Weights of one routed expert."""
+        return sum(g.weights for g in self.expert_gemms)
+
+    @property
+    def active_gemm_weights(self) -> int:
+        """Weights a token is multiplied with."""
+        return self.gemm_weights + self.experts_per_token * self.expert_weights
+
+
+@dataclass(frozen=True, slots=True)
+class _Mixing:
+    gemms: tuple[Gemm, ...] = ()
+    extra: int = 0  # parameters outside the matrices
+    score_dim: int = 0
+    decode_score_dim: int = 0
+    index_score_dim: int = 0
+    kv: int = 0
+    state: int = 0
+    scan: float = 0.0
+
+
+def _attention(m: Mixer, hidden: int) -> _Mixing:
+    v = m.v_head_dim or m.head_dim
+    q_out = m.heads * m.head_dim
+    kv = m.kv_heads * (m.head_dim + v)
+    qkv_out = q_out * (2 if m.output_gate else 1) + kv
+    extra = (qkv_out if m.bias else 0) + (hidden if m.bias_out else 0)
+    extra += (2 * m.head_dim if m.qk_norm else 0) + (m.heads if m.sinks else 0)
+    score = m.heads * (m.head_dim + v)
+    gemms = (Gemm("qkv", qkv_out, hidden, "column"), Gemm("out", hidden, m.heads * v, "row"))
+    return _Mixing(gemms, extra, score, score, kv=kv)
+
+
+def _mla(m: Mixer, hidden: int) -> _Mixing:
+    qk = m.qk_nope_head_dim + m.qk_rope_head_dim
+    v = m.v_head_dim
+    gemms: list[Gemm] = []
+    extra = m.kv_lora_rank  # norm of the latent
+    if m.q_lora_rank:
+        gemms += [
+            Gemm("q_down", m.q_lora_rank, hidden, "none"),
+            Gemm("q_up", m.heads * qk, m.q_lora_rank, "column"),
+        ]
+        extra += m.q_lora_rank
+    else:
+        gemms.append(Gemm("q", m.heads * qk, hidden, "column"))
+    gemms += [
+        Gemm("kv_down", m.kv_lora_rank + m.qk_rope_head_dim, hidden, "none"),
+        Gemm("kv_up", m.heads * (m.qk_nope_head_dim + v), m.kv_lora_rank, "column"),
+        Gemm("out", hidden, m.heads * v, "row"),
+    ]
+    kv = m.kv_lora_rank + m.qk_rope_head_dim
+    index = 0
+    if m.index_heads:
+        index = m.index_heads * m.index_head_dim
+        gemms += [
+            Gemm("index_q", index, m.q_lora_rank or hidden, "none"),
+            Gemm("index_k", m.index_head_dim, hidden, "none"),
+            Gemm("index_weights", m.index_heads, hidden, "none"),
+        ]
+        extra += 2 * m.index_head_dim  # LayerNorm of the index key
+        kv += m.index_head_dim
+    decode = m.heads * (2 * m.kv_lora_rank + m.qk_rope_head_dim)
+    return _Mixing(tuple(gemms), extra, m.heads * (qk + v), decode, index, kv=kv)
+
+
+def _mamba2(m: Mixer, hidden: int) -> _Mixing:
+    inner = m.ssm_heads * m.ssm_head_dim
+    conv = inner + 2 * m.ssm_groups * m.ssm_state
+    gemms = (Gemm("in", inner + conv + m.ssm_heads, hidden, "column"), Gemm("out", hidden, inner, "row"))
+    extra = conv * (m.conv_kernel + 1) + 3 * m.ssm_heads + inner  # convolution; A, D, dt bias; gated norm
+    state = inner * m.ssm_state
+    scan = SCAN_FLOPS_PER_STATE_ELEMENT * state + 2.0 * conv * m.conv_kernel
+    return _Mixing(gemms, extra, state=state + conv * m.conv_kernel, scan=scan)
+
+
+def _linear(m: Mixer, hidden: int) -> _Mixing:
+    keys = m.linear_k_heads * m.linear_k_head_dim
+    values = m.linear_v_heads * m.linear_v_head_dim
+    conv = 2 * keys + values
+    gemms = (
+        Gemm("in", conv + values, hidden, "column"),  # q, k, v and the output gate z
+        Gemm("decay", 2 * m.linear_v_heads, hidden, "column"),  # b (write strength) and a (decay)
+        Gemm("out", hidden, values, "row"),
+    )
+    extra = conv * m.conv_kernel + 2 * m.linear_v_heads + m.linear_v_head_dim
+    state = m.linear_v_heads * m.linear_k_head_dim * m.linear_v_head_dim
+    scan = SCAN_FLOPS_PER_STATE_ELEMENT * state + 2.0 * conv * m.conv_kernel
+    return _Mixing(gemms, extra, state=state + conv * m.conv_kernel, scan=scan)
+
+
+def _mixing(m: Mixer, hidden: int) -> _Mixing:
+    match m.kind:
+        case "attention":
+            return _attention(m, hidden)
+        case "mla":
+            return _mla(m, hidden)
+        case "mamba2":
+            return _mamba2(m, hidden)
+        case "linear":
+            return _linear(m, hidden)
+        case "none":
+            return _Mixing()
+
+
+def _mlp(prefix: str, width: int, hidden: int, gated: bool) -> tuple[Gemm, ...]:
+    up = (
+        Gemm(f"{prefix}gate_up", 2 * width, hidden, "column") if gated else Gemm(f"{prefix}up", width, hidden, "column")
+    )
+    return (up, Gemm(f"{prefix}down", hidden, width, "row"))
+
+
+def _bias(gemms: tuple[Gemm, ...]) -> int:
+    return sum(g.n for g in gemms)
+
+
+def _feed_forward(f: FeedForward, hidden: int) -> tuple[tuple[Gemm, ...], tuple[Gemm, ...], int, int]:
+    """Dense matrices, matrices of one routed expert, other dense parameters, parameters of one routed expert."""
+    if f.kind == "none":
+        return (), (), 0, 0
+    if f.kind == "dense":
+        gemms = _mlp("", f.hidden, hidden, f.gated)
+        return gemms, (), _bias(gemms) if f.bias else 0, 0
+    latent = f.expert_input or hidden
+    expert = _mlp("expert_", f.expert_hidden, latent, f.gated)
+    dense: tuple[Gemm, ...] = (Gemm("router", f.experts, hidden, "none"),)
+    extra = f.experts if f.router_bias else 0
+    if latent != hidden:
+        dense += (Gemm("latent_down", latent, hidden, "none"), Gemm("latent_up", hidden, latent, "none"))
+    if f.shared_hidden:
+        shared = _mlp("shared_", f.shared_hidden, hidden, f.gated)
+        dense += shared
+        extra += _bias(shared) if f.bias else 0
+    if f.shared_gate:
+        dense += (Gemm("shared_gate", 1, hidden, "none"),)
+    one = sum(g.weights for g in expert) + (_bias(expert) if f.bias else 0)
+    return dense, expert, extra, one
+
+
+def layer_profile(group: LayerGroup, hidden: int, index: int = 0) -> LayerProfile:
+    """The profile of one layer of ``group`` in a model of width ``hidden``."""
+    mix = _mixing(group.mixer, hidden)
+    ff, expert, ff_extra, one_expert = _feed_forward(group.feed_forward, hidden)
+    gemms = mix.gemms + ff
+    norms = group.norms * hidden * (2 if group.norm_bias else 1)
+    moe = group.feed_forward.kind == "moe"
+    experts = group.feed_forward.experts if moe else 0
+    return LayerProfile(
+        group=index,
+        count=group.count,
+        gemms=gemms,
+        expert_gemms=expert,
+        dense_params=sum(g.weights for g in gemms) + mix.extra + ff_extra + norms,
+        routed_params=experts * one_expert,
+        experts=experts,
+        experts_per_token=group.feed_forward.experts_per_token if moe else 0,
+        score_dim=mix.score_dim,
+        window=group.mixer.window,
+        kv_elements=mix.kv,
+        state_elements=mix.state,
+        scan_flops=mix.scan,
+        chunked=group.mixer.chunked,
+        decode_score_dim=mix.decode_score_dim,
+        sparse_top_k=group.mixer.sparse_top_k,
+        index_score_dim=mix.index_score_dim,
+        expert_input=(group.feed_forward.expert_input or hidden) if moe else 0,
+    )
+
+
+def layer_profiles(model: ModelArch) -> tuple[LayerProfile, ...]:
+    """One profile per layer group of ``model``, in the order of ``model.groups`` (empty for a recommender)."""
+    return tuple(layer_profile(group, model.hidden, i) for i, group in enumerate(model.groups))
