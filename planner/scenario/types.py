@@ -1,0 +1,333 @@
+"""The scenario: what a person asks. One record, whole and checked; every field says its unit.
+
+Nothing here reads files (``reader``), knows the catalog (``check``) or a solver.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from planner.scenario.base import Finding, Month, Name, Part, month_index, month_name, report, unit
+from planner.scenario.site import Site
+from planner.scenario.workloads import Workload
+
+SCENARIO_VERSION = 1
+"""The version of the file format this program reads."""
+
+Objective = Literal["cost", "time", "power", "carbon", "throughput"]
+Figures = dict[str, dict[str, float]]
+"""{record id: {field: figure}}"""
+
+
+class Finance(Part):
+    """Money over time."""
+
+    discount_rate: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Real discount rate a year; none: the catalog's cost of capital.",
+        json_schema_extra=unit("fraction/year", looks_like="percent"),
+    )
+
+
+class Hardware(Part):
+    """Which systems compete. Without any of these, everything in the catalog that can be bought does."""
+
+    systems: tuple[str, ...] = Field(
+        default=(), description="Ids of systems; a system sold with several chip variants competes in all of them."
+    )
+    vendors: tuple[str, ...] = Field(default=(), description="Only chips of these vendors.")
+    exclude: tuple[str, ...] = Field(default=(), description="Ids of systems or chips to leave out.")
+    deliverable_by: Month | None = Field(default=None, description="Only what is delivered by this month.")
+    export: Literal["none", "cn", "us"] = Field(
+        default="none",
+        description="Where it will stand, for export rules: cn leaves out what may not be sold to China, "
+        "us what may not be used in the US; none applies no rule.",
+    )
+    acquire: tuple[Literal["buy", "rent"], ...] = Field(
+        default=("buy",), min_length=1, description="Ways to get systems. Rented ones stand elsewhere: no site power or racks."
+    )
+
+
+class Limits(Part):
+    """Limits over the whole plan. What is left out does not limit."""
+
+    capex_usd: float | None = Field(
+        default=None, gt=0, description="Money spent on buying and building.", json_schema_extra=unit("USD")
+    )
+    cost_usd: float | None = Field(
+        default=None, gt=0, description="Total cost of ownership over the horizon.", json_schema_extra=unit("USD")
+    )
+    opex_usd_per_year: float | None = Field(
+        default=None, gt=0, description="Running cost of a year.", json_schema_extra=unit("USD/year")
+    )
+    chips: int | None = Field(default=None, ge=1, description="Chips in all.", json_schema_extra=unit("chips"))
+    power_mw: float | None = Field(
+        default=None,
+        gt=0,
+        le=50_000,
+        description="Power at the meters of all sites together.",
+        json_schema_extra=unit("MW", looks_like="kW"),
+    )
+    carbon_t_per_year: float | None = Field(
+        default=None, gt=0, description="Carbon of a year, embodied share included.", json_schema_extra=unit("t CO2e/year")
+    )
+    water_m3_per_year: float | None = Field(
+        default=None, gt=0, description="Water of a year.", json_schema_extra=unit("m3/year")
+    )
+
+
+class Assumptions(Part):
+    """Figures the catalog calls unknown, or that the asker knows better: {kind: {id: {field: figure}}}."""
+
+    chips: Figures = Field(default={}, description="{chip id: {field: figure}}")
+    systems: Figures = Field(default={}, description="{system id: {field: figure}}")
+    interconnects: Figures = Field(default={}, description="{link id: {field: figure}}")
+    cooling: Figures = Field(default={}, description="{cooling id: {field: figure}}")
+    regions: Figures = Field(default={}, description="{region id: {field: figure}}")
+    costs: Figures = Field(default={}, description="{cost id: {value: figure}}")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {kind: _read_figures(records) for kind, records in data.items()}
+
+    def as_mapping(self) -> dict[str, Figures]:
+        """What ``Catalog.with_assumptions`` takes: only the kinds that have any."""
+        return {kind: getattr(self, kind) for kind in type(self).model_fields if getattr(self, kind)}
+
+
+def _read_figures(records: Any) -> Any:
+    from planner.scenario.base import parse_number
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            number = parse_number(value)
+            return value if number is None else number
+        return value
+
+    if not isinstance(records, Mapping):
+        return records
+    return {
+        key: {name: read(value) for name, value in fields.items()} if isinstance(fields, Mapping) else fields
+        for key, fields in records.items()
+    }
+
+
+class Solve(Part):
+    """How to solve, not what: no part of a problem's identity."""
+
+    gap: float = Field(
+        default=0.001,
+        ge=0,
+        lt=1,
+        description="Relative gap at which a plan is good enough.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    time_limit_s: float = Field(
+        default=120, gt=0, le=1e6, description="Longest a solve may take.", json_schema_extra=unit("s")
+    )
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="Solver threads; none: as many as there are cores.",
+        json_schema_extra=unit("threads"),
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of the solver.")
+    reproducible: bool = Field(
+        default=False, description="One thread, fixed order, work limits instead of a clock: the same plan every time."
+    )
+    backend: Literal["auto", "highs", "cpsat", "split", "brute"] = Field(
+        default="auto", description="Solver; auto: whole where small, split where not."
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where each part of a scenario stands in its file, for messages. Never a part of the question: all are equal."""
+
+    file: str = ""
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def line(self, path: tuple[str | int, ...]) -> int | None:
+        """The line of a path, or of the nearest part above it that has one."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                return self.lines[path[:end]]
+        return None
+
+
+class Scenario(Part):
+    """What a person asks the planner: workloads to run, where they may stand, what limits them, what is best."""
+
+    name: str = Field(min_length=1, max_length=200, description="What the scenario is called.")
+    description: str = Field(default="", max_length=10_000, description="The question in a sentence or two.")
+    version: int = Field(default=SCENARIO_VERSION, ge=1, description="Version of the file format.")
+    start: Month = Field(description="Month the plan begins; the first of `periods` where those are given.")
+    objective: tuple[Objective, ...] = Field(
+        default=("cost",),
+        min_length=1,
+        description="What is best: cost, time, power, carbon or throughput. A list is lexicographic.",
+    )
+    horizon_years: float = Field(
+        default=4, gt=0, le=40, description="Years the plan covers from `start`.", json_schema_extra=unit("years")
+    )
+    periods: tuple[Month, ...] = Field(
+        default=(), description="First month of each period of a staged plan; none: one period, the horizon."
+    )
+    finance: Finance = Field(default=Finance(), description="Money over time.")
+    sites: tuple[Site, ...] = Field(min_length=1, description="Where hardware may stand.")
+    hardware: Hardware = Field(default=Hardware(), description="Which systems compete.")
+    limits: Limits = Field(default=Limits(), description="Limits over the whole plan.")
+    assume: Assumptions = Field(
+        default=Assumptions(), description="Figures supplied by hand; the plan lists them beside its result."
+    )
+    workloads: tuple[Workload, ...] = Field(min_length=1, description="What must be computed.")
+    overrides: dict[str, dict[str, Any]] = Field(
+        default={}, description="Named deltas: {name: {dot.path: value}}; `include: [other]` takes another one in."
+    )
+    variants: dict[str, tuple[str, ...]] = Field(
+        default={}, description="{name: [override, ...]}: applied in order, later wins."
+    )
+    outcomes: dict[str, Any] = Field(default={}, description="Uncertainty: kept as it stands, for the fleet optimizer.")
+    solve: Solve = Field(default=Solve(), description="How to solve.")
+
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorter_forms(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        data = dict(data)
+        periods = data.get("periods")
+        if data.get("start") is None and isinstance(periods, list | tuple) and periods:
+            data["start"] = periods[0]
+        variants = data.get("variants")
+        if isinstance(variants, Mapping):
+            data["variants"] = {
+                name: (refs,) if isinstance(refs, str) else tuple(refs) if isinstance(refs, list) else refs
+                for name, refs in variants.items()
+            }
+        return data
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        findings: list[Finding] = []
+        if self.version > SCENARIO_VERSION:
+            findings.append(
+                Finding(
+                    ("version",),
+                    f"is newer than this planner, which reads version {SCENARIO_VERSION}",
+                    found=str(self.version),
+                    remedy="Update the planner.",
+                )
+            )
+        findings += _repeated("sites", [s.name for s in self.sites])
+        findings += _repeated("workloads", [w.name for w in self.workloads])
+        for i, goal in enumerate(self.objective):
+            if goal in self.objective[:i]:
+                findings.append(Finding(("objective", i), f"{goal} is listed twice"))
+        findings += self._time_findings()
+        report(findings)
+        return self
+
+    def _time_findings(self) -> list[Finding]:
+        findings: list[Finding] = []
+        first, end = month_index(self.start), self._end
+        if self.periods and self.periods[0] != self.start:
+            findings.append(
+                Finding(("periods", 0), f"the first period is not the start ({self.start})", found=self.periods[0])
+            )
+        for i in range(1, len(self.periods)):
+            if month_index(self.periods[i]) <= month_index(self.periods[i - 1]):
+                findings.append(
+                    Finding(("periods", i), f"is not after the period before it ({self.periods[i - 1]})", self.periods[i])
+                )
+        if self.periods and month_index(self.periods[-1]) >= end:
+            findings.append(
+                Finding(
+                    ("periods", len(self.periods) - 1),
+                    f"begins after the horizon ends ({month_name(round(end))})",
+                    found=self.periods[-1],
+                    remedy="Raise horizon_years.",
+                )
+            )
+        for i, workload in enumerate(self.workloads):
+            begins = getattr(workload, "start", None)
+            if begins is not None and not first <= month_index(begins) < end:
+                findings.append(
+                    Finding(
+                        ("workloads", i, "start"),
+                        "is outside the plan",
+                        found=begins,
+                        allowed=f"{self.start} up to {month_name(round(end))}",
+                    )
+                )
+        for i, site in enumerate(self.sites):
+            for j, block in enumerate(site.installed):
+                if block.since is not None and month_index(block.since) > first:
+                    findings.append(
+                        Finding(
+                            ("sites", i, "installed", j, "since"),
+                            f"is after the plan begins ({self.start}): what stands there must stand there already",
+                            found=block.since,
+                        )
+                    )
+        return findings
+
+    @property
+    def _end(self) -> float:
+        return month_index(self.start) + 12 * self.horizon_years
+
+    @property
+    def period_starts(self) -> tuple[str, ...]:
+        """First month of each period; one period where none are given."""
+        return self.periods or (self.start,)
+
+    @property
+    def period_years(self) -> tuple[float, ...]:
+        """Length of each period in years; they sum to ``horizon_years``."""
+        edges = [*(float(month_index(p)) for p in self.period_starts), self._end]
+        return tuple((b - a) / 12 for a, b in zip(edges[:-1], edges[1:], strict=True))
+
+    @property
+    def source(self) -> Source:
+        """Where the parts of the scenario stand in its file; empty where it came from no file."""
+        return self._source
+
+    def with_source(self, source: Source) -> Self:
+        """The same scenario that knows its file."""
+        copy = self.model_copy()
+        copy._source = source
+        return copy
+
+
+def _repeated(section: str, names: list[str]) -> list[Finding]:
+    counts = Counter(names)
+    findings = []
+    for i, name in enumerate(names):
+        if counts[name] > 1 and name in names[:i]:
+            findings.append(
+                Finding(
+                    (section, i, "name"),
+                    f"{name!r} is the name of another of the {section}",
+                    remedy="Every name must be its own: rename one.",
+                )
+            )
+    return findings
+
+
+__all__ = ["SCENARIO_VERSION", "Assumptions", "Finance", "Hardware", "Limits", "Name", "Scenario", "Solve", "Source"]

@@ -1,0 +1,262 @@
+"""What must be computed: training runs, serving loads, recommenders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from planner.scenario.base import Finding, Month, Name, Part, Precision, parse_number, report, unit
+
+
+class ChipRange(Part):
+    """How many chips a workload may use. A single number in the file stands for exactly that many."""
+
+    min: int | None = Field(default=None, ge=1, description="At least.", json_schema_extra=unit("chips"))
+    max: int | None = Field(default=None, ge=1, description="At most.", json_schema_extra=unit("chips"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _exact(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            data = parse_number(data) or data
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            return {"min": data, "max": data}
+        return data
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.min is None and self.max is None:
+            report([Finding((), "gives neither min nor max", allowed="a number, {min: ..}, {max: ..} or both")])
+        if self.min is not None and self.max is not None and self.min > self.max:
+            report([Finding(("min",), f"min is above max ({self.max})", found=str(self.min))])
+        return self
+
+
+class Parallelism(Part):
+    """Degrees fixed by hand. What is left out is searched."""
+
+    tp: int | None = Field(default=None, ge=1, description="Tensor parallelism.", json_schema_extra=unit("chips"))
+    pp: int | None = Field(default=None, ge=1, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages"))
+    vpp: int | None = Field(
+        default=None, ge=1, description="Interleaved stages per pipeline rank.", json_schema_extra=unit("stages")
+    )
+    dp: int | None = Field(default=None, ge=1, description="Data parallelism: replicas.", json_schema_extra=unit("replicas"))
+    cp: int | None = Field(default=None, ge=1, description="Context parallelism.", json_schema_extra=unit("chips"))
+    ep: int | None = Field(default=None, ge=1, description="Expert parallelism.", json_schema_extra=unit("chips"))
+    micro_batch: int | None = Field(
+        default=None, ge=1, description="Sequences in a micro-batch.", json_schema_extra=unit("sequences")
+    )
+    zero_stage: int | None = Field(default=None, ge=0, le=3, description="ZeRO/FSDP stage, 0 to 3.")
+    recompute: Literal["none", "selective", "full"] | None = Field(default=None, description="Activation recompute.")
+
+
+class ServingParallelism(Part):
+    """Degrees of a serving replica fixed by hand. What is left out is searched."""
+
+    tp: int | None = Field(default=None, ge=1, description="Tensor parallelism.", json_schema_extra=unit("chips"))
+    pp: int | None = Field(default=None, ge=1, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages"))
+    ep: int | None = Field(default=None, ge=1, description="Expert parallelism.", json_schema_extra=unit("chips"))
+    attention_dp: int | None = Field(
+        default=None, ge=1, description="Data parallelism of attention.", json_schema_extra=unit("replicas")
+    )
+
+
+_PRECISION = (
+    "Number formats in order of preference: each chip uses the first it has. Text or a list of "
+    "bf16, fp16, fp8, fp4, int8, tf32."
+)
+
+
+class Training(Part):
+    """A training run: so many tokens through a model."""
+
+    kind: Literal["training"] = Field(description="`training`")
+    name: Name = Field(description="Name of the workload, unique in the file.")
+    model: str = Field(description="Id of a model of the catalog.")
+    tokens: float = Field(
+        ge=1e6,
+        le=1e16,
+        description="Tokens to train on, in units (14.8e12, not 14.8).",
+        json_schema_extra=unit("tokens", looks_like="billions or trillions"),
+    )
+    sequence_length: int = Field(
+        ge=1, le=10_000_000, description="Tokens in a training sequence.", json_schema_extra=unit("tokens")
+    )
+    global_batch: int = Field(
+        ge=1,
+        le=10_000_000,
+        description="Sequences (not tokens) in one optimiser step.",
+        json_schema_extra=unit("sequences", looks_like="tokens"),
+    )
+    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
+    finish_within_days: float | None = Field(
+        default=None,
+        gt=0,
+        le=36500,
+        description="Longest the run may take, failures included; none: the horizon.",
+        json_schema_extra=unit("days"),
+    )
+    start: Month | None = Field(default=None, description="Earliest month the run may begin; none: the scenario's start.")
+    chips: ChipRange | None = Field(
+        default=None, description="Chips of the job: a number for exactly that many, or {min, max}.",
+        json_schema_extra=unit("chips"),
+    )
+    mfu: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Model FLOPs utilisation to use instead of the performance model's.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    parallelism: Parallelism = Field(default=Parallelism(), description="Degrees fixed by hand; the rest is searched.")
+    checkpoint_interval_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e7,
+        description="Time between checkpoints; none: the best one for the failure rate.",
+        json_schema_extra=unit("s"),
+    )
+
+
+class Serving(Part):
+    """A serving load: so many requests a second at a latency."""
+
+    kind: Literal["serving"] = Field(description="`serving`")
+    name: Name = Field(description="Name of the workload, unique in the file.")
+    model: str = Field(description="Id of a model of the catalog.")
+    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
+    kv_precision: Precision | None = Field(default=None, description="Number format of the KV cache; none: bf16.")
+    input_tokens: int = Field(ge=1, le=10_000_000, description="Prompt length (ISL), mean.", json_schema_extra=unit("tokens"))
+    output_tokens: int = Field(ge=1, le=10_000_000, description="Answer length (OSL), mean.", json_schema_extra=unit("tokens"))
+    requests_per_s: float = Field(
+        gt=0, le=1e8, description="Requests that must be answered, at the peak.", json_schema_extra=unit("requests/s")
+    )
+    ttft_ms: float | None = Field(
+        default=None,
+        ge=1,
+        le=3.6e6,
+        description="Limit on the time to the first token; none: no limit.",
+        json_schema_extra=unit("ms", looks_like="seconds"),
+    )
+    tpot_ms: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=6e5,
+        description="Limit on the time per output token after the first; none: no limit.",
+        json_schema_extra=unit("ms", looks_like="seconds"),
+    )
+    percentile: float = Field(
+        default=95,
+        ge=1,
+        lt=100,
+        description="Percentile of requests that must meet the latency limits.",
+        json_schema_extra=unit("percent", looks_like="a fraction"),
+    )
+    cached_prefix: float = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="Share of prompt tokens whose keys and values are cached already.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    disaggregated: Literal["auto", "never", "always"] = Field(
+        default="auto", description="Whether prefill and decode run on separate replicas; auto: whichever is better."
+    )
+    utilisation: float = Field(
+        default=0.85,
+        gt=0,
+        le=1,
+        description="Largest share of a replica's throughput to plan with.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    chips: ChipRange | None = Field(
+        default=None, description="Chips of the whole deployment: a number for exactly that many, or {min, max}.",
+        json_schema_extra=unit("chips"),
+    )
+    parallelism: ServingParallelism = Field(
+        default=ServingParallelism(), description="Degrees fixed by hand; the rest is searched."
+    )
+
+
+class Recommendation(Part):
+    """A recommender, trained or served."""
+
+    kind: Literal["recommendation"] = Field(description="`recommendation`")
+    name: Name = Field(description="Name of the workload, unique in the file.")
+    model: str = Field(description="Id of a recommender of the catalog.")
+    mode: Literal["training", "serving"] = Field(description="What is planned: training or serving.")
+    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
+    samples: float | None = Field(
+        default=None,
+        ge=1,
+        le=1e18,
+        description="Samples to train on (mode: training).",
+        json_schema_extra=unit("samples"),
+    )
+    global_batch: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        description="Samples in one step (mode: training); served, the largest batch of a forward pass.",
+        json_schema_extra=unit("samples"),
+    )
+    finish_within_days: float | None = Field(
+        default=None,
+        gt=0,
+        le=36500,
+        description="Longest the training may take; none: the horizon.",
+        json_schema_extra=unit("days"),
+    )
+    samples_per_s: float | None = Field(
+        default=None, gt=0, le=1e12, description="Samples to score (mode: serving).", json_schema_extra=unit("samples/s")
+    )
+    latency_ms: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=6e5,
+        description="Limit on the time of one scored batch (mode: serving); none: no limit.",
+        json_schema_extra=unit("ms", looks_like="seconds"),
+    )
+    percentile: float = Field(
+        default=95,
+        ge=1,
+        lt=100,
+        description="Percentile that must meet latency_ms.",
+        json_schema_extra=unit("percent", looks_like="a fraction"),
+    )
+    utilisation: float = Field(
+        default=0.85,
+        gt=0,
+        le=1,
+        description="Largest share of a replica's throughput to plan with (mode: serving).",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    start: Month | None = Field(default=None, description="Earliest month it may begin; none: the scenario's start.")
+    chips: ChipRange | None = Field(
+        default=None, description="Chips: a number for exactly that many, or {min, max}.", json_schema_extra=unit("chips")
+    )
+
+    @model_validator(mode="after")
+    def _mode_has_its_numbers(self) -> Self:
+        wanted = {"training": ("samples", "global_batch"), "serving": ("samples_per_s",)}[self.mode]
+        other = {"training": ("samples_per_s", "latency_ms"), "serving": ("samples", "finish_within_days")}[self.mode]
+        findings = [
+            Finding((), f"{field} is missing: mode {self.mode} needs it") for field in wanted if getattr(self, field) is None
+        ]
+        findings += [
+            Finding((field,), f"{field} has no meaning in mode {self.mode}", remedy="Remove it, or change mode.")
+            for field in other
+            if getattr(self, field) is not None
+        ]
+        report(findings)
+        return self
+
+
+Workload = Annotated[Training | Serving | Recommendation, Field(discriminator="kind")]
+WORKLOAD_KINDS: Mapping[str, type[Part]] = {
+    "training": Training,
+    "serving": Serving,
+    "recommendation": Recommendation,
+}
