@@ -1,0 +1,60 @@
+"""Demand: every workload is done. A run happens exactly once; a load is served at its rate by prefill and decode."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from planner.fleet.model import Draft, Limit
+from planner.scenario.workloads import Serving, Training
+
+
+def add(draft: Draft) -> None:
+    """One row for each run; for each load one row, or a balance per site where phases are separate."""
+    by_workload: dict[str, list[int]] = defaultdict(list)
+    for i, option in enumerate(draft.options):
+        by_workload[option.workload].append(i)
+    for workload in draft.scenario.workloads:
+        mine = by_workload.get(workload.name, [])
+        path = f"workloads.{workload.name}"
+        if isinstance(workload, Training) or (workload.kind == "recommendation" and workload.mode == "training"):
+            row = f"run[{workload.name}]"
+            draft.builder.add_row(row, {draft.units[i]: 1.0 for i in mine}, lower=1.0, upper=1.0, kind="demand")
+            draft.limits[row] = Limit(row, "demand", f"{workload.name} must run once", 1.0, "run", 1.0, path, 1)
+            continue
+        if isinstance(workload, Serving):
+            demand, unit, leaf = workload.requests_per_s, "requests/s", "requests_per_s"
+        else:
+            demand, unit, leaf = float(workload.samples_per_s or 0.0), "samples/s", "samples_per_s"
+        _serve(draft, workload.name, mine, demand, unit, f"{path}.{leaf}")
+
+
+def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, path: str) -> None:
+    label = f"{name} at {demand:g} {unit}"
+    scale = max(demand, 1e-9)
+    row = f"demand[{name}]"
+    limit = Limit(row, "demand", label, demand, unit, scale, path, 1)
+    phases = {p for i in mine for p in draft.options[i].rates}
+    split = any(draft.options[i].role in {"prefill", "decode"} for i in mine)
+    if not split:
+        draft.add_limit(limit, {draft.units[i]: min(draft.options[i].rates.values()) for i in mine})
+        return
+    # KV caches do not travel between sites: each site serves the lesser of its two phases.
+    sites = sorted({_place(draft, i) for i in mine})
+    served = {}
+    for site in sites:
+        column = draft.builder.add_column(f"served[{name},{site}]", lower=0.0, upper=2 * demand / scale)
+        served[site] = column
+        for phase in sorted(phases):
+            here = {
+                draft.units[i]: draft.options[i].rates.get(phase, 0.0) / scale
+                for i in mine
+                if _place(draft, i) == site and draft.options[i].rates.get(phase, 0.0) > 0
+            }
+            draft.builder.add_row(f"{phase}[{name},{site}]", {**here, column: -1.0}, lower=0.0, kind="balance")
+    draft.builder.add_row(row, dict.fromkeys(served.values(), 1.0), lower=demand / scale, kind="demand")
+    draft.limits[row] = limit
+
+
+def _place(draft: Draft, index: int) -> str:
+    option = draft.options[index]
+    return option.site if option.on_site else "rented"

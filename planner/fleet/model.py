@@ -1,0 +1,108 @@
+"""The optimization model of a fleet: which options, how many units, where and from when.
+
+Sets       o options (a unit of whole systems for one workload at one place from one period on)
+           w workloads, l levels of the capacity tree, g groups of racks (same system and cooling at one place)
+Columns    units[o]   whole, 0..max_units           units bought of option o
+           racks[g]   whole                         racks that hold them
+           served[w,s] continuous                   requests/s of serving workload w answered at site s (only where
+                                                    prefill and decode are separate)
+Rows       demand, power, racks, cooling (through options), budget, chips, supply, carbon, deadline: one file each.
+
+Coefficients are scaled at the row: MW, M$, kilochips, kt, so that they stay within 1e-3..1e3 where the data allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.facility.capacity import Level, Location
+from planner.options.option import Option
+from planner.scenario.types import Scenario
+from planner.solve.form import Program, ProgramBuilder
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a row means to a person: ``limit`` in ``unit``; the row's coefficients are in ``unit`` / ``scale``.
+
+    ``path`` is the leaf of the scenario that states it (for the remedy), ``sense`` -1 for at most, +1 for at least.
+    """
+
+    row: str
+    kind: str
+    label: str
+    limit: float
+    unit: str
+    scale: float
+    path: str
+    sense: int = -1
+
+
+@dataclass
+class Draft:
+    """A model in the making: what the files of the fleet room add their rows to."""
+
+    scenario: Scenario
+    options: Sequence[Option]
+    levels: Mapping[str, Level]
+    locations: Mapping[str, Location]
+    builder: ProgramBuilder = field(default_factory=ProgramBuilder)
+    units: list[int] = field(default_factory=list)
+    limits: dict[str, Limit] = field(default_factory=dict)
+
+    def add_limit(self, limit: Limit, coefficients: Mapping[int, float]) -> None:
+        """One row for a limit. ``coefficients`` are in the limit's unit per unit of column."""
+        scaled = {c: v / limit.scale for c, v in coefficients.items() if v}
+        bound = limit.limit / limit.scale
+        if limit.sense < 0:
+            self.builder.add_row(limit.row, scaled, upper=bound, kind=limit.kind)
+        else:
+            self.builder.add_row(limit.row, scaled, lower=bound, kind=limit.kind)
+        self.limits[limit.row] = limit
+
+
+@dataclass(frozen=True)
+class FleetModel:
+    """A program, what its rows mean, and how to read its columns back."""
+
+    program: Program
+    options: tuple[Option, ...]
+    units: tuple[int, ...]
+    """Column of each option."""
+    limits: Mapping[str, Limit]
+    objectives: Mapping[str, NDArray[np.float64]]
+    """Cost vector of each objective (throughput negated: all are minimised), in the scaled units of OBJECTIVE_UNITS."""
+
+
+def objective_vectors(
+    model_columns: int, options: Sequence[Option], units: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """A vector over all columns for each objective of a scenario; the solver always minimises."""
+    picks: dict[str, Callable[[Option], float]] = {
+        "cost": lambda o: o.cost_usd / 1e6,
+        "time": lambda o: o.finish_days if o.role == "train" or o.rates.get("run") else 0.0,
+        "power": lambda o: o.facility_peak_w / 1e6,
+        "carbon": lambda o: o.carbon_t / 1e3,
+        "throughput": lambda o: -o.tokens_per_s / 1e6,
+    }
+    vectors = {}
+    for name, pick in picks.items():
+        vector = np.zeros(model_columns)
+        for option, column in zip(options, units, strict=True):
+            vector[column] = pick(option)
+        vectors[name] = vector
+    return vectors
+
+
+OBJECTIVE_UNITS: Mapping[str, tuple[str, float]] = {
+    "cost": ("USD", 1e6),
+    "time": ("days", 1.0),
+    "power": ("MW", 1.0),
+    "carbon": ("t CO2e", 1e3),
+    "throughput": ("tokens/s", -1e6),
+}
+"""Unit people see, and what a solver's figure is multiplied by to get there."""

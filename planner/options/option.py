@@ -1,0 +1,85 @@
+"""The columns of the optimization model: one priced way to run one workload at one place from one period on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["train", "serve", "prefill", "decode", "recommend"]
+Acquire = Literal["buy", "rent", "installed"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One unit of an option: some whole systems doing one job. The solver chooses how many units.
+
+    A training run is one unit (``max_units`` 1) of a fixed number of systems; serving counts units of one replica over
+    whole systems, or of one system that holds several replicas. Figures are per unit, over the whole horizon unless
+    the name says per year; money is present value at the scenario's start. ``rates`` is what a unit gives:
+    ``{"run": 1}`` for training, ``{"prefill": requests/s, "decode": requests/s}`` for serving.
+    """
+
+    id: str
+    workload: str
+    role: Role
+    location: str
+    site: str
+    period: int
+    system: str
+    chip: str
+    cooling: str
+    interconnect: str
+    acquire: Acquire
+    precision: str
+    systems: int
+    spares: int
+    chips: int
+    replicas: int
+    max_units: int
+    racks: float
+    rates: Mapping[str, float]
+    tokens_per_s: float
+    finish_days: float
+    it_peak_w: float
+    it_average_w: float
+    facility_peak_w: float
+    facility_average_w: float
+    capex_usd: float
+    opex_usd_per_year: float
+    cost_usd: float
+    carbon_t: float
+    carbon_t_per_year: float
+    water_m3: float
+    water_m3_per_year: float
+    parallelism: Mapping[str, int] = field(default_factory=dict)
+    dominates: int = 0
+
+    @property
+    def on_site(self) -> bool:
+        """Whether it draws power and takes racks of a site."""
+        return self.acquire != "rent"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Something that could not become an option, and why, in the user's words."""
+
+    option: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OptionSet:
+    """All options of a scenario and how they were found."""
+
+    options: tuple[Option, ...]
+    dropped: tuple[Dropped, ...]
+    enumerated: int
+    """Legal combinations generated, before the memory filter."""
+    candidates: int
+    """Legal combinations that fit in memory and were priced."""
+    pruned: int
+    """Priced options that another one dominates in every respect."""
+    best_effort: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """{(workload, quantity): best value any candidate reached}: what to say when a latency or date is out of reach."""
