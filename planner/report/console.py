@@ -1,0 +1,232 @@
+"""A plan on a terminal: readable on 80 columns, plain where there is no colour.
+
+``console(plan)`` gives a rich renderable. User text goes in as ``Text``, never as markup, cleaned of
+control characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from planner.report import format as fmt
+from planner.report import summary
+from planner.result import Deployment, Plan
+
+_BAR = 16
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def console(plan: Plan) -> RenderableType:
+    """The plan, or the reason there is none, for ``rich.console.Console.print``."""
+    parts: list[RenderableType] = [Text(""), _answer(plan), _status(plan)]
+    if plan.deployments:
+        parts += [_heading("Deployments"), _deployments(plan.deployments)]
+    parts += _split("Cost", "over the horizon", summary.cost_lines(plan), "usd")
+    parts += _split("Power", "average at the meter", summary.power_lines(plan), "mw")
+    parts += _where_it_goes(plan)
+    parts += _no_plan(plan)
+    parts += _binding(plan)
+    parts += _alternatives(plan)
+    parts += _assumptions(plan)
+    parts += _left_out(plan)
+    if plan.notes:
+        parts += [_heading("Notes"), *(_bullet(note) for note in plan.notes)]
+    parts += [_heading("Proof"), _facts(summary.proof_facts(plan)[4:12])]
+    return Group(*parts)
+
+
+def comparison(plans: Sequence[Plan], names: Sequence[str], *, only_differences: bool = False) -> RenderableType:
+    """Plans side by side, what differs in bold."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("", style="dim", ratio=2)
+    for name in names:
+        table.add_column(Text(fmt.clean(name)), ratio=3, overflow="fold")
+    section = ""
+    for row in summary.comparison(plans):
+        if only_differences and not row.differs:
+            continue
+        if row.section != section:
+            section = row.section
+            table.add_row(Text(section, style="bold cyan"))
+        table.add_row(Text(row.name), *(Text(v, style="bold" if row.differs else "dim") for v in row.values))
+    return table
+
+
+def _answer(plan: Plan) -> RenderableType:
+    return Text(fmt.clean(plan.answer), style="bold" if plan.has_plan else "bold red")
+
+
+def _status(plan: Plan) -> RenderableType:
+    line = Text(fmt.STATUS_WORDS[plan.status], style="green" if plan.has_plan else "red")
+    if plan.has_plan:
+        o = plan.objective
+        line.append(f" · gap {fmt.gap(o.gap)}")
+        line.append(f" · bound {fmt.quantity(o.bound if o.bound is not None else plan.proof.bound, o.unit)}")
+        line.append(" · verified" if plan.verified else " · NOT verified", style="" if plan.verified else "bold red")
+    line.append(f" · {fmt.seconds(plan.proof.seconds)}")
+    about = f"{plan.scenario}, variant {plan.variant}" if plan.variant else plan.scenario
+    return Group(line, Text(fmt.clean(about), style="dim"))
+
+
+def _heading(title: str, note: str = "") -> RenderableType:
+    text = Text("\n")
+    text.append(title, style="bold cyan")
+    if note:
+        text.append(f"  {note}", style="dim")
+    return text
+
+
+def _bullet(text: str, style: str = "") -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(Text(" ·"), Text(fmt.clean(text), style=style, overflow="fold"))
+    return grid
+
+
+def _deployments(deployments: Sequence[Deployment]) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    table.add_column("What, where", ratio=4, overflow="fold")
+    table.add_column("Hardware", ratio=6, overflow="fold")
+    table.add_column("Layout", ratio=5, overflow="fold")
+    table.add_column("Result", ratio=5, overflow="fold")
+    table.add_column("MW", justify="right", no_wrap=True)
+    table.add_column("Cost", justify="right", no_wrap=True)
+    for i, d in enumerate(deployments):
+        what = Text(fmt.clean(d.workload), style="bold")
+        what.append(f"\n{fmt.ROLE_WORDS[d.role]}\n{fmt.clean(d.site)}\n{fmt.clean(d.period)}", style="not bold")
+        spare = f", {fmt.count(d.spares)} spare" if d.spares else ""
+        machine = Text(f"{fmt.count(d.systems)} × {fmt.clean(d.system)}{spare}\n")
+        machine.append(f"{fmt.count(d.chips)} × {fmt.clean(d.chip)}\n", style="bold")
+        machine.append(f"{fmt.clean(d.cooling)}, {fmt.count(d.racks)} racks, {d.acquire}", style="dim")
+        plan_of = Text(f"{fmt.layout(d.parallelism, serving=d.role != 'train')} · {fmt.clean(d.precision)}")
+        facts = summary.speed(d)
+        result = Text("\n".join(facts))
+        if d.predicted.interval is not None:
+            result.append(f"\n80%: {summary.interval_text(d)}", style="dim")
+        table.add_row(
+            what,
+            machine,
+            plan_of,
+            result,
+            fmt.number(d.power.facility_mw),
+            fmt.usd(d.cost.total_usd, short=True),
+            end_section=i + 1 < len(deployments),
+        )
+    return table
+
+
+def _bar(fraction: float) -> Text:
+    eighths = round(max(0.0, min(1.0, fraction)) * _BAR * 8)
+    whole, rest = divmod(eighths, 8)
+    return Text("█" * whole + (_EIGHTHS[rest] if rest else ""), style="cyan")
+
+
+def _split(title: str, note: str, parts: Mapping[str, float], unit: str) -> list[RenderableType]:
+    if not parts:
+        return []
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=24, overflow="fold")
+    table.add_column(justify="right")
+    table.add_column(justify="right", style="dim")
+    table.add_column(width=_BAR)
+    for share in summary.shares(parts):
+        table.add_row(
+            Text(f" {share.name}"), fmt.quantity(share.value, unit), fmt.share(share.fraction), _bar(share.fraction)
+        )
+    table.add_row(Text(" Total", style="bold"), Text(fmt.quantity(sum(parts.values()), unit), style="bold"), "", "")
+    return [_heading(title, note), table]
+
+
+def _where_it_goes(plan: Plan) -> list[RenderableType]:
+    """Time and memory of each deployment in a line each."""
+    lines: list[RenderableType] = []
+    for name, d in zip(summary.unique_names(plan.deployments), plan.deployments, strict=True):
+        p = d.predicted
+        for what, parts, unit in (("time", p.breakdown, "s"), ("memory", p.memory_gb, "gb")):
+            if not parts:
+                continue
+            whole = fmt.quantity(sum(parts.values()), unit)
+            named = ", ".join(f"{s.name} {fmt.share(s.fraction)}" for s in summary.shares(parts, at_most=6))
+            line = Text(f"{name}, {what} {whole}: ", style="bold")
+            line.append(named, style="not bold")
+            grid = Table.grid(padding=(0, 1))
+            grid.add_row(Text(" ·"), line)
+            lines.append(grid)
+    return [_heading("Where time and memory go"), *lines] if lines else []
+
+
+def _no_plan(plan: Plan) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    if plan.conflicts:
+        parts += [_heading("These cannot hold together"), *(_bullet(c.message) for c in plan.conflicts)]
+    if plan.nearest:
+        parts.append(_heading("Smallest changes that make a plan possible"))
+        for n in plan.nearest:
+            parts.append(_bullet(n.message + ("" if n.confirmed else " (not confirmed by re-solving)")))
+    return parts
+
+
+def _binding(plan: Plan) -> list[RenderableType]:
+    if not plan.binding:
+        return []
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("Limit", ratio=3, overflow="fold")
+    table.add_column("Used", justify="right")
+    table.add_column("Of", justify="right")
+    table.add_column("One more unit is worth", ratio=2, justify="right", overflow="fold")
+    for b in plan.binding:
+        table.add_row(
+            Text(fmt.clean(b.limit)),
+            fmt.quantity(b.used, b.unit),
+            fmt.quantity(b.of, b.unit),
+            Text(fmt.worth(b.worth_per_unit, b.worth_unit)),
+        )
+    return [_heading("What binds"), table]
+
+
+def _alternatives(plan: Plan) -> list[RenderableType]:
+    if not plan.alternatives:
+        return []
+    parts: list[RenderableType] = [_heading("Alternatives")]
+    for a in plan.alternatives:
+        change = "" if a.difference is None else f" ({'+' if a.difference >= 0 else ''}{fmt.percent(a.difference)})"
+        parts.append(_bullet(f"{a.name}{change}: {a.summary}"))
+    return parts
+
+
+def _assumptions(plan: Plan) -> list[RenderableType]:
+    if not plan.assumptions:
+        return []
+    parts: list[RenderableType] = [_heading("Assumptions", "not published; the plan rests on them")]
+    for a in plan.assumptions:
+        value = fmt.quantity(a.value, a.unit) if isinstance(a.value, int | float) else fmt.clean(a.value)
+        rests = f"; decides {', '.join(a.rests_on_it)}" if a.rests_on_it else ""
+        parts.append(_bullet(f"{a.path} = {value}{rests}"))
+    return parts
+
+
+def _left_out(plan: Plan) -> list[RenderableType]:
+    if not plan.left_out:
+        return []
+    parts: list[RenderableType] = [_heading("Left out", fmt.plural(len(plan.left_out), "option"))]
+    groups = summary.left_out_groups(plan.left_out)
+    for reason, options in groups[:8]:
+        named = ", ".join(options[:3]) + (f" and {fmt.count(len(options) - 3)} more" if len(options) > 3 else "")
+        parts.append(_bullet(f"{reason}: {named}"))
+    if len(groups) > 8:
+        parts.append(_bullet(f"{fmt.plural(len(groups) - 8, 'more reason')}, in plan.json", style="dim"))
+    return parts
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", overflow="fold")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(Text(name), Text(value))
+    return Padding(table, (0, 0, 1, 1))

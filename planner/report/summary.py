@@ -1,0 +1,291 @@
+"""What the faces say about a plan, as plain rows of text and numbers. No arithmetic beyond sums and shares.
+
+Console, HTML report, app and comparison all draw from these functions, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from planner.report import format as fmt
+from planner.result import Deployment, LeftOut, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One part of a whole: its name, value and fraction of the sum."""
+
+    name: str
+    value: float
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a comparison; ``differs`` where the plans do not all say the same."""
+
+    section: str
+    name: str
+    values: tuple[str, ...]
+    differs: bool
+
+
+def shares(parts: Mapping[str, float], *, at_most: int = 12) -> tuple[Share, ...]:
+    """Parts of a whole, largest first; zero parts are dropped, the tail beyond ``at_most`` is one 'Other'."""
+    total = sum(parts.values())
+    ranked = sorted(((n, v) for n, v in parts.items() if v), key=lambda item: (-item[1], item[0]))
+    if len(ranked) > at_most:
+        head, tail = ranked[: at_most - 1], ranked[at_most - 1 :]
+        ranked = [*head, ("other", sum(v for _, v in tail))]
+    return tuple(Share(fmt.label(n), v, v / total if total else 0.0) for n, v in ranked)
+
+
+def _sum(maps: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: defaultdict[str, float] = defaultdict(float)
+    for parts in maps:
+        for name, value in parts.items():
+            total[name] += value
+    return dict(total)
+
+
+def cost_lines(plan: Plan) -> dict[str, float]:
+    """USD over the horizon by cause, all deployments."""
+    return _sum(d.cost.lines_usd for d in plan.deployments)
+
+
+def power_lines(plan: Plan) -> dict[str, float]:
+    """Average facility MW by cause, all deployments."""
+    return _sum(d.power.breakdown_mw for d in plan.deployments)
+
+
+def deployment_name(d: Deployment) -> str:
+    """'pretrain at guizhou' with the role where a workload has several."""
+    role = f" {d.role}" if d.role in {"prefill", "decode"} else ""
+    return fmt.clean(f"{d.workload}{role} at {d.site}")
+
+
+def unique_names(deployments: Sequence[Deployment]) -> tuple[str, ...]:
+    """A name for each deployment, told apart by hardware and period where needed."""
+    names = [deployment_name(d) for d in deployments]
+    for told_by in (
+        [f" on {fmt.clean(d.system)}" for d in deployments],
+        [f" from {fmt.clean(d.period)}" for d in deployments],
+    ):
+        seen = Counter(names)
+        names = [n + more if seen[n] > 1 else n for n, more in zip(names, told_by, strict=True)]
+    seen = Counter(names)
+    return tuple(f"{n} ({i + 1})" if seen[n] > 1 else n for i, n in enumerate(names))
+
+
+def hardware(d: Deployment) -> str:
+    """'256 x hgx_h800, 2,048 chips'."""
+    return f"{fmt.count(d.systems)} × {fmt.clean(d.system)}, {fmt.count(d.chips)} chips"
+
+
+def speed(d: Deployment) -> tuple[str, ...]:
+    """What a deployment does, most telling first."""
+    p = d.predicted
+    facts: list[str] = []
+    if p.days is not None:
+        facts.append(fmt.days(p.days))
+    if p.requests_per_s is not None:
+        facts.append(fmt.rate(p.requests_per_s, "requests/s"))
+    if p.samples_per_s is not None:
+        facts.append(fmt.rate(p.samples_per_s, "samples/s"))
+    if p.tokens_per_s is not None:
+        facts.append(fmt.rate(p.tokens_per_s, "tokens/s"))
+    if p.step_time_s is not None:
+        facts.append(f"step {fmt.seconds(p.step_time_s)}")
+    if p.mfu is not None:
+        facts.append(f"MFU {fmt.percent(p.mfu)}")
+    if p.ttft_ms is not None:
+        facts.append(f"TTFT {fmt.seconds(p.ttft_ms / 1e3)}")
+    if p.tpot_ms is not None:
+        facts.append(f"TPOT {fmt.seconds(p.tpot_ms / 1e3)}")
+    if p.latency_ms is not None:
+        facts.append(f"latency {fmt.seconds(p.latency_ms / 1e3)}")
+    return tuple(facts)
+
+
+def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
+    """Every figure the performance model gives for a deployment, named."""
+    p = d.predicted
+    wanted: tuple[tuple[str, float | None, Callable[[float], str]], ...] = (
+        ("Days of running", p.days, fmt.days),
+        ("Done, days from the start", p.finish_days, fmt.days),
+        ("Step time", p.step_time_s, fmt.seconds),
+        ("Requests", p.requests_per_s, lambda v: fmt.rate(v, "requests/s")),
+        ("Samples", p.samples_per_s, lambda v: fmt.rate(v, "samples/s")),
+        ("Tokens", p.tokens_per_s, lambda v: fmt.rate(v, "tokens/s")),
+        ("Input tokens", p.input_tokens_per_s, lambda v: fmt.rate(v, "tokens/s")),
+        ("Tokens per chip", p.tokens_per_s_per_chip, lambda v: fmt.rate(v, "tokens/s")),
+        ("Model TFLOPS per chip", p.model_tflops_per_chip, fmt.number),
+        ("Dense peak, TFLOPS per chip", p.peak_tflops_per_chip, fmt.number),
+        ("MFU", p.mfu, fmt.percent),
+        ("Effective training time (ETTR)", p.ettr, fmt.percent),
+        ("Time to first token", p.ttft_ms, lambda v: fmt.seconds(v / 1e3)),
+        ("Time per output token", p.tpot_ms, lambda v: fmt.seconds(v / 1e3)),
+        ("Latency", p.latency_ms, lambda v: fmt.seconds(v / 1e3)),
+        ("Memory per chip", p.memory_gb_per_chip, fmt.gigabytes),
+        ("Memory limit per chip", p.memory_limit_gb_per_chip, fmt.gigabytes),
+    )
+    facts = [(name, show(value)) for name, value, show in wanted if value is not None]
+    if p.interval is not None:
+        facts.append((f"80% interval of {fmt.label(p.interval.quantity).lower()}", interval_text(d) or ""))
+    return tuple(facts)
+
+
+def interval_text(d: Deployment) -> str | None:
+    """'53.1 to 61.7 days' of the quantity the interval is about, None without one."""
+    i = d.predicted.interval
+    if i is None:
+        return None
+    if "per_s" in i.quantity:
+        return f"{fmt.rate(i.low, '')} to {fmt.rate(i.high, _rate_unit(i.quantity))}"
+    unit = next((u for end, u in (("days", "days"), ("_ms", "ms"), ("_s", "s")) if i.quantity.endswith(end)), "")
+    return f"{fmt.number(i.low)} to {fmt.number(i.high)} {unit}".rstrip()
+
+
+def _rate_unit(quantity: str) -> str:
+    """'tokens/s' of ``output_tokens_per_s``."""
+    words = quantity.partition("_per_s")[0].replace("_", " ").split()
+    return f"{words[-1] if words else ''}/s"
+
+
+def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
+    """The key figures: (name, value, note), at most seven."""
+    facts: list[tuple[str, str, str]] = []
+    t = plan.totals
+    if t is not None:
+        facts += [
+            ("Chips", fmt.count(t.chips), f"{fmt.count(t.systems)} systems in {fmt.count(t.racks)} racks"),
+            ("Power at the meter", fmt.power(t.facility_mw), f"IT {fmt.power(t.it_mw)}, peak"),
+            ("Capital", fmt.usd(t.capex_usd, short=True), "spent at the start of each period"),
+            (
+                f"Total over {fmt.number(plan.horizon_years)} years",
+                fmt.usd(t.tco_usd, short=True),
+                f"running cost {fmt.usd(t.opex_usd_per_year, short=True)} a year",
+            ),
+        ]
+    longest = max((d.predicted.finish_days or d.predicted.days or 0.0 for d in plan.deployments), default=0.0)
+    if longest:
+        facts.append(("Done after", fmt.days(longest), "failures included"))
+    served = [d for d in plan.deployments if d.role != "train"]
+    requests = sum(d.predicted.requests_per_s or 0.0 for d in served if d.role != "prefill")
+    samples = sum(d.predicted.samples_per_s or 0.0 for d in served)
+    if requests:
+        facts.append(("Served", fmt.rate(requests, "req/s"), "whole deployment"))
+    elif samples:
+        facts.append(("Scored", fmt.rate(samples, "samples/s"), "whole deployment"))
+    if plan.has_plan:
+        facts.append(("Gap to the bound", fmt.gap(plan.objective.gap), fmt.STATUS_WORDS[plan.status]))
+    return tuple(facts)
+
+
+def proof_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """How large the searched space was and who vouches for the answer."""
+    p, o = plan.proof, plan.objective
+    facts = [
+        ("Status", fmt.STATUS_WORDS[plan.status]),
+        ("Objective", f"{', then '.join(o.priorities) or o.name} = {fmt.quantity(o.value, o.unit)}"),
+        ("Proven bound", fmt.quantity(o.bound if o.bound is not None else p.bound, o.unit)),
+        ("Gap", f"{fmt.gap(o.gap)} (limit {fmt.gap(p.gap_limit)})"),
+        ("Configurations examined", fmt.count(p.enumerated)),
+        ("Fit in memory and were priced", fmt.count(p.candidates)),
+        ("Options for the solver", f"{fmt.count(p.options)}, after removing {fmt.count(p.pruned)} dominated ones"),
+        ("Model", f"{fmt.count(p.columns)} columns, {fmt.count(p.rows)} rows"),
+        ("Solver", fmt.clean(p.solver)),
+        ("Checked by", fmt.clean(p.checked_by) or fmt.DASH),
+        ("Verified", "yes, recomputed independently" if plan.verified else "no"),
+        ("Time", fmt.seconds(p.seconds)),
+    ]
+    if p.seconds_by_room:
+        rooms = sorted(p.seconds_by_room.items(), key=lambda item: -item[1])
+        facts.append(("Time by part", ", ".join(f"{fmt.label(n).lower()} {fmt.seconds(s)}" for n, s in rooms[:6])))
+    facts += [
+        ("Seed, threads, time limit", f"{p.seed}, {p.threads}, {fmt.seconds(p.time_limit_s)}"),
+        ("Catalog", fmt.clean(plan.catalog_digest)[:16] or fmt.DASH),
+        ("Problem", fmt.clean(plan.problem_digest)[:16] or fmt.DASH),
+        (
+            "Versions",
+            ", ".join(f"{fmt.clean(n)} {fmt.clean(v)}" for n, v in plan.versions.items()) or plan.planner_version,
+        ),
+    ]
+    return tuple(facts)
+
+
+_NUMBERS = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?(?![\w.])")
+
+
+def left_out_groups(left_out: Sequence[LeftOut]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Options grouped by reason, largest group first. Reasons that differ only in numbers are one group."""
+    groups: defaultdict[str, list[LeftOut]] = defaultdict(list)
+    for item in left_out:
+        groups[_NUMBERS.sub("#", item.reason)].append(item)
+    ranked = sorted(groups.values(), key=lambda items: (-len(items), items[0].reason))
+    return tuple((fmt.clean(items[0].reason), tuple(fmt.clean(i.option) for i in items)) for items in ranked)
+
+
+def comparison(plans: Sequence[Plan]) -> tuple[Row, ...]:
+    """Plans side by side: one row a fact, one value a plan."""
+    rows: list[Row] = []
+
+    def add(section: str, name: str, values: Iterable[str]) -> None:
+        shown = tuple(values)
+        if any(v not in {"", fmt.DASH} for v in shown):
+            rows.append(Row(section, name, shown, len(set(shown)) > 1))
+
+    def total(name: str, show: Callable[[float], str]) -> list[str]:
+        return [fmt.DASH if p.totals is None else show(getattr(p.totals, name)) for p in plans]
+
+    add("Answer", "Status", [fmt.STATUS_WORDS[p.status] for p in plans])
+    add("Answer", "Scenario", [fmt.clean(p.scenario) for p in plans])
+    add("Answer", "Variant", [fmt.clean(p.variant or fmt.DASH) for p in plans])
+    add(
+        "Answer",
+        "Objective",
+        [f"{p.objective.name} {fmt.quantity(p.objective.value, p.objective.unit)}" for p in plans],
+    )
+    add("Answer", "Gap", [fmt.gap(p.objective.gap) for p in plans])
+    add("Totals", "Chips", total("chips", fmt.count))
+    add("Totals", "Systems", total("systems", fmt.count))
+    add("Totals", "Racks", total("racks", fmt.count))
+    add("Totals", "Power at the meter", total("facility_mw", fmt.power))
+    add("Totals", "Capital", total("capex_usd", fmt.usd))
+    add("Totals", "Running cost a year", total("opex_usd_per_year", fmt.usd))
+    add("Totals", "Total cost", total("tco_usd", fmt.usd))
+    add("Totals", "Carbon", total("carbon_t", lambda v: f"{fmt.number(v)} t"))
+    add("Totals", "Water", total("water_m3", lambda v: f"{fmt.number(v)} m³"))
+    for workload in dict.fromkeys(d.workload for p in plans for d in p.deployments):
+        per = [[d for d in p.deployments if d.workload == workload] for p in plans]
+        section = fmt.clean(workload)
+        add(section, "Hardware", ["; ".join(hardware(d) for d in ds) or fmt.DASH for ds in per])
+        add(section, "Cooling", ["; ".join(dict.fromkeys(fmt.clean(d.cooling) for d in ds)) or fmt.DASH for ds in per])
+        layouts = [[fmt.layout(d.parallelism, serving=d.role != "train") for d in ds] for ds in per]
+        add(section, "Layout", ["; ".join(x) or fmt.DASH for x in layouts])
+        add(
+            section,
+            "Precision",
+            ["; ".join(dict.fromkeys(fmt.clean(d.precision) for d in ds)) or fmt.DASH for ds in per],
+        )
+        add(section, "Speed", ["; ".join(", ".join(speed(d)[:3]) for d in ds) or fmt.DASH for ds in per])
+        add(
+            section,
+            "USD per million tokens",
+            [fmt.usd(p.totals.usd_per_m_tokens.get(workload)) if p.totals else fmt.DASH for p in plans],
+        )
+    for name in dict.fromkeys(n for p in plans for n in cost_lines(p)):
+        add("Cost over the horizon", fmt.label(name), [fmt.usd(cost_lines(p).get(name)) for p in plans])
+    for name in dict.fromkeys(n for p in plans for n in power_lines(p)):
+        add("Average power", fmt.label(name), [fmt.power(power_lines(p).get(name)) for p in plans])
+    limits = dict.fromkeys(b.limit for p in plans for b in p.binding)
+    for limit in limits:
+        values = []
+        for p in plans:
+            found = next((b for b in p.binding if b.limit == limit), None)
+            values.append(f"binds at {fmt.quantity(found.of, found.unit)}" if found else "does not bind")
+        add("Limits", fmt.clean(limit), values)
+    return tuple(rows)
