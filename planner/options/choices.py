@@ -1,0 +1,227 @@
+"""Which hardware competes: every (system, chip, cooling, place, way of acquiring) the scenario allows, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from planner.catalog import Catalog
+from planner.catalog.records import Chip, Figure, Region, System
+from planner.errors import InputError
+from planner.facility.capacity import Location, capacity_tree
+from planner.facility.cooling import CoolingPair, cooling_choices, cooling_pair, cooling_refusal
+from planner.options.option import Acquire, Dropped
+from planner.scenario.base import month_index
+from planner.scenario.site import Site
+from planner.scenario.types import Scenario
+
+RENTED = "rented"
+"""Name of the place where rented systems stand: no site's power or racks."""
+
+_EXPORT_LEFT_OUT: dict[str, dict[str, str]] = {
+    "cn": {"us_denied_cn": "its export to China is denied"},
+    "us": {"cn_made_entity_list": "its maker is on the US entity list"},
+    "none": {},
+}
+_NOT_SOLD = {"roadmap": "is on a roadmap", "announced": "is announced"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Hardware at a place: everything about an option but the work it does. ``location`` is None where rented."""
+
+    system: System
+    chip: Chip
+    cooling_id: str
+    pair: CoolingPair
+    location: Location | None
+    region: Region
+    acquire: Acquire
+    colo: bool = False
+    count: int | None = None
+    """How many stand there, for ``installed``."""
+
+    @property
+    def place(self) -> str:
+        """Name of the location, or ``rented``."""
+        return RENTED if self.location is None else self.location.name
+
+    @property
+    def site(self) -> str:
+        """Name of the site, or ``rented``."""
+        return RENTED if self.location is None else self.location.site
+
+    @property
+    def hardware(self) -> str:
+        """The text that names it in a list of what was left out."""
+        variant = "" if len(self.system.chip_ids) < 2 else f" with {self.chip.id}"
+        return f"{self.system.id}{variant} in {self.cooling_id}"
+
+
+def site_region(catalog: Catalog, site: Site) -> Region:
+    """The region of a site with the site's own figures over it."""
+    region = catalog.region(site.region)
+    own: dict[str, Figure] = {}
+    for name in (
+        "tariff_usd_per_kwh",
+        "carbon_kg_per_kwh",
+        "build_capex_usd_per_mw",
+        "colo_usd_per_kw_month",
+        "demand_charge_usd_per_kw_month",
+        "design_dry_bulb_c",
+        "design_wet_bulb_c",
+    ):
+        value = getattr(site, name)
+        if value is None:
+            continue
+        known = region.figure(name)
+        own[name] = Figure(
+            value=value, unit=known.unit if known else "", source=f"site {site.name} of the scenario", kind="assumption"
+        )
+    if site.design_wet_bulb_c is not None and "free_cooling_hours_per_year" in region.figures:
+        # the site's own climate decides: hours of the region's would contradict it
+        hours = region.figures["free_cooling_hours_per_year"]
+        own["free_cooling_hours_per_year"] = replace(hours, value=None)
+    return region.with_figures(own) if own else region
+
+
+def competing_systems(scenario: Scenario, catalog: Catalog) -> tuple[list[tuple[System, Chip]], list[Dropped]]:
+    """(system, chip variant) pairs that the filters allow, and why those named are not allowed."""
+    hardware = scenario.hardware
+    named = list(hardware.systems)
+    systems = [catalog.system(name) for name in named] if named else list(catalog.systems.values())
+    pairs: list[tuple[System, Chip]] = []
+    dropped: list[Dropped] = []
+    for system in systems:
+        for chip_id in system.chip_ids:
+            chip = catalog.chips.get(chip_id)
+            if chip is None:
+                continue
+            reason = _filtered(scenario, system, chip)
+            if reason is None:
+                pairs.append((system, chip))
+            elif reason:
+                dropped.append(Dropped(_label(system, chip), reason))
+    return pairs, dropped
+
+
+def _label(system: System, chip: Chip) -> str:
+    return system.id if len(system.chip_ids) < 2 else f"{system.id} with {chip.id}"
+
+
+def _filtered(scenario: Scenario, system: System, chip: Chip) -> str | None:
+    """Why a pair does not compete; None when it does; empty when a filter simply does not mention it."""
+    hardware = scenario.hardware
+    if hardware.vendors and chip.vendor.lower() not in {v.lower() for v in hardware.vendors}:
+        return "its vendor is not among hardware.vendors" if hardware.systems else ""
+    if system.id in hardware.exclude or chip.id in hardware.exclude:
+        return "hardware.exclude leaves it out"
+    if chip.edge:
+        return "it is an edge part and never goes into a cluster"
+    left_out = _EXPORT_LEFT_OUT[hardware.export].get(chip.export_class)
+    if left_out:
+        return left_out
+    return None
+
+
+def available_from(system: System, chip: Chip) -> str | None:
+    """First month of delivery: the later of system and chip; None when neither says."""
+    months = [m for m in (system.available_from, chip.available_from) if m]
+    return max(months) if months else None
+
+
+def delivery(scenario: Scenario, system: System, chip: Chip, period: int) -> tuple[float | None, str]:
+    """(days from the scenario's start until systems bought in a period are there, "") or (None, why they never are).
+
+    Bought in a period means ordered and delivered in it: what is not yet sold when the period begins waits for a
+    later period, or, where ``deliverable_by`` allows it, arrives within this one.
+    """
+    start = month_index(scenario.start)
+    begins = month_index(scenario.period_starts[period])
+    month = available_from(system, chip)
+    if month is None:
+        if chip.status in _NOT_SOLD:
+            return None, f"{chip.id} {_NOT_SOLD[chip.status]} without a date"
+        month = scenario.start if chip.status in {"volume", "limited", "discontinued"} else None
+    if month is None:
+        return None, f"no date of delivery is known for {chip.id}"
+    arrives = max(begins, month_index(month))
+    by = scenario.hardware.deliverable_by
+    latest = begins if by is None else max(begins, month_index(by))
+    if arrives > latest:
+        until = by or scenario.period_starts[period]
+        return None, f"it is delivered from {month}, after {until}"
+    return (arrives - start) * 365.25 / 12, ""
+
+
+def hardware_choices(scenario: Scenario, catalog: Catalog) -> tuple[list[Choice], list[Dropped]]:
+    """Every choice of hardware at every place, and why others are none. Rent has one place for all."""
+    pairs, dropped = competing_systems(scenario, catalog)
+    choices: list[Choice] = []
+    for site in scenario.sites:
+        region = site_region(catalog, site)
+        _, locations = capacity_tree(site)
+        for location in locations:
+            if "buy" in scenario.hardware.acquire:
+                choices += _at(catalog, site, location, region, pairs, "buy", dropped)
+            for block in site.installed:
+                system = catalog.system(block.system)
+                own = [(system, catalog.chip(c)) for c in system.chip_ids]
+                choices += [
+                    replace(choice, count=block.count)
+                    for choice in _at(catalog, site, location, region, own, "installed", dropped)
+                ]
+    if "rent" in scenario.hardware.acquire:
+        choices += _rented(catalog, pairs, dropped)
+    return choices, dropped
+
+
+def _at(
+    catalog: Catalog,
+    site: Site,
+    location: Location,
+    region: Region,
+    pairs: Sequence[tuple[System, Chip]],
+    acquire: Acquire,
+    dropped: list[Dropped],
+) -> Iterator[Choice]:
+    hosted = location.cooling or tuple(c.id for c in catalog.cooling.values() if c.kind == "option")
+    for system, chip in pairs:
+        if acquire == "buy" and chip.export_class == "cloud_only":
+            dropped.append(Dropped(_label(system, chip), "it is rented from a cloud only; allow acquire: [rent]"))
+            continue
+        found = cooling_choices(system, chip, hosted)
+        if not found:
+            dropped.append(Dropped(_label(system, chip), f"{location.name} hosts no cooling it is made for"))
+        for cooling_id in found:
+            try:
+                reason = cooling_refusal(catalog, system, chip, cooling_id)
+                if reason:
+                    dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", reason))
+                    continue
+                pair = cooling_pair(catalog, system, chip, cooling_id, region)
+            except InputError as error:
+                dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", str(error.problems[0])))
+                continue
+            if site.pue is not None:
+                pair = replace(pair, pue=site.pue, pue_peak=max(site.pue, pair.pue_peak))
+            yield Choice(system, chip, cooling_id, pair, location, region, acquire, colo=site.ownership == "colo")
+
+
+def _rented(catalog: Catalog, pairs: Sequence[tuple[System, Chip]], dropped: list[Dropped]) -> Iterator[Choice]:
+    """Rented systems: the cooling is the owner's affair; the first that fits stands for power and carbon."""
+    world = catalog.region("world")
+    hosted = tuple(c.id for c in catalog.cooling.values() if c.kind == "option")
+    for system, chip in pairs:
+        if chip.get("rent_usd_per_h") is None:
+            dropped.append(Dropped(f"{_label(system, chip)}, rented", f"no rent of {chip.id} is known"))
+            continue
+        for cooling_id in cooling_choices(system, chip, hosted):
+            try:
+                if cooling_refusal(catalog, system, chip, cooling_id) is None:
+                    pair = cooling_pair(catalog, system, chip, cooling_id, world)
+                    yield Choice(system, chip, cooling_id, pair, None, world, "rent")
+                    break
+            except InputError as error:
+                dropped.append(Dropped(f"{_label(system, chip)}, rented", str(error.problems[0])))
+                break
