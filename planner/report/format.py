@@ -124,7 +124,7 @@ def percent(fraction: float | None, digits: int = 3) -> str:
 
 def share(fraction: float) -> str:
     """A part of a whole: 61%, 8.5%, <0.1%."""
-    return "<0.1%" if 0 < fraction < 0.0005 else f"{number(100 * fraction, 2)}%"
+    return "<0.1%" if 0 < fraction < 0.001 else f"{number(round(100 * fraction, 1), 2)}%"
 
 
 def gap(fraction: float | None) -> str:

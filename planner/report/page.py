@@ -12,13 +12,10 @@ from planner.report import format as fmt
 from planner.report import summary
 from planner.result import Deployment, Plan
 
-COLOURS = ("#3b6ea8", "#e08a3c", "#4d9f8d", "#b45a72", "#8b78b4", "#c2a23a", "#6b7f8f", "#7aa34a", "#a0664a", "#5aa0c8")
-"""One colour a part, in order of size; told apart also by people who do not see red and green alike."""
-
 _STYLE = """
-:root{--ink:#1d2733;--soft:#5b6875;--line:#dde3e9;--paper:#fff;--panel:#f6f8fa;--mark:#2f5f93;--bad:#a33b3b}
+:root{--ink:#1d2733;--soft:#5b6875;--line:#dde3e9;--paper:#fff;--panel:#f6f8fa;--mark:#2f5f93;--bad:#a33b3b;--bar:#4f81b5}
 @media (prefers-color-scheme:dark){@media screen{:root{--ink:#e3e8ee;--soft:#9aa7b4;--line:#313c48;--paper:#12181f;
---panel:#1a222b;--mark:#7fb0e0;--bad:#e58a8a}}}
+--panel:#1a222b;--mark:#7fb0e0;--bad:#e58a8a;--bar:#5e93c9}}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:32px 24px 64px;max-width:1040px;background:var(--paper);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
@@ -27,16 +24,19 @@ h2{font-size:17px;margin:34px 0 10px;padding-bottom:5px;border-bottom:1px solid 
 h3{font-size:15px;margin:18px 0 6px}
 .about,.note{color:var(--soft)} .about{margin:0}
 .status{margin:0 0 18px} .status b{color:var(--mark)} .none h1,.none .status b{color:var(--bad)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));gap:10px}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(122px,1fr));gap:8px}
 .figures div{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:9px 12px}
 .figures span{display:block;color:var(--soft);font-size:12.5px} .figures b{display:block;font-size:20px;font-weight:650}
 table{border-collapse:collapse;width:100%;margin:6px 0} th,td{text-align:left;vertical-align:top;padding:6px 10px 6px 0;
 border-bottom:1px solid var(--line);overflow-wrap:anywhere} th{font-weight:600;color:var(--soft);font-size:13px}
+.runs td:nth-child(1){width:15%} .runs td:nth-child(2){width:24%} .runs td:nth-child(4){width:19%}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(400px,1fr));gap:8px 32px}
 svg{width:100%;height:auto;display:block} svg text{font:13px system-ui,Arial,sans-serif;fill:var(--ink)}
-svg .soft{fill:var(--soft)} details{margin:6px 0} summary{cursor:pointer}
-.facts td:first-child{color:var(--soft);width:34%}
+svg .bar{fill:var(--bar)} svg .soft{fill:var(--soft)} details{margin:6px 0} summary{cursor:pointer}
+.facts td:first-child{color:var(--soft);width:46%}
+.facts{display:block;columns:2 380px;column-gap:32px} .facts tbody{display:block} .facts tr{display:flex;
+break-inside:avoid} .facts td{flex:1;border-bottom:1px solid var(--line)}
 ul{margin:6px 0;padding-left:20px} .scroll{overflow-x:auto}
 @media print{body{max-width:none;padding:0;font-size:12px} h2{break-after:avoid}
 tr,svg,.figures div{break-inside:avoid}}
@@ -86,7 +86,7 @@ def bars(title: str, parts: Mapping[str, float], unit: str) -> str:
         name = s.name if len(s.name) <= 22 else s.name[:21] + "…"
         lines.append(
             f'<text x="0" y="{y + 17}">{_e(name)}<title>{_e(s.name)}</title></text>'
-            f'<rect x="{left}" y="{y + 5}" width="{length:.1f}" height="16" rx="2" fill="{COLOURS[i % len(COLOURS)]}"/>'
+            f'<rect x="{left}" y="{y + 5}" width="{length:.1f}" height="16" rx="2" class="bar"/>'
             f'<text x="{left + length + 8:.1f}" y="{y + 17}">{_e(fmt.quantity(s.value, unit))}'
             f'<tspan class="soft" dx="6">{_e(fmt.share(s.fraction))}</tspan></text>'
         )
@@ -113,7 +113,9 @@ def _list(items: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{_e(item)}</li>" for item in items) + "</ul>"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numeric: frozenset[int] = frozenset()) -> str:
+def _table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], numeric: frozenset[int] = frozenset(), kind: str = "data"
+) -> str:
     """A table; cells are HTML already."""
 
     def cell(tag: str, i: int, content: str) -> str:
@@ -121,7 +123,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numeric: frozense
 
     header = "<tr>" + "".join(cell("th", i, _e(h)) for i, h in enumerate(head)) + "</tr>"
     body = "".join("<tr>" + "".join(cell("td", i, c) for i, c in enumerate(r)) + "</tr>" for r in rows)
-    return f'<div class="scroll"><table><thead>{header}</thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="scroll"><table class="{kind}"><thead>{header}</thead><tbody>{body}</tbody></table></div>'
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
@@ -181,7 +183,7 @@ def _deployments(deployments: Sequence[Deployment]) -> str:
             )
         )
     head = ("What, where", "Hardware", "Layout", "Result", "Peak power", "Cost")
-    return _section("Deployments", _table(head, rows, frozenset({4, 5})))
+    return _section("Deployments", _table(head, rows, frozenset({4, 5}), "runs"))
 
 
 def _splits(plan: Plan) -> str:
