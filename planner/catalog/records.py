@@ -18,7 +18,10 @@ FigureKind = Literal["datasheet", "measured", "list_price", "estimate", "assumpt
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of the catalog with its provenance. ``value`` is None when unknown."""
+    """One number of the catalog with its provenance. ``value`` is None when unknown.
+
+    ``absent``: known not to exist (a chip without native FP4); ``value`` is None as well.
+    """
 
     value: float | None
     unit: str
@@ -28,6 +31,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
     note: str = ""
+    absent: bool = False
 
 
 @dataclass(frozen=True)
