@@ -1,0 +1,239 @@
+"""Serving: from a job, a platform and replica shapes to throughput, TTFT and TPOT.
+
+The load is a closed loop of ``batch`` clients (a benchmark's concurrency, an offline run's batch); ``at_percentile``
+turns the same figures into percentiles under random arrivals. Aggregated replicas are a mean field
+(docs/serving-model.md):
+
+    b      requests in flight per attention copy and stage slot, at most what the cache holds
+    N      = b i'/C  steps that carry a prefill chunk while b requests are served;   i' tokens left to prefill
+    D      = (o-1)/(1+a)  decode steps of a request
+    N_tot  = max(N, D + i'/C)   steps of the cohort;    g = b D / N_tot  decoding in each
+    T      = N t(C, g) + (N_tot - N) t(0, g);   rate = batch / T;   TPOT = T / N_tot / (1+a);   TTFT by Little's law
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.performance.kv_budget import cache_bytes_per_request, kv_budget
+from planner.performance.platform import Platform
+from planner.performance.serving_job import (
+    AGGREGATED,
+    BYTES_PER_ELEMENT,
+    DECODE,
+    PREFILL,
+    ServingCandidates,
+    ServingEstimate,
+    ServingJob,
+    one_candidate,
+)
+from planner.performance.serving_profile import ServingProfile
+from planner.performance.serving_step import PARTS, StepLoad, StepModel
+
+__all__ = [
+    "AGGREGATED",
+    "DECODE",
+    "PREFILL",
+    "ServingCandidates",
+    "ServingEstimate",
+    "ServingJob",
+    "at_percentile",
+    "estimate_serving",
+    "one_candidate",
+]
+
+Floats = NDArray[np.float64]
+
+
+def _total(parts: dict[str, Floats]) -> Floats:
+    return np.asarray(sum(parts[name] for name in PARTS))
+
+
+def estimate_serving(
+    job: ServingJob, platform: Platform, candidates: ServingCandidates, profile: ServingProfile | None = None
+) -> ServingEstimate:
+    """Throughput, latency and memory of every candidate, arrays (n,).
+
+    ``profile`` None takes the planner's calibrated profile of the platform's family with the vLLM engine. Raises
+    ``UnknownFigureError`` when the chip has no published rate the job's precision can run at.
+    """
+    if profile is None:
+        from planner.performance.serving_profile import profile_for
+
+        profile = profile_for(platform.family)
+    c = candidates
+    c_job = job
+    i, o = float(job.input_tokens), float(job.output_tokens)
+    step = StepModel(job, platform, profile)
+    pp, dp = c.pp.astype(np.float64), c.attention_dp.astype(np.float64)
+    chunk = c.chunk.astype(np.float64)
+    role = c.role
+    draft = job.draft_tokens > 0
+    # --- memory: how many requests a copy can hold
+    held = np.where(role == PREFILL, i, i + profile.kv_hold * o)
+    budget = kv_budget(
+        job.model, precision=job.precision, kv_precision=job.kv_precision, memory_bytes=platform.memory_bytes,
+        tp=c.tp, pp=c.pp, attention_dp=c.attention_dp, chunk=c.chunk, held_tokens=held, profile=profile, draft=draft,
+    )  # fmt: skip
+    asked = c.batch / dp
+    in_flight = np.maximum(np.minimum(asked, budget.slots), np.minimum(asked, 1.0))
+    b = in_flight / pp  # per stage slot
+    # --- steps
+    new = max(i * (1.0 - profile.reuse_efficiency * job.cached_prefix), 1.0)  # tokens of work; see A.5 of the sources
+    gain = 1.0 + job.accepted_drafts
+    decodes = np.where(role == PREFILL, 0.0, max(o - 1.0, 0.0) / gain)
+    width = 1.0 + job.draft_tokens
+    context = i + o / 2.0
+    total_new = np.where(role == DECODE, 0.0, new)
+    alone = np.where(role == DECODE, 0.0, np.maximum(total_new / chunk, 1.0))  # prefill steps of one request
+    steps_guess = np.maximum(b * total_new / chunk, decodes + alone)
+    arriving = np.maximum(1.0, b / np.maximum(steps_guess, 1.0))  # prompts that start in one step
+    size = np.maximum(np.minimum(chunk, total_new * arriving), 1.0)
+    mixed_steps = np.where(role == DECODE, 0.0, b * total_new / size)
+    all_steps = np.maximum(np.maximum(mixed_steps, decodes + alone), 1e-9)
+    decoding = b * decodes / all_steps
+    pure = step.seconds(c, StepLoad(np.zeros(b.shape), i, decoding, context, width))
+    pure_s = _total(dict(pure))
+    some = role != DECODE
+    if np.any(some):
+        mixed = step.seconds(c, StepLoad(np.where(some, size, 0.0), i, decoding, context, width))
+        only = step.seconds(c, StepLoad(np.where(some, np.minimum(chunk, total_new), 0.0), i, np.zeros(b.shape), 0.0))
+    else:
+        mixed, only = pure, pure
+    mixed_s, only_s = _total(dict(mixed)), _total(dict(only))
+    if not profile.mixed:  # a prefill step of its own stops the decodes: the cohort gains the steps
+        first = step.seconds(c, StepLoad(np.where(some, size, 0.0), i, np.zeros(b.shape), 0.0))
+        first_s = _total(dict(first))
+        decode_steps = np.maximum(all_steps - alone, decodes)
+        cohort = mixed_steps * first_s + decode_steps * pure_s
+        mixed, mixed_s = first, first_s
+        all_steps = mixed_steps + decode_steps
+    else:
+        cohort = mixed_steps * mixed_s + (all_steps - mixed_steps) * pure_s
+    share = mixed_steps / all_steps
+    breakdown = {name: share * mixed[name] + (1.0 - share) * pure[name] for name in PARTS}
+    mean_step = _total(breakdown)
+    # --- rates and times
+    requests = in_flight * dp / cohort
+    # a chunk passes all stages; the next follows one stage behind
+    prefill_s = only_s * (alone + pp - 1.0) / pp * np.where(some, 1.0, 0.0)
+    has_decode = (role != PREFILL) & (decodes > 0)
+    tpot = np.where(has_decode, cohort / np.maximum(decodes if not profile.mixed else all_steps, 1e-9) / gain, 0.0)
+    tpot = np.where(has_decode & (decodes < 1.0), mean_step / gain, tpot)
+    ttft = _ttft(job, profile, role, alone, mixed_s, mean_step, share, all_steps, decodes, prefill_s, b, pp)
+    waiting = np.maximum(c.batch - in_flight * dp, 0.0) / requests
+    ttft = ttft + np.where(role == DECODE, 0.0, waiting)
+    n = len(c)
+    memory = {
+        "weights": budget.weights,
+        "activations": budget.activations,
+        "non_torch": budget.non_torch,
+        "kv_cache": np.minimum(in_flight, np.maximum(budget.slots, 1.0)) * budget.bytes_per_request,
+    }
+    used = np.asarray(sum(memory.values()))
+    per_token = budget.bytes_per_request / np.maximum(held, 1.0)
+    whole = _transfer_bytes(c_job, profile, i + o)
+    return ServingEstimate(
+        chips=c.chips,
+        requests_per_s=requests,
+        output_tokens_per_s=np.where(role == PREFILL, 0.0, requests * o),
+        input_tokens_per_s=np.where(role == DECODE, 0.0, requests * i),
+        ttft_s=ttft,
+        tpot_s=tpot,
+        concurrency=in_flight * dp,
+        kv_capacity_tokens=np.maximum(budget.room, 0.0) / np.maximum(per_token, 1e-9) * dp,
+        memory_bytes=used,
+        memory_limit_bytes=budget.limit,
+        fits=(budget.slots >= np.maximum(1.0, np.minimum(pp, asked))) & (used <= budget.limit * (1.0 + 1e-9)),
+        prefill_s=prefill_s,
+        decode_step_s=np.where(role == PREFILL, 0.0, mean_step),
+        step_s=mean_step,
+        mixed_step_s=mixed_s,
+        mixed_share=share,
+        breakdown=breakdown,
+        memory=memory,
+        low80=np.full(n, profile.low80),
+        high80=np.full(n, profile.high80),
+        kv_bytes_per_request=np.full(n, whole),
+    )
+
+
+def _transfer_bytes(job: ServingJob, profile: ServingProfile, tokens: float) -> float:
+    one = np.ones(1, dtype=np.int64)
+    size = BYTES_PER_ELEMENT[job.kv_precision]
+    return float(cache_bytes_per_request(job.model, tokens, size, one, one, profile.block_tokens)[0])
+
+
+def _ttft(
+    job: ServingJob, profile: ServingProfile, role: NDArray[np.int64], alone: Floats, mixed_s: Floats,
+    mean_step: Floats, share: Floats, all_steps: Floats, decodes: Floats, prefill_s: Floats, b: Floats, pp: Floats,
+) -> Floats:  # fmt: skip
+    """Mean TTFT in the closed loop: own chunks, half a step of phase, and waiting for other prompts.
+
+    Where prefill binds (every step mixed) Little's law gives it: what is left of the cohort after decoding. Below
+    that, the wait behind other prompts is that of M/D/1 with load ``share``, bounded by the other clients.
+    """
+    reuse = 1.0 - profile.reuse_ttft_efficiency * job.cached_prefix
+    throughput = 1.0 - profile.reuse_efficiency * job.cached_prefix
+    own = np.where(role == PREFILL, prefill_s, mixed_s * (alone + pp - 1.0) / pp) * (reuse / throughput)
+    behind = np.minimum(share / (2.0 * np.maximum(1.0 - share, 1e-3)), np.maximum(b - 1.0, 0.0) / 2.0)
+    queue = profile.queue_weight * behind * mixed_s * alone
+    bound = np.maximum(all_steps - decodes, 0.0) * mixed_s
+    closed = np.where(share > 0.999, bound, np.minimum(own + queue, np.maximum(bound, own)))
+    latency = np.where(role == PREFILL, np.maximum(bound, own), closed) + 0.5 * mean_step / pp
+    return np.where(role == DECODE, 0.0, latency + profile.request_s)
+
+
+def _erlang_c(servers: Floats, load: Floats) -> Floats:
+    """Probability of waiting with ``servers`` servers and ``load`` erlangs, stable for hundreds of servers.
+
+    Jagerman's continuous form is not needed: the recursion of Erlang B over the whole servers, vectorised by masks.
+    """
+    whole = np.maximum(np.floor(servers), 1.0)
+    blocking = np.ones_like(load)
+    for k in range(1, int(whole.max(initial=1.0)) + 1):
+        following = load * blocking / (k + load * blocking)
+        blocking = np.where(k <= whole, following, blocking)
+    rho = np.minimum(load / whole, 1.0 - 1e-9)
+    return np.asarray(blocking / (1.0 - rho * (1.0 - blocking)))
+
+
+def at_percentile(
+    estimate: ServingEstimate, percentile: float, utilisation: float = 0.85, *, service_cv2: float = 1.0
+) -> tuple[Floats, Floats]:
+    """(TTFT, TPOT) seconds at ``percentile`` (0..100), (n,), under Poisson arrivals at ``utilisation`` of capacity.
+
+    Cache slots are the servers (M/G/c: Erlang C, tail of Kimura's form exp(-2 (c mu - lambda) t / (1 + cv^2))); a
+    request holds its slot for TTFT + output; TPOT spreads with the mix of steps over the output's tokens.
+    ``service_cv2``: squared coefficient of variation of the service time (lengths), 1 for exponential lengths.
+    """
+    tail = min(max(1.0 - percentile / 100.0, 1e-9), 1.0)
+    servers = np.maximum(np.floor(estimate.concurrency), 1.0)
+    rate = estimate.requests_per_s * utilisation
+    hold = servers / np.maximum(estimate.requests_per_s, 1e-30)
+    waits = _erlang_c(servers, rate * hold)
+    drain = 2.0 * (estimate.requests_per_s - rate) / (1.0 + service_cv2)
+    wait = np.where(waits > tail, np.log(np.maximum(waits / tail, 1.0)) / np.maximum(drain, 1e-30), 0.0)
+    # prefill itself queues behind other prefills: exponential tail of the mean wait beyond one's own
+    own = np.minimum(estimate.prefill_s, estimate.ttft_s)
+    beyond = np.maximum(estimate.ttft_s - own, 0.0) * utilisation
+    spread = beyond * max(math.log(1.0 / tail), 1.0) if percentile > 50.0 else beyond
+    ttft = np.where(estimate.ttft_s > 0, own + spread + wait, wait)
+    u = estimate.mixed_share
+    step = np.maximum(estimate.step_s, 1e-30)
+    apart = np.abs(estimate.mixed_step_s - step) / np.maximum(1.0 - u, 0.5)
+    tokens = np.maximum(estimate.output_tokens_per_s / np.maximum(estimate.requests_per_s, 1e-30), 1.0)
+    cv = np.sqrt(u * (1.0 - u)) * apart / step / np.sqrt(tokens)
+    z = math.sqrt(2.0) * _erfinv(min(max(percentile / 50.0 - 1.0, -0.999999), 0.999999))
+    return np.asarray(ttft), np.asarray(estimate.tpot_s * np.maximum(1.0 + z * cv, 0.5))
+
+
+def _erfinv(y: float) -> float:
+    """Inverse error function (Winitzki 2008, error below 2e-3)."""
+    a = 0.147
+    log = math.log(1.0 - y * y)
+    first = 2.0 / (math.pi * a) + log / 2.0
+    return math.copysign(math.sqrt(math.sqrt(first * first - log / a) - first), y)

@@ -1,0 +1,191 @@
+"""What is to be served, in which shapes, and what comes out: the data of the serving model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog.architecture import ModelArch
+from planner.errors import InputError, Problem, nearest_name
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+AGGREGATED, PREFILL, DECODE = 0, 1, 2
+
+# Bytes of one weight or cache element. fp4: NVFP4, 16 elements share an 8-bit scale (4.5 bits); mxfp4: 32 share one.
+BYTES_PER_ELEMENT: Mapping[str, float] = {
+    "fp32": 4.0,
+    "bf16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+    "fp4": 0.5625,
+    "mxfp4": 0.53125,
+    "int4": 0.53125,
+}
+# The rate a precision computes at: the first of these that the chip has (narrow weights are widened when it has none).
+COMPUTE_RATES: Mapping[str, tuple[str, ...]] = {
+    "bf16": ("bf16",),
+    "fp8": ("fp8", "bf16"),
+    "int8": ("int8", "bf16"),
+    "fp4": ("fp4", "fp8", "bf16"),
+    "mxfp4": ("fp4", "fp8", "bf16"),
+    "int4": ("bf16",),
+}
+
+
+@dataclass(frozen=True)
+class ServingJob:
+    """A model to serve and the mean request.
+
+    ``precision``: of weights and of the matrix units: bf16, fp8, int8, fp4 (also mxfp4, int4: narrow weights).
+    ``kv_precision``: of the cache. ``input_tokens``, ``output_tokens``: means per request. ``cached_prefix``: share
+    of input tokens whose cache is reused, 0..1. ``draft_tokens``: tokens proposed per step by speculative decoding or
+    a multi-token prediction module (0 = off), each accepted with probability ``draft_acceptance`` if those before it
+    were. Raises ``InputError`` listing every field out of bounds.
+    """
+
+    model: ModelArch
+    precision: str = "bf16"
+    kv_precision: str = "bf16"
+    input_tokens: float = 1024.0
+    output_tokens: float = 1024.0
+    cached_prefix: float = 0.0
+    draft_tokens: int = 0
+    draft_acceptance: float = 0.0
+
+    def __post_init__(self) -> None:
+        problems: list[Problem] = []
+        for name, allowed in (("precision", list(COMPUTE_RATES)), ("kv_precision", list(BYTES_PER_ELEMENT))):
+            value = getattr(self, name)
+            if value not in allowed:
+                problems.append(
+                    Problem(
+                        "unknown precision",
+                        path=name,
+                        found=repr(value),
+                        allowed=", ".join(allowed),
+                        nearest=nearest_name(str(value), allowed),
+                    )
+                )
+        bounds = {
+            "input_tokens": (1.0, 1e8),
+            "output_tokens": (0.0, 1e8),
+            "cached_prefix": (0.0, 1.0),
+            "draft_tokens": (0.0, 32.0),
+            "draft_acceptance": (0.0, 1.0),
+        }
+        for name, (low, high) in bounds.items():
+            number = float(getattr(self, name))
+            if not low <= number <= high:
+                problems.append(Problem("out of bounds", path=name, found=str(number), allowed=f"{low:g} to {high:g}"))
+        if not self.model.groups:
+            problems.append(Problem(f"model {self.model.id} has no layers", path="model", remedy="Use recommendation."))
+        if problems:
+            raise InputError(problems)
+
+    @property
+    def accepted_drafts(self) -> float:
+        """Mean tokens gained per decode step beyond the first: a + a^2 + ... + a^draft_tokens."""
+        return float(sum(self.draft_acceptance**j for j in range(1, self.draft_tokens + 1)))
+
+
+@dataclass(frozen=True)
+class ServingCandidates:
+    """Replica shapes, int64 arrays of shape (n,). A replica has ``chips = tp * pp * attention_dp`` chips.
+
+    ``tp``: tensor parallel of attention and dense layers; ``pp``: stages; ``attention_dp``: copies of attention, each
+    with its own requests; ``ep``: chips the routed experts are spread over (divides tp * attention_dp; the rest cuts
+    each expert); ``batch``: most requests in flight per replica; ``chunk``: most prefill tokens per step and attention
+    copy; ``role``: 0 aggregated, 1 prefill only, 2 decode only.
+    """
+
+    tp: Ints
+    pp: Ints
+    ep: Ints
+    attention_dp: Ints
+    batch: Ints
+    chunk: Ints
+    role: Ints
+
+    def __post_init__(self) -> None:
+        problems: list[Problem] = []
+        length: int | None = None
+        for f in fields(self):
+            array = np.atleast_1d(np.asarray(getattr(self, f.name), dtype=np.int64))
+            object.__setattr__(self, f.name, array)
+            length = array.size if length is None else length
+            if array.ndim != 1 or array.size != length:
+                problems.append(
+                    Problem("arrays must have one length", path=f.name, found=str(array.shape), allowed=f"({length},)")
+                )
+            low = 0 if f.name == "role" else 1
+            if array.size and (array.min() < low or (f.name == "role" and array.max() > DECODE)):
+                allowed = "0, 1 or 2" if f.name == "role" else "1 or more"
+                problems.append(Problem("out of bounds", path=f.name, found=str(array.min()), allowed=allowed))
+        if not problems and np.any((self.tp * self.attention_dp) % self.ep):
+            problems.append(Problem("ep must divide tp * attention_dp", path="ep"))
+        if problems:
+            raise InputError(problems)
+
+    def __len__(self) -> int:
+        return int(self.tp.size)
+
+    @property
+    def chips(self) -> Ints:
+        """Chips of one replica, (n,)."""
+        return self.tp * self.pp * self.attention_dp
+
+    def take(self, index: Ints | Bools) -> ServingCandidates:
+        """The candidates at ``index`` (positions or a mask)."""
+        return ServingCandidates(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+def one_candidate(
+    *, tp: int = 1, pp: int = 1, ep: int = 1, attention_dp: int = 1, batch: int = 1, chunk: int = 8192, role: int = 0
+) -> ServingCandidates:
+    """One replica shape as arrays of length one."""
+    values = (tp, pp, ep, attention_dp, batch, chunk, role)
+    return ServingCandidates(*(np.array([v], dtype=np.int64) for v in values))
+
+
+@dataclass(frozen=True)
+class ServingEstimate:
+    """How replicas serve, float arrays of shape (n,) unless said. Rates are per replica, times in seconds.
+
+    ``requests_per_s``: sustained with ``concurrency`` requests in flight (the batch cap, or fewer where the cache is
+    full). ``ttft_s``, ``tpot_s``: means at that load, a closed loop of ``batch`` clients, so clients beyond the cache
+    wait and their wait is in ``ttft_s``. Prefill-only replicas: ``tpot_s`` 0, ``output_tokens_per_s`` 0; decode-only:
+    ``ttft_s`` 0, ``input_tokens_per_s`` 0. ``prefill_s``: prefill of one request alone; ``decode_step_s``: mean step
+    while decoding (of a prefill-only replica: 0); ``mixed_step_s``, ``mixed_share``: step that also carries a prefill
+    chunk, and the share of such steps. ``breakdown``: parts of the mean step (prefill-only: of one chunk), summing to
+    ``step_s``. ``memory``: bytes per chip of the fullest stage, summing to ``memory_bytes``. ``low80``, ``high80``:
+    multipliers on the times (rates divide by them) between which 80% of left-out sources fall.
+    ``fits``: weights, workspace and the cache of a request per stage and attention copy are inside the limit.
+    """
+
+    chips: Ints
+    requests_per_s: Floats
+    output_tokens_per_s: Floats
+    input_tokens_per_s: Floats
+    ttft_s: Floats
+    tpot_s: Floats
+    concurrency: Floats
+    kv_capacity_tokens: Floats
+    memory_bytes: Floats
+    memory_limit_bytes: Floats
+    fits: Bools
+    prefill_s: Floats
+    decode_step_s: Floats
+    step_s: Floats
+    mixed_step_s: Floats
+    mixed_share: Floats
+    breakdown: Mapping[str, Floats]
+    memory: Mapping[str, Floats]
+    low80: Floats
+    high80: Floats
+    kv_bytes_per_request: Floats  # cache of one request at its end, over the whole replica's copy: for KV transfer
