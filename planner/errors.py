@@ -50,9 +50,9 @@ class Problem:
         if self.nearest:
             text += f"; did you mean {self.nearest!r}?"
         if self.allowed:
-            text += f" Allowed: {self.allowed}."
+            text += f"{'' if text.endswith('?') else '.'} Allowed: {self.allowed}."
         if self.remedy:
-            text += f" {self.remedy}"
+            text += f" {self.remedy}" if text.endswith((".", "?")) else f". {self.remedy}"
         return text
 
 

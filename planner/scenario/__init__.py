@@ -1,1 +1,53 @@
-"""What a person asks, read from scenarios/*.yaml."""
+"""What a person asks: the scenario file, read, overridden, checked and made comparable."""
+
+from planner.scenario.identity import problem_digest, resolve, resolve_text
+from planner.scenario.reader import load_scenario, load_text, parse_assignment, scenario_from_mapping
+from planner.scenario.site import Capacity, Hall, Installed, Site
+from planner.scenario.types import (
+    SCENARIO_VERSION,
+    Assumptions,
+    Finance,
+    Hardware,
+    Limits,
+    Scenario,
+    Solve,
+    Source,
+)
+from planner.scenario.workloads import (
+    ChipRange,
+    Parallelism,
+    Recommendation,
+    Serving,
+    ServingParallelism,
+    Training,
+    Workload,
+)
+
+__all__ = [
+    "SCENARIO_VERSION",
+    "Assumptions",
+    "Capacity",
+    "ChipRange",
+    "Finance",
+    "Hall",
+    "Hardware",
+    "Installed",
+    "Limits",
+    "Parallelism",
+    "Recommendation",
+    "Scenario",
+    "Serving",
+    "ServingParallelism",
+    "Site",
+    "Solve",
+    "Source",
+    "Training",
+    "Workload",
+    "load_scenario",
+    "load_text",
+    "parse_assignment",
+    "problem_digest",
+    "resolve",
+    "resolve_text",
+    "scenario_from_mapping",
+]

@@ -85,7 +85,7 @@ def _core(annotation: Any) -> Any:
 
 @cache
 def field_shapes(model: type[BaseModel]) -> Mapping[str, str]:
-    """How the values of each field are read: ``float``, ``int``, ``names`` (text or a list of texts), ``list``, ``other``."""
+    """How each field is read: ``float``, ``int``, ``names`` (text or a list of texts), ``list``, ``other``."""
     shapes = {}
     for name, info in model.model_fields.items():
         core = _core(info.annotation)
@@ -128,8 +128,13 @@ class Part(BaseModel):
     def _as_people_write(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
+        # A field left empty (`hardware:` with everything under it commented out) is a field not given.
         shapes = field_shapes(cls)
-        return {key: _read(value, shapes.get(key, "other")) for key, value in data.items()}
+        return {
+            key: _read(value, shapes.get(key, "other"))
+            for key, value in data.items()
+            if value is not None or key not in shapes
+        }
 
 
 class Finding(typing.NamedTuple):
@@ -146,4 +151,4 @@ def report(findings: list[Finding]) -> None:
     """Raise what a check over several fields found, if anything, in the form the reader turns into problems."""
     if findings:
         text = "; ".join(f.message for f in findings).replace("{", "{{").replace("}", "}}")
-        raise PydanticCustomError("findings", text, {"findings": findings})  # type: ignore[arg-type]
+        raise PydanticCustomError("findings", text, {"findings": findings})

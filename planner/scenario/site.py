@@ -27,7 +27,9 @@ class Hall(Part):
         default=(), description="Ids of the cooling options the hall can host; none: those of what is above."
     )
     rows: int | None = Field(default=None, ge=1, description="Rows of racks.", json_schema_extra=unit("rows"))
-    racks_per_row: int | None = Field(default=None, ge=1, description="Racks in a row.", json_schema_extra=unit("racks"))
+    racks_per_row: int | None = Field(
+        default=None, ge=1, description="Racks in a row.", json_schema_extra=unit("racks")
+    )
     rack_kw: float | None = Field(
         default=None,
         gt=0,
@@ -80,11 +82,13 @@ class Installed(Part):
 
     system: str = Field(description="Id of the system.")
     count: int = Field(ge=1, description="How many systems (not chips).", json_schema_extra=unit("systems"))
-    since: Month | None = Field(default=None, description="Month they were bought in; decides what is left of their life.")
+    since: Month | None = Field(
+        default=None, description="Month they were bought in; decides what is left of their life."
+    )
 
 
 class Site(Part):
-    """One place: a region of the catalog, power, racks and the cooling it can host. Region figures may be overridden."""
+    """One place: a region of the catalog, power, racks, the cooling it can host. Region figures may be overridden."""
 
     name: Name = Field(description="Name of the site, unique in the file.")
     region: str = Field(description="Id of a region of the catalog: tariff, carbon, climate, build cost.")
@@ -175,7 +179,9 @@ class Site(Part):
         findings = []
         if self.power_mw is None and self.capacity is None:
             findings.append(
-                Finding((), "power_mw is missing: power at the meter in MW", remedy="Give power_mw, or capacity as a tree.")
+                Finding(
+                    (), "power_mw is missing: power at the meter in MW", remedy="Give power_mw, or capacity as a tree."
+                )
             )
         if self.colo_usd_per_kw_month is not None and self.ownership != "colo":
             findings.append(

@@ -5,14 +5,14 @@ Nothing here reads files (``reader``), knows the catalog (``check``) or a solver
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from planner.scenario.base import Finding, Month, Name, Part, month_index, month_name, report, unit
+from planner.scenario.base import Finding, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.site import Site
 from planner.scenario.workloads import Workload
 
@@ -51,7 +51,9 @@ class Hardware(Part):
         "us what may not be used in the US; none applies no rule.",
     )
     acquire: tuple[Literal["buy", "rent"], ...] = Field(
-        default=("buy",), min_length=1, description="Ways to get systems. Rented ones stand elsewhere: no site power or racks."
+        default=("buy",),
+        min_length=1,
+        description="Ways to get systems. Rented ones stand elsewhere: no site power or racks.",
     )
 
 
@@ -76,7 +78,10 @@ class Limits(Part):
         json_schema_extra=unit("MW", looks_like="kW"),
     )
     carbon_t_per_year: float | None = Field(
-        default=None, gt=0, description="Carbon of a year, embodied share included.", json_schema_extra=unit("t CO2e/year")
+        default=None,
+        gt=0,
+        description="Carbon of a year, embodied share included.",
+        json_schema_extra=unit("t CO2e/year"),
     )
     water_m3_per_year: float | None = Field(
         default=None, gt=0, description="Water of a year.", json_schema_extra=unit("m3/year")
@@ -106,8 +111,6 @@ class Assumptions(Part):
 
 
 def _read_figures(records: Any) -> Any:
-    from planner.scenario.base import parse_number
-
     def read(value: Any) -> Any:
         if isinstance(value, str):
             number = parse_number(value)
@@ -136,7 +139,10 @@ class Solve(Part):
         default=120, gt=0, le=1e6, description="Longest a solve may take.", json_schema_extra=unit("s")
     )
     threads: int | None = Field(
-        default=None, ge=1, le=1024, description="Solver threads; none: as many as there are cores.",
+        default=None,
+        ge=1,
+        le=1024,
+        description="Solver threads; none: as many as there are cores.",
         json_schema_extra=unit("threads"),
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="Seed of the solver.")
@@ -235,8 +241,8 @@ class Scenario(Part):
                     remedy="Update the planner.",
                 )
             )
-        findings += _repeated("sites", [s.name for s in self.sites])
-        findings += _repeated("workloads", [w.name for w in self.workloads])
+        findings += repeated_names("sites", [s.name for s in self.sites])
+        findings += repeated_names("workloads", [w.name for w in self.workloads])
         for i, goal in enumerate(self.objective):
             if goal in self.objective[:i]:
                 findings.append(Finding(("objective", i), f"{goal} is listed twice"))
@@ -254,7 +260,9 @@ class Scenario(Part):
         for i in range(1, len(self.periods)):
             if month_index(self.periods[i]) <= month_index(self.periods[i - 1]):
                 findings.append(
-                    Finding(("periods", i), f"is not after the period before it ({self.periods[i - 1]})", self.periods[i])
+                    Finding(
+                        ("periods", i), f"is not after the period before it ({self.periods[i - 1]})", self.periods[i]
+                    )
                 )
         if self.periods and month_index(self.periods[-1]) >= end:
             findings.append(
@@ -301,7 +309,7 @@ class Scenario(Part):
     def period_years(self) -> tuple[float, ...]:
         """Length of each period in years; they sum to ``horizon_years``."""
         edges = [*(float(month_index(p)) for p in self.period_starts), self._end]
-        return tuple((b - a) / 12 for a, b in zip(edges[:-1], edges[1:], strict=True))
+        return tuple((b - a) / 12 for a, b in pairwise(edges))
 
     @property
     def source(self) -> Source:
@@ -315,11 +323,11 @@ class Scenario(Part):
         return copy
 
 
-def _repeated(section: str, names: list[str]) -> list[Finding]:
-    counts = Counter(names)
+def repeated_names(section: str, names: Sequence[object]) -> list[Finding]:
+    """The second and further uses of a name in a section; what is no text has no name."""
     findings = []
     for i, name in enumerate(names):
-        if counts[name] > 1 and name in names[:i]:
+        if isinstance(name, str) and name in names[:i]:
             findings.append(
                 Finding(
                     (section, i, "name"),
@@ -328,6 +336,3 @@ def _repeated(section: str, names: list[str]) -> list[Finding]:
                 )
             )
     return findings
-
-
-__all__ = ["SCENARIO_VERSION", "Assumptions", "Finance", "Hardware", "Limits", "Name", "Scenario", "Solve", "Source"]

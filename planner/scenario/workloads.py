@@ -38,11 +38,15 @@ class Parallelism(Part):
     """Degrees fixed by hand. What is left out is searched."""
 
     tp: int | None = Field(default=None, ge=1, description="Tensor parallelism.", json_schema_extra=unit("chips"))
-    pp: int | None = Field(default=None, ge=1, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages"))
+    pp: int | None = Field(
+        default=None, ge=1, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages")
+    )
     vpp: int | None = Field(
         default=None, ge=1, description="Interleaved stages per pipeline rank.", json_schema_extra=unit("stages")
     )
-    dp: int | None = Field(default=None, ge=1, description="Data parallelism: replicas.", json_schema_extra=unit("replicas"))
+    dp: int | None = Field(
+        default=None, ge=1, description="Data parallelism: replicas.", json_schema_extra=unit("replicas")
+    )
     cp: int | None = Field(default=None, ge=1, description="Context parallelism.", json_schema_extra=unit("chips"))
     ep: int | None = Field(default=None, ge=1, description="Expert parallelism.", json_schema_extra=unit("chips"))
     micro_batch: int | None = Field(
@@ -56,7 +60,9 @@ class ServingParallelism(Part):
     """Degrees of a serving replica fixed by hand. What is left out is searched."""
 
     tp: int | None = Field(default=None, ge=1, description="Tensor parallelism.", json_schema_extra=unit("chips"))
-    pp: int | None = Field(default=None, ge=1, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages"))
+    pp: int | None = Field(
+        default=None, ge=1, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages")
+    )
     ep: int | None = Field(default=None, ge=1, description="Expert parallelism.", json_schema_extra=unit("chips"))
     attention_dp: int | None = Field(
         default=None, ge=1, description="Data parallelism of attention.", json_schema_extra=unit("replicas")
@@ -98,9 +104,12 @@ class Training(Part):
         description="Longest the run may take, failures included; none: the horizon.",
         json_schema_extra=unit("days"),
     )
-    start: Month | None = Field(default=None, description="Earliest month the run may begin; none: the scenario's start.")
+    start: Month | None = Field(
+        default=None, description="Earliest month the run may begin; none: the scenario's start."
+    )
     chips: ChipRange | None = Field(
-        default=None, description="Chips of the job: a number for exactly that many, or {min, max}.",
+        default=None,
+        description="Chips of the job: a number for exactly that many, or {min, max}.",
         json_schema_extra=unit("chips"),
     )
     mfu: float | None = Field(
@@ -128,8 +137,12 @@ class Serving(Part):
     model: str = Field(description="Id of a model of the catalog.")
     precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
     kv_precision: Precision | None = Field(default=None, description="Number format of the KV cache; none: bf16.")
-    input_tokens: int = Field(ge=1, le=10_000_000, description="Prompt length (ISL), mean.", json_schema_extra=unit("tokens"))
-    output_tokens: int = Field(ge=1, le=10_000_000, description="Answer length (OSL), mean.", json_schema_extra=unit("tokens"))
+    input_tokens: int = Field(
+        ge=1, le=10_000_000, description="Prompt length (ISL), mean.", json_schema_extra=unit("tokens")
+    )
+    output_tokens: int = Field(
+        ge=1, le=10_000_000, description="Answer length (OSL), mean.", json_schema_extra=unit("tokens")
+    )
     requests_per_s: float = Field(
         gt=0, le=1e8, description="Requests that must be answered, at the peak.", json_schema_extra=unit("requests/s")
     )
@@ -172,7 +185,8 @@ class Serving(Part):
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     chips: ChipRange | None = Field(
-        default=None, description="Chips of the whole deployment: a number for exactly that many, or {min, max}.",
+        default=None,
+        description="Chips of the whole deployment: a number for exactly that many, or {min, max}.",
         json_schema_extra=unit("chips"),
     )
     parallelism: ServingParallelism = Field(
@@ -210,7 +224,11 @@ class Recommendation(Part):
         json_schema_extra=unit("days"),
     )
     samples_per_s: float | None = Field(
-        default=None, gt=0, le=1e12, description="Samples to score (mode: serving).", json_schema_extra=unit("samples/s")
+        default=None,
+        gt=0,
+        le=1e12,
+        description="Samples to score (mode: serving).",
+        json_schema_extra=unit("samples/s"),
     )
     latency_ms: float | None = Field(
         default=None,
@@ -235,7 +253,9 @@ class Recommendation(Part):
     )
     start: Month | None = Field(default=None, description="Earliest month it may begin; none: the scenario's start.")
     chips: ChipRange | None = Field(
-        default=None, description="Chips: a number for exactly that many, or {min, max}.", json_schema_extra=unit("chips")
+        default=None,
+        description="Chips: a number for exactly that many, or {min, max}.",
+        json_schema_extra=unit("chips"),
     )
 
     @model_validator(mode="after")
@@ -243,7 +263,9 @@ class Recommendation(Part):
         wanted = {"training": ("samples", "global_batch"), "serving": ("samples_per_s",)}[self.mode]
         other = {"training": ("samples_per_s", "latency_ms"), "serving": ("samples", "finish_within_days")}[self.mode]
         findings = [
-            Finding((), f"{field} is missing: mode {self.mode} needs it") for field in wanted if getattr(self, field) is None
+            Finding((), f"{field} is missing: mode {self.mode} needs it")
+            for field in wanted
+            if getattr(self, field) is None
         ]
         findings += [
             Finding((field,), f"{field} has no meaning in mode {self.mode}", remedy="Remove it, or change mode.")

@@ -30,7 +30,9 @@ _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
-    word: value for value, words in {True: ("true", "True", "TRUE"), False: ("false", "False", "FALSE")}.items() for word in words
+    word: value
+    for value, words in {True: ("true", "True", "TRUE"), False: ("false", "False", "FALSE")}.items()
+    for word in words
 }
 
 Path_ = tuple[str | int, ...]
