@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from planner.network.tiers import Tier
 
@@ -32,3 +32,7 @@ class Platform:
     server_chips: int
     comm_core_share: float = 0.15
     clock_factor: float = 1.0  # of cooling or power cap; multiplies compute rates
+    # fields of the family's kernel law to put in its place, and calibrated levels (``speed``, ``speed.<profile>``)
+    efficiency: Mapping[str, float] = field(default_factory=dict)
+    # chips.<id>.<field> names of figures nobody has published, so that what needs one can say which
+    unknown: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,104 @@
+"""From the catalog's records to the platform the performance model reads: figures in SI units, unknowns named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from planner.catalog import Catalog
+from planner.catalog.records import Chip
+from planner.errors import InputError, Problem
+from planner.network.topology import tiers_of
+from planner.performance.calibration import efficiency_of
+from planner.performance.laws import family_of
+from planner.performance.platform import Platform
+
+GIB = float(1 << 30)
+# A device shows about 99% of its nominal memory (binary gigabytes): an 80 GB H100 79.2-79.6 GiB.
+USABLE_SHARE = 0.99
+DEFAULT_HOST_GB_S = 25.0
+
+PEAK_FIELDS: Mapping[str, str] = {
+    "bf16": "bf16_fp16_tflops_dense",
+    "fp8": "fp8_tflops_dense",
+    "int8": "int8_tops_dense",
+    "fp4": "fp4_tflops_dense",
+}
+
+# Sigma of the overlap model. Engines move data on these, not cores: the asynchronous communication engine of the
+# S5000 (vendor claim), collective units of the Ascend 950, DMA of TPU and Trainium, on-chip RoCE of Gaudi.
+CORE_DRIVEN = 0.15  # 20 of 132 SMs, arXiv:2412.19437; 18.9% mean slow-down measured, arXiv:2507.03114
+_ENGINE_PREFIXES: tuple[tuple[str, float], ...] = (
+    ("mtt_s5000", 0.0),
+    ("mtt_huashan", 0.0),
+    ("ascend_95", 0.0),
+    ("ascend_96", 0.0),
+    ("ascend_97", 0.0),
+    ("ascend_98", 0.0),
+    ("ascend", 0.05),
+    ("tpu", 0.0),
+    ("trainium", 0.0),
+    ("gaudi", 0.02),
+)
+_AIR = frozenset({"air_crah", "air_inrow", "rdhx"})
+
+
+def comm_core_share(chip: Chip) -> float:
+    """Share of compute cores that communication takes on a chip."""
+    for prefix, share in _ENGINE_PREFIXES:
+        if chip.id.startswith(prefix):
+            return share
+    return CORE_DRIVEN
+
+
+def clock_factor(catalog: Catalog, chip: Chip, cooling_id: str) -> float:
+    """Compute rate in a cooling over the chip's own figures.
+
+    Liquid cooling lifts sustained clocks of silicon that is also sold for air; a variant with a row of its own for
+    its cooling (one kind of cooling only) has the figures of that cooling already.
+    """
+    if not cooling_id or cooling_id in _AIR:
+        return 1.0
+    kinds = {option in _AIR for option in chip.cooling}
+    if len(kinds) < 2 or not chip.cooling:
+        return 1.0
+    factor = catalog.cooling_option(cooling_id).get("relative_chip_throughput")
+    return 1.0 if factor is None else factor
+
+
+def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: str = "") -> Platform:
+    """The platform of one chip variant in one system and cooling.
+
+    Raises ``InputError`` on an unknown id or a chip that the system is not sold with, ``UnknownFigureError`` when
+    memory, its bandwidth, the 16-bit peak, or a link figure is not published and not assumed.
+    """
+    system, chip = catalog.system(system_id), catalog.chip(chip_id)
+    if system.chip_ids and chip.id not in system.chip_ids:
+        raise InputError(
+            Problem(f"system {system.id} is not sold with chip {chip.id}", allowed=", ".join(system.chip_ids))
+        )
+    peaks = {name: value * 1e12 for name, column in PEAK_FIELDS.items() if (value := chip.get(column)) is not None}
+    if "bf16" not in peaks:
+        chip.need(PEAK_FIELDS["bf16"])
+    usable = chip.get("usable_mem_gib")
+    if usable is None:
+        usable = chip.need("mem_gb") * USABLE_SHARE
+    host = chip.get("host_gb_s_unidir")
+    family = family_of(chip.id, chip.text("family"))
+    per_server = system.get("chips_per_server") or system.get("chips_total") or 1.0
+    return Platform(
+        system_id=system.id,
+        chip_id=chip.id,
+        cooling_id=cooling_id,
+        vendor=chip.vendor,
+        family=family,
+        peak_flops=peaks,
+        memory_bytes=usable * GIB,
+        memory_bandwidth=chip.need("mem_bw_tb_s") * 1e12,
+        host_bandwidth=(DEFAULT_HOST_GB_S if host is None else host) * 1e9,
+        tiers=tiers_of(catalog, system, chip),
+        system_chips=int(system.get("chips_total") or per_server),
+        server_chips=int(per_server),
+        comm_core_share=comm_core_share(chip),
+        clock_factor=clock_factor(catalog, chip, cooling_id),
+        efficiency=efficiency_of(chip, family),
+    )
