@@ -41,23 +41,6 @@ def console(plan: Plan) -> RenderableType:
     return Group(*parts)
 
 
-def comparison(plans: Sequence[Plan], names: Sequence[str], *, only_differences: bool = False) -> RenderableType:
-    """Plans side by side, what differs in bold."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("", style="dim", ratio=2)
-    for name in names:
-        table.add_column(Text(fmt.clean(name)), ratio=3, overflow="fold")
-    section = ""
-    for row in summary.comparison(plans):
-        if only_differences and not row.differs:
-            continue
-        if row.section != section:
-            section = row.section
-            table.add_row(Text(section, style="bold cyan"))
-        table.add_row(Text(row.name), *(Text(v, style="bold" if row.differs else "dim") for v in row.values))
-    return table
-
-
 def _answer(plan: Plan) -> RenderableType:
     return Text(fmt.clean(plan.answer), style="bold" if plan.has_plan else "bold red")
 

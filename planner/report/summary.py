@@ -23,16 +23,6 @@ class Share:
     fraction: float
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a comparison; ``differs`` where the plans do not all say the same."""
-
-    section: str
-    name: str
-    values: tuple[str, ...]
-    differs: bool
-
-
 def shares(parts: Mapping[str, float], *, at_most: int = 12) -> tuple[Share, ...]:
     """Parts of a whole, largest first; zero parts are dropped, the tail beyond ``at_most`` is one 'Other'."""
     total = sum(parts.values())
@@ -227,65 +217,3 @@ def left_out_groups(left_out: Sequence[LeftOut]) -> tuple[tuple[str, tuple[str, 
         groups[_NUMBERS.sub("#", item.reason)].append(item)
     ranked = sorted(groups.values(), key=lambda items: (-len(items), items[0].reason))
     return tuple((fmt.clean(items[0].reason), tuple(fmt.clean(i.option) for i in items)) for items in ranked)
-
-
-def comparison(plans: Sequence[Plan]) -> tuple[Row, ...]:
-    """Plans side by side: one row a fact, one value a plan."""
-    rows: list[Row] = []
-
-    def add(section: str, name: str, values: Iterable[str]) -> None:
-        shown = tuple(values)
-        if any(v not in {"", fmt.DASH} for v in shown):
-            rows.append(Row(section, name, shown, len(set(shown)) > 1))
-
-    def total(name: str, show: Callable[[float], str]) -> list[str]:
-        return [fmt.DASH if p.totals is None else show(getattr(p.totals, name)) for p in plans]
-
-    add("Answer", "Status", [fmt.STATUS_WORDS[p.status] for p in plans])
-    add("Answer", "Scenario", [fmt.clean(p.scenario) for p in plans])
-    add("Answer", "Variant", [fmt.clean(p.variant or fmt.DASH) for p in plans])
-    add(
-        "Answer",
-        "Objective",
-        [f"{p.objective.name} {fmt.quantity(p.objective.value, p.objective.unit)}" for p in plans],
-    )
-    add("Answer", "Gap", [fmt.gap(p.objective.gap) for p in plans])
-    add("Totals", "Chips", total("chips", fmt.count))
-    add("Totals", "Systems", total("systems", fmt.count))
-    add("Totals", "Racks", total("racks", fmt.count))
-    add("Totals", "Power at the meter", total("facility_mw", fmt.power))
-    add("Totals", "Capital", total("capex_usd", fmt.usd))
-    add("Totals", "Running cost a year", total("opex_usd_per_year", fmt.usd))
-    add("Totals", "Total cost", total("tco_usd", fmt.usd))
-    add("Totals", "Carbon", total("carbon_t", lambda v: f"{fmt.number(v)} t"))
-    add("Totals", "Water", total("water_m3", lambda v: f"{fmt.number(v)} m³"))
-    for workload in dict.fromkeys(d.workload for p in plans for d in p.deployments):
-        per = [[d for d in p.deployments if d.workload == workload] for p in plans]
-        section = fmt.clean(workload)
-        add(section, "Hardware", ["; ".join(hardware(d) for d in ds) or fmt.DASH for ds in per])
-        add(section, "Cooling", ["; ".join(dict.fromkeys(fmt.clean(d.cooling) for d in ds)) or fmt.DASH for ds in per])
-        layouts = [[fmt.layout(d.parallelism, serving=d.role != "train") for d in ds] for ds in per]
-        add(section, "Layout", ["; ".join(x) or fmt.DASH for x in layouts])
-        add(
-            section,
-            "Precision",
-            ["; ".join(dict.fromkeys(fmt.clean(d.precision) for d in ds)) or fmt.DASH for ds in per],
-        )
-        add(section, "Speed", ["; ".join(", ".join(speed(d)[:3]) for d in ds) or fmt.DASH for ds in per])
-        add(
-            section,
-            "USD per million tokens",
-            [fmt.usd(p.totals.usd_per_m_tokens.get(workload)) if p.totals else fmt.DASH for p in plans],
-        )
-    for name in dict.fromkeys(n for p in plans for n in cost_lines(p)):
-        add("Cost over the horizon", fmt.label(name), [fmt.usd(cost_lines(p).get(name)) for p in plans])
-    for name in dict.fromkeys(n for p in plans for n in power_lines(p)):
-        add("Average power", fmt.label(name), [fmt.power(power_lines(p).get(name)) for p in plans])
-    limits = dict.fromkeys(b.limit for p in plans for b in p.binding)
-    for limit in limits:
-        values = []
-        for p in plans:
-            found = next((b for b in p.binding if b.limit == limit), None)
-            values.append(f"binds at {fmt.quantity(found.of, found.unit)}" if found else "does not bind")
-        add("Limits", fmt.clean(limit), values)
-    return tuple(rows)
