@@ -11,15 +11,11 @@ times the FLOPs is 1.74, and 0.38 x 180/80 + 0.62 x 1000/700 = 1.74 (developer.n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from planner.catalog import Catalog
 from planner.catalog.records import Chip
-
-if TYPE_CHECKING:
-    from planner.catalog import Catalog
 
 Array = NDArray[np.float64]
 

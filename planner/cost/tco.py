@@ -22,18 +22,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.catalog import Catalog
 from planner.catalog.records import Region
 from planner.cost.finance import HOURS_PER_YEAR, annual_capital, annuity
 from planner.errors import InputError, Problem, unknown_name
 from planner.facility.cooling import CoolingPair
-
-if TYPE_CHECKING:
-    from planner.catalog import Catalog
 
 Floats = float | NDArray[np.float64]
 """A number or an array of numbers; arrays of one call broadcast."""

@@ -16,15 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from planner.catalog import Catalog
 from planner.catalog.records import Chip, Cooling, Record, Region, System
 from planner.errors import InputError, Problem
-
-if TYPE_CHECKING:
-    from planner.catalog import Catalog
 
 AIR = ("air_crah", "air_inrow", "rdhx")
 COLD_PLATE = ("d2c_1p", "d2c_1p_hybrid", "d2c_2p")
@@ -131,14 +128,16 @@ def at_burden(record: Record, name: str, burden: float) -> float:
 def cooling_refusal(catalog: Catalog, system: System, chip: Chip, cooling_id: str) -> str | None:
     """Why this (system, chip) cannot live in this cooling, or None when it can.
 
-    Checks what the system is sold in, what the chip can live in, and the chip's TDP against the option's limit.
-    A chip whose TDP is unknown is not refused here: pricing its power will ask for the figure.
+    Checks what the system is sold in, what the chip can live in, and the chip's TDP against the option's limit (its
+    high figure where the catalog gives one: the best product). A chip whose TDP is unknown is not refused here:
+    pricing its power will ask for the figure.
     """
     option = catalog.cooling_option(cooling_id)
     if not cooling_choices(system, chip, (option.id,)):
         which = system.id if system.cooling and option.id not in expand_cooling(system.cooling) else chip.id
         return f"{which} is not made for {option.id}"
-    limit, tdp = option.get("chip_tdp_w_max"), chip.get("tdp_w")
+    figure, tdp = option.figure("chip_tdp_w_max"), chip.get("tdp_w")
+    limit = None if figure is None else (figure.value if figure.high is None else figure.high)
     if limit is not None and tdp is not None and tdp > limit:
         return f"{option.id} takes chips up to {limit:g} W, {chip.id} draws {tdp:g} W"
     return None

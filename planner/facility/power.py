@@ -21,17 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.catalog import Catalog
 from planner.catalog.records import Chip, System
 from planner.errors import InputError, Problem, UnknownFigureError
 from planner.facility.cooling import CoolingPair
-
-if TYPE_CHECKING:
-    from planner.catalog import Catalog
 
 Floats = float | NDArray[np.float64]
 """A number or an array of numbers; arrays of one call broadcast."""

@@ -13,15 +13,13 @@ Sources: Llama 3 (arXiv:2407.21783), Meta RSC (arXiv:2410.21680), renewal form a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from planner.catalog import Catalog
 from planner.errors import InputError, Problem, UnknownFigureError
-
-if TYPE_CHECKING:
-    from planner.catalog import Catalog
 
 Array = NDArray[np.float64]
 

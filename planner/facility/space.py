@@ -7,16 +7,13 @@ it fits where its fullest rack stays within the limit.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from planner.catalog.records import System
 from planner.errors import InputError, Problem
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 RACK_UNITS_FOR_SERVERS = 40
 """Units of a 42U rack left to servers, two for the leaf switch and patching (documented default)."""
@@ -65,8 +62,9 @@ def systems_per_rack(system: System, it_peak_w: float, rack_kw_limit: float) -> 
     by_power = math.inf if it_peak_w <= 0.0 else rack_kw_limit * 1e3 / it_peak_w * (1.0 + _SLACK)
     by_space = math.inf
     figure, units = system.figure("servers_per_rack"), system.get("rack_units_per_server")
-    if figure is not None and figure.value is not None:
-        by_space = figure.high if figure.high is not None else figure.value
+    most = None if figure is None else (figure.value if figure.high is None else figure.high)
+    if most is not None:
+        by_space = most
     elif units:
         by_space = RACK_UNITS_FOR_SERVERS // units
     fits = min(by_power, by_space)

@@ -19,22 +19,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from planner.catalog import Catalog
 from planner.catalog.records import System
 from planner.errors import InputError, Problem, UnknownFigureError
-
-if TYPE_CHECKING:
-    from planner.catalog import Catalog
 
 Ints = NDArray[np.int64]
 Array = NDArray[np.float64]
 
-FIBRE_USD_PER_LINK = 75.0
-"""One MPO cable of in-hall length (planner estimate)."""
+FIBRE_USD_PER_LINK = 100.0
+"""One multi-fibre cable of in-hall length, 30-50 m (planner estimate)."""
 QM9700_BARE_W = 747.0
 """Quantum-2 with passive cables (its data sheet, as the catalog's power_basis quotes); the listed 1,720 W holds the
 modules, which are counted apart here."""
