@@ -1,6 +1,7 @@
 """What a person asks: the scenario file, read, overridden, checked and made comparable."""
 
-from planner.scenario.identity import problem_digest, resolve, resolve_text
+from planner.scenario.check import check_scenario
+from planner.scenario.identity import problem_digest, resolve, resolve_yaml
 from planner.scenario.reader import load_scenario, load_text, parse_assignment, scenario_from_mapping
 from planner.scenario.site import Capacity, Hall, Installed, Site
 from planner.scenario.types import (
@@ -43,11 +44,12 @@ __all__ = [
     "Source",
     "Training",
     "Workload",
+    "check_scenario",
     "load_scenario",
     "load_text",
     "parse_assignment",
     "problem_digest",
     "resolve",
-    "resolve_text",
+    "resolve_yaml",
     "scenario_from_mapping",
 ]

@@ -14,9 +14,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-PRECISIONS = ("bf16", "fp16", "fp8", "fp4", "int8", "tf32")
-"""Names of number formats a workload may ask for."""
-
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?")
 _LONGEST_NUMBER = 60
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -50,13 +47,18 @@ def _valid_month(value: str) -> str:
     return value
 
 
-Month = Annotated[str, AfterValidator(_valid_month), Field(pattern=r"^\d{4}-\d{2}$", examples=["2026-10"])]
+Month = Annotated[
+    str,
+    AfterValidator(_valid_month),
+    Field(json_schema_extra={"pattern": r"^\d{4}-(0[1-9]|1[0-2])$", "examples": ["2026-10"]}),
+]
 """A calendar month, ``YYYY-MM``."""
 
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f\[\]=,]+$")]
 """A name that people give: it appears in tables and limits, so no control characters, brackets, '=' or commas."""
 
-Precision = Literal["bf16", "fp16", "fp8", "fp4", "int8", "tf32"]
+Precision = Literal["bf16", "fp16", "fp8", "fp4", "int8"]
+"""A number format a workload may ask for; fp16 runs at the rate of bf16."""
 
 
 def month_index(month: str) -> int:

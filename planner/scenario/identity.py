@@ -34,7 +34,7 @@ def _without_empty(value: Any) -> Any:
     return value
 
 
-def resolve_text(scenario: Scenario) -> str:
+def resolve_yaml(scenario: Scenario) -> str:
     """``resolve`` as YAML text that ``load_scenario`` reads back."""
     return to_yaml(_canonical(resolve(scenario)))
 

@@ -153,7 +153,7 @@ def _free_key(core: Any, parts: list[str]) -> tuple[int, str]:
     inner = bare(typing.get_args(core)[1]) if typing.get_origin(core) is dict else None
     if typing.get_origin(inner) is dict and len(parts) > 1:
         return len(parts) - 1, ".".join(parts[:-1])
-    if inner is float:
+    if inner == float | str:
         return len(parts), ".".join(parts)
     return 1, parts[0]
 

@@ -30,6 +30,8 @@ _SCALES: Mapping[str, Mapping[str, float]] = {
 }  # fmt: skip
 _CURRENCIES = ("cny", "rmb", "eur", "gbp", "jpy", "inr", "krw")
 _ALLOWED_SHOWN = 14
+_ASSUMED = 4
+"""Parts of the path of an assumed figure: assume, kind, id, field."""
 
 
 def shown(value: Any, limit: int = 60) -> str:
@@ -63,13 +65,15 @@ def problems_of(error: ValidationError, data: Any, source: Source, unreadable: s
             found += [of_finding(finding, path, source) for finding in detail["ctx"]["findings"]]
             continue
         found.append(_of_detail(detail, path, data, source))
-    return sorted(found, key=lambda p: (p.line or 0, p.path))
+    return sorted(dict.fromkeys(found), key=lambda p: (p.line or 0, p.path))
 
 
 def _clean(loc: tuple[str | int, ...]) -> Path:
     """The path in the file: pydantic puts the kind of a workload into it."""
     if len(loc) > 2 and loc[0] == "workloads" and loc[2] in WORKLOAD_KINDS:
         loc = loc[:2] + loc[3:]
+    if loc[:1] == ("assume",):
+        loc = loc[:_ASSUMED]  # below a figure stands only which type of it was tried
     return tuple(part for part in loc if part != "[key]")
 
 
@@ -91,7 +95,9 @@ def _of_detail(detail: ErrorDetails, path: Path, data: Any, source: Source) -> P
     place = place_at(data, path)
     kind, value = detail["type"], detail.get("input")
     says: dict[str, str]
-    if kind == "missing":
+    if path[:1] == ("assume",) and len(path) == _ASSUMED:
+        says = {"message": "must be a figure (a finite number) or a text", "found": shown(value)}
+    elif kind == "missing":
         says = _missing(path, place)
     elif kind == "extra_forbidden":
         says = _unknown(path, value, data)

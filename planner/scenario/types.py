@@ -20,8 +20,8 @@ SCENARIO_VERSION = 1
 """The version of the file format this program reads."""
 
 Objective = Literal["cost", "time", "power", "carbon", "throughput"]
-Figures = dict[str, dict[str, float]]
-"""{record id: {field: figure}}"""
+Figures = dict[str, dict[str, float | str]]
+"""{record id: {field: figure, or a text such as a month of delivery}}"""
 
 
 class Finance(Part):

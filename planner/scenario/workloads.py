@@ -71,7 +71,7 @@ class ServingParallelism(Part):
 
 _PRECISION = (
     "Number formats in order of preference: each chip uses the first it has. Text or a list of "
-    "bf16, fp16, fp8, fp4, int8, tf32."
+    "bf16, fp16, fp8, fp4, int8."
 )
 
 

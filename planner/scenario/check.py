@@ -1,0 +1,167 @@
+"""A scenario against a catalog: every name it uses exists, and its filters leave something to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from planner.catalog import Catalog
+from planner.errors import InputError, Problem, nearest_name
+from planner.scenario.paths import Path
+from planner.scenario.site import Hall
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Recommendation, Training
+from planner.scenario.yaml import path_text
+
+
+def check_scenario(scenario: Scenario, catalog: Catalog) -> None:
+    """Raise ``InputError`` with every name that is not in the catalog, each with its line and the nearest name.
+
+    Checks models (and that a recommender is planned as one), systems, vendors, regions, cooling options, assumptions
+    with their fields and bounds, and that the filters of ``hardware`` leave at least one system.
+    """
+    problems = [
+        *_empty_catalog(scenario, catalog),
+        *_sites(scenario, catalog),
+        *_hardware(scenario, catalog),
+        *_assumptions(scenario, catalog),
+        *_workloads(scenario, catalog),
+    ]
+    if problems:
+        raise InputError(sorted(dict.fromkeys(problems), key=lambda p: p.line or 0))
+
+
+def _problem(scenario: Scenario, path: Path, message: str, **more: str) -> Problem:
+    source = scenario.source
+    return Problem(message, file=source.file, line=source.line(path), path=path_text(path), **more)
+
+
+def _named(scenario: Scenario, path: Path, find: Callable[[str], object], name: str) -> Iterator[Problem]:
+    """The problem of a name that a catalog look-up refuses, at its place in the file."""
+    try:
+        find(name)
+    except InputError as error:
+        for problem in error.problems:
+            yield replace(
+                problem,
+                file=scenario.source.file,
+                line=scenario.source.line(path),
+                path=path_text(path),
+                remedy=problem.remedy or "`planner catalog list` shows what there is.",
+            )
+
+
+def _empty_catalog(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
+    for what, records in (("systems", catalog.systems), ("models", catalog.models), ("regions", catalog.regions)):
+        if not records:
+            yield Problem(
+                f"the catalog has no {what}, so there is nothing to plan with",
+                file=scenario.source.file,
+                remedy="`planner catalog check` says what is wrong with it.",
+            )
+
+
+def _sites(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
+    if not catalog.regions:
+        return
+    for i, site in enumerate(scenario.sites):
+        yield from _named(scenario, ("sites", i, "region"), catalog.region, site.region)
+        for j, cooling in enumerate(site.cooling):
+            yield from _named(scenario, ("sites", i, "cooling", j), catalog.cooling_option, cooling)
+        if site.capacity is not None:
+            yield from _halls(scenario, catalog, site.capacity.halls, ("sites", i, "capacity"))
+        for j, block in enumerate(site.installed):
+            yield from _named(scenario, ("sites", i, "installed", j, "system"), catalog.system, block.system)
+
+
+def _halls(scenario: Scenario, catalog: Catalog, halls: tuple[Hall, ...], at: Path) -> Iterator[Problem]:
+    for i, hall in enumerate(halls):
+        path = (*at, "halls", i)
+        for j, cooling in enumerate(hall.cooling):
+            yield from _named(scenario, (*path, "cooling", j), catalog.cooling_option, cooling)
+        yield from _halls(scenario, catalog, hall.halls, path)
+
+
+def _hardware(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
+    if not catalog.systems:
+        return
+    hardware = scenario.hardware
+    wrong = []
+    for i, name in enumerate(hardware.systems):
+        wrong += list(_named(scenario, ("hardware", "systems", i), catalog.system, name))
+    vendors = sorted({chip.vendor for chip in catalog.chips.values() if chip.vendor})
+    for i, name in enumerate(hardware.vendors):
+        if name.lower() not in {v.lower() for v in vendors}:
+            by_case = {v.lower(): v for v in vendors}
+            near = by_case.get(nearest_name(name.lower(), list(by_case)), "")
+            path: Path = ("hardware", "vendors", i)
+            wrong.append(_problem(scenario, path, f"unknown vendor {name!r}", nearest=near, allowed=", ".join(vendors)))
+    for i, name in enumerate(hardware.exclude):
+        if name not in catalog.chips and name not in catalog.systems:
+            path = ("hardware", "exclude", i)
+            near = nearest_name(name, [*catalog.systems, *catalog.chips])
+            wrong.append(_problem(scenario, path, f"there is no system or chip {name!r}", nearest=near))
+    yield from wrong
+    if not wrong and not _competing(scenario, catalog):
+        yield _problem(
+            scenario,
+            ("hardware",),
+            "the filters leave no system to choose from",
+            remedy="Loosen vendors or exclude, or name other systems.",
+        )
+
+
+def _competing(scenario: Scenario, catalog: Catalog) -> bool:
+    """Whether any system passes the filters by name; dates and export rules are judged option by option."""
+    hardware = scenario.hardware
+    vendors = {v.lower() for v in hardware.vendors}
+    systems = [catalog.system(s) for s in hardware.systems] or list(catalog.systems.values())
+    return any(
+        chip.id not in hardware.exclude and not chip.edge and (not vendors or chip.vendor.lower() in vendors)
+        for system in systems
+        if system.id not in hardware.exclude
+        for chip in (catalog.chips.get(c) for c in system.chip_ids)
+        if chip is not None
+    )
+
+
+def _assumptions(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
+    given = scenario.assume.as_mapping()
+    if not given:
+        return
+    paths: dict[str, Path] = {}
+    for kind, records in given.items():
+        for name, fields in records.items():
+            paths[f"assume.{kind}.{name}"] = ("assume", kind, name)
+            paths |= {f"assume.{kind}.{name}.{f}": ("assume", kind, name, f) for f in fields}
+    try:
+        catalog.with_assumptions(given)
+    except InputError as error:
+        for problem in error.problems:
+            line = scenario.source.line(paths.get(problem.path, ("assume",)))
+            yield replace(problem, file=scenario.source.file, line=line)
+
+
+def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
+    if not catalog.models:
+        return
+    for i, workload in enumerate(scenario.workloads):
+        path: Path = ("workloads", i, "model")
+        unknown = list(_named(scenario, path, catalog.model, workload.model))
+        yield from unknown
+        if unknown:
+            continue
+        model = catalog.model(workload.model)
+        if isinstance(workload, Recommendation) != (model.kind == "recommender"):
+            is_one = "is a recommender" if model.kind == "recommender" else "is no recommender"
+            remedy = "Use kind: recommendation." if model.kind == "recommender" else "Use kind: training or serving."
+            yield _problem(scenario, path, f"{model.id} {is_one}, so not for kind: {workload.kind}", remedy=remedy)
+        elif not isinstance(workload, Recommendation):
+            degree = workload.parallelism.ep
+            if degree is not None and degree > 1 and not model.is_moe:
+                path = ("workloads", i, "parallelism", "ep")
+                yield _problem(scenario, path, f"{model.id} has no experts to spread", found=str(degree), allowed="1")
+            if isinstance(workload, Training) and (workload.parallelism.pp or 1) > model.layers:
+                path = ("workloads", i, "parallelism", "pp")
+                found = str(workload.parallelism.pp)
+                yield _problem(scenario, path, f"{model.id} has {model.layers} layers, fewer than stages", found=found)

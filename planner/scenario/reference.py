@@ -1,0 +1,119 @@
+"""The reference of all fields in ``docs/scenarios.md``, generated from the types.
+
+``python -m planner.scenario.reference docs/scenarios.md`` rewrites what stands between its two markers; a test holds
+that the shipped file is current.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from planner.scenario.paths import bare
+from planner.scenario.schema import RECORDS
+
+BEGIN, END = "<!-- fields: generated -->", "<!-- end of fields -->"
+_TITLES = {
+    "Scenario": "The file",
+    "Finance": "`finance`",
+    "Site": "`sites[]`",
+    "Capacity": "`sites[].capacity`",
+    "Hall": "`halls[]`",
+    "Installed": "`sites[].installed[]`",
+    "Hardware": "`hardware`",
+    "Limits": "`limits`",
+    "Assumptions": "`assume`",
+    "Training": "`workloads[]`, kind: training",
+    "Serving": "`workloads[]`, kind: serving",
+    "Recommendation": "`workloads[]`, kind: recommendation",
+    "ChipRange": "`chips` of a workload",
+    "Parallelism": "`parallelism` of a training run",
+    "ServingParallelism": "`parallelism` of a serving load",
+    "Solve": "`solve`",
+}
+
+
+def reference() -> str:
+    """Markdown tables of every field: type, unit, bounds, default, meaning."""
+    return "\n".join(line for record in RECORDS for line in _table(record))
+
+
+def _table(record: type[BaseModel]) -> Iterator[str]:
+    yield f"### {_TITLES[record.__name__]}"
+    yield ""
+    yield (record.__doc__ or "").strip().split("\n\n", maxsplit=1)[0]
+    yield ""
+    yield "| field | value | unit | default | meaning |"
+    yield "|---|---|---|---|---|"
+    for name, info in record.model_fields.items():
+        extra = info.json_schema_extra
+        in_unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+        cells = (f"`{name}`", _type_text(info), in_unit, _default(info), info.description or "")
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    yield ""
+
+
+def _type_text(info: FieldInfo) -> str:
+    core = bare(info.annotation)
+    text = _name_of(core)
+    bounds = [
+        f"{sign} {_number(bound)}"
+        for constraint in info.metadata
+        for attribute, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
+        if (bound := getattr(constraint, attribute, None)) is not None
+    ]
+    return f"{text} {', '.join(bounds)}" if bounds else text
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _name_of(core: Any) -> str:
+    origin, arguments = typing.get_origin(core), typing.get_args(core)
+    if origin is Annotated:
+        return _name_of(arguments[0])
+    if origin is Literal:
+        return ", ".join(f"`{a}`" for a in arguments)
+    if origin is tuple:
+        item = _name_of(arguments[0])
+        return f"one or a list of {item}" if bare(arguments[0]) is str or "`" in item else f"list of {item}s"
+    if origin is dict:
+        return "mapping"
+    if origin in (typing.Union, types.UnionType):
+        return "workload"
+    if isinstance(core, type) and issubclass(core, BaseModel):
+        return {"ChipRange": "number or mapping"}.get(core.__name__, core.__name__.lower())
+    return {float: "number", int: "whole number", str: "text", bool: "`true`, `false`"}.get(core, "anything")
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "**required**"
+    value = info.default
+    if value in (None, (), {}, "") or isinstance(value, BaseModel):
+        return ""
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    if isinstance(value, tuple):
+        return "`" + ", ".join(map(str, value)) + "`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def updated(text: str) -> str:
+    """A page with its generated part brought up to date."""
+    pattern = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
+    return pattern.sub(lambda _: f"{BEGIN}\n\n{reference()}\n{END}", text)
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/scenarios.md")
+    page.write_text(updated(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,91 @@
+"""The JSON schema of scenario files, generated from the types, so that editors complete and underline.
+
+``python -m planner.scenario.schema scenarios/schema.json`` writes it; a test holds that the shipped file is current.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from planner.scenario.base import field_shapes
+from planner.scenario.site import Capacity, Hall, Installed, Site
+from planner.scenario.types import Assumptions, Finance, Hardware, Limits, Scenario, Solve
+from planner.scenario.workloads import (
+    ChipRange,
+    Parallelism,
+    Recommendation,
+    Serving,
+    ServingParallelism,
+    Training,
+)
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+RECORDS = (
+    Scenario,
+    Finance,
+    Site,
+    Capacity,
+    Hall,
+    Installed,
+    Hardware,
+    Limits,
+    Assumptions,
+    Training,
+    Serving,
+    Recommendation,
+    ChipRange,
+    Parallelism,
+    ServingParallelism,
+    Solve,
+)
+"""Every record of a scenario file, in the order of its parts."""
+
+
+def scenario_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of a scenario file: what the reader accepts, with units in the descriptions."""
+    schema = Scenario.model_json_schema(mode="validation")
+    definitions: dict[str, Any] = schema.pop("$defs")
+    bodies = {**definitions, Scenario.__name__: schema}
+    for record in RECORDS:
+        body = bodies[record.__name__]
+        shapes = field_shapes(record)
+        for name, field in body["properties"].items():
+            field.pop("title", None)
+            looks_like, in_unit = field.pop("looks_like", ""), field.pop("unit", "")
+            if in_unit:
+                field["description"] = f"{field.get('description', '')} Unit: {in_unit}.".strip()
+            if looks_like:
+                field["description"] += f" Not {looks_like}."
+            if shapes[name] == "names":
+                _one_or_many(field)
+            elif name == "chips" and record in {Training, Serving, Recommendation}:
+                field["anyOf"] = [{"type": "integer", "minimum": 1}, *field["anyOf"]]
+    del schema["required"]
+    schema["required"] = ["name", "sites", "workloads"]
+    schema["anyOf"] = [{"required": ["start"]}, {"required": ["periods"]}]
+    schema["properties"]["variants"]["additionalProperties"] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    }
+    return {"$schema": DIALECT, "title": "A scenario of the planner", **_without_title(schema), "$defs": definitions}
+
+
+def _without_title(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "title"}
+
+
+def _one_or_many(field: dict[str, Any]) -> None:
+    """A list of texts may be written as one text."""
+    array = {key: field.pop(key) for key in ("type", "items", "minItems") if key in field}
+    field["anyOf"] = [array["items"], array]
+
+
+def schema_text() -> str:
+    """The schema as it is shipped."""
+    return json.dumps(scenario_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1] if len(sys.argv) > 1 else "scenarios/schema.json").write_text(schema_text(), encoding="utf-8")
