@@ -119,7 +119,7 @@ class Catalog:
         return self.models[found]
 
     def systems_of(self, chip_id: str) -> tuple[System, ...]:
-        """Systems sold with a chip, best first: in volume before announced, a server before a whole pod."""
+        """Systems sold with a chip: in volume before announced, priced before unpriced, a server before a pod."""
         chip = self.chip(chip_id)
         sold = [system for system in self.systems.values() if chip.id in system.chip_ids]
         named = chip.text("default_system")
@@ -130,6 +130,7 @@ class Catalog:
                     s.id != named,
                     s.text("role") == "accounting",
                     _STATUS_ORDER.get(s.status, 9),
+                    s.get("price_usd") is None,
                     _KIND_ORDER.get(s.kind, 9),
                 ),
             )

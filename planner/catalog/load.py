@@ -99,18 +99,22 @@ class Tables:
             raise InputError(self.problems)
 
 
-def catalog_folder() -> Path:
-    """The catalog that comes with the planner: inside the installed package, or beside it in a checkout.
+def data_path(name: str) -> Path:
+    """Where ``catalog``, ``scenarios`` or ``app.py`` lies: beside the package in a checkout, else inside it.
 
-    Raises ``InputError`` when neither is there.
+    Raises ``InputError`` when it is in neither place.
     """
     package = Path(__file__).resolve().parents[1]
-    for folder in (package.parent / "catalog", package / "_data" / "catalog"):
-        if (folder / "sources.csv").is_file():
-            return folder
-    raise InputError(
-        Problem("the planner's own catalog is missing", file=str(package), remedy="Reinstall the package.")
-    )
+    for found in (package.parent / name, package / "_data" / name):
+        if found.exists() and ((package.parent / "pyproject.toml").is_file() or found.parent.name == "_data"):
+            return found
+    remedy = "Reinstall the package."
+    raise InputError(Problem(f"{name}, a part of the planner, is missing", file=str(package), remedy=remedy))
+
+
+def catalog_folder() -> Path:
+    """The folder of the catalog that comes with the planner; raises ``InputError`` when it is missing."""
+    return data_path("catalog")
 
 
 def check_extra_folder(folder: Path) -> None:

@@ -11,9 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
-from planner.errors import UnknownFigureError
+from planner.errors import InputError, Problem, UnknownFigureError
 
 FigureKind = Literal["datasheet", "measured", "list_price", "estimate", "assumption"]
+
+
+class AbsentFigureError(UnknownFigureError):
+    """A figure is known not to exist: the part has no such thing, so there is nothing to publish."""
+
+    def __init__(self, kind: str, record_id: str, field: str) -> None:
+        self.kind, self.record_id, self.field = kind, record_id, field
+        message = f"{kind} {record_id}: {field} is none, it has no native support"
+        InputError.__init__(self, Problem(message, remedy="Choose another precision or another part."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +64,15 @@ class Record:
         return None if found is None else found.value
 
     def need(self, name: str) -> float:
-        """The central value of a figure; raises ``UnknownFigureError`` when it is unknown."""
-        value = self.get(name)
-        if value is None:
-            raise UnknownFigureError(self.KIND, self.id, name)
-        return value
+        """The central value of a figure.
+
+        Raises ``UnknownFigureError`` when it is unknown, its subclass ``AbsentFigureError`` when it cannot exist.
+        """
+        found = self.figures.get(name)
+        if found is None or found.value is None:
+            absent = found is not None and found.absent
+            raise (AbsentFigureError if absent else UnknownFigureError)(self.KIND, self.id, name)
+        return found.value
 
     def text(self, name: str) -> str:
         """A text attribute, empty when absent."""
