@@ -1,0 +1,153 @@
+"""Failures against published clusters and closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.catalog import load_catalog
+from planner.errors import InputError
+from planner.facility.reliability import (
+    checkpoint_floor_s,
+    default_profile,
+    effective_training_time,
+    ettr,
+    ettr_first_order,
+    hazard,
+    optimal_checkpoint_interval,
+    spares,
+    spares_for,
+    with_rate,
+)
+
+PROFILE = default_profile(load_catalog())
+
+R_LLAMA, R_RSC1, R_RSC2 = 3.8e-3, 6.5e-3, 2.34e-3
+
+
+def best(chips: float, rate: float, restart: float, write: float) -> float:
+    lam = hazard(chips / 8, rate)
+    return float(ettr(lam, restart, write, optimal_checkpoint_interval(write, lam)))
+
+
+@pytest.mark.parametrize(
+    ("chips", "rate", "expected"),
+    [
+        (10_000, R_RSC2, (0.944, 0.982, 0.900, 0.988)),
+        (10_000, R_LLAMA, (0.923, 0.973, 0.862, 0.983)),
+        (10_000, R_RSC1, (0.888, 0.959, 0.802, 0.975)),
+        (16_384, R_LLAMA, (0.892, 0.960, 0.808, 0.976)),
+        (100_000, R_RSC2, (0.725, 0.880, 0.541, 0.935)),
+        (100_000, R_RSC1, (0.465, 0.722, 0.226, 0.855)),
+    ],
+)
+def test_renewal_table(chips: int, rate: float, expected: tuple[float, ...]) -> None:
+    """Exact renewal ETTR at the best interval for (restart, write) of 600/20, 300/1, 1200/60 and 120/1 seconds."""
+    policies = ((600, 20), (300, 1), (1200, 60), (120, 1))
+    got = [best(chips, rate, restart, write) for restart, write in policies]
+    assert got == pytest.approx(expected, abs=0.0015)
+
+
+def test_llama3() -> None:
+    """C2: 16,384 H100 for 54 days stopped unexpectedly 419 times and trained more than 0.90 of the time."""
+    run = effective_training_time(16_384, 8, 405e9, PROFILE)
+    assert float(run.stops_per_day) * 54 == pytest.approx(419, rel=0.35)
+    assert float(run.value) >= 0.85
+    assert float(run.low) < 0.90 < float(run.high)
+
+
+@pytest.mark.parametrize(("chips", "hours"), [(16_384, 1.8), (131_072, 0.23)])
+def test_rsc1_mttf(chips: int, hours: float) -> None:
+    """C3: mean time to failure projected by Meta for RSC-1 (arXiv:2410.21680)."""
+    assert 1.0 / float(hazard(chips / 8, R_RSC1)) / 3600.0 == pytest.approx(hours, rel=0.05)
+
+
+def test_job_hazard_of_research_jobs() -> None:
+    """1,024 GPUs stop every 7.9 h at RSC-1: nodes alone give 28.8 h, so the job itself adds 0.09 stops an hour."""
+    assert 1.0 / float(hazard(128, R_RSC1)) / 3600.0 == pytest.approx(28.8, rel=0.01)
+    assert 1.0 / float(hazard(128, R_RSC1, 0.09)) / 3600.0 == pytest.approx(7.9, rel=0.05)
+
+
+@pytest.mark.parametrize("write", [1.0, 20.0, 60.0])
+@pytest.mark.parametrize("chips", [1_000, 10_000])
+def test_interval_and_closed_forms(write: float, chips: int) -> None:
+    """C4: Daly's interval within 10%, Meta's first-order ETTR within 5% where failures are rare."""
+    lam = hazard(chips / 8, R_LLAMA)
+    interval = float(optimal_checkpoint_interval(write, lam))
+    assert interval == pytest.approx(math.sqrt(2 * write / float(lam)) - write, rel=0.10)
+    exact, first = float(ettr(lam, 300, write, interval)), float(ettr_first_order(lam, 300, write, interval))
+    assert first == pytest.approx(exact, rel=0.05)
+
+
+def test_100k_needs_two_minute_everything() -> None:
+    """C5: at RSC-2's rate 100,000 chips reach 0.9 with about 2 minutes of restart and interval, not with 10."""
+    lam = hazard(100_000 / 8, R_RSC2)
+    assert float(ettr(lam, 120, 1, 120)) == pytest.approx(0.93, abs=0.03)
+    assert float(ettr(lam, 600, 1, 600)) < 0.75
+
+
+def test_byterobust() -> None:
+    """C6: 9,600 GPUs at 0.97 with 0.04 s of blocking and a fast restart (five minutes)."""
+    assert best(9_600, R_LLAMA, 300, 0.04) == pytest.approx(0.97, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "rate", "days", "expected"),
+    [
+        (1250, R_LLAMA, 1, 10),
+        (1250, R_LLAMA, 3, 24),
+        (1250, R_LLAMA, 7, 47),
+        (1250, R_RSC1, 3, 37),
+        (12500, R_LLAMA, 3, 171),
+    ],
+)
+def test_spares_table(nodes: int, rate: float, days: float, expected: int) -> None:
+    assert int(spares(nodes, rate, days * 86400.0)) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.01, 300), st.floats(1e-8, 1e-2), st.floats(0.5, 2.0))
+def test_interval_is_the_maximum(write: float, lam: float, factor: float) -> None:
+    interval = optimal_checkpoint_interval(write, lam)
+    assert ettr(lam, 100, write, interval) >= ettr(lam, 100, write, interval * factor) * (1 - 1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 200_000), st.integers(1, 200_000), st.floats(1e8, 2e12))
+def test_more_chips_never_raise_ettr(a: int, b: int, parameters: float) -> None:
+    few, many = effective_training_time([min(a, b), max(a, b)], 8, parameters, PROFILE).value
+    assert many <= few * (1 + 1e-9)
+    run = effective_training_time(a, 8, parameters, PROFILE)
+    assert 0.0 <= float(run.low) <= float(run.value) <= float(run.high) <= 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0, 3000), st.floats(0.5, 0.999))
+def test_spares_cover_and_one_less_does_not(mean: float, quantile: float) -> None:
+    k = int(spares(mean, 1.0, 86400.0, quantile))
+    logs = [i * math.log(mean) - mean - math.lgamma(i + 1) for i in range(k + 1)] if mean > 0 else [0.0]
+    cdf = np.cumsum(np.exp(logs))
+    assert cdf[-1] >= quantile * (1 - 1e-9)
+    if k > 0:
+        assert cdf[-2] < quantile * (1 + 1e-9)
+
+
+def test_drain_floor_and_profiles() -> None:
+    """A 405B checkpoint is 5.7 TB at 14 bytes a parameter: 28 s at 200 GB/s, longer from few chips."""
+    assert float(checkpoint_floor_s(16_384, 405e9, PROFILE)) == pytest.approx(28.35, rel=1e-3)
+    assert float(checkpoint_floor_s(64, 405e9, PROFILE)) > 60.0
+    certain = effective_training_time(10_000, 8, 7e9, with_rate(PROFILE, R_RSC2))
+    assert float(certain.high) - float(certain.low) < float(
+        effective_training_time(10_000, 8, 7e9, PROFILE).high - effective_training_time(10_000, 8, 7e9, PROFILE).low
+    )
+    assert int(spares_for(10_000, 8, PROFILE)) == 24
+    assert int(spares_for(0, 8, PROFILE)) == 0
+
+
+def test_bad_inputs() -> None:
+    with pytest.raises(InputError, match="chips"):
+        effective_training_time(0, 8, 1e9, PROFILE)
+    with pytest.raises(InputError, match="quantile"):
+        spares(10, 1e-3, 86400.0, 1.0)
