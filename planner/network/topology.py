@@ -33,6 +33,7 @@ class NetworkDefaults:
 DEFAULTS = NetworkDefaults()
 # Chips whose switch reduces in flight (NVLink SHARP, third switch generation on).
 _REDUCING_FAMILIES = frozenset({"nvidia_hopper", "nvidia_blackwell", "nvidia_rubin"})
+_BRIDGED = 8  # cards joined in pairs or fours by a bridge
 _BIG_DOMAIN = 256  # a pod: jobs inside it need no scale-out network
 
 
@@ -111,10 +112,17 @@ def tiers_of(catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefa
         in_switch_reduction=chip.text("family") in _REDUCING_FAMILIES and not bus,
         kind="scale_up",
     )
+    tiers = [inner]
+    host = chip.get("host_gb_s_unidir")
+    if per_server > inner.size and domain < _BRIDGED and host is not None:  # bridged cards: the rest over the host bus
+        bus_rate = host * 1e9
+        tiers.append(
+            Tier("host bus", int(per_server), bus_rate, defaults.scale_up_latency_s, defaults.host_bus_efficiency)
+        )
     out = _figure(system, chip, "scaleout_gbit_s_per_chip")
     if out is None:
         if inner.size >= _BIG_DOMAIN:
-            return (inner,)
+            return tuple(tiers)
         raise UnknownFigureError("systems", system.id, "scaleout_gbit_s_per_chip")
     outer = Tier(
         name="scale-out",
@@ -125,4 +133,4 @@ def tiers_of(catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefa
         oversubscription=defaults.oversubscription,
         kind="scale_out",
     )
-    return (inner, outer)
+    return (*tiers, outer)
