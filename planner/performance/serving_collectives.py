@@ -68,8 +68,9 @@ def all_reduce(n: Ints, payload: Floats, tiers: tuple[Tier, ...], *, start_up: f
     s = spread(n, tiers)
     inside = 2.0 * (s.inner - 1.0) / s.inner * payload / s.inner_bandwidth
     across = 2.0 * (s.outer - 1.0) / s.outer * payload / s.inner / s.outer_bandwidth
-    hops = np.log2(s.inner) * (s.inner_latency + step) + np.log2(s.outer) * (s.outer_latency + step)
-    hops = hops + np.where(s.outer > 1, start_up, 0.0)
+    # inside a domain custom kernels exchange in one step; across domains a tree of steps
+    hops = np.where(s.inner > 1, s.inner_latency, 0.0) + np.log2(s.inner) * step
+    hops = hops + np.where(s.outer > 1, start_up, 0.0) + np.log2(s.outer) * (s.outer_latency + step)
     return np.where(np.asarray(n) > 1, start_up + hops + inside + across, 0.0)
 
 
@@ -78,7 +79,7 @@ def gather_scatter(n: Ints, payload: Floats, tiers: tuple[Tier, ...], *, start_u
     s = spread(n, tiers)
     inside = (s.inner - 1.0) / s.inner * payload / s.inner_bandwidth
     across = (s.outer - 1.0) / s.outer * payload / s.inner / s.outer_bandwidth
-    hops = np.log2(s.inner) * s.inner_latency + np.log2(s.outer) * s.outer_latency
+    hops = np.where(s.inner > 1, s.inner_latency, 0.0) + np.log2(s.outer) * s.outer_latency
     return np.where(np.asarray(n) > 1, start_up + hops + inside + across, 0.0)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-from planner.errors import InputError, Problem, nearest_name
+from planner.errors import InputError, Problem, nearest_name, unknown_name
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class ServingProfile:
     # --- communication
     all_reduce_s: float = 7e-6  # start-up of one in-domain all-reduce of an engine (custom kernels)
     all_reduce_step_s: float = 1.0e-6  # per doubling of the group
-    all_to_all_s: float = 35e-6  # DeepEP low-latency: fits its published table within 8%
+    dispatch_s: float = 25e-6  # start-up of expert dispatch and combine; DeepEP's low-latency table within 14%
+    combine_s: float = 25e-6
     all_to_all_doubling_s: float = 0.0
     point_to_point_s: float = 15e-6
     moe_overlap: float = 0.0  # share of dispatch and combine hidden under compute of another micro-batch
@@ -50,6 +51,8 @@ class ServingProfile:
     expert_skew: float = 0.15  # load of the fullest rank over the mean, less 1, beyond chance (EPLB 1.05-1.2)
     # --- scheduling
     mixed: bool = True  # prefill chunks share steps with decodes; False: prefill runs in steps of its own
+    chunk_tokens: int = 8192  # most prefill tokens per step (max_num_batched_tokens, max_num_tokens)
+    max_batch: int = 1024  # requests per attention copy an offline run keeps in flight
     queue_weight: float = 1.0  # scales the wait of a prefill for other prefills
     # --- memory
     engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm
@@ -76,7 +79,18 @@ class ServingProfile:
         return replace(self, **values)  # type: ignore[arg-type]
 
 
-def profile_for(family: str, engine: str = "vllm") -> ServingProfile:
+# What differs between engines by construction, before any calibration.
+ENGINES: Mapping[str, Mapping[str, object]] = {
+    "vllm": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "trtllm": {"engine": "trtllm", "workspace": "trtllm-1.0", "memory_utilisation": 0.90, "block_tokens": 32},
+    "sglang": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.88, "mixed": False},
+    "other": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+}
+
+
+def profile_for(family: str, engine: str = "vllm", *, year: int = 0) -> ServingProfile:
     """The constants of an engine on a chip family; a family nobody has measured keeps defaults and a wide interval."""
-    del family
-    return ServingProfile(name=engine)
+    del family, year
+    if engine not in ENGINES:
+        raise unknown_name("serving engine", engine, sorted(ENGINES))
+    return ServingProfile(name=engine).with_values(ENGINES[engine])

@@ -166,9 +166,9 @@ class StepModel:
         out = width * (1.0 + 4.0 / 128.0) if self.job.precision != "bf16" else 2.0 * width
         stage = (cand.tp * cand.attention_dp).astype(np.int64)
         sparse = coll.all_to_all(
-            cand.ep, own * k * out, tiers, start_up=c.all_to_all_s, per_doubling=c.all_to_all_doubling_s
+            cand.ep, own * k * out, tiers, start_up=c.dispatch_s, per_doubling=c.all_to_all_doubling_s
         ) + coll.all_to_all(
-            cand.ep, own * k * 2.0 * width, tiers, start_up=c.all_to_all_s, per_doubling=c.all_to_all_doubling_s
+            cand.ep, own * k * 2.0 * width, tiers, start_up=c.combine_s, per_doubling=c.all_to_all_doubling_s
         )
         inside = coll.all_reduce(
             np.maximum(stage // cand.ep, 1), tokens * dp * 2.0 * width * (k / np.maximum(ep, k)), tiers,
@@ -207,7 +207,7 @@ class StepModel:
             else:
                 reduce += layer.count * one_reduce * 2.0
         layers = float(self.model.layers)
-        wide = tokens * hidden * 2.0 / np.where(tp > 1, 1.0, 1.0)
+        wide = tokens * hidden * 2.0
         elementwise = layers * c.elementwise_passes * wide / (self.bandwidth * c.weight_bandwidth)
         hand_over = coll.point_to_point(stage.astype(np.int64), tokens * hidden * 2.0 / tp, tiers,
                                         start_up=c.point_to_point_s)  # fmt: skip

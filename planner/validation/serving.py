@@ -1,0 +1,295 @@
+"""Published serving measurements beside the planner's predictions, none of which looks at the measurement.
+
+``validate_serving(cases, catalog)`` answers output_tok_s_per_chip, total_tok_s_per_chip, ttft_ms, tpot_ms and
+power_w_per_chip of every row, or says why not. Rows that share model, platform, engine and lengths are one call of
+the model over arrays, so the whole table takes seconds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.errors import PlannerError
+from planner.performance.compile import build_platform
+from planner.performance.platform import Platform
+from planner.performance.serving import (
+    AGGREGATED,
+    DECODE,
+    PREFILL,
+    ServingCandidates,
+    ServingEstimate,
+    ServingJob,
+    estimate_serving,
+)
+from planner.performance.serving_power import chip_power
+from planner.performance.serving_profile import ServingProfile, profile_for
+from planner.validation.cases import Case, CaseResult
+from planner.validation.serving_cases import MEASURED, ServingCase, Unanswered, Worker, read_case
+
+Floats = NDArray[np.float64]
+DISAGGREGATED_STEPS = 48
+NEAREST_INFLIGHT = 1.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The figures of one case, SI, rates over the whole deployment; ``power_w`` per chip or None."""
+
+    requests_per_s: float
+    ttft_s: float
+    tpot_s: float
+    chips: int
+    power_w: float | None
+    low80: float
+    high80: float
+
+    def quantity(self, name: str, case: ServingCase) -> float | None:
+        """A measured column's prediction in its own unit."""
+        rate = self.requests_per_s / self.chips
+        return {
+            "output_tok_s_per_chip": rate * case.output_tokens,
+            "total_tok_s_per_chip": rate * (case.output_tokens + case.input_tokens),
+            "ttft_ms": self.ttft_s * 1e3,
+            "tpot_ms": self.tpot_s * 1e3,
+            "power_w_per_chip": self.power_w,
+        }[name]
+
+
+ProfileOf = Mapping[tuple[str, str], ServingProfile]
+
+
+def _candidates(
+    workers: Sequence[Worker], batch: Sequence[float], chunk: Sequence[float], role: int
+) -> ServingCandidates:
+    def column(values: Sequence[float]) -> NDArray[np.int64]:
+        return np.maximum(np.rint(np.asarray(values, dtype=np.float64)), 1).astype(np.int64)
+
+    return ServingCandidates(
+        tp=column([w.tp for w in workers]),
+        pp=column([w.pp for w in workers]),
+        ep=column([w.ep for w in workers]),
+        attention_dp=column([w.attention_dp for w in workers]),
+        batch=column(batch),
+        chunk=column(chunk),
+        role=np.full(len(workers), role, dtype=np.int64),
+    )
+
+
+def _group_key(case: ServingCase) -> tuple[object, ...]:
+    return (
+        case.model, case.precision, case.kv_precision, round(case.input_tokens, 3), round(case.output_tokens, 3),
+        case.chip, case.system, case.engine, case.mode, case.draft_tokens, case.draft_acceptance, case.year,
+    )  # fmt: skip
+
+
+class ServingPredictor:
+    """Predictions of cases with one catalog and one way to choose profiles; platforms are built once."""
+
+    def __init__(self, catalog: Catalog, profiles: ProfileOf | None = None) -> None:
+        self.catalog = catalog
+        self.profiles = profiles or {}
+        self._platforms: dict[tuple[str, str], Platform] = {}
+
+    def platform(self, case: ServingCase) -> Platform:
+        """The platform a case ran on. Raises ``PlannerError`` where a figure is unknown."""
+        key = (case.system, case.chip)
+        if key not in self._platforms:
+            self._platforms[key] = build_platform(self.catalog, case.system, case.chip, "")
+        return self._platforms[key]
+
+    def profile(self, case: ServingCase, platform: Platform) -> ServingProfile:
+        """The engine's constants on the chip's family."""
+        found = self.profiles.get((case.engine, platform.family))
+        return found if found is not None else profile_for(platform.family, case.engine, year=case.year)
+
+    def predict(self, cases: Sequence[ServingCase]) -> dict[str, Answer | str]:
+        """Answers by case id; a string is the reason there is none."""
+        groups: dict[tuple[object, ...], list[ServingCase]] = defaultdict(list)
+        for case in cases:
+            groups[_group_key(case)].append(case)
+        answers: dict[str, Answer | str] = {}
+        for group in groups.values():
+            try:
+                answers.update(self._group(group))
+            except PlannerError as error:
+                reason = str(error.problems[0].message)
+                answers.update({case.case_id: reason for case in group})
+        return answers
+
+    def _group(self, cases: list[ServingCase]) -> dict[str, Answer | str]:
+        first = cases[0]
+        platform = self.platform(first)
+        profile = self.profile(first, platform)
+        job = ServingJob(
+            self.catalog.model(first.model),
+            first.precision,
+            first.kv_precision,
+            first.input_tokens,
+            first.output_tokens,
+            draft_tokens=first.draft_tokens,
+            draft_acceptance=first.draft_acceptance,
+        )
+        if first.mode == "static":
+            return self._static(cases, job, platform, profile)
+        if first.mode == "disaggregated":
+            return {c.case_id: self._disaggregated(c, job, platform, profile) for c in cases}
+        workers = [c.worker for c in cases]
+        if first.mode == "offline":
+            batch = [profile.max_batch * w.attention_dp * 1.0 for w in workers]
+        else:
+            batch = [c.concurrency / c.worker.count for c in cases]
+        chunk = [float(profile.chunk_tokens)] * len(cases)
+        e = estimate_serving(job, platform, _candidates(workers, batch, chunk, AGGREGATED), profile)
+        power = self._power(first, platform, e)
+        result: dict[str, Answer | str] = {}
+        for i, case in enumerate(cases):
+            if e.kv_capacity_tokens[i] <= 0.0:
+                result[case.case_id] = "the weights leave no room for a cache on this chip"
+                continue
+            count = case.worker.count
+            result[case.case_id] = Answer(
+                float(e.requests_per_s[i]) * count,
+                float(e.ttft_s[i]),
+                float(e.tpot_s[i]),
+                case.worker.chips * count,
+                None if power is None else float(power[i]),
+                float(e.low80[i]),
+                float(e.high80[i]),
+            )
+        return result
+
+    def _power(self, case: ServingCase, platform: Platform, e: ServingEstimate) -> Floats | None:
+        chip = self.catalog.chip(case.chip)
+        tdp = chip.get("tdp_w")
+        if tdp is None:
+            return None
+        return chip_power(e, tdp, chip.get("idle_power_fraction_of_tdp") or 0.13)
+
+    def _static(
+        self, cases: list[ServingCase], job: ServingJob, platform: Platform, profile: ServingProfile
+    ) -> dict[str, Answer | str]:
+        """One batch: all prompts prefilled together, then all decode together."""
+        workers = [c.worker for c in cases]
+        batch = [c.concurrency / c.worker.count for c in cases]
+        tokens = [max(b, 1.0) * job.input_tokens / w.attention_dp for b, w in zip(batch, workers, strict=True)]
+        first = estimate_serving(job, platform, _candidates(workers, batch, tokens, PREFILL), profile)
+        rest = estimate_serving(job, platform, _candidates(workers, batch, tokens, DECODE), profile)
+        power = self._power(cases[0], platform, rest)
+        result: dict[str, Answer | str] = {}
+        for i, case in enumerate(cases):
+            size = max(batch[i], 1.0)
+            ttft = size / float(first.requests_per_s[i]) + profile.request_s
+            tpot = float(rest.tpot_s[i])
+            total = ttft + max(job.output_tokens - 1.0, 0.0) * tpot
+            result[case.case_id] = Answer(
+                size * case.worker.count / total,
+                ttft,
+                tpot,
+                case.worker.chips * case.worker.count,
+                None if power is None else float(power[i]),
+                profile.low80,
+                profile.high80,
+            )
+        return result
+
+    def _disaggregated(
+        self, case: ServingCase, job: ServingJob, platform: Platform, profile: ServingProfile
+    ) -> Answer | str:
+        """Two pools and a fixed population: the split of clients at which both pass the same rate."""
+        assert case.prefill is not None
+        p, d = case.prefill, case.worker
+        clients = max(case.concurrency, 1.0)
+        one = estimate_serving(
+            job, platform, _candidates([p], [p.attention_dp * p.pp], [profile.chunk_tokens], PREFILL), profile
+        )
+        if one.kv_capacity_tokens[0] <= 0.0:
+            return "the weights leave no room for a cache on the prefill worker"
+        busiest = float(one.requests_per_s[0]) * p.count
+        alone = float(one.prefill_s[0])
+        decoding = np.unique(np.geomspace(min(1.0, clients), clients, DISAGGREGATED_STEPS))
+        e = estimate_serving(
+            job,
+            platform,
+            _candidates([d] * len(decoding), list(np.ceil(decoding / d.count)), [1024] * len(decoding), DECODE),
+            profile,
+        )
+        if e.kv_capacity_tokens[0] <= 0.0:
+            return "the weights leave no room for a cache on the decode worker"
+        hold = max(job.output_tokens - 1.0, 1e-9) * e.tpot_s
+        capacity = e.concurrency * d.count
+        passed = np.minimum(decoding, capacity) / hold
+        slack = np.maximum(clients - decoding, 1e-9)
+        offered = np.minimum(slack / alone, busiest)
+        k = int(np.argmin(np.abs(np.log(passed) - np.log(offered))))
+        rate = float(min(passed[k], busiest))
+        transfer = float(one.kv_bytes_per_request[0]) / (platform.tiers[-1].bandwidth * p.chips)
+        ttft = max(clients / rate - float(hold[k]), alone) + transfer + profile.request_s
+        chips = p.chips * p.count + d.chips * d.count
+        power = self._power(case, platform, e)
+        return Answer(
+            rate, ttft, float(e.tpot_s[k]), chips, None if power is None else float(power[k]), profile.low80,
+            profile.high80,
+        )  # fmt: skip
+
+
+def _tags(case: ServingCase | None, raw: Case) -> dict[str, str]:
+    tags = {
+        "kind": "serving",
+        "source": raw.case_id.split("-")[0],
+        "chip": raw.text("chip"),
+        "model": raw.text("model"),
+        "precision": raw.text("weight_precision") or "unstated",
+        "architecture": raw.text("architecture"),
+        "scenario": raw.text("scenario"),
+        "engine": "",
+        "mode": "",
+    }
+    if case is not None:
+        tags.update(engine=case.engine, mode=case.mode)
+    return tags
+
+
+def _bounds(name: str, value: float, answer: Answer) -> tuple[float, float]:
+    if name.endswith("_ms"):
+        return value * answer.low80, value * answer.high80
+    if name == "power_w_per_chip":
+        return value * 0.8, value * 1.2
+    return value / answer.high80, value / answer.low80
+
+
+def validate_serving(
+    cases: Sequence[Case], catalog: Catalog, profiles: ProfileOf | None = None
+) -> tuple[CaseResult, ...]:
+    """One result per case and measured quantity, in the order of the rows."""
+    read: dict[str, ServingCase] = {}
+    reasons: dict[str, str] = {}
+    for raw in cases:
+        try:
+            read[raw.case_id] = read_case(raw.cells, catalog)
+        except Unanswered as why:
+            reasons[raw.case_id] = str(why)
+    answers = ServingPredictor(catalog, profiles).predict(list(read.values()))
+    results: list[CaseResult] = []
+    for raw in cases:
+        case = read.get(raw.case_id)
+        tags = _tags(case, raw)
+        answer = answers.get(raw.case_id, reasons.get(raw.case_id, ""))
+        for name in MEASURED:
+            measured = raw.number(name)
+            if measured is None or measured <= 0.0:
+                continue
+            value = answer.quantity(name, case) if isinstance(answer, Answer) and case is not None else None
+            if value is None or not np.isfinite(value):
+                why_not = answer if isinstance(answer, str) else "the chip's power is not published"
+                results.append(CaseResult(raw.case_id, name, measured, None, reason=why_not, tags=tags))
+                continue
+            assert isinstance(answer, Answer)
+            low, high = _bounds(name, value, answer)
+            results.append(CaseResult(raw.case_id, name, measured, value, low, high, tags=tags))
+    return tuple(results)

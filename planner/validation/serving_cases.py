@@ -1,0 +1,245 @@
+"""From a row of published serving measurements to what was run: fields in, a case or a reason out.
+
+Only the columns that describe the run are read (model, chip, engine, precision, parallelism, lengths, load, and notes
+on speculative decoding, attention copies, prefill workers); the columns that were measured never are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planner.catalog import Catalog
+from planner.errors import InputError
+
+MEASURED = ("output_tok_s_per_chip", "total_tok_s_per_chip", "ttft_ms", "tpot_ms", "power_w_per_chip")
+PRECISIONS: Mapping[str, str] = {
+    "fp16": "bf16",
+    "bf16": "bf16",
+    "16-bit": "bf16",
+    "fp32": "bf16",
+    "fp8": "fp8",
+    "int8": "int8",
+    "w8a8": "int8",
+    "nvfp4": "fp4",
+    "fp4": "fp4",
+    "mxfp4": "mxfp4",
+    "int4": "int4",
+}
+# InferenceX draws lengths uniformly from [0.8, 1.0] of the nominal ones.
+INFERENCEX_MEAN = 0.9
+# Real chat prompts where a source does not publish the input length (ML.ENERGY): an assumption, stated in the docs.
+UNPUBLISHED_INPUT = 512.0
+# Multi-token prediction as InferenceX runs DeepSeek: up to three drafts on random data; acceptance is not published.
+MTP_DRAFTS, MTP_ACCEPTANCE = 3, 0.55
+CORES_PER_CHIP: Mapping[str, int] = {"inferentia2": 2, "trainium1": 2}
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One kind of engine instance: parallelism and how many of them."""
+
+    tp: int
+    pp: int
+    ep: int
+    attention_dp: int
+    count: int = 1
+
+    @property
+    def chips(self) -> int:
+        """Chips of one instance."""
+        return self.tp * self.pp * self.attention_dp
+
+
+@dataclass(frozen=True)
+class ServingCase:
+    """What was run. ``mode``: closed (clients at fixed concurrency), static (one batch, prefilled whole), offline
+    (the engine chooses the batch), disaggregated. ``concurrency`` over all instances; 0 when offline."""
+
+    case_id: str
+    source: str
+    model: str
+    chip: str
+    system: str
+    engine: str
+    precision: str
+    kv_precision: str
+    input_tokens: float
+    output_tokens: float
+    mode: str
+    concurrency: float
+    worker: Worker
+    prefill: Worker | None = None
+    draft_tokens: int = 0
+    draft_acceptance: float = 0.0
+    year: int = 0
+    framework: str = ""
+    moe: bool = False
+
+
+class Unanswered(Exception):
+    """Why a row cannot be predicted."""
+
+
+def source_of(case_id: str) -> str:
+    """The source's prefix: TRT014, IMAX, ..."""
+    return re.split(r"-", case_id, maxsplit=1)[0]
+
+
+def _int(row: Mapping[str, str], name: str) -> int | None:
+    text = (row.get(name) or "").strip()
+    return int(float(text)) if text else None
+
+
+def _float(row: Mapping[str, str], name: str) -> float | None:
+    text = (row.get(name) or "").strip()
+    return float(text) if text else None
+
+
+def engine_of(framework: str) -> str:
+    """trtllm, vllm, sglang or other."""
+    low = framework.lower()
+    for word, engine in (("tensorrt", "trtllm"), ("sglang", "sglang"), ("vllm", "vllm")):
+        if word in low:
+            return engine
+    return "other"
+
+
+_BOX = re.compile(r"(?:(\d+)\s*(?:worker\(s\))?\s*x\s*)\[tp(\d+)((?: [^\]]*)?)\]")
+
+
+def _box(text: str) -> Worker | None:
+    """A worker in the words of a note: ``2 x [tp8 ep8 dpattn=True]`` or ``1 worker(s) x [tp1 attn-dp8 moe-tp1 moe-ep8]``."""
+    found = _BOX.search(text)
+    if not found:
+        return None
+    count, tp, rest = int(found[1]), int(found[2]), found[3]
+    dp = re.search(r"attn-dp(\d+)", rest)
+    ep = re.search(r"\bep(\d+)", rest) or re.search(r"moe-ep(\d+)", rest)
+    if dp:
+        return Worker(tp, 1, int(ep[1]) if ep else 1, int(dp[1]), count)
+    spread = int(ep[1]) if ep else 1
+    if "dpattn=True" in rest:  # tp names the chips of the worker, each with attention of its own
+        return Worker(1, 1, tp if spread > 1 else 1, tp, count)
+    return Worker(tp, 1, spread if tp % spread == 0 else 1, 1, count)
+
+
+def _precision(row: Mapping[str, str], chip_id: str) -> str:
+    text = (row.get("weight_precision") or "").strip()
+    if "gpt-oss" in row["model"]:
+        return "mxfp4"
+    if not text:
+        return "bf16"  # a checkpoint name says fp8 where it is
+    if text not in PRECISIONS:
+        raise Unanswered(f"weight precision {text!r} is not modelled")
+    return PRECISIONS[text]
+
+
+def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
+    chips = _int(row, "n_chips")
+    tp, pp, dp, ep = (_int(row, n) for n in ("tp", "pp", "dp", "ep"))
+    cores = CORES_PER_CHIP.get(chip_id, 1)
+    if tp is None and dp is None:
+        if chips is None:
+            raise Unanswered("neither parallelism nor the number of chips is given")
+        if chips > 16:
+            raise Unanswered("parallelism is not given for more than 16 chips")
+        tp = chips
+    elif tp is None:
+        tp = 1
+    assert tp is not None
+    if tp >= cores and tp % cores == 0:
+        tp //= cores
+    pp, dp = pp or 1, dp or 1
+    notes = row.get("notes") or ""
+    if moe and ep is None and "enable_attention_dp" in notes and dp == 1 and tp > 1:
+        tp, dp, ep = 1, tp, tp
+    stage = tp * dp
+    ep = ep or 1
+    if stage % ep:
+        ep = stage if ep > stage else 1
+    instance = stage * pp
+    count = max((chips or instance) // instance, 1)
+    return Worker(tp, pp, ep, dp, count)
+
+
+def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
+    """The case of a row. Raises ``Unanswered`` with the reason."""
+    framework = row.get("framework") or ""
+    notes = row.get("notes") or ""
+    try:
+        model = catalog.model(row["model"])
+    except InputError:
+        raise Unanswered(f"model {row['model']} is not in the catalog") from None
+    try:
+        chip = catalog.chip(row["chip"])
+        system = catalog.default_system(chip.id)
+    except InputError:
+        raise Unanswered(f"chip {row['chip']} is not in the catalog") from None
+    scenario = row.get("scenario") or ""
+    source = source_of(row["case_id"])
+    isl, osl = _float(row, "isl"), _float(row, "osl")
+    if source.startswith("MLP"):
+        raise Unanswered("input length and parallelism are not published")
+    precision = _precision(row, chip.id)
+    kv_text = (row.get("kv_precision") or "").strip()
+    engine = engine_of(framework)
+    if kv_text:
+        kv = PRECISIONS.get(kv_text, "bf16")
+    else:  # TensorRT-LLM's narrow checkpoints quantise the cache as well
+        kv = "fp8" if engine == "trtllm" and precision in ("fp8", "fp4", "mxfp4") else "bf16"
+    worker = _parallelism(row, chip.id, model.is_moe)
+    concurrency = _float(row, "concurrency_or_batch")
+    prefill: Worker | None = None
+    if row.get("disaggregated") == "1" and scenario not in ("prefill", "decode"):
+        prefill = _box(notes.split("decode")[0]) if "prefill" in notes else None
+        if prefill is None:
+            p, d = _int(row, "prefill_chips"), _int(row, "decode_chips")
+            if p is None or d is None:
+                raise Unanswered("prefill and decode workers are not given")
+            size = min(worker.chips, p)
+            prefill = Worker(size, 1, 1, 1, max(p // size, 1))
+        total = _int(row, "decode_chips") or max((_int(row, "n_chips") or 0) - prefill.chips * prefill.count, 1)
+        worker = Worker(worker.tp, worker.pp, worker.ep, worker.attention_dp, max(total // worker.chips, 1))
+        mode = "disaggregated"
+    elif "static batch" in notes or engine == "other" or scenario in ("prefill", "decode"):
+        mode = "static"
+    elif concurrency is None:
+        mode = "offline"
+    else:
+        mode = "closed"
+    if isl is None:
+        if osl is None or mode == "static":
+            raise Unanswered("the input length is not published")
+        isl = UNPUBLISHED_INPUT
+    if osl is None:
+        if scenario != "prefill":
+            raise Unanswered("the output length is not published")
+        osl = 1.0
+    if mode != "offline" and concurrency is None:
+        raise Unanswered("the concurrency is not published")
+    if "0.8,1.0]" in notes or "0.8-1.0x" in notes:
+        isl, osl = isl * INFERENCEX_MEAN, osl * INFERENCEX_MEAN
+    mtp = bool(re.search(r"MTP[^;]*\bON\b|MTP-\d", notes))
+    return ServingCase(
+        case_id=row["case_id"],
+        source=source,
+        model=model.id,
+        chip=chip.id,
+        system=system.id,
+        engine=engine,
+        precision=precision,
+        kv_precision=kv,
+        input_tokens=max(isl, 1.0),
+        output_tokens=max(osl, 1.0),
+        mode=mode,
+        concurrency=concurrency or 0.0,
+        worker=worker,
+        prefill=prefill,
+        draft_tokens=MTP_DRAFTS if mtp else 0,
+        draft_acceptance=MTP_ACCEPTANCE if mtp else 0.0,
+        year=_int(row, "year") or 0,
+        framework=framework,
+        moe=model.is_moe,
+    )
