@@ -1,9 +1,40 @@
-"""HiGHS, CP-SAT and brute force behind one interface. Knows no chip."""
+"""HiGHS, CP-SAT and brute force behind one interface. Knows no chip.
+
+form        Program, ProgramBuilder: named columns and rows, sparse; violations, scaling, JSON
+status      Status, Limits, Solution
+highs       HiGHS through PuLP, by its own status; relax() for shadow prices
+cpsat       CP-SAT over an integer image (integers, tighten)
+brute       every point, for tests
+split       structure by HiGHS, counts by CP-SAT
+drive       which of them solves what
+child       all of it in a process that can be killed (wire: the messages)
+infeasible  why there is no plan, and what would make one possible
+battery     check_backend: what a backend must do
+"""
 
 from __future__ import annotations
 
-from planner.solve.form import Program, ProgramBuilder, violations
-from planner.solve.status import Limits, Progress, ProgressCallback, Solution, Status
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from planner.solve.form import (
+    FloatArray,
+    Program,
+    ProgramBuilder,
+    coefficient_range,
+    from_dict,
+    scaled,
+    to_dict,
+    violations,
+    with_objective,
+    with_row,
+)
+from planner.solve.infeasible import conflicting_rows, elastic, nearest_changes
+from planner.solve.status import Hook, Limits, Progress, ProgressCallback, Solution, Status
 
 __all__ = [
     "Limits",
@@ -13,8 +44,19 @@ __all__ = [
     "ProgressCallback",
     "Solution",
     "Status",
+    "coefficient_range",
+    "conflicting_rows",
+    "elastic",
+    "from_dict",
+    "lexicographic",
+    "nearest_changes",
+    "relax",
+    "scaled",
     "solve",
+    "to_dict",
     "violations",
+    "with_objective",
+    "with_row",
 ]
 
 
@@ -26,7 +68,93 @@ def solve(
     in_child: bool = True,
     progress: ProgressCallback | None = None,
 ) -> Solution:
-    """Solve a program and return a checked answer."""
-    from planner.solve.highs import solve_highs
+    """Solve a program; whatever happens to the solver, the answer is a Solution and its values have been checked.
 
-    return solve_highs(program, limits or Limits())
+    backend   auto (whole by HiGHS while small, else the split), highs, cpsat (whole columns only), cpsat_grid
+              (continuous columns on a fine grid), brute, split. ValueError on another.
+    in_child  in a process of its own, killed at the time limit plus grace; without it the solver's word on time is
+              trusted, and HiGHS prints a line to standard output
+    progress  called about twice a second, and whenever something is learnt; what it raises ends the solve and is
+              passed on. In-process solves report only what is learnt.
+    """
+    from planner.solve.drive import BACKENDS, checked, solve_here
+
+    limits = limits or Limits()
+    if backend not in BACKENDS:
+        raise ValueError(f"unknown backend {backend!r}; one of {', '.join(BACKENDS)}")
+    if in_child:
+        from planner.solve.child import solve_in_child
+
+        return checked(program, solve_in_child(program, limits, backend, progress), limits)
+    return solve_here(program, limits, backend, _progress_hook(progress))
+
+
+def relax(program: Program, limits: Limits | None = None, plan: FloatArray | None = None) -> Solution:
+    """The linear relaxation in a child, with row_dual and reduced_cost; see `highs.relax`.
+
+    With `plan` (n,) every integer column is held at the plan's value: the shadow prices of that plan's limits.
+    """
+    from planner.solve import wire
+    from planner.solve.child import run_in_child
+
+    options: dict[str, object] = {}
+    if plan is not None:
+        held = np.flatnonzero(program.integer)
+        options["fixed"] = {"columns": held.tolist(), "values": np.asarray(plan, dtype=np.float64)[held].tolist()}
+    return wire.solution_from(run_in_child("relax", program, limits or Limits(), options))
+
+
+def lexicographic(
+    program: Program,
+    objectives: Sequence[FloatArray],
+    limits: Limits | None = None,
+    slack: float | Sequence[float] = 0.0,
+    *,
+    backend: str = "auto",
+    in_child: bool = True,
+    progress: ProgressCallback | None = None,
+) -> list[Solution]:
+    """Minimise the first objective (n,), then the next among plans not worse in the first by more than `slack`, ...
+
+    slack is relative to the objective found (one number, or one for each objective but the last). The time limit is
+    for all solves together, shared equally among those still to come. The list ends early where a solve has no plan;
+    `objective` of each solution is that of its own stage, without the program's offset.
+    """
+    limits = limits or Limits()
+    slacks = [slack] * len(objectives) if isinstance(slack, int | float) else [*slack, 0.0]
+    found: list[Solution] = []
+    left = limits.time_limit_s
+    for stage, objective in enumerate(objectives):
+        here = replace(limits, time_limit_s=max(0.05, left / (len(objectives) - stage)))
+        solution = solve(
+            with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress
+        )
+        found.append(solution)
+        left -= solution.seconds
+        if not solution.status.has_plan:
+            break
+        weights = {int(j): float(objective[j]) for j in np.flatnonzero(objective)}
+        # never tighter than the tolerance the plan itself was accepted with
+        room = max(slacks[stage], 1e-9) * max(abs(solution.objective), 1e-9) + 1e-9
+        program = with_row(
+            program, f"objective[{stage + 1}]", weights, upper=solution.objective + room, kind="objective"
+        )
+    return found
+
+
+def _progress_hook(progress: ProgressCallback | None) -> Hook | None:
+    if progress is None:
+        return None
+    started = time.monotonic()
+
+    def report(phase: str, objective: float, bound: float, _values: FloatArray | None) -> None:
+        progress(
+            Progress(
+                seconds=time.monotonic() - started,
+                phase=phase,
+                incumbent=None if math.isnan(objective) else objective,
+                bound=bound if math.isfinite(bound) else None,
+            )
+        )
+
+    return report

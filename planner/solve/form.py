@@ -61,7 +61,7 @@ class Program:
             kind = {"integer": np.bool_, "structure": np.bool_, "rows": np.int64, "cols": np.int64}.get(
                 name, np.float64
             )
-            array = np.array(getattr(self, name), dtype=kind)
+            array: NDArray[Any] = np.array(getattr(self, name), dtype=kind)
             if array.shape != (size,):
                 raise ValueError(f"{name} has shape {array.shape}, expected ({size},)")
             array.setflags(write=False)

@@ -46,12 +46,14 @@ def solver_name() -> str:
     return f"HiGHS {importlib.metadata.version('highspy')} (PuLP {pulp.__version__})"
 
 
-def solve_highs(program: Program, limits: Limits, hook: Hook | None = None) -> Solution:
-    """Solve the program as it is; duals are not given (see `relax`)."""
+def solve_highs(
+    program: Program, limits: Limits, hook: Hook | None = None, start: FloatArray | None = None
+) -> Solution:
+    """Solve the program as it is, from the plan `start` (n,) if there is one; duals are not given (see `relax`)."""
     started = time.monotonic()
     if program.column_count == 0:
         return _empty(program, started)
-    highs, log = _run(program, limits, started, hook=hook)
+    highs, log = _run(program, limits, started, hook=hook, start=start)
     status = highs.getModelStatus()
     if status in (_ModelStatus.kUnboundedOrInfeasible, _ModelStatus.kUnbounded):
         return _unbounded_or_infeasible(program, limits, started)
@@ -167,7 +169,13 @@ def build(
 
 
 def _run(
-    program: Program, limits: Limits, started: float, *, hook: Hook | None = None, tight: bool = False
+    program: Program,
+    limits: Limits,
+    started: float,
+    *,
+    hook: Hook | None = None,
+    tight: bool = False,
+    start: FloatArray | None = None,
 ) -> tuple[highspy.Highs, Callable[[], str | None]]:
     """HiGHS after its run, and how to read the log it kept."""
     options: dict[str, Any] = {}
@@ -183,8 +191,12 @@ def _run(
     left = limits.time_limit_s - (time.monotonic() - started)
     callback = _callback(program, hook) if hook is not None and program.integer.any() else None
     _, highs = build(program, limits, time_limit_s=left, options=options, callback=callback)
+    if start is not None:
+        known = highspy.HighsSolution()
+        known.col_value = start.tolist()
+        highs.setSolution(known)
     if highs.run() == highspy.HighsStatus.kError and highs.getModelStatus() == _ModelStatus.kNotset:
-        # HiGHS keeps one pool of threads per process and refuses another size; only a second run in one process meets it
+        # HiGHS keeps one pool of threads per process and refuses another size
         highspy.Highs.resetGlobalScheduler(True)
         highs.run()
 

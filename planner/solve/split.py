@@ -1,0 +1,232 @@
+"""Each solver for the half it is good at.
+
+1. HiGHS with the structure columns whole and the counts continuous: a structure, and a bound that holds for the whole
+   program.
+2. CP-SAT finds whole counts with that structure fixed, over the columns the LP uses and the cheapest others. Its image
+   of the program is drawn in where it is not exact, so a plan it finds is a plan; the bound is that of step 1.
+3. What is still open after that goes to HiGHS: whole counts near the LP, then the whole program from the best plan.
+
+The gap reported is always that of a whole plan against a bound proven for the whole program.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from planner.solve.form import BoolArray, FloatArray, Program, with_fixed, with_integer
+from planner.solve.highs import relax, solve_highs
+from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
+
+WIDTHS = (3000, 300, 20_000)
+"""How many of the cheapest columns join the LP's own, one attempt after the other."""
+_STRUCTURE_SHARE = 0.6
+"""Share of the time for step 1: cutting it short was measured to cost far more than it saves."""
+_COUNT_PRECISION = 1e-6
+
+
+def solve_split(program: Program, limits: Limits, hook: Hook | None = None) -> Solution:
+    """Solve by the split; falls back as far as the whole program by HiGHS while time is left."""
+    run = _Run(program, limits, hook)
+    return run.solve()
+
+
+class _Run:
+    """The best plan and bound so far, and the clock."""
+
+    def __init__(self, program: Program, limits: Limits, hook: Hook | None) -> None:
+        self.program, self.limits, self.hook = program, limits, hook
+        self.started = time.monotonic()
+        self.bound = -math.inf
+        self.best: Solution | None = None
+        self.solvers: list[str] = []
+        self.logs: list[str] = []
+        self.remarks: list[str] = []
+
+    def left(self) -> float:
+        return self.limits.time_limit_s - (time.monotonic() - self.started)
+
+    def solve(self) -> Solution:
+        program = self.program
+        counts = program.integer & ~program.structure
+        if not counts.any():
+            return self._whole()
+        relaxed = with_integer(program, program.structure)
+        share = _STRUCTURE_SHARE if program.structure.any() else 1.0
+        first = self._note(
+            "structure",
+            solve_highs(
+                relaxed,
+                replace(self.limits, time_limit_s=max(0.01, share * self.left()), gap=0.5 * self.limits.gap),
+                self._bound_hook("structure"),
+            ),
+        )
+        if first.status is Status.INFEASIBLE:
+            return self._end(Status.INFEASIBLE, bound=math.inf)
+        self.bound = max(self.bound, first.bound)
+        if first.values is None:
+            self.remarks.append(f"structure: {first.message or first.status}")
+            return self._whole()
+        self._counts(first.values, counts)
+        if self._good_enough():
+            return self._finished()
+        return self._whole()
+
+    def _counts(self, relaxed: FloatArray, counts: BoolArray) -> None:
+        """Whole counts for the structure of a relaxed point."""
+        from planner.solve.cpsat import solve_cpsat
+
+        program = self.program
+        held = with_fixed(program, program.structure, np.round(relaxed))
+        linear = relax(held, replace(self.limits, time_limit_s=max(0.01, self.left()), log=False))
+        if linear.values is None or linear.reduced_cost is None:
+            self.remarks.append("the relaxation with the structure fixed has no point")
+            return
+        point = linear.values
+        if np.all(np.abs(point - np.round(point))[counts] < 1e-9):
+            self._offer(solve_highs(with_fixed(held, counts, np.round(point)), self._limits(self.left())))
+            if self._good_enough():
+                return
+        tried: set[int] = set()
+        for attempt, width in enumerate(WIDTHS):
+            if self.left() <= 0.0:
+                return
+            near = _neighbourhood(program, point, linear.reduced_cost, counts, width)
+            open_columns = int((near & counts).sum())
+            if open_columns in tried:
+                continue
+            tried.add(open_columns)
+            part = with_fixed(held, counts & ~near, np.round(point))
+            seconds = self.left() * (0.5 if attempt < len(WIDTHS) - 1 else 0.7)
+            found = self._note(
+                f"counts over {open_columns} columns",
+                solve_cpsat(
+                    part,
+                    self._limits(seconds, gap=min(self.limits.gap, 1e-4)),
+                    self._plan_hook(f"counts over {open_columns} columns"),
+                    grid=True,
+                    tighten=True,
+                    precision=_COUNT_PRECISION,
+                    hint=self.best.values if self.best is not None else None,
+                    stop_at=self._target(),
+                ),
+            )
+            self._offer(found)
+            if self._good_enough():
+                return
+            if found.status is Status.FAILED:
+                break
+        if self.best is None and self.left() > 0.0:
+            near = _neighbourhood(program, point, linear.reduced_cost, counts, WIDTHS[1])
+            part = with_fixed(held, counts & ~near, np.round(point))
+            self._offer(
+                self._note(
+                    "counts by HiGHS", solve_highs(part, self._limits(0.5 * self.left()), self._plan_hook("counts"))
+                )
+            )
+
+    def _whole(self) -> Solution:
+        """The whole program by HiGHS with the time that is left, from the best plan."""
+        if self.left() <= 0.02:
+            return self._finished()
+        start = self.best.values if self.best is not None else None
+        found = self._note(
+            "whole program",
+            solve_highs(self.program, self._limits(self.left()), self._plan_hook("whole program"), start),
+        )
+        if found.status in (Status.INFEASIBLE, Status.UNBOUNDED) and self.best is None:
+            return self._end(found.status, bound=found.bound)
+        if math.isfinite(found.bound):
+            self.bound = max(self.bound, found.bound)
+        self._offer(found)
+        return self._finished(found)
+
+    def _limits(self, seconds: float, gap: float | None = None) -> Limits:
+        return replace(self.limits, time_limit_s=max(0.01, seconds), gap=self.limits.gap if gap is None else gap)
+
+    def _target(self) -> float:
+        """The objective at which the gap asked for is reached."""
+        if not math.isfinite(self.bound):
+            return -math.inf
+        gap = 0.999 * self.limits.gap
+        return self.bound / (1.0 - gap) if self.bound >= 0.0 else self.bound / (1.0 + gap)
+
+    def _good_enough(self) -> bool:
+        return self.best is not None and status_of_plan(
+            self.best.objective, min(self.bound, self.best.objective), self.limits.gap
+        ) in (Status.PROVEN_OPTIMAL, Status.WITHIN_GAP)
+
+    def _offer(self, found: Solution) -> None:
+        if found.values is not None and (self.best is None or found.objective < self.best.objective):
+            self.best = found
+
+    def _note(self, phase: str, found: Solution) -> Solution:
+        if found.solver and found.solver not in self.solvers:
+            self.solvers.append(found.solver)
+        if found.log:
+            self.logs.append(f"--- {phase} ---\n{found.log}")
+        return found
+
+    def _bound_hook(self, phase: str) -> Hook | None:
+        """Relaxed plans are no plans: only the bound is passed on."""
+        hook = self.hook
+        if hook is None:
+            return None
+
+        def report(_phase: str, _objective: float, bound: float, _values: FloatArray | None) -> None:
+            hook(phase, math.nan, bound, None)
+
+        return report
+
+    def _plan_hook(self, phase: str) -> Hook | None:
+        """Plans with a part of the program fixed are plans; bounds of a part are none."""
+        hook = self.hook
+        if hook is None:
+            return None
+
+        def report(_phase: str, objective: float, bound: float, values: FloatArray | None) -> None:
+            known = max(self.bound, bound) if phase == "whole program" else self.bound
+            hook(phase, objective, known, values)
+
+        return report
+
+    def _finished(self, last: Solution | None = None) -> Solution:
+        best = self.best
+        if best is None or best.values is None:
+            if last is not None and last.message:
+                self.remarks.append(last.message)
+            return self._end(Status.NO_PLAN_FOUND, bound=self.bound)
+        bound = min(self.bound, best.objective)
+        status = status_of_plan(best.objective, bound, self.limits.gap)
+        return replace(
+            self._end(status, bound=bound),
+            values=best.values,
+            objective=best.objective,
+            gap=relative_gap(best.objective, bound),
+        )
+
+    def _end(self, status: Status, bound: float) -> Solution:
+        return Solution(
+            status,
+            bound=bound,
+            solver=" + ".join(self.solvers),
+            seconds=time.monotonic() - self.started,
+            log="\n".join(self.logs) if self.limits.log else None,
+            message="; ".join(self.remarks),
+        )
+
+
+def _neighbourhood(
+    program: Program, point: FloatArray, reduced_cost: FloatArray, counts: BoolArray, width: int
+) -> BoolArray:
+    """Count columns the LP uses (off a whole-number bound) and the `width` cheapest others by reduced cost (n,)."""
+    at_bound = (np.abs(point - program.lower) < 1e-7) | (np.abs(point - program.upper) < 1e-7)
+    near = counts & ~(at_bound & (np.abs(point - np.round(point)) < 1e-7))
+    others = np.flatnonzero(counts & ~near)
+    if len(others) > width:
+        others = others[np.argsort(np.abs(reduced_cost[others]), kind="stable")[:width]]
+    near[others] = True
+    return near
