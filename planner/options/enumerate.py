@@ -1,0 +1,414 @@
+"""All options of a scenario: every workload on every hardware at every place and period, priced, or why not."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from planner.catalog import Catalog
+from planner.errors import InputError
+from planner.facility.capacity import Level, capacity_tree
+from planner.options.choices import Choice, delivery, hardware_choices
+from planner.options.dominance import nondominated
+from planner.options.option import Dropped, Option, OptionSet, Role
+from planner.options.pricing import Designs, Priced, horizon_hours, price
+from planner.options.serving import PHASES, ServingSearch
+from planner.options.serving import activity as serving_activity
+from planner.options.training import TrainingSearch
+from planner.options.training import activity as training_activity
+from planner.performance.compile import build_platform
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Serving, Training
+
+Progress = Callable[[str, float], None]
+LARGEST_RUN_CHIPS = 131_072
+"""Clusters larger than this are not searched."""
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """What one place and the plan's limits leave for one choice: most systems, most chips."""
+
+    systems: int
+    chips: int
+
+
+def enumerate_options(
+    scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
+) -> OptionSet:
+    """Every option of a scenario. ``catalog`` holds the scenario's assumptions already.
+
+    ``relaxed``: limits and deadlines do not filter (a diagnosis wants to know how far away they are); run sizes are
+    then thinned to numbers with small prime factors.
+    """
+    choices, dropped = hardware_choices(scenario, catalog)
+    levels = {level.name: level for site in scenario.sites for level in capacity_tree(site)[0]}
+    periods = range(len(scenario.period_starts))
+    collector = _Collector(scenario, catalog, levels, relaxed, list(dropped))
+    steps = len(scenario.workloads) * max(1, len(choices))
+    done = 0
+    for workload in scenario.workloads:
+        search = collector.search_of(workload)
+        for choice in choices:
+            if progress:
+                progress(f"Pricing {workload.name} on {choice.system.id}", done / steps)
+            done += 1
+            for period in periods:
+                ready, reason = delivery(scenario, choice.system, choice.chip, period)
+                if choice.acquire == "installed":
+                    if period:
+                        continue
+                    ready, reason = 0.0, ""
+                if ready is None:
+                    if period == len(periods) - 1:
+                        collector.drop(choice, workload.name, reason)
+                    continue
+                try:
+                    collector.add(workload, search, choice, period, ready)
+                except InputError as error:
+                    collector.drop(choice, workload.name, str(error.problems[0]))
+                    break
+    return collector.finish()
+
+
+class _Collector:
+    def __init__(
+        self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool, dropped: list[Dropped]
+    ) -> None:
+        self.scenario, self.catalog, self.levels, self.relaxed = scenario, catalog, levels, relaxed
+        self.dropped = dropped
+        self.options: list[Option] = []
+        self.counted: set[tuple[object, ...]] = set()
+        self.enumerated = self.candidates = self.pruned = 0
+        self.best: dict[tuple[str, str], float] = {}
+
+    def drop(self, choice: Choice, workload: str, reason: str) -> None:
+        where = "" if choice.location is None else f" at {choice.place}"
+        rented = ", rented" if choice.acquire == "rent" else ""
+        self.dropped.append(Dropped(f"{workload} on {choice.hardware}{where}{rented}", reason))
+
+    def search_of(self, workload: object) -> object:
+        if isinstance(workload, Training):
+            return TrainingSearch(workload, self.catalog)
+        if isinstance(workload, Serving):
+            return ServingSearch(workload, self.catalog)
+        from planner.options.recommendation import RecommendationSearch
+
+        return RecommendationSearch(workload, self.catalog)  # type: ignore[arg-type]
+
+    def add(self, workload: object, search: object, choice: Choice, period: int, ready: float) -> None:
+        if isinstance(search, TrainingSearch):
+            self._train(search, choice, period, ready)
+        elif isinstance(search, ServingSearch):
+            self._serve(search, choice, period, ready)
+        else:
+            search.add(self, choice, period, ready)  # type: ignore[attr-defined]
+
+    def count(self, key: tuple[object, ...], enumerated: int, priced: int) -> None:
+        """Candidates are counted once for each platform, not again for each place and period."""
+        if key not in self.counted:
+            self.counted.add(key)
+            self.enumerated += enumerated
+            self.candidates += priced
+
+    # -- what a place leaves ---------------------------------------------------------------------------------------
+
+    def bounds(self, choice: Choice, ready: float) -> _Bounds:
+        """Most systems that every single limit would allow if nothing else stood there."""
+        per = int(choice.system.need("chips_total"))
+        one = price(
+            self.scenario,
+            self.catalog,
+            choice,
+            Designs(*(np.array([v]) for v in (1, 0, per)), np.array([0.9]), np.array([1.0]), cluster=True),
+            ready,
+        )
+        if self.relaxed:
+            return _Bounds(max(1, LARGEST_RUN_CHIPS // per), LARGEST_RUN_CHIPS)
+        most = max(1, LARGEST_RUN_CHIPS // per)
+        limits = self.scenario.limits
+        if choice.location is not None:
+            watts = float(one.facility_peak_w[0])
+            for name in choice.location.levels:
+                level = self.levels[name]
+                if level.power_w is not None:
+                    most = min(most, math.floor(level.power_w / watts * (1 + 1e-12)))
+                if level.racks is not None and one.racks[0] > 0:
+                    most = min(most, math.floor(level.racks / one.racks[0] * (1 + 1e-12)))
+            if limits.power_mw is not None:
+                most = min(most, math.floor(limits.power_mw * 1e6 / watts * (1 + 1e-12)))
+        if limits.capex_usd is not None and one.capex_usd[0] > 0:
+            most = min(most, math.floor(limits.capex_usd / float(one.capex_usd[0]) * (1 + 1e-12)))
+        if limits.chips is not None:
+            most = min(most, -(-limits.chips // 1))
+        if choice.count is not None:
+            most = min(most, choice.count)
+        chips = most * per if limits.chips is None else min(most * per, limits.chips)
+        return _Bounds(most, chips)
+
+    # -- training --------------------------------------------------------------------------------------------------
+
+    def _train(self, search: TrainingSearch, choice: Choice, period: int, ready: float) -> None:
+        workload = search.workload
+        ready = max(ready, start_days(self.scenario, workload.start))
+        hours = horizon_hours(self.scenario, ready)
+        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        bounds = self.bounds(choice, ready)
+        days = hours / 24.0
+        if workload.finish_within_days is not None:
+            days = min(days, workload.finish_within_days - ready)
+        if days <= 0:
+            self.drop(
+                choice, workload.name, f"there after {ready:.0f} days, due within {workload.finish_within_days:g}"
+            )
+            return
+        precision = search.precision_of(platform)
+        least = 1
+        if precision is not None and not self.relaxed:
+            least = search.least_chips(platform, precision, days)
+        most = bounds.chips
+        if workload.chips is not None:
+            least = max(least, workload.chips.min or 1)
+            most = min(most, workload.chips.max or most)
+        per = platform.system_chips
+        if self.relaxed and precision is not None:
+            most = min(most, max(per, 8 * search.least_chips(platform, precision, max(days, 1.0))))
+            if workload.chips is not None and workload.chips.max is not None:
+                most = min(LARGEST_RUN_CHIPS, max(most, workload.chips.max))
+        if -(-least // per) * per > most // per * per:
+            self.drop(
+                choice,
+                workload.name,
+                f"needs at least {least} chips to finish within {days:.0f} days even at the chip's peak rate,"
+                f" the limits leave room for {most // per * per}",
+            )
+            return
+        found = search.search(choice, least, most, thin=self.relaxed)
+        self.count(("train", workload.name, platform.system_id, platform.chip_id, platform.cooling_id, least, most),
+                   found.enumerated, found.priced)  # fmt: skip
+        if not found.sizes:
+            self.drop(choice, workload.name, found.reason)
+            return
+        fastest = min(size.days for size in found.sizes) + ready
+        self._note_best(workload.name, "finish_within_days", fastest)
+        sizes = [s for s in found.sizes if self.relaxed or s.days <= days]
+        if not sizes:
+            self.drop(
+                choice, workload.name, f"{fastest:.0f} days at best on up to {most} chips, {ready + days:.0f} asked"
+            )
+            return
+        spares = np.array([search.spares_of(s.chips, platform) for s in sizes])
+        working = np.array([s.systems for s in sizes])
+        designs = Designs(
+            systems=working + spares,
+            spares=spares,
+            chips=np.array([s.chips for s in sizes]),
+            activity=np.full(len(sizes), training_activity()),
+            run_hours=np.array([min(s.days * 24.0, hours) for s in sizes]),
+            cluster=True,
+        )
+        priced = price(self.scenario, self.catalog, choice, designs, ready)
+        tokens = float(workload.global_batch * workload.sequence_length)
+        for i, size in enumerate(sizes):
+            self._append(
+                choice, workload.name, "train", period, found.precision, designs, priced, i,
+                replicas=1, max_units=1, rates={"run": 1.0}, tokens_per_s=tokens / size.step_time_s,
+                finish_days=ready + size.days, layout=size.layout,
+            )  # fmt: skip
+
+    # -- serving ---------------------------------------------------------------------------------------------------
+
+    def _serve(self, search: ServingSearch, choice: Choice, period: int, ready: float) -> None:
+        workload = search.workload
+        hours = horizon_hours(self.scenario, ready)
+        bounds = self.bounds(choice, ready)
+        most = bounds.chips
+        if workload.chips is not None and workload.chips.max is not None:
+            most = min(most, workload.chips.max)
+        if bounds.systems < 1:
+            self.drop(choice, workload.name, "one system alone exceeds a limit of the place or the plan")
+            return
+        found = search.search(choice, most)
+        self.count(("serve", workload.name, choice.system.id, choice.chip.id, choice.cooling_id, most),
+                   found.enumerated, found.priced)  # fmt: skip
+        self.pruned += found.pruned
+        for quantity, value in found.best_ms.items():
+            self._note_best(workload.name, quantity, value)
+        if not found.units:
+            self.drop(choice, workload.name, found.reason)
+            return
+        units = [u for u in found.units if u.systems <= bounds.systems]
+        if not units:
+            self.drop(choice, workload.name, "its smallest replica exceeds a limit of the place or the plan")
+            return
+        n = len(units)
+        designs = Designs(
+            systems=np.array([u.systems for u in units]),
+            spares=np.zeros(n, dtype=np.int64),
+            chips=np.array([u.chips for u in units]),
+            activity=np.array([serving_activity(u.role) for u in units]),
+            run_hours=np.full(n, hours),
+            cluster=False,
+        )
+        priced = price(self.scenario, self.catalog, choice, designs, ready)
+        tokens = workload.input_tokens + workload.output_tokens
+        per_phase = {"serve": tokens, "prefill": workload.input_tokens, "decode": workload.output_tokens}
+        for i, unit in enumerate(units):
+            enough = math.ceil(workload.requests_per_s / unit.requests_per_s)
+            room = bounds.systems // unit.systems
+            limit = room if "throughput" in self.scenario.objective else max(enough, 1)
+            least = math.ceil((workload.chips.min or 0) / unit.chips) if workload.chips else 0
+            self._append(
+                choice, workload.name, unit.role, period, found.precision, designs, priced, i,
+                replicas=unit.replicas, max_units=max(1, min(max(limit, least), max(room, 1))),
+                rates=dict.fromkeys(PHASES[unit.role], unit.requests_per_s),
+                tokens_per_s=unit.requests_per_s * per_phase[unit.role], finish_days=0.0, layout=unit.shape,
+            )  # fmt: skip
+
+    # -- options ---------------------------------------------------------------------------------------------------
+
+    def _append(
+        self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
+        i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
+        layout: Mapping[str, int],
+    ) -> None:  # fmt: skip
+        name = (
+            f"{workload}|{role}|{choice.place}|{self.scenario.period_starts[period]}|{choice.acquire}|{choice.system.id}|"
+            f"{choice.chip.id}|{choice.cooling_id}|{precision}|{int(designs.systems[i])}|"
+            + ",".join(f"{k}={v}" for k, v in layout.items())
+        )
+        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+        self.options.append(
+            Option(
+                id=digest,
+                workload=workload,
+                role=role,  # type: ignore[arg-type]
+                location=choice.place,
+                site=choice.site,
+                period=period,
+                system=choice.system.id,
+                chip=choice.chip.id,
+                cooling=choice.cooling_id,
+                interconnect=interconnect_of(choice),
+                acquire=choice.acquire,
+                precision=precision,
+                systems=int(designs.systems[i]),
+                spares=int(designs.spares[i]),
+                chips=int(designs.chips[i]),
+                replicas=replicas,
+                max_units=max_units,
+                racks=float(priced.racks[i]),
+                rates=dict(rates),
+                tokens_per_s=tokens_per_s,
+                finish_days=finish_days,
+                it_peak_w=float(priced.it_peak_w[i]),
+                it_average_w=float(priced.it_average_w[i]),
+                facility_peak_w=float(priced.facility_peak_w[i]),
+                facility_average_w=float(priced.facility_average_w[i]),
+                capex_usd=float(priced.capex_usd[i]),
+                opex_usd_per_year=float(priced.opex_usd_per_year[i]),
+                cost_usd=float(priced.cost_usd[i]),
+                carbon_t=float(priced.carbon_t[i]),
+                carbon_t_per_year=float(priced.carbon_t_per_year[i]),
+                water_m3=float(priced.water_m3[i]),
+                water_m3_per_year=float(priced.water_m3_per_year[i]),
+                parallelism=dict(layout),
+            )
+        )
+
+    def _note_best(self, workload: str, quantity: str, value: float) -> None:
+        key = (workload, quantity)
+        self.best[key] = min(value, self.best.get(key, math.inf))
+
+    def finish(self) -> OptionSet:
+        kept, pruned = prune(self.options)
+        return OptionSet(
+            options=tuple(kept),
+            dropped=tuple(_distinct(self.dropped)),
+            enumerated=self.enumerated,
+            candidates=self.candidates,
+            pruned=self.pruned + pruned,
+            best_effort=dict(self.best),
+        )
+
+
+def _distinct(dropped: Iterable[Dropped]) -> list[Dropped]:
+    return list(dict.fromkeys(dropped))
+
+
+def start_days(scenario: Scenario, start: str | None) -> float:
+    """Days from the scenario's start to a month; 0 where none is given."""
+    from planner.scenario.base import month_index
+
+    if start is None:
+        return 0.0
+    return (month_index(start) - month_index(scenario.start)) * 365.25 / 12
+
+
+def interconnect_of(choice: Choice) -> str:
+    """Scale-up and scale-out of a choice in words, for the plan."""
+    system, chip = choice.system, choice.chip
+    domain = system.get("scaleup_domain_chips") or chip.get("scaleup_domain_chips")
+    link = chip.text("scaleup_link") or "scale-up link"
+    rate = system.get("scaleout_gbit_s_per_chip")
+    rate = chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
+    up = f"{link} x {domain:g}" if domain else link
+    return up + (f", {rate:g} Gb/s scale-out" if rate else "")
+
+
+def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
+    """Options without those another one dominates (same workload, role, place, period and way of acquiring)."""
+    groups: dict[tuple[str, str, str, int, str, str], list[int]] = {}
+    for i, o in enumerate(options):
+        hardware = o.system if o.acquire == "installed" else ""
+        groups.setdefault((o.workload, o.role, o.location, o.period, o.acquire, hardware), []).append(i)
+    keep = np.ones(len(options), dtype=bool)
+    wins: dict[int, int] = {}
+    for members in groups.values():
+        mine = [options[i] for i in members]
+        # whole racks are shared within one kind of system only: another kind must win by a whole rack
+        uses = np.array(
+            [
+                (o.cost_usd, o.facility_peak_w, o.capex_usd, o.opex_usd_per_year, o.carbon_t, o.carbon_t_per_year,
+                 o.water_m3, o.water_m3_per_year, o.chips, -o.chips if _wants_chips(o) else 0, o.systems, o.finish_days)
+                for o in mine
+            ]
+        )  # fmt: skip
+        gives = np.array([[*o.rates.values(), o.tokens_per_s] for o in mine])
+        kinds: dict[tuple[str, str, str], list[int]] = {}
+        for i, o in enumerate(mine):
+            kinds.setdefault((o.system, o.chip, o.cooling), []).append(i)
+        racks = np.array([o.racks for o in mine])
+        stays = np.ones(len(mine), dtype=bool)
+        for part in kinds.values():
+            at = np.array(part)
+            alive, _ = nondominated(np.column_stack([uses[at], racks[at]]), gives[at])
+            stays[at[~alive]] = False
+        left = np.flatnonzero(stays)
+        if len(kinds) > 1:
+            whole_a, whole_b = np.ceil(racks[left]), np.floor(racks[left])
+            figures = np.column_stack([uses[left], -gives[left]])
+            for row, i in enumerate(left):
+                # A may beat B only with its racks rounded up against B's rounded down
+                better = (figures <= figures[row]).all(axis=1) & (whole_a <= whole_b[row]) & stays[left]
+                better[row] = False
+                equal = better & (figures == figures[row]).all(axis=1)
+                better &= ~equal
+                if better.any():
+                    stays[i] = False
+                    wins[members[int(left[np.flatnonzero(better)[0]])]] = 1
+        keep[np.array(members)[~stays]] = False
+    kept = [replace(o) for o, k in zip(options, keep, strict=True) if k]
+    return kept, int((~keep).sum())
+
+
+def _wants_chips(option: Option) -> bool:
+    """Whether fewer chips could break a limit: loads may have to use at least so many."""
+    return option.role in {"serve", "prefill", "decode", "recommend"}
+
+
+__all__ = ["Progress", "Role", "enumerate_options", "interconnect_of", "prune"]

@@ -1,0 +1,294 @@
+"""What some whole systems at a place need and cost: power, racks, network, money, carbon, water.
+
+One function over arrays of designs on one choice of hardware; ``verify`` calls the same function with arrays of length
+one for what a plan chose. Conventions:
+
+- Money is present value at the scenario's start over the rest of the horizon (``planner.cost.tco``): an asset is
+  charged for the part of its life that the horizon covers. Energy, carbon, water and rent of a run are those of its
+  own days; the systems stay bought after it.
+- A run's network is the fat tree of its own cluster. A serving unit pays its share of a pod of ``POD_ENDPOINTS`` ports,
+  so that n units cost n times one. One system alone needs no network beyond itself.
+- What stands at a site already is paid for: capital is left out, its upkeep is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.cost.carbon import embodied_kg, embodied_kg_per_chip, operational_kg
+from planner.cost.finance import HOURS_PER_YEAR, annuity
+from planner.cost.tco import (
+    AssetPrices,
+    CostBreakdown,
+    CostInputs,
+    annual_cost,
+    asset_prices,
+    cost_over_horizon,
+    rent_cost,
+)
+from planner.errors import InputError, Problem
+from planner.facility.power import system_power
+from planner.facility.space import own_racks, rack_refusal, systems_per_rack
+from planner.network.bill_of_materials import fat_tree, scale_up_fabric
+from planner.options.choices import Choice
+from planner.scenario.types import Scenario
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+POD_ENDPOINTS = 512
+"""Ports of the two-tier pod that serving units share."""
+CAPITAL_LINES = ("systems", "network", "storage", "installation", "building", "cooling_plant")
+DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class Designs:
+    """Designs to price, int64 or float64 arrays (n,).
+
+    ``systems``: whole systems of a unit, spares in; ``spares``: of them; ``chips``: chips that work; ``activity``:
+    share of a chip's power range while working; ``run_hours``: hours of work in the horizon; ``cluster``: whether the
+    systems of a unit form one network of their own (a run) or take ports of a shared pod (a replica).
+    """
+
+    systems: Ints
+    spares: Ints
+    chips: Ints
+    activity: Floats
+    run_hours: Floats
+    cluster: bool
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Figures of a unit of each design, float64 arrays (n,), in the units of the names. Lines sum to ``cost_usd``."""
+
+    it_peak_w: Floats
+    it_average_w: Floats
+    facility_peak_w: Floats
+    facility_average_w: Floats
+    power_breakdown_w: Mapping[str, Floats]
+    racks: Floats
+    capex_usd: Floats
+    opex_usd_per_year: Floats
+    cost_usd: Floats
+    cost_lines_usd: Mapping[str, Floats]
+    carbon_t: Floats
+    carbon_t_per_year: Floats
+    water_m3: Floats
+    water_m3_per_year: Floats
+    network: Mapping[str, Floats]
+    pue: float
+
+
+def horizon_hours(scenario: Scenario, ready_days: float) -> float:
+    """Hours from the day systems are there to the end of the horizon; raises ``InputError`` when none are left."""
+    years = scenario.horizon_years - ready_days / DAYS_PER_YEAR
+    if years <= 0:
+        raise InputError(Problem("delivered after the horizon ends"))
+    return years * HOURS_PER_YEAR
+
+
+def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs, ready_days: float) -> Priced:
+    """Price designs on a choice of hardware that is there ``ready_days`` after the scenario's start.
+
+    Raises ``UnknownFigureError`` for figures nobody published, ``InputError`` with the reason when the hardware does
+    not fit the place (rack power) or arrives too late.
+    """
+    system, chip, pair = choice.system, choice.chip, choice.pair
+    per_system = int(system.need("chips_total"))
+    systems = designs.systems.astype(np.float64)
+    years = horizon_hours(scenario, ready_days) / HOURS_PER_YEAR
+    network = _network(catalog, choice, designs, per_system)
+    network_w_per_chip = network["power_w"] / (systems * per_system)
+
+    working = systems - designs.spares
+    busy = system_power(catalog, system, chip, pair, activity=designs.activity, network_w_per_chip=network_w_per_chip)
+    idle = system_power(catalog, system, chip, pair, activity=0.0, network_w_per_chip=network_w_per_chip)
+    n = len(systems)
+
+    def both(of_busy: float | Floats, of_idle: float | Floats) -> Floats:
+        return _row(of_busy * working + of_idle * designs.spares, n)
+
+    it_peak = _row(busy.it_peak_w * systems, n)
+    facility_peak = _row(busy.facility_peak_w * systems, n)
+    it_average = both(busy.it_average_w, idle.it_average_w)
+    breakdown = {name: both(busy.breakdown[name], idle.breakdown[name]) for name in busy.breakdown}
+    facility_average = np.sum(list(breakdown.values()), axis=0)
+
+    # one system alone has no cluster network, so the largest power of a system is the one to fit in a rack
+    racks = _racks(choice, systems, float(np.max(it_peak / systems)))
+    money = _money(
+        scenario,
+        catalog,
+        choice,
+        designs,
+        years,
+        ready_days,
+        network,
+        it_peak,
+        it_average,
+        facility_peak,
+        facility_average,
+    )
+    embodied = embodied_kg_per_chip(catalog, chip)
+    life = catalog.cost("dep_chip_econ")
+    all_chips = systems * per_system
+    run_hours = designs.run_hours
+    first_year = np.minimum(run_hours, HOURS_PER_YEAR)
+    grid = choice.region.need("carbon_kg_per_kwh")
+    used_years = years if choice.acquire != "rent" else run_hours / HOURS_PER_YEAR
+    operational = operational_kg(facility_average / 1e3 * run_hours, grid)
+    carbon = (operational + embodied_kg(embodied, all_chips, used_years, life)) / 1e3
+    embodied_year = embodied_kg(embodied, all_chips, np.minimum(used_years, 1.0), life)
+    carbon_year = (operational_kg(facility_average / 1e3 * first_year, grid) + embodied_year) / 1e3
+    water = it_average / 1e3 * pair.wue_l_per_kwh / 1e3
+    return Priced(
+        it_peak_w=it_peak,
+        it_average_w=it_average,
+        facility_peak_w=facility_peak,
+        facility_average_w=facility_average,
+        power_breakdown_w=breakdown,
+        racks=racks,
+        capex_usd=money.capex_usd,
+        opex_usd_per_year=money.opex_usd_per_year,
+        cost_usd=money.cost_usd,
+        cost_lines_usd=money.lines,
+        carbon_t=np.asarray(carbon, np.float64),
+        carbon_t_per_year=np.asarray(carbon_year, np.float64),
+        water_m3=water * run_hours,
+        water_m3_per_year=water * first_year,
+        network=network,
+        pue=pair.pue,
+    )
+
+
+@dataclass(frozen=True)
+class _Money:
+    capex_usd: Floats
+    opex_usd_per_year: Floats
+    cost_usd: Floats
+    lines: Mapping[str, Floats]
+
+
+def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int) -> dict[str, Floats]:
+    """Scale-out network of a unit: counts, price and power, (n,) each."""
+    system, chip = choice.system, choice.chip
+    n = len(designs.systems)
+    names = ("switches", "links", "endpoint_links", "optics", "price_usd", "power_w")
+    zero = {name: np.zeros(n) for name in names}
+    rate = system.get("scaleout_gbit_s_per_chip")
+    rate = chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
+    if choice.acquire == "rent" or not rate:
+        return zero
+    if not designs.cluster:
+        pod = fat_tree(POD_ENDPOINTS, rate, catalog=catalog)
+        share = designs.systems * per_system / POD_ENDPOINTS
+        return {name: np.asarray(getattr(pod, name), np.float64) * share for name in names}
+    alone = designs.systems <= 1
+    own = fat_tree(np.maximum(designs.systems * per_system, 1), rate, catalog=catalog)
+    return {name: np.where(alone, 0.0, np.asarray(getattr(own, name), np.float64)) for name in names}
+
+
+def _racks(choice: Choice, systems: Floats, it_peak_w: float) -> Floats:
+    if choice.location is None:
+        return np.zeros(len(systems))
+    limit = choice.pair.rack_kw_max
+    if choice.location.rack_kw is not None:
+        limit = min(limit, choice.location.rack_kw)
+    reason = rack_refusal(choice.system, it_peak_w, limit)
+    if reason:
+        raise InputError(Problem(reason))
+    own = own_racks(choice.system)
+    if own:
+        return systems * own
+    return systems / systems_per_rack(choice.system, it_peak_w, limit)
+
+
+def _money(
+    scenario: Scenario,
+    catalog: Catalog,
+    choice: Choice,
+    designs: Designs,
+    years: float,
+    ready_days: float,
+    network: Mapping[str, Floats],
+    it_peak: Floats,
+    it_average: Floats,
+    facility_peak: Floats,
+    facility_average: Floats,
+) -> _Money:
+    rate = scenario.finance.discount_rate
+    prices = (
+        asset_prices(catalog, choice.region, choice.pair, building="colo" if choice.colo else "own", discount_rate=rate)
+        if choice.acquire != "rent"
+        else AssetPrices(discount_rate=catalog.cost("wacc") if rate is None else rate, tariff_usd_per_kwh=0.0)
+    )
+    start_years = ready_days / DAYS_PER_YEAR
+    per_system = choice.system.need("chips_total")
+    chips = designs.systems * per_system
+    if choice.acquire == "rent":
+        rent = rent_cost(chips, choice.chip.need("rent_usd_per_h"), designs.run_hours)
+        inputs = CostInputs(prices=prices)
+        fabric_usd = 0.0
+    else:
+        rent = 0.0
+        unit_price = (
+            choice.system.get("price_usd") if choice.acquire == "installed" else choice.system.need("price_usd")
+        )
+        fabric_usd = _fabric_usd(catalog, choice)
+        inputs = CostInputs(
+            prices=prices,
+            systems_usd=designs.systems * (unit_price or 0.0),
+            network_usd=network["price_usd"] + designs.systems * fabric_usd,
+            chips=chips,
+            it_peak_kw=it_peak / 1e3,
+            it_average_kw=it_average / 1e3,
+            facility_peak_kw=facility_peak / 1e3,
+            facility_average_kw=facility_average / 1e3,
+        )
+    # a run is short: what it draws and rents is paid when it happens, not spread over the discounted horizon
+    spread = float(annuity(prices.discount_rate, years))
+    whole = annual_cost(replace(inputs, hours=designs.run_hours / spread, rent_usd_per_year=np.asarray(rent) / spread))
+    first = annual_cost(
+        replace(
+            inputs,
+            hours=np.minimum(designs.run_hours, HOURS_PER_YEAR),
+            rent_usd_per_year=np.asarray(rent) * np.minimum(1.0, HOURS_PER_YEAR / designs.run_hours),
+        )
+    )
+    if choice.acquire == "installed":
+        whole, first = _sunk(whole), _sunk(first)
+    total = cost_over_horizon(whole, years, prices.discount_rate, start_years=start_years)
+    n = len(designs.systems)
+    lines = {name: _row(v, n) for name, v in total.lines.items()}
+    lines = {name: v for name, v in lines.items() if np.any(v)}
+    opex = sum((np.asarray(v, np.float64) for k, v in first.lines.items() if k not in CAPITAL_LINES), start=np.zeros(n))
+    return _Money(
+        capex_usd=_row(whole.capex_usd, n),
+        opex_usd_per_year=_row(opex, n),
+        cost_usd=np.sum(list(lines.values()), axis=0) if lines else np.zeros(n),
+        lines=lines,
+    )
+
+
+def _fabric_usd(catalog: Catalog, choice: Choice) -> float:
+    """Scale-up optics of a supernode where its price does not hold them."""
+    fabric = scale_up_fabric(choice.system, catalog)
+    return 0.0 if fabric.in_system or fabric.price_usd is None else fabric.price_usd
+
+
+def _sunk(breakdown: CostBreakdown) -> CostBreakdown:
+    """What is left to pay for what stands there: no capital."""
+    lines = {name: (np.zeros_like(v) if name in CAPITAL_LINES else v) for name, v in breakdown.lines.items()}
+    return CostBreakdown(lines, {}, breakdown.years)
+
+
+def _row(value: float | Floats, n: int) -> Floats:
+    """A number or an array as an array (n,) of its own."""
+    return np.array(np.broadcast_to(np.asarray(value, np.float64), (n,)))

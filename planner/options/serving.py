@@ -1,0 +1,234 @@
+"""Options of a serving load: for every choice of hardware and phase, the replica shapes worth counting.
+
+A unit is one replica over whole systems, or one system that holds several replicas. Within one choice and phase every
+figure of a unit is proportional to its systems, so a shape is superfluous when whole units of another give at least
+its rate on no more systems. Every legal shape is priced to find the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.facility.power import PHASE_ACTIVITY
+from planner.options.choices import Choice
+from planner.performance.compile import build_platform
+from planner.performance.platform import Platform
+from planner.performance.serving import (
+    AGGREGATED,
+    DECODE,
+    PREFILL,
+    ServingCandidates,
+    ServingEstimate,
+    ServingJob,
+    at_percentile,
+    estimate_serving,
+)
+from planner.performance.serving_grid import ServingGrid, serving_grid
+from planner.scenario.workloads import Serving
+
+SHAPE = ("tp", "pp", "ep", "attention_dp", "batch", "chunk", "role")
+ROLE_NAMES = {AGGREGATED: "serve", PREFILL: "prefill", DECODE: "decode"}
+ROLES = {name: role for role, name in ROLE_NAMES.items()}
+PHASES = {"serve": ("prefill", "decode"), "prefill": ("prefill",), "decode": ("decode",)}
+LARGEST_REPLICA_CHIPS = 384
+"""Replicas larger than this are not searched (the largest published one has 320)."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One replica shape as whole systems. Rates are at the workload's utilisation, latencies at its percentile."""
+
+    role: str
+    systems: int
+    chips: int
+    replicas: int
+    requests_per_s: float
+    ttft_ms: float
+    tpot_ms: float
+    shape: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class SearchedUnits:
+    """Units of one platform, how many shapes stand behind them, and the best latencies any shape reached."""
+
+    precision: str
+    units: tuple[Unit, ...]
+    enumerated: int
+    priced: int
+    pruned: int
+    best_ms: Mapping[str, float]
+    reason: str = ""
+
+
+@dataclass
+class ServingSearch:
+    """Searches one load; results are kept per platform."""
+
+    workload: Serving
+    catalog: Catalog
+    _found: dict[tuple[str, str, str, int], SearchedUnits] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.model = self.catalog.model(self.workload.model)
+
+    def job(self, precision: str) -> ServingJob:
+        """The job in one precision of the weights."""
+        w = self.workload
+        kv = {"fp16": "bf16", "tf32": "bf16"}.get(w.kv_precision or "bf16", w.kv_precision or "bf16")
+        return ServingJob(
+            model=self.model,
+            precision={"fp16": "bf16", "tf32": "bf16"}.get(precision, precision),
+            kv_precision=kv,
+            input_tokens=float(w.input_tokens),
+            output_tokens=float(w.output_tokens),
+            cached_prefix=w.cached_prefix,
+        )
+
+    def precision_of(self, platform: Platform) -> str | None:
+        """The first precision of the workload's list that the chip computes in."""
+        plain = {"fp16": "bf16", "tf32": "bf16"}
+        return next((p for p in self.workload.precision if plain.get(p, p) in platform.peak_flops), None)
+
+    def search(self, choice: Choice, most_chips: int) -> SearchedUnits:
+        """Every unit worth counting with replicas of at most ``most_chips`` chips."""
+        key = (choice.system.id, choice.chip.id, choice.cooling_id, most_chips)
+        if key not in self._found:
+            self._found[key] = self._search(choice, most_chips)
+        return self._found[key]
+
+    def _search(self, choice: Choice, most_chips: int) -> SearchedUnits:
+        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        precision = self.precision_of(platform)
+        if precision is None:
+            wanted = ", ".join(self.workload.precision)
+            return SearchedUnits("", (), 0, 0, 0, {}, f"{choice.chip.id} has none of the precisions {wanted}")
+        job = self.job(precision)
+        candidates = self._allowed(
+            serving_grid(job, platform, max(1, min(most_chips, LARGEST_REPLICA_CHIPS)), ServingGrid())
+        )
+        if not len(candidates):
+            return SearchedUnits(
+                precision, (), 0, 0, 0, {}, f"{self.workload.model} fits in no replica of up to {most_chips} chips"
+            )
+        estimate = estimate_serving(job, platform, candidates)
+        fits = np.asarray(estimate.fits, dtype=bool)
+        ttft, tpot = self.latencies(platform, candidates, estimate)
+        units, pruned, best = self._units(platform, candidates, estimate, fits, ttft, tpot)
+        reason = ""
+        if not fits.any():
+            reason = f"{self.workload.model} with its cache fits in no replica of up to {most_chips} chips"
+        elif not units:
+            reason = self._missed(choice, best)
+        return SearchedUnits(precision, units, len(candidates), int(fits.sum()), pruned, best, reason)
+
+    def _missed(self, choice: Choice, best: Mapping[str, float]) -> str:
+        texts = [
+            f"{name.upper()} {best[key]:.3g} ms at best, {limit:g} ms asked"
+            for name, key, limit in (
+                ("ttft", "ttft_ms", self.workload.ttft_ms),
+                ("tpot", "tpot_ms", self.workload.tpot_ms),
+            )
+            if limit is not None and best.get(key, 0.0) > limit
+        ]
+        return f"{choice.chip.id}: " + ("; ".join(texts) if texts else "no shape meets both latency limits at once")
+
+    def _allowed(self, candidates: ServingCandidates) -> ServingCandidates:
+        keep: NDArray[np.bool_] = np.ones(len(candidates), dtype=bool)
+        for name, value in self.workload.parallelism.model_dump().items():
+            if value is not None:
+                keep &= getattr(candidates, name) == value
+        if self.workload.disaggregated == "never":
+            keep &= candidates.role == AGGREGATED
+        elif self.workload.disaggregated == "always":
+            keep &= candidates.role != AGGREGATED
+        return candidates.take(keep) if not keep.all() else candidates
+
+    def latencies(
+        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(TTFT, TPOT) ms at the workload's percentile and utilisation.
+
+        A separate prefill ends with the cache's journey to the decoding replica over the scale-out network.
+        """
+        ttft, tpot = at_percentile(estimate, self.workload.percentile, self.workload.utilisation)
+        out = platform.tiers[-1]
+        journey = (
+            estimate.kv_bytes_per_request / (out.bandwidth * out.efficiency * np.maximum(candidates.tp, 1))
+            + out.latency
+        )
+        ttft = np.where(candidates.role == PREFILL, ttft + journey, ttft)
+        return ttft * 1e3, tpot * 1e3
+
+    def _units(
+        self,
+        platform: Platform,
+        candidates: ServingCandidates,
+        estimate: ServingEstimate,
+        fits: NDArray[np.bool_],
+        ttft: NDArray[np.float64],
+        tpot: NDArray[np.float64],
+    ) -> tuple[tuple[Unit, ...], int, dict[str, float]]:
+        w = self.workload
+        role = candidates.role
+        best = {}
+        for key, values, exempt in (("ttft_ms", ttft, DECODE), ("tpot_ms", tpot, PREFILL)):
+            counted = fits & (role != exempt)
+            if counted.any():
+                best[key] = float(values[counted].min())
+        keep = fits & (estimate.requests_per_s > 0)
+        if w.ttft_ms is not None:
+            keep &= (ttft <= w.ttft_ms) | (role == DECODE)
+        if w.tpot_ms is not None:
+            keep &= (tpot <= w.tpot_ms) | (role == PREFILL)
+        systems, replicas = unit_of(candidates.chips, platform.system_chips)
+        rate = estimate.requests_per_s * w.utilisation * replicas
+        units: list[Unit] = []
+        pruned = 0
+        for number, name in ROLE_NAMES.items():
+            mine = np.flatnonzero(keep & (role == number))
+            staying = frontier(systems[mine], rate[mine])
+            pruned += len(mine) - len(staying)
+            for i in mine[staying]:
+                units.append(
+                    Unit(
+                        role=name,
+                        systems=int(systems[i]),
+                        chips=int(candidates.chips[i] * replicas[i]),
+                        replicas=int(replicas[i]),
+                        requests_per_s=float(rate[i]),
+                        ttft_ms=float(ttft[i]),
+                        tpot_ms=float(tpot[i]),
+                        shape={f: int(getattr(candidates, f)[i]) for f in SHAPE},
+                    )
+                )
+        return tuple(units), pruned, best
+
+
+def unit_of(chips: NDArray[np.int64], system_chips: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(systems, replicas) of a unit for replicas of some chips: whole systems, never fractions."""
+    systems = -(-chips // system_chips)
+    return systems, np.where(systems == 1, system_chips // chips, 1)
+
+
+def frontier(systems: NDArray[np.int64], rate: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Indices of units that no whole number of another unit replaces on no more systems.
+
+    Unit A replaces B when k A-units, k = floor(systems_B / systems_A), give at least B's rate.
+    """
+    order = np.lexsort((-rate, systems))
+    staying: list[int] = []
+    for i in order:
+        if not any(systems[i] // systems[j] * rate[j] >= rate[i] for j in staying):
+            staying.append(int(i))
+    return np.asarray(staying, dtype=np.int64)
+
+
+def activity(role: str) -> float:
+    """Share of a chip's power range that a phase uses."""
+    return PHASE_ACTIVITY[role]

@@ -1,0 +1,213 @@
+"""Options of a training run: for every choice of hardware and every cluster size, the fastest layout that fits.
+
+For one cluster on one platform everything but time is the same whatever the layout (same systems, power, racks, price),
+and a shorter run draws less energy, so the fastest layout dominates all others of its size: that pruning loses nothing.
+Every legal layout of every size is priced to find it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.facility.power import PHASE_ACTIVITY
+from planner.facility.reliability import (
+    ReliabilityProfile,
+    checkpoint_floor_s,
+    default_profile,
+    effective_training_time,
+    ettr,
+    hazard,
+    spares_for,
+)
+from planner.options.choices import Choice
+from planner.performance.compile import build_platform
+from planner.performance.platform import Platform
+from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob, estimate_training
+from planner.performance.training_grid import TrainingGrid, training_grid
+from planner.scenario.workloads import Training
+from planner.workload.flops import train_flops_per_token
+from planner.workload.parameters import parameter_counts
+
+SECONDS_PER_DAY = 86400.0
+LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
+RECOMPUTE = ("none", "selective", "full")
+
+
+@dataclass(frozen=True)
+class Size:
+    """The best layout of one cluster size, and what it gives."""
+
+    systems: int
+    chips: int
+    layout: Mapping[str, int]
+    step_time_s: float
+    ettr: float
+    days: float
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Sizes of one platform, and how many layouts stand behind them."""
+
+    precision: str
+    sizes: tuple[Size, ...]
+    enumerated: int
+    priced: int
+    reason: str = ""
+    """Why there is no size, where there is none."""
+
+
+@dataclass
+class TrainingSearch:
+    """Searches one run; results are kept per platform, since places share platforms."""
+
+    workload: Training
+    catalog: Catalog
+    profile: ReliabilityProfile = field(init=False)
+    _found: dict[tuple[str, str, str, int, int, bool], Searched] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.profile = default_profile(self.catalog)
+        self.model = self.catalog.model(self.workload.model)
+        self.parameters = float(parameter_counts(self.model).total)
+        self.total_flops = self.workload.tokens * train_flops_per_token(self.model, self.workload.sequence_length)
+
+    def job(self, precision: str) -> TrainingJob:
+        """The job in one precision."""
+        return TrainingJob(self.model, self.workload.sequence_length, self.workload.global_batch, precision)
+
+    def precision_of(self, platform: Platform) -> str | None:
+        """The first precision of the workload's list that the chip has."""
+        return next((p for p in self.workload.precision if peak_name(p) in platform.peak_flops), None)
+
+    def least_chips(self, platform: Platform, precision: str, days: float) -> int:
+        """Fewer chips than this cannot finish in time even at the chip's peak: proven, so they are not searched."""
+        peak = platform.peak_flops[peak_name(precision)] * platform.clock_factor
+        return max(1, int(np.ceil(self.total_flops / (peak * days * SECONDS_PER_DAY) * (1 - 1e-9))))
+
+    def search(self, choice: Choice, least: int, most: int, *, thin: bool = False) -> Searched:
+        """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes smooth numbers only."""
+        key = (choice.system.id, choice.chip.id, choice.cooling_id, least, most, thin)
+        if key not in self._found:
+            self._found[key] = self._search(choice, least, most, thin)
+        return self._found[key]
+
+    def _search(self, choice: Choice, least: int, most: int, thin: bool) -> Searched:
+        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        precision = self.precision_of(platform)
+        if precision is None:
+            wanted = ", ".join(self.workload.precision)
+            return Searched("", (), 0, 0, f"{choice.chip.id} has none of the precisions {wanted}")
+        job = self.job(precision)
+        enumerated = priced = 0
+        sizes: list[Size] = []
+        per = platform.system_chips
+        for systems in range(-(-least // per), most // per + 1):
+            if thin and not _smooth(systems):
+                continue
+            chips = systems * per
+            candidates = self._pinned(training_grid(job, platform, chips, TrainingGrid()))
+            enumerated += candidates.size
+            if not candidates.size:
+                continue
+            estimate = estimate_training(job, platform, candidates, detail=False)
+            fits = np.flatnonzero(estimate.fits)
+            priced += len(fits)
+            if not len(fits):
+                continue
+            at = int(fits[np.argmin(estimate.step_time_s[fits])])
+            sizes.append(self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at])))
+        reason = ""
+        if not sizes:
+            reason = (
+                f"no legal layout of {self.workload.model} on {least} to {most} chips"
+                if not enumerated
+                else f"{self.workload.model} fits in memory in no layout on up to {most} chips"
+            )
+        return Searched(precision, tuple(sizes), enumerated, priced, reason)
+
+    def _pinned(self, candidates: TrainingCandidates) -> TrainingCandidates:
+        """Only the layouts with the degrees that the scenario fixes."""
+        keep: NDArray[np.bool_] = np.ones(candidates.size, dtype=bool)
+        for name, value in self.workload.parallelism.model_dump().items():
+            if value is None:
+                continue
+            wanted = RECOMPUTE.index(value) if name == "recompute" else int(value)
+            keep &= getattr(candidates, name) == wanted
+        return candidates.take(keep) if not keep.all() else candidates
+
+    def size_of(self, platform: Platform, job: TrainingJob, layout: TrainingCandidates, step_time_s: float) -> Size:
+        """What one layout gives: steps, failures, days. ``verify`` calls it for the layout of a plan."""
+        chips = int(layout.chips[0])
+        if self.workload.mfu is not None:
+            peak = platform.peak_flops[peak_name(job.precision)]
+            step_flops = (
+                self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
+            )
+            step_time_s = step_flops / (chips * peak * self.workload.mfu)
+        share = self.ettr_of(chips, platform.server_chips)
+        steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
+        days = float(steps * step_time_s / share / SECONDS_PER_DAY)
+        return Size(
+            systems=-(-chips // platform.system_chips),
+            chips=chips,
+            layout={name: int(getattr(layout, name)[0]) for name in LAYOUT},
+            step_time_s=step_time_s,
+            ettr=share,
+            days=days,
+        )
+
+    def ettr_of(self, chips: int, server_chips: int) -> float:
+        """Effective training time ratio at the best checkpoint interval, or at the one the scenario fixes."""
+        interval = self.workload.checkpoint_interval_s
+        if interval is None:
+            found = effective_training_time(chips, server_chips, self.parameters, self.profile)
+            return float(found.value)
+        rate = hazard(chips / 8, self.profile.node_failures_per_day.value, self.profile.job_stops_per_hour)
+        floor = float(checkpoint_floor_s(chips, self.parameters, self.profile))
+        return float(ettr(rate, self.profile.restart_s.value, self.profile.write_s.value, max(interval, floor)))
+
+    def spares_of(self, chips: int, platform: Platform) -> int:
+        """Spare systems that keep the run whole while others are repaired.
+
+        Failures hit servers; spares are whole systems, so a rack or a supernode keeps spare servers within itself and
+        only servers are bought as spares.
+        """
+        if platform.system_chips > platform.server_chips:
+            return 0
+        return int(spares_for(chips, platform.server_chips, self.profile))
+
+
+def peak_name(precision: str) -> str:
+    """The peak of a platform that a precision of a workload runs on."""
+    return {"fp16": "bf16", "tf32": "bf16"}.get(precision, precision)
+
+
+def activity() -> float:
+    """Share of a chip's power range that training uses."""
+    return PHASE_ACTIVITY["train"]
+
+
+def one_layout(layout: Mapping[str, int]) -> TrainingCandidates:
+    """A layout as arrays of length one."""
+    return TrainingCandidates.of(**{name: layout[name] for name in LAYOUT})
+
+
+def detail_of(
+    search: TrainingSearch, platform: Platform, precision: str, layout: Mapping[str, int]
+) -> TrainingEstimate:
+    """The whole estimate of one layout, breakdown and memory by component included."""
+    return estimate_training(search.job(precision), platform, one_layout(layout))
+
+
+def _smooth(number: int) -> bool:
+    """Whether a number has no prime factor above 3."""
+    for prime in (2, 3):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
