@@ -195,3 +195,58 @@ def test_china_pays_its_own_staff_and_bad_inputs() -> None:
         prices_at(building="rented")
     with pytest.raises(InputError, match="shares"):
         annual_cost(CostInputs(AssetPrices(0.1, 0.1, storage_share=0.7, installation_share=0.4)))
+
+
+def test_every_line_by_hand() -> None:
+    """Prices of round numbers, zero interest: each line is a product that can be checked on paper."""
+    prices = AssetPrices(
+        discount_rate=0.0,
+        tariff_usd_per_kwh=0.10,
+        building_usd_per_kw=10_000.0,
+        cooling_usd_per_kw=2_400.0,
+        colo_usd_per_kw_month=100.0,
+        demand_usd_per_kw_month=5.0,
+        water_usd_per_m3=2.0,
+        wue_l_per_kwh=1.5,
+        storage_share=0.04,
+        cpu_nodes_share=0.01,
+        installation_share=0.05,
+        maintenance_share=0.04,
+        facility_maintenance_share=0.03,
+        insurance_tax_share=0.01,
+        staff_usd_per_kw_year=60.0,
+        software_usd_per_chip_year=1_000.0,
+        systems_residual_share=0.2,
+    )
+    cost = annual_cost(CostInputs(prices, 800_000.0, 100_000.0, 16.0, 20.0, 16.0, 30.0, 24.0, 8000.0, 7_000.0))
+    it, plant = 1_000_000.0, 20.0 * 12_400.0
+    by_hand = {
+        "systems": 800_000.0 * 0.8 / 4,
+        "network": 100_000.0 / 5,
+        "storage": 0.05 * it / 5,
+        "installation": 0.05 * it / 4,
+        "building": 200_000.0 / 20,
+        "cooling_plant": 48_000.0 / 12,
+        "energy": 24.0 * 8000.0 * 0.10 + 30.0 * 12 * 5.0,
+        "maintenance": 0.04 * it + 0.03 * plant,
+        "staff": 1_200.0,
+        "software": 16_000.0,
+        "insurance_tax": 0.01 * (it + plant),
+        "colocation": 20.0 * 12 * 100.0,
+        "rent": 7_000.0,
+        "water": 16.0 * 8000.0 * 1.5 / 1000.0 * 2.0,
+    }
+    assert {name: float(line) for name, line in cost.lines.items()} == pytest.approx(by_hand)
+    assert float(cost.capex_usd) == pytest.approx(it + plant)
+
+
+def test_prices_come_from_region_and_cooling() -> None:
+    us, own, colo = CATALOG.region("us"), prices_at(), prices_at(building="colo")
+    # mechanical plant is 15-20% of a build; the cooling option brings its own
+    assert 0.80 <= own.building_usd_per_kw * 1e3 / us.need("build_capex_usd_per_mw") <= 0.85
+    assert own.cooling_usd_per_kw == CATALOG.cooling_option("air_inrow").need("capex_usd_per_kw")
+    assert colo.colo_usd_per_kw_month == us.need("colo_usd_per_kw_month")
+    assert own.tariff_usd_per_kwh == us.need("tariff_usd_per_kwh")
+    assert own.discount_rate == CATALOG.cost("wacc")
+    assert own.systems_life_years == CATALOG.cost("dep_chip_econ")
+    assert own.building_life_years == CATALOG.cost("dep_dc")

@@ -169,3 +169,25 @@ def test_speed_rises_with_the_cap(c1: float, c2: float, s: float, a: float, m: f
     assert 0.0 <= low <= high + 1e-12
     assert high <= 1.0
     assert speed_at_cap(1.0, s, a, m) == 1.0
+
+
+def test_site_power_by_hand() -> None:
+    """8 chips of 1 kW, idle 0.1, nameplate 15 kW x 0.82, fans rated 0.2 and drawing 0.1, PUE 1.25 and 1.5 on the day."""
+    chip = CATALOG.chip("h100_sxm").with_figures(
+        {
+            "tdp_w": Figure(1000.0, "w", "test", "assumption"),
+            "idle_power_fraction": Figure(0.1, "fraction", "test", "assumption"),
+        }
+    )
+    system = CATALOG.system("hgx_h800").with_figures(
+        {"power_kw_server_max": Figure(15.0, "kw", "test", "assumption")},
+    )
+    pair = CoolingPair("x", 1.25, 1.2, 1.5, 1.5, 0.1, 0.2, 50.0, 0.0, 0.0, 1.0, 0.5)
+    power = system_power(CATALOG, system, chip, pair, activity=0.5, network_w_per_chip=50.0)
+    rest = 0.82 * 15_000.0 * 0.8  # chips, host and NICs at full load
+    assert float(power.it_peak_w) == pytest.approx(rest / 0.9 + 400.0)
+    average = (rest - 8000.0 + 8 * (100.0 + 900.0 * 0.5)) / 0.9 + 400.0
+    assert float(power.it_average_w) == pytest.approx(average)
+    assert float(power.facility_peak_w) == pytest.approx(1.5 * float(power.it_peak_w))
+    assert float(power.facility_average_w) == pytest.approx(1.25 * average)
+    assert float(power.breakdown["nics"]) == pytest.approx(8 * 25.0)
