@@ -4,6 +4,7 @@ from planner.scenario.check import check_scenario
 from planner.scenario.identity import problem_digest, resolve, resolve_yaml
 from planner.scenario.reader import load_scenario, load_text, parse_assignment, scenario_from_mapping
 from planner.scenario.site import Capacity, Hall, Installed, Site
+from planner.scenario.template import starter
 from planner.scenario.types import (
     SCENARIO_VERSION,
     Assumptions,
@@ -52,4 +53,5 @@ __all__ = [
     "resolve",
     "resolve_yaml",
     "scenario_from_mapping",
+    "starter",
 ]

@@ -89,9 +89,9 @@ def _name_of(core: Any) -> str:
     if origin is dict:
         return "mapping"
     if origin in (typing.Union, types.UnionType):
-        return "workload"
+        return "mapping"
     if isinstance(core, type) and issubclass(core, BaseModel):
-        return {"ChipRange": "number or mapping"}.get(core.__name__, core.__name__.lower())
+        return {"ChipRange": "whole number or mapping"}.get(core.__name__, "mapping")
     return {float: "number", int: "whole number", str: "text", bool: "`true`, `false`"}.get(core, "anything")
 
 
