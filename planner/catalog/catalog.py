@@ -165,6 +165,10 @@ class Catalog:
                 allowed = ", ".join(RECORD_KINDS)
                 problems.append(Problem("unknown kind of record", path=f"{path}.{kind}", allowed=allowed, nearest=near))
                 continue
+            if not isinstance(records, Mapping):
+                message = "must be ids, each with fields and values"
+                problems.append(Problem(message, path=f"{path}.{kind}", found=repr(records)[:80]))
+                continue
             own = self.own_regions if kind == REGIONS else self.records(kind)
             for name, values in records.items():
                 where = f"{path}.{kind}.{name}"
@@ -205,7 +209,7 @@ class Catalog:
 
     @cached_property
     def _names(self) -> dict[str, dict[str, str]]:
-        return {kind: _name_index(self.records(kind).values(), []) for kind in RECORD_KINDS}
+        return {kind: _name_index(self.records(kind).values()) for kind in RECORD_KINDS}
 
     @cached_property
     def _model_names(self) -> dict[str, str]:
@@ -278,7 +282,11 @@ def _build(tables: Tables) -> Catalog:
                     message = f"{key}: a record of {kind} needs a row with the field {name!r}"
                     problems.append(replace(place(kind, key, name), message=message))
             merged[kind][key] = _record(kind, key, entries)
-        _name_index(merged[kind].values(), problems)
+        for alias, *claimants in _alias_conflicts(merged[kind].values()):
+            # blame the user's file, whose path is absolute, not the planner's
+            blamed = max(claimants, key=lambda key: Path(place(kind, key, "aliases").file).is_absolute())
+            message = f"alias {alias!r} would mean both {claimants[0]} and {claimants[1]}"
+            problems.append(replace(place(kind, blamed, "aliases"), message=message, remedy="Choose another alias."))
     _check_references(merged, place, problems)
     own_regions = cast("dict[str, Region]", merged[REGIONS])
     merged[REGIONS] = dict(_with_parents(own_regions, problems))
@@ -371,7 +379,7 @@ def _assume(kind: str, record: Record, values: Mapping[str, Any], where: str, pr
 def _assumption_fault(spec: FieldSpec, value: object) -> str:
     if spec.is_text:
         return text_fault(spec, value) if isinstance(value, str) else "must be a text"
-    if value is None or value in {UNKNOWN, NONE}:
+    if value is None or (isinstance(value, str) and value in {UNKNOWN, NONE}):
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "must be a finite number"
@@ -447,16 +455,24 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-def _name_index(records: Iterable[Record], problems: list[Problem]) -> dict[str, str]:
+def _name_index(records: Iterable[Record]) -> dict[str, str]:
     """Id by plain name (letters and digits in lower case): ids first, then aliases, then names."""
+    known = list(records)
+    index = {_plain(record.id): record.id for record in known}
+    for record in known:
+        for alias in _words(record.attributes, "aliases"):
+            index.setdefault(_plain(alias), record.id)
+    for record in known:
+        index.setdefault(_plain(record.name), record.id)
+    return index
+
+
+def _alias_conflicts(records: Iterable[Record]) -> Iterator[tuple[str, str, str]]:
+    """Aliases that two records claim, or that are the id of another: the alias and both ids."""
     known = list(records)
     index = {_plain(record.id): record.id for record in known}
     for record in known:
         for alias in _words(record.attributes, "aliases"):
             owner = index.setdefault(_plain(alias), record.id)
             if owner != record.id:
-                message = f"alias {alias!r} already means {owner}"
-                problems.append(Problem(message, path=f"{record.id}.aliases", remedy="Choose another alias."))
-    for record in known:
-        index.setdefault(_plain(record.name), record.id)
-    return index
+                yield alias, owner, record.id

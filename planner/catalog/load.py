@@ -157,7 +157,9 @@ def read_folder(folder: Path, tables: Tables, *, root: Path | None = None) -> No
             tables.entries[kind].setdefault(row.id, {})[entry.spec.field] = entry
     if (folder / "models").is_dir():
         tables.model_folders.append(folder / "models")
-    for path in sorted(folder.glob("models/*.y*ml")) + sorted(folder.glob("calibration.yaml")):
+    for path in sorted(
+        [*folder.glob("models/*.y*ml"), *folder.glob("calibration*.yaml"), *folder.glob("calibration/*.yaml")]
+    ):
         tables.hasher.update(path.name.encode() + b"\0" + path.read_bytes())
 
 
@@ -312,15 +314,16 @@ def _entry(
         if value is None:
             wrong("value is not a finite number", found=row.value or "nothing", allowed="a number, unknown or none")
             return None
+    right_unit = not (row.unit and spec.unit) or row.unit == spec.unit
+    if not right_unit:
+        wrong("wrong unit", found=row.unit, allowed=spec.unit)
     for name, number in (("low", row.low), ("value", value), ("high", row.high)):
-        if number is not None and not spec.lower <= number <= spec.upper:
+        if right_unit and number is not None and not spec.lower <= number <= spec.upper:
             wrong(f"{name} is out of bounds", found=f"{number:g} {spec.unit}", allowed=bounds_text(spec))
     ordered = [number for number in (row.low, value, row.high) if number is not None]
     if ordered != sorted(ordered):
         found = ", ".join("unknown" if n is None else f"{n:g}" for n in (row.low, value, row.high))
         wrong("low, value and high are out of order", found=found)
-    if row.unit and spec.unit and row.unit != spec.unit:
-        wrong("wrong unit", found=row.unit, allowed=spec.unit)
     if not row.source:
         wrong("source is missing", remedy="Say where the figure comes from; your own quote or guess is a source too.")
     if not row.kind:
