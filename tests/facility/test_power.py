@@ -172,7 +172,7 @@ def test_speed_rises_with_the_cap(c1: float, c2: float, s: float, a: float, m: f
 
 
 def test_site_power_by_hand() -> None:
-    """8 chips of 1 kW, idle 0.1, nameplate 15 kW x 0.82, fans rated 0.2 and drawing 0.1, PUE 1.25 and 1.5 on the day."""
+    """8 chips of 1 kW, idle 0.1, nameplate 15 kW x 0.82, fans rated 0.2 and drawing 0.1, PUE 1.25, on the day 1.5."""
     chip = CATALOG.chip("h100_sxm").with_figures(
         {
             "tdp_w": Figure(1000.0, "w", "test", "assumption"),
