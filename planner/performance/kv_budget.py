@@ -2,6 +2,7 @@
 
 vLLM:      room = u * memory - weights - activations - non_torch          (u = gpu_memory_utilization)
 TensorRT:  room = u * (memory - weights - activations - non_torch) * 0.985  (free memory after load; 1.5% kept back)
+SGLang:    room = u * memory - weights                                    (u = mem_fraction_static; workspace outside)
 
 The workspace constants are data with the release they were measured on (``ACTIVATIONS``, ``NON_TORCH``), because
 they move with releases: vLLM profiles one forward pass of ``max_num_batched_tokens`` tokens.
@@ -200,6 +201,9 @@ def kv_budget(
     if trt:
         room = u * (memory_bytes - used) * TRTLLM_KEPT_BACK
         limit = used + np.maximum(room, 0.0)
+    elif profile.engine == "sglang":  # mem_fraction_static covers weights and cache; the rest is the workspace's
+        room = np.minimum(u * memory_bytes - weights, memory_bytes - used)
+        limit = np.full_like(used, memory_bytes)
     else:
         room = u * memory_bytes - used
         limit = np.full_like(used, u * memory_bytes)

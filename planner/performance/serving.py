@@ -30,7 +30,7 @@ from planner.performance.serving_job import (
     ServingJob,
     one_candidate,
 )
-from planner.performance.serving_profile import ServingProfile
+from planner.performance.serving_profile import ServingProfile, profile_for
 from planner.performance.serving_step import PARTS, StepLoad, StepModel
 
 __all__ = [
@@ -61,8 +61,6 @@ def estimate_serving(
     ``UnknownFigureError`` when the chip has no published rate the job's precision can run at.
     """
     if profile is None:
-        from planner.performance.serving_profile import profile_for
-
         profile = profile_for(platform.family)
     c = candidates
     c_job = job
@@ -120,10 +118,15 @@ def estimate_serving(
     requests = in_flight * dp / cohort
     # a chunk passes all stages; the next follows one stage behind
     prefill_s = only_s * (alone + pp - 1.0) / pp * np.where(some, 1.0, 0.0)
+    ttft = _ttft(
+        job, profile, role, alone, mixed_s, pure_s, mean_step, share, all_steps, decodes, prefill_s, b, pp, cohort
+    )
+    # Little's law: what a request does not spend on its first token it spends on the others
     has_decode = (role != PREFILL) & (decodes > 0)
-    tpot = np.where(has_decode, cohort / np.maximum(decodes if not profile.mixed else all_steps, 1e-9) / gain, 0.0)
-    tpot = np.where(has_decode & (decodes < 1.0), mean_step / gain, tpot)
-    ttft = _ttft(job, profile, role, alone, mixed_s, mean_step, share, all_steps, decodes, prefill_s, b, pp)
+    floor = pure_s / gain
+    tpot = np.maximum((cohort - ttft) / np.maximum(decodes, 1e-9) / gain, floor)
+    tpot = np.where(has_decode, np.where(decodes < 1.0, mean_step / gain, tpot), 0.0)
+    ttft = np.where(role == DECODE, 0.0, ttft + profile.request_s)
     waiting = np.maximum(c.batch - in_flight * dp, 0.0) / requests
     ttft = ttft + np.where(role == DECODE, 0.0, waiting)
     n = len(c)
@@ -157,6 +160,8 @@ def estimate_serving(
         memory=memory,
         low80=np.full(n, profile.low80),
         high80=np.full(n, profile.high80),
+        ttft_low80=np.full(n, profile.ttft_low80),
+        ttft_high80=np.full(n, profile.ttft_high80),
         kv_bytes_per_request=np.full(n, whole),
     )
 
@@ -168,23 +173,28 @@ def _transfer_bytes(job: ServingJob, profile: ServingProfile, tokens: float) -> 
 
 
 def _ttft(
-    job: ServingJob, profile: ServingProfile, role: NDArray[np.int64], alone: Floats, mixed_s: Floats,
+    job: ServingJob, profile: ServingProfile, role: NDArray[np.int64], alone: Floats, mixed_s: Floats, pure_s: Floats,
     mean_step: Floats, share: Floats, all_steps: Floats, decodes: Floats, prefill_s: Floats, b: Floats, pp: Floats,
+    cohort: Floats,
 ) -> Floats:  # fmt: skip
-    """Mean TTFT in the closed loop: own chunks, half a step of phase, and waiting for other prompts.
+    """Mean time to first token inside the engine, closed loop: own chunks, half a step of phase, waiting for others.
 
-    Where prefill binds (every step mixed) Little's law gives it: what is left of the cohort after decoding. Below
-    that, the wait behind other prompts is that of M/D/1 with load ``share``, bounded by the other clients.
+    Others: those that started together (``synchrony`` of the cohort's prefill, half of it on average) and, M/D/1 with
+    load ``share``, those that did not. What is left of the cohort after decoding bounds it from both sides: decoding
+    takes between ``decodes`` pure and ``decodes`` mixed steps.
     """
     reuse = 1.0 - profile.reuse_ttft_efficiency * job.cached_prefix
     throughput = 1.0 - profile.reuse_efficiency * job.cached_prefix
     own = np.where(role == PREFILL, prefill_s, mixed_s * (alone + pp - 1.0) / pp) * (reuse / throughput)
+    own = own + 0.5 * np.where(role == PREFILL, 0.0, pure_s) / pp
     behind = np.minimum(share / (2.0 * np.maximum(1.0 - share, 1e-3)), np.maximum(b - 1.0, 0.0) / 2.0)
-    queue = profile.queue_weight * behind * mixed_s * alone
-    bound = np.maximum(all_steps - decodes, 0.0) * mixed_s
-    closed = np.where(share > 0.999, bound, np.minimum(own + queue, np.maximum(bound, own)))
-    latency = np.where(role == PREFILL, np.maximum(bound, own), closed) + 0.5 * mean_step / pp
-    return np.where(role == DECODE, 0.0, latency + profile.request_s)
+    prefill = share * all_steps * mixed_s
+    together = 0.5 * profile.synchrony * np.maximum(prefill - mixed_s * alone, 0.0)
+    wish = own + profile.queue_weight * behind * mixed_s * alone + together
+    longest = np.maximum(cohort - decodes * pure_s, own)
+    shortest = np.maximum(cohort - decodes * np.maximum(mixed_s if profile.mixed else mean_step, pure_s), own)
+    latency = np.where(role == PREFILL, np.maximum(cohort, own), np.clip(wish, shortest, longest))
+    return np.where(role == DECODE, 0.0, latency)
 
 
 def _erlang_c(servers: Floats, load: Floats) -> Floats:

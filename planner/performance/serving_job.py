@@ -164,7 +164,8 @@ class ServingEstimate:
     while decoding (of a prefill-only replica: 0); ``mixed_step_s``, ``mixed_share``: step that also carries a prefill
     chunk, and the share of such steps. ``breakdown``: parts of the mean step (prefill-only: of one chunk), summing to
     ``step_s``. ``memory``: bytes per chip of the fullest stage, summing to ``memory_bytes``. ``low80``, ``high80``:
-    multipliers on the times (rates divide by them) between which 80% of left-out sources fall.
+    multipliers on TPOT and step times (rates divide by them) between which 80% of left-out sources fall;
+    ``ttft_low80``, ``ttft_high80`` the same of TTFT.
     ``fits``: weights, workspace and the cache of a request per stage and attention copy are inside the limit.
     """
 
@@ -188,4 +189,6 @@ class ServingEstimate:
     memory: Mapping[str, Floats]
     low80: Floats
     high80: Floats
+    ttft_low80: Floats
+    ttft_high80: Floats
     kv_bytes_per_request: Floats  # cache of one request at its end, over the whole replica's copy: for KV transfer

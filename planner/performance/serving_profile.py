@@ -7,9 +7,16 @@ of which has its source in the comment beside it.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
 
+import yaml
+
+from planner.catalog.load import catalog_folder
 from planner.errors import InputError, Problem, nearest_name, unknown_name
 
 
@@ -35,6 +42,7 @@ class ServingProfile:
     roofline_power: float = 3.0  # smooth maximum of compute and memory time
     # --- fixed costs
     layer_s: float = 12e-6  # per layer and step: kernel gaps
+    prefill_layer_s: float = 0.3e-3  # least seconds per layer of a step with prefill: kernels launched one by one
     moe_layer_s: float = 18e-6  # more per MoE layer: gate, permutation
     step_s: float = 0.6e-3  # per step: scheduling, sampling
     sequence_s: float = 6e-6  # per sequence and step: sampling, detokenisation
@@ -53,9 +61,10 @@ class ServingProfile:
     mixed: bool = True  # prefill chunks share steps with decodes; False: prefill runs in steps of its own
     chunk_tokens: int = 8192  # most prefill tokens per step (max_num_batched_tokens, max_num_tokens)
     max_batch: int = 1024  # requests per attention copy an offline run keeps in flight
+    synchrony: float = 0.25  # share of a closed loop's clients that start (and so prefill) together
     queue_weight: float = 1.0  # scales the wait of a prefill for other prefills
     # --- memory
-    engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm
+    engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm | sglang
     workspace: str = "vllm-0.19"  # measured workspace of a release (kv_budget.WORKSPACES)
     memory_utilisation: float = 0.90
     activation_scale: float = 1.0
@@ -67,6 +76,8 @@ class ServingProfile:
     # --- interval
     low80: float = 0.75
     high80: float = 1.45
+    ttft_low80: float = 0.5
+    ttft_high80: float = 2.2
 
     def with_values(self, values: Mapping[str, object], *, file: str = "") -> ServingProfile:
         """A copy with some constants replaced; raises ``InputError`` for a name that is not a constant."""
@@ -79,18 +90,116 @@ class ServingProfile:
         return replace(self, **values)  # type: ignore[arg-type]
 
 
-# What differs between engines by construction, before any calibration.
-ENGINES: Mapping[str, Mapping[str, object]] = {
+# What differs between engines by construction, before any calibration. ``_2024``: releases up to 2024, which are
+# another program: no captured graphs or overlapped scheduling in vLLM, the C++ runtime of static engines in TensorRT.
+ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
     "vllm": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "vllm_2024": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
     "trtllm": {"engine": "trtllm", "workspace": "trtllm-1.0", "memory_utilisation": 0.90, "block_tokens": 32},
-    "sglang": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.88, "mixed": False},
+    "trtllm_2024": {"engine": "trtllm", "workspace": "trtllm-1.0", "memory_utilisation": 0.95, "block_tokens": 32},
+    "sglang": {"engine": "sglang", "workspace": "vllm-0.19", "memory_utilisation": 0.88, "mixed": False},
     "other": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
 }
+_OLD = 2024
+
+
+def engine_key(engine: str, year: int = 0) -> str:
+    """The engine's entry for the year a release is from (0 = current). Raises ``InputError`` for an unknown engine."""
+    if engine not in ENGINES:
+        raise unknown_name("serving engine", engine, sorted(ENGINES))
+    old = f"{engine}_{_OLD}"
+    return old if 0 < year <= _OLD and old in ENGINES else engine
+
+
+@dataclass(frozen=True)
+class ServingCalibration:
+    """What ``catalog/calibration/serving.yaml`` holds: constants for all, by chip family, by engine (later ones win).
+
+    ``families`` without an entry take ``everything`` and their interval is widened by ``unmeasured`` on both sides.
+    """
+
+    everything: Mapping[str, float] = field(default_factory=dict)
+    families: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def profile(self, family: str, engine: str = "vllm", *, year: int = 0) -> ServingProfile:
+        """The constants of an engine on a chip family."""
+        key = engine_key(engine, year)
+        values: dict[str, object] = {**ENGINES[key], **self.everything}
+        values.update(self.families.get(family, {}))
+        values.update(self.engines.get(key, {}))
+        for name in _WHOLE:
+            if name in values:
+                values[name] = round(float(values[name]))  # type: ignore[arg-type]
+        profile = ServingProfile(name=key).with_values(values)
+        if family in self.families:
+            return profile
+        return replace(
+            profile,
+            low80=profile.low80 / UNMEASURED,
+            high80=profile.high80 * UNMEASURED,
+            ttft_low80=profile.ttft_low80 / UNMEASURED,
+            ttft_high80=profile.ttft_high80 * UNMEASURED,
+        )
+
+
+_WHOLE = ("chunk_tokens", "max_batch", "block_tokens")
+UNMEASURED = 1.15
+"""How much wider, on each side, the interval of a chip family without measurements is."""
+
+
+def _numbers(value: object, path: str, file: str, problems: list[Problem]) -> dict[str, float]:
+    names = [f.name for f in fields(ServingProfile)]
+    if not isinstance(value, dict):
+        problems.append(Problem("must be a mapping of names to numbers", file=file, path=path))
+        return {}
+    result: dict[str, float] = {}
+    for name, number in value.items():
+        if name not in names:
+            problems.append(Problem("unknown serving constant", file=file, path=path, found=str(name),
+                                    nearest=nearest_name(str(name), names)))  # fmt: skip
+        elif isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number) or number < 0:
+            problems.append(
+                Problem("must be a number of 0 or more", file=file, path=f"{path}.{name}", found=str(number))
+            )
+        else:
+            result[str(name)] = float(number)
+    return result
+
+
+def read_serving_calibration(file: Path) -> ServingCalibration:
+    """The calibration in a file; an absent file is no calibration. Raises ``InputError`` listing every fault."""
+    if not file.is_file():
+        return ServingCalibration()
+    try:
+        data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(Problem(f"not valid YAML: {error}", file=str(file))) from error
+    serving = data.get("serving") if isinstance(data, dict) else None
+    if not isinstance(serving, dict):
+        raise InputError(Problem("has no mapping 'serving'", file=str(file)))
+    problems: list[Problem] = []
+    tables: dict[str, dict[str, dict[str, float]]] = {}
+    for part in ("families", "engines"):
+        tables[part] = {
+            str(name): _numbers(value, f"serving.{part}.{name}", str(file), problems)
+            for name, value in (serving.get(part) or {}).items()
+        }
+    everything = _numbers(serving.get("everything") or {}, "serving.everything", str(file), problems)
+    if problems:
+        raise InputError(problems)
+    return ServingCalibration(everything, tables["families"], tables["engines"])
+
+
+@functools.cache
+def shipped_serving_calibration() -> ServingCalibration:
+    """The calibration that comes with the planner."""
+    return read_serving_calibration(catalog_folder() / "calibration" / "serving.yaml")
 
 
 def profile_for(family: str, engine: str = "vllm", *, year: int = 0) -> ServingProfile:
-    """The constants of an engine on a chip family; a family nobody has measured keeps defaults and a wide interval."""
-    del family, year
-    if engine not in ENGINES:
-        raise unknown_name("serving engine", engine, sorted(ENGINES))
-    return ServingProfile(name=engine).with_values(ENGINES[engine])
+    """The planner's calibrated constants of an engine on a chip family (a new family keeps the common ones).
+
+    Raises ``InputError`` for an unknown engine.
+    """
+    return shipped_serving_calibration().profile(family, engine, year=year)

@@ -233,4 +233,8 @@ class StepModel:
             for name in body:
                 parts[name] = parts[name] * (1.0 + share)
             parts["head"] = parts["head"] * (1.0 + drafts)
+        # a step with prefill runs without captured graphs: the host launches kernels no faster than this
+        busy = np.asarray(sum(parts[name] for name in PARTS if name not in ("step_fixed", "sequences_fixed")))
+        floor = np.where(load.prefill > 0, layers * c.prefill_layer_s, 0.0)
+        parts["layers_fixed"] = parts["layers_fixed"] + np.maximum(floor - busy, 0.0)
         return parts

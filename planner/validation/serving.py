@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,14 @@ from planner.performance.serving import (
     estimate_serving,
 )
 from planner.performance.serving_power import chip_power
-from planner.performance.serving_profile import ServingProfile, profile_for
+from planner.performance.serving_profile import ServingCalibration, ServingProfile, shipped_serving_calibration
 from planner.validation.cases import Case, CaseResult
-from planner.validation.serving_cases import MEASURED, ServingCase, Unanswered, Worker, read_case
+from planner.validation.serving_cases import MEASURED, ServingCase, UnansweredError, Worker, read_case
 
 Floats = NDArray[np.float64]
 DISAGGREGATED_STEPS = 48
-NEAREST_INFLIGHT = 1.0
+POWER_LOW80, POWER_HIGH80 = 0.75, 1.3
+TIGHT: Mapping[str, Any] = {"engine": "sglang", "memory_utilisation": 0.965, "activation_scale": 0.25}
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,7 @@ class Answer:
     tpot_s: float
     chips: int
     power_w: float | None
-    low80: float
-    high80: float
+    profile: ServingProfile
 
     def quantity(self, name: str, case: ServingCase) -> float | None:
         """A measured column's prediction in its own unit."""
@@ -59,9 +60,6 @@ class Answer:
             "tpot_ms": self.tpot_s * 1e3,
             "power_w_per_chip": self.power_w,
         }[name]
-
-
-ProfileOf = Mapping[tuple[str, str], ServingProfile]
 
 
 def _candidates(
@@ -91,9 +89,9 @@ def _group_key(case: ServingCase) -> tuple[object, ...]:
 class ServingPredictor:
     """Predictions of cases with one catalog and one way to choose profiles; platforms are built once."""
 
-    def __init__(self, catalog: Catalog, profiles: ProfileOf | None = None) -> None:
+    def __init__(self, catalog: Catalog, calibration: ServingCalibration | None = None) -> None:
         self.catalog = catalog
-        self.profiles = profiles or {}
+        self.calibration = calibration or shipped_serving_calibration()
         self._platforms: dict[tuple[str, str], Platform] = {}
 
     def platform(self, case: ServingCase) -> Platform:
@@ -105,8 +103,7 @@ class ServingPredictor:
 
     def profile(self, case: ServingCase, platform: Platform) -> ServingProfile:
         """The engine's constants on the chip's family."""
-        found = self.profiles.get((case.engine, platform.family))
-        return found if found is not None else profile_for(platform.family, case.engine, year=case.year)
+        return self.calibration.profile(platform.family, case.engine, year=case.year)
 
     def predict(self, cases: Sequence[ServingCase]) -> dict[str, Answer | str]:
         """Answers by case id; a string is the reason there is none."""
@@ -135,6 +132,17 @@ class ServingPredictor:
             draft_tokens=first.draft_tokens,
             draft_acceptance=first.draft_acceptance,
         )
+        answers = self._modes(cases, job, platform, profile)
+        # an engine that ran did fit: one whose default budget leaves no room was started with a tighter one
+        full = [c for c in cases if isinstance(answers[c.case_id], str)]
+        if full:
+            answers.update(self._modes(full, job, platform, replace(profile, **TIGHT)))
+        return answers
+
+    def _modes(
+        self, cases: list[ServingCase], job: ServingJob, platform: Platform, profile: ServingProfile
+    ) -> dict[str, Answer | str]:
+        first = cases[0]
         if first.mode == "static":
             return self._static(cases, job, platform, profile)
         if first.mode == "disaggregated":
@@ -159,8 +167,7 @@ class ServingPredictor:
                 float(e.tpot_s[i]),
                 case.worker.chips * count,
                 None if power is None else float(power[i]),
-                float(e.low80[i]),
-                float(e.high80[i]),
+                profile,
             )
         return result
 
@@ -193,8 +200,7 @@ class ServingPredictor:
                 tpot,
                 case.worker.chips * case.worker.count,
                 None if power is None else float(power[i]),
-                profile.low80,
-                profile.high80,
+                profile,
             )
         return result
 
@@ -202,8 +208,7 @@ class ServingPredictor:
         self, case: ServingCase, job: ServingJob, platform: Platform, profile: ServingProfile
     ) -> Answer | str:
         """Two pools and a fixed population: the split of clients at which both pass the same rate."""
-        assert case.prefill is not None
-        p, d = case.prefill, case.worker
+        p, d = case.prefill or case.worker, case.worker
         clients = max(case.concurrency, 1.0)
         one = estimate_serving(
             job, platform, _candidates([p], [p.attention_dp * p.pp], [profile.chunk_tokens], PREFILL), profile
@@ -255,16 +260,18 @@ def _tags(case: ServingCase | None, raw: Case) -> dict[str, str]:
     return tags
 
 
-def _bounds(name: str, value: float, answer: Answer) -> tuple[float, float]:
-    if name.endswith("_ms"):
-        return value * answer.low80, value * answer.high80
+def _bounds(name: str, value: float, profile: ServingProfile) -> tuple[float, float]:
+    if name == "ttft_ms":
+        return value * profile.ttft_low80, value * profile.ttft_high80
+    if name == "tpot_ms":
+        return value * profile.low80, value * profile.high80
     if name == "power_w_per_chip":
-        return value * 0.8, value * 1.2
-    return value / answer.high80, value / answer.low80
+        return value * POWER_LOW80, value * POWER_HIGH80
+    return value / profile.high80, value / profile.low80
 
 
 def validate_serving(
-    cases: Sequence[Case], catalog: Catalog, profiles: ProfileOf | None = None
+    cases: Sequence[Case], catalog: Catalog, calibration: ServingCalibration | None = None
 ) -> tuple[CaseResult, ...]:
     """One result per case and measured quantity, in the order of the rows."""
     read: dict[str, ServingCase] = {}
@@ -272,9 +279,9 @@ def validate_serving(
     for raw in cases:
         try:
             read[raw.case_id] = read_case(raw.cells, catalog)
-        except Unanswered as why:
+        except UnansweredError as why:
             reasons[raw.case_id] = str(why)
-    answers = ServingPredictor(catalog, profiles).predict(list(read.values()))
+    answers = ServingPredictor(catalog, calibration).predict(list(read.values()))
     results: list[CaseResult] = []
     for raw in cases:
         case = read.get(raw.case_id)
@@ -284,12 +291,14 @@ def validate_serving(
             measured = raw.number(name)
             if measured is None or measured <= 0.0:
                 continue
-            value = answer.quantity(name, case) if isinstance(answer, Answer) and case is not None else None
+            if isinstance(answer, str) or case is None:
+                results.append(CaseResult(raw.case_id, name, measured, None, reason=str(answer), tags=tags))
+                continue
+            value = answer.quantity(name, case)
             if value is None or not np.isfinite(value):
-                why_not = answer if isinstance(answer, str) else "the chip's power is not published"
+                why_not = "the chip's power is not published"
                 results.append(CaseResult(raw.case_id, name, measured, None, reason=why_not, tags=tags))
                 continue
-            assert isinstance(answer, Answer)
-            low, high = _bounds(name, value, answer)
+            low, high = _bounds(name, value, answer.profile)
             results.append(CaseResult(raw.case_id, name, measured, value, low, high, tags=tags))
     return tuple(results)

@@ -78,7 +78,7 @@ class ServingCase:
     moe: bool = False
 
 
-class Unanswered(Exception):
+class UnansweredError(Exception):
     """Why a row cannot be predicted."""
 
 
@@ -110,7 +110,7 @@ _BOX = re.compile(r"(?:(\d+)\s*(?:worker\(s\))?\s*x\s*)\[tp(\d+)((?: [^\]]*)?)\]
 
 
 def _box(text: str) -> Worker | None:
-    """A worker in the words of a note: ``2 x [tp8 ep8 dpattn=True]`` or ``1 worker(s) x [tp1 attn-dp8 moe-tp1 moe-ep8]``."""
+    """A worker in a note's words: ``2 x [tp8 ep8 dpattn=True]``, ``1 worker(s) x [tp1 attn-dp8 moe-tp1 moe-ep8]``."""
     found = _BOX.search(text)
     if not found:
         return None
@@ -132,7 +132,7 @@ def _precision(row: Mapping[str, str], chip_id: str) -> str:
     if not text:
         return "bf16"  # a checkpoint name says fp8 where it is
     if text not in PRECISIONS:
-        raise Unanswered(f"weight precision {text!r} is not modelled")
+        raise UnansweredError(f"weight precision {text!r} is not modelled")
     return PRECISIONS[text]
 
 
@@ -142,17 +142,17 @@ def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
     cores = CORES_PER_CHIP.get(chip_id, 1)
     if tp is None and dp is None:
         if chips is None:
-            raise Unanswered("neither parallelism nor the number of chips is given")
+            raise UnansweredError("neither parallelism nor the number of chips is given")
         if chips > 16:
-            raise Unanswered("parallelism is not given for more than 16 chips")
+            raise UnansweredError("parallelism is not given for more than 16 chips")
         tp = chips
-    elif tp is None:
-        tp = 1
-    assert tp is not None
+    tp = tp or 1
     if tp >= cores and tp % cores == 0:
         tp //= cores
     pp, dp = pp or 1, dp or 1
     notes = row.get("notes") or ""
+    if moe and tp == 1 and dp == 1 and ep is not None and ep > 1:  # experts over ep chips; attention cut with them
+        tp = ep if chips is None or chips % ep == 0 else tp
     if moe and ep is None and "enable_attention_dp" in notes and dp == 1 and tp > 1:
         tp, dp, ep = 1, tp, tp
     stage = tp * dp
@@ -165,23 +165,23 @@ def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
 
 
 def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
-    """The case of a row. Raises ``Unanswered`` with the reason."""
+    """The case of a row. Raises ``UnansweredError`` with the reason."""
     framework = row.get("framework") or ""
     notes = row.get("notes") or ""
     try:
         model = catalog.model(row["model"])
     except InputError:
-        raise Unanswered(f"model {row['model']} is not in the catalog") from None
+        raise UnansweredError(f"model {row['model']} is not in the catalog") from None
     try:
         chip = catalog.chip(row["chip"])
         system = catalog.default_system(chip.id)
     except InputError:
-        raise Unanswered(f"chip {row['chip']} is not in the catalog") from None
+        raise UnansweredError(f"chip {row['chip']} is not in the catalog") from None
     scenario = row.get("scenario") or ""
     source = source_of(row["case_id"])
     isl, osl = _float(row, "isl"), _float(row, "osl")
     if source.startswith("MLP"):
-        raise Unanswered("input length and parallelism are not published")
+        raise UnansweredError("input length and parallelism are not published")
     precision = _precision(row, chip.id)
     kv_text = (row.get("kv_precision") or "").strip()
     engine = engine_of(framework)
@@ -197,7 +197,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         if prefill is None:
             p, d = _int(row, "prefill_chips"), _int(row, "decode_chips")
             if p is None or d is None:
-                raise Unanswered("prefill and decode workers are not given")
+                raise UnansweredError("prefill and decode workers are not given")
             size = min(worker.chips, p)
             prefill = Worker(size, 1, 1, 1, max(p // size, 1))
         total = _int(row, "decode_chips") or max((_int(row, "n_chips") or 0) - prefill.chips * prefill.count, 1)
@@ -211,14 +211,14 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         mode = "closed"
     if isl is None:
         if osl is None or mode == "static":
-            raise Unanswered("the input length is not published")
+            raise UnansweredError("the input length is not published")
         isl = UNPUBLISHED_INPUT
     if osl is None:
         if scenario != "prefill":
-            raise Unanswered("the output length is not published")
+            raise UnansweredError("the output length is not published")
         osl = 1.0
     if mode != "offline" and concurrency is None:
-        raise Unanswered("the concurrency is not published")
+        raise UnansweredError("the concurrency is not published")
     if "0.8,1.0]" in notes or "0.8-1.0x" in notes:
         isl, osl = isl * INFERENCEX_MEAN, osl * INFERENCEX_MEAN
     mtp = bool(re.search(r"MTP[^;]*\bON\b|MTP-\d", notes))
