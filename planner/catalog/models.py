@@ -28,7 +28,7 @@ class _Strict(BaseModel):
 class LayerFields(_Strict):
     """Fields of a layer; on a model they are the defaults of its groups."""
 
-    mixer: Literal["attention", "mla", "mamba2", "linear", "none"] = "attention"
+    mixer: Literal["attention", "mla", "compressed", "mamba2", "linear", "none"] = "attention"
     heads: Size = 0
     kv_heads: Size = 0  # 0 = heads
     head_dim: Size = 0  # 0 = hidden / heads
@@ -47,6 +47,9 @@ class LayerFields(_Strict):
     sparse_top_k: Size = 0
     index_heads: Size = 0
     index_head_dim: Size = 0
+    compress_ratio: Size = 0
+    output_groups: Size = 0
+    output_lora_rank: Size = 0
     ssm_heads: Size = 0
     ssm_head_dim: Size = 0
     ssm_state: Size = 0
@@ -70,6 +73,7 @@ class LayerFields(_Strict):
     norms: Size | None = None  # None: one before the mixer and one before the feed-forward
     norm_bias: bool = False
     parallel: bool = False
+    hyper_streams: Size = 0
 
 
 class GroupFields(LayerFields):
@@ -144,6 +148,7 @@ _GROUP_NAMES = tuple(LayerFields.model_fields)
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "attention": ("heads", "kv_heads", "head_dim"),
     "mla": ("heads", "kv_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim"),
+    "compressed": ("heads", "head_dim", "q_lora_rank", "output_groups", "output_lora_rank"),
     "mamba2": ("ssm_heads", "ssm_head_dim", "ssm_state", "ssm_groups", "conv_kernel"),
     "linear": ("linear_k_heads", "linear_k_head_dim", "linear_v_heads", "linear_v_head_dim", "conv_kernel"),
     "none": (),
@@ -169,43 +174,35 @@ def _group(hidden: int, count: int, v: Mapping[str, Any], where: str) -> LayerGr
         raise ValueError(f"{where}experts_per_token {v['experts_per_token']} exceeds experts {v['experts']}")
     norms = v["norms"] if v["norms"] is not None else (mixer != "none") + (ff != "none")
     return LayerGroup(
-        count, _mixer(mixer, v), _feed_forward(ff, v), norms=norms, norm_bias=v["norm_bias"], parallel=v["parallel"]
+        count,
+        _mixer(mixer, v),
+        _feed_forward(ff, v),
+        norms=norms,
+        **{n: v[n] for n in ("norm_bias", "parallel", "hyper_streams")},
     )
 
 
+_ATTENTION = (
+    *_NEEDED["attention"],
+    "v_head_dim",
+    "window",
+    "chunked",
+    "bias",
+    "bias_out",
+    "qk_norm",
+    "output_gate",
+    "sinks",
+)
+_INDEX = ("sparse_top_k", "index_heads", "index_head_dim")
 _MIXER_NAMES: Mapping[str, tuple[str, ...]] = {
-    "attention": tuple(
-        [
-            "heads",
-            "kv_heads",
-            "head_dim",
-            "v_head_dim",
-            "window",
-            "chunked",
-            "bias",
-            "bias_out",
-            "qk_norm",
-            "output_gate",
-            "sinks",
-        ]
-    ),
-    "mla": tuple(
-        [
-            "heads",
-            "v_head_dim",
-            "q_lora_rank",
-            "kv_lora_rank",
-            "qk_nope_head_dim",
-            "qk_rope_head_dim",
-            "sparse_top_k",
-            "index_heads",
-            "index_head_dim",
-        ]
-    ),
+    "attention": _ATTENTION,
+    "mla": (*_NEEDED["mla"], "q_lora_rank", *_INDEX),
+    "compressed": (*_NEEDED["compressed"], "compress_ratio", "window", *_INDEX),
     "mamba2": _NEEDED["mamba2"],
     "linear": _NEEDED["linear"],
     "none": (),
 }
+_MOE = ("experts", "experts_per_token", "expert_hidden", "expert_input", "shared_hidden", "shared_gate", "router_bias")
 
 
 def _mixer(kind: Any, v: Mapping[str, Any]) -> Mixer:
@@ -217,16 +214,7 @@ def _feed_forward(kind: Any, v: Mapping[str, Any]) -> FeedForward:
         return FeedForward(kind="none")
     if kind == "dense":
         return FeedForward(kind="dense", hidden=v["ffn"], gated=v["gated"], bias=v["ffn_bias"])
-    names = [
-        "experts",
-        "experts_per_token",
-        "expert_hidden",
-        "expert_input",
-        "shared_hidden",
-        "shared_gate",
-        "router_bias",
-    ]
-    return FeedForward(kind="moe", gated=v["gated"], bias=v["ffn_bias"], **{n: v[n] for n in names})
+    return FeedForward(kind="moe", gated=v["gated"], bias=v["ffn_bias"], **{n: v[n] for n in _MOE})
 
 
 def model_from_fields(model_id: str, f: ModelFields) -> ModelArch:

@@ -19,6 +19,9 @@ Shard = Literal["column", "row", "none"]
 SCAN_FLOPS_PER_STATE_ELEMENT = 7.0
 
 
+COMPRESS_OVERLAP_RATIO = 4  # DeepSeek-V4 compresses by 4 with overlapping blocks, by 128 without
+
+
 @dataclass(frozen=True, slots=True)
 class Gemm:
     """One weight matrix applied to a token: ``k`` inputs, ``n`` outputs, so 2*n*k FLOPs and n*k weights.
@@ -70,7 +73,7 @@ class LayerProfile:
     scan_flops: float
     chunked: bool = False  # ``window`` is a fixed chunk, not sliding
     decode_score_dim: int = 0  # score_dim when decoding: MLA attends in the latent space (weights absorbed)
-    sparse_top_k: int = 0  # keys a sparse indexer keeps (the cache still holds all), 0 = all
+    sparse_top_k: int = 0  # tokens whose keys a sparse indexer keeps (the cache still holds all), 0 = all
     index_score_dim: int = 0  # indexer FLOPs, forward, per (query, key) pair = 2 * index_score_dim, over all keys
     expert_input: int = (
         0  # width of a token as it travels to a routed expert (hidden unless latent MoE), 0 = no experts
@@ -149,6 +152,43 @@ def _mla(m: Mixer, hidden: int) -> _Mixing:
     return _Mixing(tuple(gemms), extra, m.heads * (qk + v), decode, index, kv=kv)
 
 
+def _compressor(name: str, ratio: int, width: int, hidden: int) -> tuple[tuple[Gemm, ...], int]:
+    """Learned pooling of ``ratio`` tokens into one key: values and gates (overlapping blocks at ratio 4)."""
+    wide = width * (2 if ratio == COMPRESS_OVERLAP_RATIO else 1)
+    return (Gemm(f"{name}_values_gates", 2 * wide, hidden, "none"),), ratio * wide + width
+
+
+def _compressed(m: Mixer, hidden: int) -> _Mixing:
+    """DeepSeek-V4. A query sees the window and one key per ``compress_ratio`` tokens, so per token of context the core,
+    the cache and the indexer cost a ratio-th; the window is a fixed cost and a fixed state."""
+    d, ratio = m.head_dim, m.compress_ratio
+    group_out = m.output_groups * m.output_lora_rank
+    gemms: tuple[Gemm, ...] = (
+        Gemm("q_down", m.q_lora_rank, hidden, "none"),
+        Gemm("q_up", m.heads * d, m.q_lora_rank, "column"),
+        Gemm("kv", d, hidden, "none"),
+        Gemm("out_down", group_out, m.heads * d // m.output_groups, "column"),
+        Gemm("out", hidden, group_out, "row"),
+    )
+    extra = m.q_lora_rank + d + m.heads  # two norms, sinks
+    score = 2 * m.heads * d
+    if not ratio:
+        return _Mixing(gemms, extra, score, score, kv=d)
+    more, params = _compressor("compress", ratio, d, hidden)
+    gemms, extra = gemms + more, extra + params
+    index, kv = 0, d // ratio
+    if m.index_heads:
+        index = m.index_heads * m.index_head_dim
+        more, params = _compressor("index_compress", ratio, m.index_head_dim, hidden)
+        gemms += (Gemm("index_q", index, m.q_lora_rank, "none"), Gemm("index_weights", m.index_heads, hidden, "none"))
+        gemms, extra = gemms + more, extra + params
+        kv += m.index_head_dim // ratio
+    window = m.window or 0
+    return _Mixing(
+        gemms, extra, score // ratio, score // ratio, index // ratio, kv, state=window * d, scan=2.0 * score * window
+    )
+
+
 def _mamba2(m: Mixer, hidden: int) -> _Mixing:
     inner = m.ssm_heads * m.ssm_head_dim
     conv = inner + 2 * m.ssm_groups * m.ssm_state
@@ -180,6 +220,8 @@ def _mixing(m: Mixer, hidden: int) -> _Mixing:
             return _attention(m, hidden)
         case "mla":
             return _mla(m, hidden)
+        case "compressed":
+            return _compressed(m, hidden)
         case "mamba2":
             return _mamba2(m, hidden)
         case "linear":
@@ -228,7 +270,10 @@ def layer_profile(group: LayerGroup, hidden: int, index: int = 0) -> LayerProfil
     ff, expert, ff_extra, one_expert = _feed_forward(group.feed_forward, hidden)
     gemms = mix.gemms + ff
     norms = group.norms * hidden * (2 if group.norm_bias else 1)
-    moe = group.feed_forward.kind == "moe"
+    if group.hyper_streams:  # mixing weights of the residual streams, before mixer and feed-forward (arXiv:2409.19606)
+        mixes = (2 + group.hyper_streams) * group.hyper_streams
+        gemms += tuple(Gemm(f"hyper_{i}", mixes, group.hyper_streams * hidden, "none") for i in ("mixer", "ffn"))
+    moe, compressed = group.feed_forward.kind == "moe", group.mixer.kind == "compressed"
     experts = group.feed_forward.experts if moe else 0
     return LayerProfile(
         group=index,
@@ -240,13 +285,13 @@ def layer_profile(group: LayerGroup, hidden: int, index: int = 0) -> LayerProfil
         experts=experts,
         experts_per_token=group.feed_forward.experts_per_token if moe else 0,
         score_dim=mix.score_dim,
-        window=group.mixer.window,
+        window=None if compressed and group.mixer.compress_ratio else group.mixer.window,
         kv_elements=mix.kv,
         state_elements=mix.state,
         scan_flops=mix.scan,
         chunked=group.mixer.chunked,
         decode_score_dim=mix.decode_score_dim,
-        sparse_top_k=group.mixer.sparse_top_k,
+        sparse_top_k=group.mixer.sparse_top_k * (max(group.mixer.compress_ratio, 1) if compressed else 1),
         index_score_dim=mix.index_score_dim,
         expert_input=(group.feed_forward.expert_input or hidden) if moe else 0,
     )
