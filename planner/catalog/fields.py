@@ -179,7 +179,6 @@ _CHIP_FIGURES: tuple[FieldSpec, ...] = (
         1,
         ("idle_power_fraction_of_tdp",),
     ),
-    FieldSpec("comm_core_share", (CHIPS,), "fraction", "Share of compute cores that communication takes", 0, 0.9),
     FieldSpec(
         "rent_usd_per_h",
         _HARDWARE,
