@@ -85,4 +85,18 @@ def shipped_training_calibration() -> TrainingCalibration:
 def efficiency_of(chip: Chip, family: str, calibration: TrainingCalibration | None = None) -> dict[str, float]:
     """What a platform carries of a chip: the family's calibrated parameters."""
     found = shipped_training_calibration() if calibration is None else calibration
-    return found.efficiency(family)
+    return {**measured_rates(chip), **found.efficiency(family)}
+
+
+def measured_rates(chip: Chip) -> dict[str, float]:
+    """Shares of the peaks that large matrix products were measured to reach on this very chip, where they were."""
+    result: dict[str, float] = {}
+    for name, rate, peak in (
+        ("gemm", "measured_gemm_bf16_tflops_median", "bf16_fp16_tflops_dense"),
+        ("gemm_8bit", "measured_gemm_fp8_tflops_median", "fp8_tflops_dense"),
+        ("gemm_4bit", "measured_gemm_fp4_tflops_median", "fp4_tflops_dense"),
+    ):
+        measured, nominal = chip.get(rate), chip.get(peak)
+        if measured is not None and nominal:
+            result[name] = min(measured / nominal, 1.0)
+    return result

@@ -3,8 +3,8 @@
 A group has ``size`` ranks, ``stride`` chips apart (placement order TP, CP, EP, DP, PP puts the ranks of the inner
 dimensions between them). Ring collectives that leave a domain run at the lower of the link inside and the sum of the
 network ports of the group's members in one domain (NCCL rings over all NICs); start-up grows with the members
-inside a domain and the logarithm of the number of domains. Volumes: all-gather and reduce-scatter (n-1)/n*S, all-reduce twice that,
-all-to-all (n-1)/n*S of which only the part that leaves a domain uses the outer tier.
+inside a domain and the logarithm of the number of domains. Volumes: all-gather and reduce-scatter (n-1)/n*S,
+all-reduce twice that, all-to-all (n-1)/n*S of which only the part that leaves a domain uses the outer tier.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from planner.network.tiers import Tier
 
 Floats = NDArray[np.float64]
 
-# Seconds a collective call costs whatever its size: kernel launch and rendez-vous (NCCL on 8 GPUs: 15-25 us).
-CALL_SECONDS = 14e-6
+# Seconds a collective call costs whatever its size: kernel launch and rendez-vous (NCCL fits on B200: 22-26 us).
+CALL_SECONDS = 22e-6
+# Steps of a ring inside a domain cost about three link latencies each (B200: 9.2 us a step; A100 over 8: 92 us in all).
+STEP_LATENCIES = 3.0
 
 
 def _members(size: Floats, stride: Floats, tier: Tier) -> Floats:
@@ -32,7 +34,7 @@ def ring_rate(tiers: tuple[Tier, ...], size: Floats, stride: Floats) -> tuple[Fl
     """
     inside = _members(size, stride, tiers[0])
     rate = np.where(inside > 1, tiers[0].bandwidth * tiers[0].efficiency, np.inf)
-    start = CALL_SECONDS + tiers[0].latency * (inside - 1)
+    start = CALL_SECONDS + STEP_LATENCIES * tiers[0].latency * (inside - 1)
     covered = inside
     for tier in tiers[1:]:
         members = _members(size, stride, tier) if tier is not tiers[-1] else size
@@ -55,7 +57,7 @@ def all_reduce(tiers: tuple[Tier, ...], size: Floats, stride: Floats, total_byte
     rate, start = ring_rate(tiers, size, stride)
     inside = _members(size, stride, tiers[0]) >= size
     halved = np.where(inside & tiers[0].in_switch_reduction, 0.65, 1.0)
-    return 2.0 * (size - 1) / size * total_bytes / rate * halved + start * 1.5
+    return 2.0 * (size - 1) / size * total_bytes / rate * halved + start
 
 
 def all_to_all(

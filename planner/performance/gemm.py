@@ -10,6 +10,28 @@ from planner.performance.laws import KernelLaw
 Floats = NDArray[np.float64]
 
 
+# Matrix units are fed in blocks: a width that is no multiple of 64 elements leaves part of them idle, one that is no
+# multiple of 8 (16 bytes) falls back to slower loads (cuBLAS and CUTLASS alignment rules; BLOOM's search shows both).
+_ALIGNED: tuple[tuple[int, float], ...] = (
+    (64, 1.0),
+    (32, 0.96),
+    (16, 0.90),
+    (8, 0.82),
+    (4, 0.55),
+    (2, 0.45),
+    (1, 0.35),
+)
+
+
+def alignment(width: Floats | float) -> Floats:
+    """Share of the rate that a matrix of ``width`` columns keeps, by the largest power of two that divides it."""
+    whole = np.asarray(width, dtype=np.float64)
+    result = np.full(whole.shape, _ALIGNED[-1][1])
+    for block, share in reversed(_ALIGNED):
+        result = np.where(np.mod(whole, block) == 0, share, result)
+    return result
+
+
 def gemm_seconds(
     m: Floats,
     n: Floats | float,
@@ -26,7 +48,7 @@ def gemm_seconds(
     leave uncovered. Fitted on published A100 and B200 efficiency by size: 0.62 at 20 GFLOP to 0.75 at 1 TFLOP.
     """
     outputs = m * n
-    flops = 2.0 * outputs * k
+    flops = 2.0 * outputs * k / (alignment(n) * alignment(k))
     wave = 1.0 + law.wave_share * np.minimum(law.wave_outputs / outputs, 8.0)
     moved = element_bytes * (m * k + n * k) + 2.0 * outputs
     return flops / rate * wave + law.bytes_share * moved / bandwidth + law.launch_s

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from planner.catalog.architecture import LayerGroup, ModelArch
 from planner.performance import collectives
-from planner.performance.gemm import attention_seconds, gemm_seconds, grouped_gemm_seconds, stream_seconds
+from planner.performance.gemm import alignment, attention_seconds, gemm_seconds, grouped_gemm_seconds, stream_seconds
 from planner.performance.laws import KernelLaw
 from planner.performance.overlap import exposed
 from planner.performance.platform import Platform
@@ -137,15 +137,14 @@ def _attention(profile: LayerProfile, group: LayerGroup, keys: Keys, machine: Ma
         if machine.profile.flash:
             kept = min(seen, profile.sparse_top_k) if profile.sparse_top_k else seen
             flops = 2.0 * (profile.score_dim * kept + profile.index_score_dim * seen) * keys.tokens / width
-            forward += attention_seconds(flops, 2.0 * kept / keys.cp, law.attention, machine.peak16, law)
-            backward += attention_seconds(
-                2.5 * flops, 2.0 * kept / keys.cp, law.attention_backward, machine.peak16, law
-            )
+            peak = machine.peak16 * machine.profile.attention
+            forward += attention_seconds(flops, 2.0 * kept / keys.cp, law.attention, peak, law)
+            backward += attention_seconds(2.5 * flops, 2.0 * kept / keys.cp, law.attention_backward, peak, law)
         else:
             # scores in memory: nothing is skipped for causality; 2 batched products with k = head size forward
             flops = 2.0 * profile.score_dim * keys.sequence * keys.tokens / width
             scores = group.mixer.heads * keys.sequence * keys.tokens / width
-            base = flops / (machine.rate16 * 0.6)
+            base = flops / (machine.rate16 * 0.6 * float(alignment(float(group.mixer.head_dim or 128))))
             bandwidth = machine.platform.memory_bandwidth
             forward += base + stream_seconds(11.0 * scores, 4, bandwidth, law)
             backward += 2.0 * base + stream_seconds(15.0 * scores, 6, bandwidth, law)
@@ -225,6 +224,7 @@ def _communication(
         share = collectives.distinct_domains_share(
             domains, float(profile.experts_per_token), float(model.routed_groups_limit)
         )
+        share = 1.0 - machine.profile.ep_dedup * (1.0 - share)
         dispatch = collectives.all_to_all(tiers, keys.ep, one, routed * machine.profile.ep_dispatch_bytes, share)
         combine = collectives.all_to_all(tiers, keys.ep, one, routed * 2.0, share)
         result["ep"] = (dispatch + combine, combine * 2.0)
@@ -274,6 +274,14 @@ def _activation_bytes(
     return kept + core, core
 
 
+def _host_wait(busy: Floats, host_s: float) -> Floats:
+    """Seconds kernels wait for the host to launch them: a smooth maximum of the two, less the kernels' own time."""
+    if host_s <= 0:
+        return np.zeros_like(busy)
+    ratio = host_s / np.maximum(busy, 1e-12)
+    return np.asarray(busy * ((1.0 + ratio**4) ** 0.25 - 1.0))
+
+
 def layer_cost(profile: LayerProfile, group: LayerGroup, model: ModelArch, keys: Keys, machine: Machine) -> LayerCost:
     """Everything about one layer of a group."""
     gemm_f, gemm_b = _matrices(profile, keys, machine)
@@ -288,8 +296,11 @@ def layer_cost(profile: LayerProfile, group: LayerGroup, model: ModelArch, keys:
     backward = {"gemm": gemm_b * kernel, "attention": attention_b * kernel, "elementwise": element_b * kernel}
     busy_f = forward["gemm"] + forward["attention"] + forward["elementwise"]
     busy_b = backward["gemm"] + backward["attention"] + backward["elementwise"]
-    forward["host"] = np.maximum(machine.profile.host_s - busy_f, 0.0)
-    backward["host"] = np.maximum(1.5 * machine.profile.host_s - busy_b, 0.0)
+    forward["host"] = _host_wait(busy_f, machine.profile.host_s)
+    backward["host"] = _host_wait(busy_b, 2.0 * machine.profile.host_s)
+    if profile.experts:
+        forward["host"] = forward["host"] + machine.profile.moe_s
+        backward["host"] = backward["host"] + machine.profile.moe_s
     p, sigma = machine.profile, machine.platform.comm_core_share
     traffic = _communication(profile, group, keys, machine, model)
     omegas = {"tp": p.tp_overlap, "cp": p.cp_overlap, "ep": p.ep_overlap}

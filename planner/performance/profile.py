@@ -18,7 +18,10 @@ class Profile:
 
     ``flash``: fused attention (otherwise scores, softmax and dropout pass through memory, and nothing is skipped for
     causality). ``memory_passes``: element-wise traffic over that of a fused stack. ``host_s``: seconds of host work
-    per layer and pass that computation must exceed. ``*_overlap``: omega, the share of that communication which the
+    per layer and forward pass (twice that backward). ``kernel``: multiplier on all kernel times; ``attention``: share
+    of the law's attention rate its kernels reach; ``moe_s``: seconds of routing bookkeeping per expert layer and pass;
+    ``ep_dedup``: share of the saving from sending a token once to a domain (hierarchical dispatch) that is realised.
+    ``*_overlap``: omega, the share of that communication which the
     schedule hides. ``mu``: slow-down while overlapped. ``grad_bytes``: bytes of a gradient as reduced.
     ``reduce_every_micro_batch``: gradients are reduced each micro-batch, not once. ``straggler_cv``: relative spread of
     step times between servers. ``step_s``: seconds of host work per step. ``schedule``: 1f1b, zb_h1 or dualpipe.
@@ -30,6 +33,9 @@ class Profile:
     memory_passes: float = 1.0
     host_s: float = 0.0
     kernel: float = 1.0
+    attention: float = 1.0
+    moe_s: float = 1e-4
+    ep_dedup: float = 0.5
     tp_overlap: float = 0.2
     cp_overlap: float = 0.7
     ep_overlap: float = 0.2
@@ -49,20 +55,22 @@ class Profile:
 
 
 _DEFAULT = Profile("default")
+_TUNED = Profile(
+    "tuned", tp_overlap=0.6, ep_overlap=0.3, dp_overlap=0.93, p2p_overlap=0.8, straggler_cv=0.004, step_s=0.005
+)
 
 PROFILES: Mapping[str, Profile] = {
     p.name: p
     for p in (
         _DEFAULT,
-        # Megatron-Core and what is built on it since 2024: Transformer Engine, NeMo, Megatron-Bridge, MLPerf entries.
+        # NeMo on Megatron-Core and Transformer Engine since 2024.
+        _TUNED,
+        # Megatron-Bridge and MLPerf entries of 2025: CUDA graphs, fused routing; then those of 2026.
+        replace(_TUNED, name="bridge", memory_passes=0.8, step_s=0.003),
+        replace(_TUNED, name="bridge_2026", memory_passes=0.7, step_s=0.003, ep_overlap=0.6, ep_dedup=1.0, moe_s=5e-5),
+        # Megatron-Core as it comes, nothing tuned.
         Profile(
-            "tuned",
-            tp_overlap=0.6,
-            ep_overlap=0.4,
-            dp_overlap=0.93,
-            p2p_overlap=0.8,
-            straggler_cv=0.004,
-            step_s=0.005,
+            "mcore", tp_overlap=0.2, ep_overlap=0.0, dp_overlap=0.8, p2p_overlap=0.3, memory_passes=1.2, host_s=1e-4
         ),
         Profile(
             "plain", tp_overlap=0.0, ep_overlap=0.0, dp_overlap=0.0, p2p_overlap=0.0, memory_passes=1.4, host_s=2e-4
@@ -75,7 +83,7 @@ PROFILES: Mapping[str, Profile] = {
             tp_overlap=0.0,
             dp_overlap=0.0,
             p2p_overlap=0.0,
-            host_s=1.5e-4,
+            host_s=9e-4,
             straggler_cv=0.006,
         ),
         Profile(
@@ -87,11 +95,22 @@ PROFILES: Mapping[str, Profile] = {
             zero3_overlap=0.85,
             reduce_every_micro_batch=True,
         ),
+        # The same with the fused attention of 2023 (Triton FlashAttention-1).
+        Profile(
+            "fsdp_2023",
+            memory_passes=1.5,
+            attention=0.6,
+            host_s=3e-4,
+            tp_overlap=0.0,
+            dp_overlap=0.8,
+            zero3_overlap=0.85,
+            reduce_every_micro_batch=True,
+        ),
         Profile("deepspeed", memory_passes=1.5, host_s=4e-4, tp_overlap=0.0, dp_overlap=0.6, zero3_overlap=0.6),
         Profile(
             "nanotron", memory_passes=1.5, host_s=5e-4, tp_overlap=0.0, dp_overlap=0.5, p2p_overlap=0.0, step_s=0.05
         ),
-        Profile("xla", tp_overlap=0.5, dp_overlap=0.85, zero3_overlap=0.85, straggler_cv=0.003),
+        Profile("xla", tp_overlap=0.5, dp_overlap=0.85, zero3_overlap=0.85, straggler_cv=0.003, step_s=0.02),
         Profile("mindspeed", tp_overlap=0.4, dp_overlap=0.7, ep_overlap=0.3, memory_passes=1.2),
         Profile(
             "hai_llm",
@@ -100,12 +119,13 @@ PROFILES: Mapping[str, Profile] = {
             p2p_overlap=0.95,
             schedule="dualpipe",
             ep_dispatch_bytes=1.03,
+            ep_dedup=1.0,
             straggler_cv=0.004,
         ),
     )
 }
 
-_CLASSIC_UNTIL = 2022
+_CLASSIC_UNTIL = 2023
 
 
 def get_profile(name: str | Profile | None) -> Profile:
@@ -123,19 +143,25 @@ def get_profile(name: str | Profile | None) -> Profile:
 def profile_for_framework(framework: str, year: int | None = None) -> Profile:
     """The profile a framework's published name stands for."""
     low = framework.lower()
-    early = year is not None and year <= _CLASSIC_UNTIL
+    when = year if year is not None else 2024
+    classic = when <= _CLASSIC_UNTIL
+    bridge = "bridge_2026" if when >= 2026 else "bridge"
     rules: tuple[tuple[tuple[str, ...], str], ...] = (
         (("hai-llm",), "hai_llm"),
-        (("megatron-deepspeed",), "megatron_classic" if early else "deepspeed"),
+        (("megatron-deepspeed",), "megatron_classic" if classic and "habana" not in low else "deepspeed"),
         (("mindspeed", "modellink", "mindformers"), "mindspeed"),
         (("maxtext", "jax", "pax", "t5x", "xla"), "xla"),
         (("neuron", "nxd"), "plain"),
         (("nanotron",), "nanotron"),
         (("oneflow", "ptd-p"), "megatron_classic"),
-        (("fsdp", "foundry", "composer", "torchtitan", "olmo", "pytorch", "lit-gpt", "accelerate"), "fsdp"),
+        (
+            ("fsdp", "foundry", "composer", "torchtitan", "olmo", "pytorch", "lit-gpt", "accelerate"),
+            "fsdp_2023" if classic else "fsdp",
+        ),
         (("deepspeed", "zero", "colossal", "paddle", "opt", "metaseq"), "deepspeed"),
-        (("nemo", "bridge", "mlperf", "mcore", "megatron-core", "core", "primus", "transformer"), "tuned"),
-        (("megatron",), "megatron_classic" if early else "tuned"),
+        (("bridge", "mlperf"), bridge),
+        (("nemo", "rocm", "primus", "transformer"), "bridge" if when >= 2025 and "core" in low else "tuned"),
+        (("megatron",), "megatron_classic" if classic else "mcore"),
     )
     for words, name in rules:
         if any(word in low for word in words):

@@ -72,6 +72,9 @@ CHIPS: Mapping[str, tuple[str, str]] = {
 # Pods joined over the data-centre network: no vendor publishes it per chip; 25 Gb/s is v5p's own class.
 POD_SCALEOUT_GBIT_S = 25.0
 
+# What stacks recompute to fit is chosen well: cheap operators with large outputs first, at half the cost of a layer.
+PARTIAL_RECOMPUTE_COST = 0.5
+
 _NEVER_FIT = ("MTT", "LPU", "MOREH")
 RATE_QUANTITIES = ("step_time_s", "tokens_per_s_per_chip", "model_tflops_per_chip", "total_time_h")
 
@@ -86,6 +89,7 @@ class Setup:
     profile: Profile
     assumed: Mapping[str, str]
     chips: int
+    partial_recompute: float = 0.0  # share of the layers recomputed where the source does not say and none does not fit
 
 
 class _UnanswerableError(Exception):
@@ -230,12 +234,17 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
     candidates = TrainingCandidates.of(
         tp=tp, pp=pp, vpp=vpp, dp=dp, cp=cp, ep=ep, micro_batch=micro, zero_stage=zero, recompute=choices, sp=sp
     )
-    pick = 0
+    pick, partial = 0, 0.0
     if recompute is None:
-        fits = estimate_training(job, platform, candidates, profile, detail=False).fits
-        pick = int(np.argmax(fits)) if bool(fits.any()) else len(choices) - 1
-        assumed["recompute"] = ("none", "selective", "full")[pick]
-    return Setup(job, platform, candidates.take(slice(pick, pick + 1)), profile, assumed, chips)
+        trial = estimate_training(job, platform, candidates, profile, detail=False)
+        limit = float(trial.memory_limit_bytes[0])
+        bytes_ = trial.memory_bytes
+        pick = int(np.argmax(trial.fits)) if bool(trial.fits.any()) else len(choices) - 1
+        if pick == 2:
+            pick = 1
+            partial = float(np.clip((bytes_[1] - limit) / max(float(bytes_[1] - bytes_[2]), 1.0), 0.0, 1.0))
+        assumed["recompute"] = f"full for {partial:.0%} of the layers" if partial else ("none", "selective")[pick]
+    return Setup(job, platform, candidates.take(slice(pick, pick + 1)), profile, assumed, chips, partial)
 
 
 def default_interleave(profile: Profile, layers: int, pp: int, micro_batches: int) -> int:
@@ -329,6 +338,11 @@ def answer(case: Case, catalog: Catalog) -> Answer:
     try:
         setup = setup_of(case, catalog)
         estimate = estimate_training(setup.job, setup.platform, setup.candidate, setup.profile)
+        step = float(estimate.step_time_s[0])
+        if setup.partial_recompute:
+            full = replace(setup.candidate, recompute=np.full_like(setup.candidate.recompute, 2))
+            all_layers = estimate_training(setup.job, setup.platform, full, setup.profile, detail=False)
+            step += setup.partial_recompute * (float(all_layers.step_time_s[0]) - step) * PARTIAL_RECOMPUTE_COST
     except _UnanswerableError as reason:
         return Answer(case, None, str(reason))
     except PlannerError as error:
@@ -340,11 +354,11 @@ def answer(case: Case, catalog: Catalog) -> Answer:
         case,
         setup,
         "",
-        float(estimate.step_time_s[0]),
+        step,
         float(estimate.low80[0]),
         float(estimate.high80[0]),
         memory,
-        float(estimate.model_tflops_per_chip[0]),
+        float(estimate.model_tflops_per_chip[0] * estimate.step_time_s[0] / step),
     )
 
 
