@@ -238,8 +238,7 @@ class ServingPredictor:
         chips = p.chips * p.count + d.chips * d.count
         power = self._power(case, platform, e)
         return Answer(
-            rate, ttft, float(e.tpot_s[k]), chips, None if power is None else float(power[k]), profile.low80,
-            profile.high80,
+            rate, ttft, float(e.tpot_s[k]), chips, None if power is None else float(power[k]), profile,
         )  # fmt: skip
 
 
