@@ -203,16 +203,10 @@ def _details(deployments: Sequence[Deployment]) -> str:
         if p.interval is not None:
             facts.append(("Interval from", p.interval.basis))
         facts += [("Interconnect", d.interconnect), ("PUE", fmt.number(d.power.pue))]
-        facts += [(f"Network {fmt.label(k).lower()}", _network(k, v)) for k, v in d.network.items()]
+        facts += [(f"Network {fmt.label(k).lower()}", summary.network_value(k, v)) for k, v in d.network.items()]
         facts += [("Carbon", f"{fmt.number(d.carbon_t)} t CO₂e"), ("Water", f"{fmt.number(d.water_m3)} m³")]
         parts += _section(name, (f'<div class="two">{charts}</div>' if charts else "") + _facts(facts))
     return parts
-
-
-def _network(key: str, value: float) -> str:
-    if key.endswith("_usd"):
-        return fmt.usd(value)
-    return fmt.power(value / 1e6) if key.endswith("_w") else fmt.count(value)
 
 
 def _binding(plan: Plan) -> str:

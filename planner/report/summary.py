@@ -145,19 +145,26 @@ def _rate_unit(quantity: str) -> str:
     return f"{words[-1] if words else ''}/s"
 
 
+def network_value(key: str, value: float) -> str:
+    """A figure of a network's bill of materials, by the unit in its name."""
+    if key.endswith("_usd"):
+        return fmt.usd(value)
+    return fmt.power(value / 1e6) if key.endswith("_w") else fmt.count(value)
+
+
 def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
     """The key figures: (name, value, note), at most seven."""
     facts: list[tuple[str, str, str]] = []
     t = plan.totals
     if t is not None:
         facts += [
-            ("Chips", fmt.count(t.chips), f"{fmt.count(t.systems)} systems in {fmt.count(t.racks)} racks"),
+            ("Chips", fmt.count(t.chips), f"{fmt.count(t.systems)} systems, {fmt.count(t.racks)} racks"),
             ("Power at the meter", fmt.power(t.facility_mw), f"IT {fmt.power(t.it_mw)}, peak"),
-            ("Capital", fmt.usd(t.capex_usd, short=True), "spent at the start of each period"),
+            ("Capital", fmt.usd(t.capex_usd, short=True), "bought and built"),
             (
                 f"Total over {fmt.number(plan.horizon_years)} years",
                 fmt.usd(t.tco_usd, short=True),
-                f"running cost {fmt.usd(t.opex_usd_per_year, short=True)} a year",
+                f"{fmt.usd(t.opex_usd_per_year, short=True)} a year to run",
             ),
         ]
     longest = max((d.predicted.finish_days or d.predicted.days or 0.0 for d in plan.deployments), default=0.0)
@@ -171,7 +178,7 @@ def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
     elif samples:
         facts.append(("Scored", fmt.rate(samples, "samples/s"), "whole deployment"))
     if plan.has_plan:
-        facts.append(("Gap to the bound", fmt.gap(plan.objective.gap), fmt.STATUS_WORDS[plan.status]))
+        facts.append(("Gap to the bound", fmt.gap(plan.objective.gap), f"limit {fmt.gap(plan.proof.gap_limit)}"))
     return tuple(facts)
 
 

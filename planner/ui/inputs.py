@@ -190,7 +190,7 @@ def changes(found: Iterable[Input], values: Mapping[str, Any]) -> dict[Path, Any
         value = values[item.key]
         if item.kind == "names":
             value = tuple(value or ())
-        if value == item.value:
+        if value == item.value or (value is None and not item.optional):
             continue
         if item.kind == "names":
             out[item.path] = list(value)

@@ -1,4 +1,4 @@
-"""``planner app``: starts Streamlit on the copy of the app inside the package, with the options of ``settings``."""
+"""``planner app``: starts Streamlit on the app that came with the planner, with the options of ``settings``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from planner.catalog.load import data_path
 from planner.errors import InputError, Problem
 from planner.ui.settings import SERVER_OPTIONS, Settings
 
 CATALOG_VARIABLE = "PLANNER_CATALOG"
 """Environment variable with the folder that is merged over the catalog."""
-
-ENTRY = Path(__file__).parent / "entry" / "app.py"
 
 
 def config_toml() -> str:
@@ -45,7 +44,7 @@ def launch(port: int = 8501, catalog_dir: Path | None = None) -> int:
         config = Path(folder) / ".streamlit" / "config.toml"
         config.parent.mkdir()
         config.write_text(config_toml(), encoding="utf-8")
-        line = [sys.executable, "-m", "streamlit", "run", str(ENTRY), f"--server.port={port}"]
+        line = [sys.executable, "-m", "streamlit", "run", str(data_path("app.py")), f"--server.port={port}"]
         with subprocess.Popen(line, env=environment, cwd=folder) as process:  # noqa: S603  our interpreter, our file
             try:
                 return process.wait()

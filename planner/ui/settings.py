@@ -85,6 +85,7 @@ SERVER_OPTIONS: Mapping[str, str | int | bool | list[str] | list[int]] = {
     "server.allowedHosts": ["127.0.0.1", "localhost"],
     "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",
+    "runner.magicEnabled": False,
     "client.toolbarMode": "minimal",
     "theme.font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
     "theme.baseRadius": "0.45rem",

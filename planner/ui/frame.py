@@ -1,0 +1,43 @@
+"""The frame around the pages: title, navigation, and what every page needs first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from planner.errors import InputError
+from planner.ui import service
+from planner.ui.settings import settings
+from planner.ui.words import show_problems
+
+_PAGES = Path(__file__).parent / "pages"
+
+
+def main() -> None:
+    """Set the page up and run the one that was asked for."""
+    st.set_page_config(
+        page_title="AI compute planner",
+        page_icon=":material/architecture:",
+        layout="wide",
+        initial_sidebar_state=360,
+        menu_items={"Get help": None, "Report a bug": None, "About": f"AI compute planner {service.version()}"},
+    )
+    page = st.navigation(
+        [
+            st.Page(_PAGES / "plan.py", title="Plan", icon=":material/architecture:", default=True),
+            st.Page(_PAGES / "compare.py", title="Compare", icon=":material/compare:"),
+            st.Page(_PAGES / "catalog.py", title="Catalog", icon=":material/menu_book:"),
+            st.Page(_PAGES / "accuracy.py", title="Accuracy", icon=":material/target:"),
+            st.Page(_PAGES / "help.py", title="Help", icon=":material/help:"),
+        ],
+        position="top",
+    )
+    try:
+        settings()
+        service.catalog()
+    except InputError as error:
+        st.title("The planner cannot start")
+        show_problems("Its settings or catalog", error.problems)
+        st.stop()
+    page.run()

@@ -1,0 +1,91 @@
+"""The Plan page: inputs on the left, the answer on the right."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from planner.report import format as fmt
+from planner.result import Nearest
+from planner.ui.answer import show_answer, show_no_plan
+from planner.ui.nearest import path_of, value_of
+from planner.ui.panel import panel
+from planner.ui.state import visit
+from planner.ui.words import md, show_problems
+
+_PATIENCE_S = 0.4  # a plan that is done this soon is shown at once, without a status in between
+
+
+def _can_apply(nearest: Nearest) -> bool:
+    draft = visit().draft
+    return draft is not None and path_of(nearest, draft.data, draft.scenario) is not None
+
+
+def _apply(nearest: Nearest) -> bool:
+    """Change the form as the explanation says, and plan again."""
+    v = visit()
+    if v.draft is None:
+        return False
+    path = path_of(nearest, v.draft.data, v.draft.scenario)
+    if path is None:
+        return False
+    v.settle_variant(path)
+    if v.edit({path: value_of(nearest, path)}, show_anew=True):
+        v.plan()
+    return True
+
+
+@st.fragment(run_every=0.5)
+def _working() -> None:
+    """Progress of the plan being computed; looks again twice a second and redraws the page when it is done."""
+    v = visit()
+    job = v.job
+    if job is None or job.done:
+        st.rerun(scope="app")
+    else:
+        with st.status(f"{md(job.stage)} · {fmt.seconds(round(job.seconds, 1))}", expanded=True, state="running"):
+            st.progress(job.fraction)
+            if st.button("Cancel", key="plan.cancel", icon=":material/cancel:"):
+                job.cancel()
+
+
+def show() -> None:
+    """Draw the page."""
+    v = visit()
+    with st.sidebar:
+        if panel():
+            v.plan()
+            st.rerun()
+    if v.job is not None:
+        v.job.wait(_PATIENCE_S)
+        if v.job.done:
+            v.collect()
+            st.rerun()
+        _working()
+    if v.problems:
+        show_problems(v.problems_of, v.problems)
+    if v.notice:
+        st.info(md(v.notice))
+    if v.refused is not None:
+        show_no_plan(v.refused, _apply, _can_apply)
+    if v.answer is None:
+        if v.refused is None and v.job is None:
+            _welcome()
+        return
+    if v.refused is not None or v.problems:
+        st.divider()
+        st.subheader("The last good answer", anchor=False)
+    elif v.changed and v.job is None:
+        st.warning("Inputs changed since the last plan: press Plan for an answer to them.", icon=":material/edit:")
+    show_answer(v.answer, v.answered_yaml)
+
+
+def _welcome() -> None:
+    st.header("What AI compute to buy, build or rent", anchor=False)
+    st.markdown(
+        "Choose a scenario on the left, change its main numbers, and press **Plan**. The answer comes with what it "
+        "costs and draws, how long it takes, how sure the numbers are, which limit binds and what one more unit of it "
+        "is worth, and a proof that no better plan exists in the space that was searched."
+    )
+
+
+show()

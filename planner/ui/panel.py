@@ -1,0 +1,225 @@
+"""The left side of the Plan page: which scenario, its main numbers, and the one button."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import streamlit as st
+
+from planner.ui import service
+from planner.ui.inputs import Input, changes, inputs, visible
+from planner.ui.settings import settings
+from planner.ui.state import Visit, visit
+from planner.ui.words import md
+
+_UPLOADED = "(uploaded file)"
+_PICK, _UPLOAD, _VARIANT = "plan.scenario", "plan.upload", "plan.variant"
+
+
+def panel() -> bool:
+    """Draw the inputs; whether the Plan button was pressed."""
+    v = visit()
+    _first_scenario(v)
+    _choose(v)
+    if v.draft is None:
+        _upload()
+        return False
+    found = inputs(v.draft.scenario, tuple(service.catalog().systems), _cooling())
+    running = v.job is not None
+    with st.form(f"plan.form.{v.revision}", border=False):
+        pressed = st.form_submit_button(
+            "Plan", type="primary", width="stretch", disabled=running, key=f"plan.go.{v.revision}"
+        )
+        values = _visible_part(v, found) | _rest(v, found)
+    _upload()
+    return pressed and v.edit(changes(found, values))
+
+
+def _cooling() -> tuple[str, ...]:
+    return tuple(key for key, option in service.catalog().cooling.items() if option.kind == "option")
+
+
+def _first_scenario(v: Visit) -> None:
+    """The scenario of the link, or the first shipped one."""
+    if v.draft is not None or v.problems:
+        return
+    names = service.shipped()
+    asked = f"{st.query_params.get('scenario', '')}.yaml"
+    if names:
+        v.open_shipped(asked if asked in names else names[0])
+
+
+def _choose(v: Visit) -> None:
+    names = service.shipped()
+    uploaded = v.draft is not None and v.draft.origin not in names
+    options = ([_UPLOADED] if uploaded else []) + list(names)
+    current = _UPLOADED if uploaded else (v.draft.origin if v.draft is not None else None)
+    st.selectbox(
+        "Scenario",
+        options,
+        index=options.index(current) if current in options else None,
+        format_func=lambda name: v.draft.origin if name == _UPLOADED and v.draft else name.removesuffix(".yaml"),
+        key=f"{_PICK}.{v.revision}",
+        on_change=_picked,
+        disabled=v.job is not None,
+        placeholder="Choose a scenario",
+    )
+    if v.draft is None:
+        return
+    scenario = v.draft.scenario
+    st.caption(f"**{md(scenario.name)}**" + (f"  \n{md(_short(scenario.description))}" if scenario.description else ""))
+    variants = tuple(dict.fromkeys((*scenario.variants, *scenario.overrides)))
+    if variants:
+        st.selectbox(
+            "Variant",
+            ("", *variants),
+            index=("", *variants).index(v.variant) if v.variant in variants else 0,
+            format_func=lambda name: name or "none: as in the form",
+            key=f"{_VARIANT}.{v.revision}",
+            on_change=_varied,
+            disabled=v.job is not None,
+            help="A variant sets what it names over the numbers of the form.",
+        )
+        if v.variant is not None:
+            names_of = scenario.variants.get(v.variant, (v.variant,))
+            leaves = [f"{path} = {value}" for n in names_of for path, value in scenario.overrides.get(n, {}).items()]
+            st.caption("Sets " + md("; ".join(leaves)))
+
+
+def _upload() -> None:
+    with st.expander("Upload a scenario file", icon=":material/upload_file:"):
+        st.file_uploader(
+            f"Scenario file (YAML, up to {settings().upload_mib} MiB)",
+            type=["yaml", "yml"],
+            key=_UPLOAD,
+            on_change=_uploaded,
+            max_upload_size=settings().upload_mib,
+        )
+
+
+def _short(text: str, limit: int = 170) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: flat.rfind(" ", 0, limit)] + " …"
+
+
+def _picked() -> None:
+    v = visit()
+    name = st.session_state.get(f"{_PICK}.{v.revision}")
+    if name and name != _UPLOADED:
+        v.open_shipped(name)
+        st.query_params["scenario"] = name.removesuffix(".yaml")
+
+
+def _uploaded() -> None:
+    file = st.session_state.get(_UPLOAD)
+    if file is not None:
+        visit().open_upload(file.name, file.getvalue())
+        st.query_params.clear()
+
+
+def _varied() -> None:
+    v = visit()
+    v.variant = st.session_state.get(f"{_VARIANT}.{v.revision}") or None
+
+
+def _visible_part(v: Visit, found: Iterable[Input]) -> dict[str, Any]:
+    """The inputs that show at once, under the name of what they are about."""
+    items = list(found)
+    shown = visible(items)
+    values: dict[str, Any] = {}
+    group = ""
+    pending: list[Input] = []
+
+    def flush() -> None:
+        for i in range(0, len(pending), 2):
+            pair = pending[i : i + 2]
+            wide = len(pair) == 1 or any(p.kind == "names" for p in pair)
+            places = [st.container(), st.container()] if wide else st.columns(2, vertical_alignment="bottom")
+            for item, place in zip(pair, places, strict=False):
+                with place:
+                    values[item.key] = _widget(v, item)
+        pending.clear()
+
+    for item in sorted((i for i in items if i.key in shown), key=lambda i: (i.rank in {5, 6, 7}, items.index(i))):
+        if item.group != group:
+            flush()
+            group = item.group
+            if group != "Plan":
+                st.markdown(f"**{md(group)}**{_about(v, group)}")
+        pending.append(item)
+    flush()
+    return values
+
+
+def _about(v: Visit, group: str) -> str:
+    """What stands behind a group's name: a site's region, a workload's kind and model."""
+    if v.draft is None:
+        return ""
+    for site in v.draft.scenario.sites:
+        if group == f"Site {site.name}":
+            return f" · {md(site.region)}"
+    for workload in v.draft.scenario.workloads:
+        if group == f"Workload {workload.name}":
+            return f" · {workload.kind}, {md(workload.model)}"
+    return ""
+
+
+def _rest(v: Visit, found: Iterable[Input]) -> dict[str, Any]:
+    """Everything else, an expander a group."""
+    items = list(found)
+    shown = visible(items)
+    values: dict[str, Any] = {}
+    groups: dict[str, list[Input]] = {}
+    for item in items:
+        if item.key not in shown:
+            groups.setdefault(item.group, []).append(item)
+    for group, members in groups.items():
+        with st.expander(f"More: {md(group)}"):
+            for item in members:
+                values[item.key] = _widget(v, item)
+    return values
+
+
+def _widget(v: Visit, item: Input) -> Any:
+    key = f"in.{v.revision}.{item.key}"
+    if item.kind == "names":
+        return st.multiselect(
+            item.label,
+            item.options,
+            default=list(item.value),
+            key=key,
+            help=item.help,
+            placeholder=item.empty or "Choose",
+        )
+    if item.kind == "choice":
+        return st.selectbox(item.label, item.options, index=item.options.index(item.value), key=key, help=item.help)
+    whole = item.kind == "whole"
+    value = item.value
+    return st.number_input(
+        item.label,
+        min_value=_bound(item.least, whole=whole),
+        max_value=_bound(item.most, whole=whole),
+        value=value,
+        step=_step(value, whole=whole),
+        format="%d" if whole else "%g",
+        key=key,
+        help=item.help,
+        placeholder=item.empty or None,
+    )
+
+
+def _bound(value: float | None, *, whole: bool) -> float | int | None:
+    """A bound that a browser can hold exactly."""
+    if value is None:
+        return None
+    return int(value) if whole else float(value)
+
+
+def _step(value: float | int | None, *, whole: bool) -> float | int:
+    """About a tenth of the value, a power of ten."""
+    if not value:
+        return 1 if whole else 0.1
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
+    return max(1, int(step)) if whole else float(f"{step:.0e}")
