@@ -14,6 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+MANY = 10_000_000
+"""More than anyone counts of chips, racks or degrees: what is above is a slip, and must not overflow an integer."""
+
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?")
 _LONGEST_NUMBER = 60
 _MONTH = re.compile(r"(\d{4})-(\d{2})")

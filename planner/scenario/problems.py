@@ -62,6 +62,8 @@ def problems_of(error: ValidationError, data: Any, source: Source, unreadable: s
         if detail["type"] == "too_short" and any(p[: len(path)] == path and p != path for p in paths):
             continue  # its elements were wrong, not missing
         if detail["type"] == "findings":
+            if any(bad[: len(path)] == path for bad in unreadable):
+                continue  # what could not be read may be what is missing
             found += [of_finding(finding, path, source) for finding in detail["ctx"]["findings"]]
             continue
         found.append(_of_detail(detail, path, data, source))
@@ -217,10 +219,12 @@ def _workload_kind(kind: str, value: Any) -> dict[str, str]:
 
 def _not_one_of(detail: ErrorDetails, value: Any) -> dict[str, str]:
     allowed = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
+    word = str(value).lower()
+    longer = next((a for a in allowed if word.startswith(a)), "")  # colocation for colo
     return {
         "message": "is not one of the words allowed here",
         "found": shown(value),
-        "nearest": nearest_name(str(value).lower(), allowed),
+        "nearest": nearest_name(word, allowed) or longer,
         "allowed": ", ".join(allowed),
     }
 

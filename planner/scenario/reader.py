@@ -204,7 +204,9 @@ class _Overrides:
 
     def _variant_parts(self, name: str) -> list[str]:
         parts = self.variants.get(name)
-        return [parts] if isinstance(parts, str) else [p for p in parts or [] if isinstance(p, str)]
+        if isinstance(parts, str):
+            return [parts]
+        return [p for p in parts if isinstance(p, str)] if isinstance(parts, list | tuple) else []
 
     def _follow(self, trail: list[str], parts_of: Callable[[str], list[str]], section: str) -> list[str]:
         """Overrides behind the last name of a trail; a name met twice on the trail is a circle."""

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from planner.scenario.base import Finding, Month, Name, Part, report, unit
+from planner.scenario.base import MANY, Finding, Month, Name, Part, report, unit
 
 Ups = Literal["N", "N+1", "2N", "2N+1", "3N/2", "4N/3"]
 
@@ -26,9 +26,9 @@ class Hall(Part):
     cooling: tuple[str, ...] = Field(
         default=(), description="Ids of the cooling options the hall can host; none: those of what is above."
     )
-    rows: int | None = Field(default=None, ge=1, description="Rows of racks.", json_schema_extra=unit("rows"))
+    rows: int | None = Field(default=None, ge=1, le=MANY, description="Rows of racks.", json_schema_extra=unit("rows"))
     racks_per_row: int | None = Field(
-        default=None, ge=1, description="Racks in a row.", json_schema_extra=unit("racks")
+        default=None, ge=1, le=MANY, description="Racks in a row.", json_schema_extra=unit("racks")
     )
     rack_kw: float | None = Field(
         default=None,
@@ -81,7 +81,7 @@ class Installed(Part):
     """Systems that stand at a site already."""
 
     system: str = Field(description="Id of the system.")
-    count: int = Field(ge=1, description="How many systems (not chips).", json_schema_extra=unit("systems"))
+    count: int = Field(ge=1, le=MANY, description="How many systems (not chips).", json_schema_extra=unit("systems"))
     since: Month | None = Field(
         default=None, description="Month they were bought in; decides what is left of their life."
     )
@@ -101,7 +101,7 @@ class Site(Part):
     )
     capacity: Capacity | None = Field(default=None, description="A tree of limits instead of one number.")
     racks: int | None = Field(
-        default=None, ge=1, description="Rack places; none: no limit.", json_schema_extra=unit("racks")
+        default=None, ge=1, le=MANY, description="Rack places; none: no limit.", json_schema_extra=unit("racks")
     )
     rack_kw: float | None = Field(
         default=None,

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from planner.scenario.base import Finding, Month, Part, month_index, month_name, parse_number, report, unit
+from planner.scenario.base import MANY, Finding, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.site import Site
 from planner.scenario.workloads import Workload
 
@@ -61,15 +61,19 @@ class Limits(Part):
     """Limits over the whole plan. What is left out does not limit."""
 
     capex_usd: float | None = Field(
-        default=None, gt=0, description="Money spent on buying and building.", json_schema_extra=unit("USD")
+        default=None, gt=0, le=1e15, description="Money spent on buying and building.", json_schema_extra=unit("USD")
     )
     cost_usd: float | None = Field(
-        default=None, gt=0, description="Total cost of ownership over the horizon.", json_schema_extra=unit("USD")
+        default=None,
+        gt=0,
+        le=1e15,
+        description="Total cost of ownership over the horizon.",
+        json_schema_extra=unit("USD"),
     )
     opex_usd_per_year: float | None = Field(
-        default=None, gt=0, description="Running cost of a year.", json_schema_extra=unit("USD/year")
+        default=None, gt=0, le=1e15, description="Running cost of a year.", json_schema_extra=unit("USD/year")
     )
-    chips: int | None = Field(default=None, ge=1, description="Chips in all.", json_schema_extra=unit("chips"))
+    chips: int | None = Field(default=None, ge=1, le=MANY, description="Chips in all.", json_schema_extra=unit("chips"))
     power_mw: float | None = Field(
         default=None,
         gt=0,
@@ -80,11 +84,12 @@ class Limits(Part):
     carbon_t_per_year: float | None = Field(
         default=None,
         gt=0,
+        le=1e15,
         description="Carbon of a year, embodied share included.",
         json_schema_extra=unit("t CO2e/year"),
     )
     water_m3_per_year: float | None = Field(
-        default=None, gt=0, description="Water of a year.", json_schema_extra=unit("m3/year")
+        default=None, gt=0, le=1e15, description="Water of a year.", json_schema_extra=unit("m3/year")
     )
 
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from planner.scenario.base import Finding, Month, Name, Part, Precision, parse_number, report, unit
+from planner.scenario.base import MANY, Finding, Month, Name, Part, Precision, parse_number, report, unit
 
 
 class ChipRange(Part):
     """How many chips a workload may use. A single number in the file stands for exactly that many."""
 
-    min: int | None = Field(default=None, ge=1, description="At least.", json_schema_extra=unit("chips"))
-    max: int | None = Field(default=None, ge=1, description="At most.", json_schema_extra=unit("chips"))
+    min: int | None = Field(default=None, ge=1, le=MANY, description="At least.", json_schema_extra=unit("chips"))
+    max: int | None = Field(default=None, ge=1, le=MANY, description="At most.", json_schema_extra=unit("chips"))
 
     @model_validator(mode="before")
     @classmethod
@@ -37,20 +37,30 @@ class ChipRange(Part):
 class Parallelism(Part):
     """Degrees fixed by hand. What is left out is searched."""
 
-    tp: int | None = Field(default=None, ge=1, description="Tensor parallelism.", json_schema_extra=unit("chips"))
+    tp: int | None = Field(
+        default=None, ge=1, le=MANY, description="Tensor parallelism.", json_schema_extra=unit("chips")
+    )
     pp: int | None = Field(
-        default=None, ge=1, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages")
+        default=None, ge=1, le=MANY, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages")
     )
     vpp: int | None = Field(
-        default=None, ge=1, description="Interleaved stages per pipeline rank.", json_schema_extra=unit("stages")
+        default=None,
+        ge=1,
+        le=MANY,
+        description="Interleaved stages per pipeline rank.",
+        json_schema_extra=unit("stages"),
     )
     dp: int | None = Field(
-        default=None, ge=1, description="Data parallelism: replicas.", json_schema_extra=unit("replicas")
+        default=None, ge=1, le=MANY, description="Data parallelism: replicas.", json_schema_extra=unit("replicas")
     )
-    cp: int | None = Field(default=None, ge=1, description="Context parallelism.", json_schema_extra=unit("chips"))
-    ep: int | None = Field(default=None, ge=1, description="Expert parallelism.", json_schema_extra=unit("chips"))
+    cp: int | None = Field(
+        default=None, ge=1, le=MANY, description="Context parallelism.", json_schema_extra=unit("chips")
+    )
+    ep: int | None = Field(
+        default=None, ge=1, le=MANY, description="Expert parallelism.", json_schema_extra=unit("chips")
+    )
     micro_batch: int | None = Field(
-        default=None, ge=1, description="Sequences in a micro-batch.", json_schema_extra=unit("sequences")
+        default=None, ge=1, le=MANY, description="Sequences in a micro-batch.", json_schema_extra=unit("sequences")
     )
     zero_stage: int | None = Field(default=None, ge=0, le=3, description="ZeRO/FSDP stage, 0 to 3.")
     recompute: Literal["none", "selective", "full"] | None = Field(default=None, description="Activation recompute.")
@@ -59,13 +69,17 @@ class Parallelism(Part):
 class ServingParallelism(Part):
     """Degrees of a serving replica fixed by hand. What is left out is searched."""
 
-    tp: int | None = Field(default=None, ge=1, description="Tensor parallelism.", json_schema_extra=unit("chips"))
-    pp: int | None = Field(
-        default=None, ge=1, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages")
+    tp: int | None = Field(
+        default=None, ge=1, le=MANY, description="Tensor parallelism.", json_schema_extra=unit("chips")
     )
-    ep: int | None = Field(default=None, ge=1, description="Expert parallelism.", json_schema_extra=unit("chips"))
+    pp: int | None = Field(
+        default=None, ge=1, le=MANY, description="Pipeline parallelism: stages.", json_schema_extra=unit("stages")
+    )
+    ep: int | None = Field(
+        default=None, ge=1, le=MANY, description="Expert parallelism.", json_schema_extra=unit("chips")
+    )
     attention_dp: int | None = Field(
-        default=None, ge=1, description="Data parallelism of attention.", json_schema_extra=unit("replicas")
+        default=None, ge=1, le=MANY, description="Data parallelism of attention.", json_schema_extra=unit("replicas")
     )
 
 

@@ -88,18 +88,20 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES, what: str = "scenario"
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError) as error:
         raise InputError(_why_not_opened(path, error, what)) from None
-    with os.fdopen(handle, "rb") as file:
-        mode = os.fstat(file.fileno())
-        if stat.S_ISDIR(mode.st_mode):
+    try:
+        about = os.fstat(handle)
+        if stat.S_ISDIR(about.st_mode):
             raise InputError(_is_a_directory(path, what))
-        if not stat.S_ISREG(mode.st_mode):
+        if not stat.S_ISREG(about.st_mode):
             raise InputError(Problem(f"is not a regular file, so no {what}", file=shown, remedy="Name a YAML file."))
-        if mode.st_size > max_bytes:
-            raise InputError(_too_large(shown, mode.st_size, max_bytes, what))
-        try:
+        if about.st_size > max_bytes:
+            raise InputError(_too_large(shown, about.st_size, max_bytes, what))
+        with os.fdopen(handle, "rb", closefd=False) as file:
             data = file.read(max_bytes + 1)
-        except OSError as error:
-            raise InputError(_why_not_opened(path, error, what)) from None
+    except OSError as error:
+        raise InputError(_why_not_opened(path, error, what)) from None
+    finally:
+        os.close(handle)
     if len(data) > max_bytes:
         raise InputError(_too_large(shown, len(data), max_bytes, what))
     return data
@@ -371,7 +373,10 @@ def _represent_text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         reads_back = plain_value(value) == value
     except ValueError:
         reads_back = False
-    return writer.represent_scalar("tag:yaml.org,2002:str", value, style=None if reads_back else "'")
+    style = None if reads_back else "'"
+    if not value.isprintable():  # line breaks of any script and control characters survive only as escapes
+        style = '"'
+    return writer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
 _Writer.add_representer(str, _represent_text)
