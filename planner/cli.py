@@ -493,9 +493,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return EXIT_INPUT
         if os.environ.get("PLANNER_DEBUG"):
             raise
-        _say(
-            f"internal error: {type(error).__name__}: {error}\nThis is a fault of the planner: PLANNER_DEBUG=1 shows more."
-        )
+        _say(f"internal error: {type(error).__name__}: {error}\nThis is our fault: PLANNER_DEBUG=1 shows more.")
         return EXIT_INTERNAL
     return int(code or 0)
 

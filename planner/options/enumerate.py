@@ -27,6 +27,9 @@ from planner.scenario.workloads import Serving, Training
 Progress = Callable[[str, float], None]
 LARGEST_RUN_CHIPS = 131_072
 """Clusters larger than this are not searched."""
+BEYOND = 1.25
+"""Options reach this much past limits and deadlines. The rows of the model keep plans within them; what lies just
+beyond is there so that one more unit of a limit can be priced by solving again."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,8 @@ class _Collector:
 
     # -- what a place leaves ---------------------------------------------------------------------------------------
 
-    def bounds(self, choice: Choice, ready: float) -> _Bounds:
-        """Most systems that every single limit would allow if nothing else stood there."""
+    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0) -> _Bounds:
+        """Most systems that every single limit, times ``beyond``, would allow if nothing else stood there."""
         per = int(choice.system.need("chips_total"))
         one = price(
             self.scenario,
@@ -136,18 +139,16 @@ class _Collector:
             for name in choice.location.levels:
                 level = self.levels[name]
                 if level.power_w is not None:
-                    most = min(most, math.floor(level.power_w / watts * (1 + 1e-12)))
+                    most = min(most, math.floor(level.power_w / watts * beyond * (1 + 1e-12)))
                 if level.racks is not None and one.racks[0] > 0:
-                    most = min(most, math.floor(level.racks / one.racks[0] * (1 + 1e-12)))
+                    most = min(most, math.floor(level.racks / one.racks[0] * beyond * (1 + 1e-12)))
             if limits.power_mw is not None:
-                most = min(most, math.floor(limits.power_mw * 1e6 / watts * (1 + 1e-12)))
+                most = min(most, math.floor(limits.power_mw * 1e6 / watts * beyond * (1 + 1e-12)))
         if limits.capex_usd is not None and one.capex_usd[0] > 0:
-            most = min(most, math.floor(limits.capex_usd / float(one.capex_usd[0]) * (1 + 1e-12)))
-        if limits.chips is not None:
-            most = min(most, -(-limits.chips // 1))
+            most = min(most, math.floor(limits.capex_usd / float(one.capex_usd[0]) * beyond * (1 + 1e-12)))
         if choice.count is not None:
             most = min(most, choice.count)
-        chips = most * per if limits.chips is None else min(most * per, limits.chips)
+        chips = most * per if limits.chips is None else min(most * per, math.floor(limits.chips * beyond))
         return _Bounds(most, chips)
 
     # -- training --------------------------------------------------------------------------------------------------
@@ -157,10 +158,13 @@ class _Collector:
         ready = max(ready, start_days(self.scenario, workload.start))
         hours = horizon_hours(self.scenario, ready)
         platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
-        bounds = self.bounds(choice, ready)
+        bounds = self.bounds(choice, ready, BEYOND)
+        within = self.bounds(choice, ready)
         days = hours / 24.0
+        reach = days
         if workload.finish_within_days is not None:
             days = min(days, workload.finish_within_days - ready)
+            reach = min(reach, workload.finish_within_days * BEYOND - ready)
         if days <= 0:
             self.drop(
                 choice, workload.name, f"there after {ready:.0f} days, due within {workload.finish_within_days:g}"
@@ -169,7 +173,7 @@ class _Collector:
         precision = search.precision_of(platform)
         least = 1
         if precision is not None and not self.relaxed:
-            least = search.least_chips(platform, precision, days)
+            least = search.least_chips(platform, precision, max(reach, days))
         most = bounds.chips
         if workload.chips is not None:
             least = max(least, workload.chips.min or 1)
@@ -195,11 +199,13 @@ class _Collector:
             return
         fastest = min(size.days for size in found.sizes) + ready
         self._note_best(workload.name, "finish_within_days", fastest)
-        sizes = [s for s in found.sizes if self.relaxed or s.days <= days]
+        allowed = [s.days for s in found.sizes if s.systems <= within.systems and s.chips <= within.chips]
+        if not self.relaxed and (not allowed or min(allowed) > days):
+            best = min(allowed, default=fastest - ready) + ready
+            reason = f"{best:.1f} days at best on up to {min(most, within.chips)} chips, {ready + days:g} asked"
+            self.drop(choice, workload.name, reason)
+        sizes = [s for s in found.sizes if self.relaxed or s.days <= reach]
         if not sizes:
-            self.drop(
-                choice, workload.name, f"{fastest:.0f} days at best on up to {most} chips, {ready + days:.0f} asked"
-            )
             return
         spares = np.array([search.spares_of(s.chips, platform) for s in sizes])
         working = np.array([s.systems for s in sizes])

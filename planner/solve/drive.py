@@ -193,7 +193,14 @@ def _nearest_job(program: Program, limits: Limits, options: Mapping[str, Any], h
     return json.dumps(nearest_changes_here(program, limits, options["names"])).encode()
 
 
+def _what_if_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+    from planner.solve.what_if import what_if_here
+
+    return json.dumps(what_if_here(program, limits, options["changes"])).encode()
+
+
 JOBS: dict[str, Job] = {
+    "what_if": _what_if_job,
     "solve": _solve_job,
     "relax": _relax_job,
     "elastic": _elastic_job,

@@ -1,0 +1,320 @@
+"""Planning, end to end: the road from a scenario to a verified plan, as one function."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from planner.catalog import Catalog, load_catalog
+from planner.errors import PlannerError, SolveError, VerificationError
+from planner.explain import Diagnosis, alternatives, arithmetic_findings, binding_limits, model_findings
+from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
+from planner.fleet.build import build_fleet
+from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
+from planner.options.describe import Describer
+from planner.options.enumerate import enumerate_options
+from planner.options.option import OptionSet
+from planner.result import Assumption, LeftOut, Objective, Plan, Proof
+from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping
+from planner.scenario.types import Scenario
+from planner.sentence import answer_sentence, plan_notes
+from planner.solve import Limits, Solution, Status, lexicographic
+from planner.verify import verify_plan
+
+Progress = Callable[[str, float], None]
+Cancel = Callable[[], bool]
+
+
+class CancelledError(PlannerError):
+    """The caller's ``cancel`` said so; nothing was half-done."""
+
+    exit_code = 130
+
+
+def plan(
+    scenario: Scenario | Mapping[str, Any] | str | Path,
+    *,
+    catalog: Catalog | None = None,
+    variant: str | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Plan:
+    """The best plan of a scenario, verified; or, where there is none, why and what would make one possible.
+
+    ``scenario``: a file, a mapping of the same form, or a loaded Scenario (``variant`` then has no meaning).
+    ``catalog``: default the shipped one. ``progress`` is told (what, share done); ``cancel`` is asked between steps.
+
+    The plan's ``status`` is ``proven_optimal``, ``within_gap``, ``feasible`` (a limit was reached), ``infeasible``
+    (with ``conflicts`` and ``nearest``) or ``no_plan_found``. Raises ``InputError`` for input that is wrong,
+    ``VerificationError`` when a plan did not survive the independent check, ``SolveError`` when a solver failed.
+    """
+    clock = _Clock()
+    tell = _teller(progress, cancel)
+    tell("Reading", 0.0)
+    if not isinstance(scenario, Scenario):
+        scenario = (
+            scenario_from_mapping(scenario, variant=variant)
+            if isinstance(scenario, Mapping)
+            else load_scenario(Path(scenario), variant=variant)
+        )
+    plain = catalog if catalog is not None else load_catalog()
+    check_scenario(scenario, plain)
+    known = plain.with_assumptions(scenario.assume.as_mapping())
+    clock.lap("reading")
+
+    found = enumerate_options(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
+    clock.lap("pricing")
+    limits = _limits_of(scenario)
+    draft = _Draft(scenario, variant, plain, found, clock, limits)
+    if {w.name for w in scenario.workloads} - {o.workload for o in found.options}:
+        tell("Explaining", 0.75)
+        return draft.without_plan("infeasible", _diagnose(scenario, known, found, limits))
+
+    tell("Solving", 0.72)
+    model = build_fleet(scenario, found.options)
+    clock.lap("modelling")
+    goals = _goals(scenario)
+    solutions = lexicographic(
+        model.program,
+        [model.objectives[g] for g in goals],
+        limits,
+        backend=scenario.solve.backend,
+        progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
+    )
+    clock.lap("solving")
+    last = solutions[-1]
+    if last.status is Status.FAILED:
+        raise SolveError(f"the solver failed: {last.message}")
+    if last.status is Status.UNBOUNDED:
+        raise SolveError("the model is unbounded: a limit is missing that this objective needs")
+    if not solutions[0].status.has_plan:
+        if solutions[0].status is Status.INFEASIBLE:
+            tell("Explaining", 0.85)
+            return draft.without_plan("infeasible", _diagnose(scenario, known, found, limits), model, solutions)
+        return draft.without_plan("no_plan_found", Diagnosis((), ()), model, solutions)
+    answer = draft.with_plan(model, solutions, known)
+    tell("Verifying", 0.9)
+    failures = verify_plan(answer, scenario, plain)
+    clock.lap("verifying")
+    if failures:
+        raise VerificationError("the plan did not survive verification: " + "; ".join(failures[:5]))
+    tell("Explaining", 0.93)
+    answer = draft.explained(answer, model, solutions)
+    tell("Done", 1.0)
+    return answer
+
+
+def _goals(scenario: Scenario) -> list[str]:
+    """The scenario's objectives; cost has the last word where it is none of them."""
+    goals = list(scenario.objective)
+    return goals if "cost" in goals else [*goals, "cost"]
+
+
+def _limits_of(scenario: Scenario) -> Limits:
+    s = scenario.solve
+    return Limits(time_limit_s=s.time_limit_s, gap=s.gap, seed=s.seed, threads=s.threads, reproducible=s.reproducible)
+
+
+def _diagnose(scenario: Scenario, catalog: Catalog, found: OptionSet, limits: Limits) -> Diagnosis:
+    """Counting first; then, over options that reach beyond every limit, the model's own conflict."""
+    relaxed = enumerate_options(scenario, catalog, relaxed=True)
+    if {w.name for w in scenario.workloads} - {o.workload for o in relaxed.options}:
+        return arithmetic_findings(scenario, relaxed)
+    short = replace(limits, time_limit_s=min(limits.time_limit_s, 60.0))
+    diagnosis = model_findings(build_fleet(scenario, relaxed.options), short)
+    if diagnosis.conflicts:
+        return diagnosis
+    return arithmetic_findings(scenario, found)
+
+
+class _Clock:
+    """Seconds by room."""
+
+    def __init__(self) -> None:
+        self.started = self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round(self.laps.get(name, 0.0) + now - self._last, 4)
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        return round(time.perf_counter() - self.started, 4)
+
+
+def _teller(progress: Progress | None, cancel: Cancel | None) -> Progress:
+    def tell(what: str, share: float) -> None:
+        if cancel is not None and cancel():
+            raise CancelledError("cancelled")
+        if progress is not None:
+            progress(what, share)
+
+    return tell
+
+
+class _Draft:
+    """What every answer to one scenario has in common."""
+
+    def __init__(
+        self, scenario: Scenario, variant: str | None, catalog: Catalog, found: OptionSet, clock: _Clock, limits: Limits
+    ) -> None:
+        self.scenario, self.variant, self.catalog, self.found = scenario, variant, catalog, found
+        self.clock, self.limits = clock, limits
+
+    def _common(self) -> dict[str, Any]:
+        scenario = self.scenario
+        return {
+            "planner_version": planner_version(),
+            "scenario": scenario.name,
+            "variant": self.variant,
+            "start": scenario.start,
+            "periods": scenario.period_starts,
+            "horizon_years": float(scenario.horizon_years),
+            "assumptions": _assumptions(scenario, self.catalog),
+            "left_out": tuple(LeftOut(option=d.option, reason=d.reason) for d in self.found.dropped),
+            "problem_digest": problem_digest(scenario, self.catalog.digest),
+            "catalog_digest": self.catalog.digest,
+            "versions": _versions(),
+        }
+
+    def _proof(self, model: FleetModel | None, solutions: Sequence[Solution]) -> Proof:
+        first = solutions[0] if solutions else None
+        return Proof(
+            candidates=self.found.candidates,
+            enumerated=self.found.enumerated,
+            options=len(self.found.options),
+            pruned=self.found.pruned,
+            solver=first.solver if first else "none: no option to choose from",
+            checked_by="planner.verify",
+            seconds=self.clock.total,
+            seconds_by_room=dict(self.clock.laps),
+            columns=model.program.column_count if model else 0,
+            rows=model.program.row_count if model else 0,
+            seed=self.limits.seed,
+            threads=self.limits.worker_count,
+            time_limit_s=self.limits.time_limit_s,
+            gap_limit=self.limits.gap,
+        )
+
+    def _objective(self, name: str) -> Objective:
+        return Objective(name=name, unit=OBJECTIVE_UNITS[name][0], priorities=tuple(self.scenario.objective))
+
+    def without_plan(
+        self,
+        status: str,
+        diagnosis: Diagnosis,
+        model: FleetModel | None = None,
+        solutions: Sequence[Solution] = (),
+    ) -> Plan:
+        """The answer when there is no plan."""
+        self.clock.lap("explaining")
+        if status == "infeasible":
+            why = diagnosis.conflicts[0].message if diagnosis.conflicts else "the limits cannot hold together."
+            answer = f"No plan is possible: {why}"
+            confirmed = [n for n in diagnosis.nearest if n.confirmed]
+            if confirmed:
+                answer += f" The nearest change: {confirmed[0].message}"
+        else:
+            answer = f"No plan was found within {self.limits.time_limit_s:g} s; there may be one."
+        return Plan(
+            status=status,  # type: ignore[arg-type]
+            answer=answer,
+            objective=self._objective(self.scenario.objective[0]),
+            proof=self._proof(model, solutions),
+            conflicts=diagnosis.conflicts,
+            nearest=diagnosis.nearest,
+            **self._common(),
+        )
+
+    def with_plan(self, model: FleetModel, solutions: Sequence[Solution], catalog: Catalog) -> Plan:
+        """The plan, not verified yet. Its status is that of the first objective; the values are those of the last."""
+        name = self.scenario.objective[0]
+        best = next(s for s in reversed(solutions) if s.values is not None)
+        assert best.values is not None  # noqa: S101 - narrowed for the type checker
+        chosen = chosen_options(model, best.values)
+        deployments = deployments_of(self.scenario, Describer(self.scenario, catalog), chosen)
+        values = objective_values(deployments, math.fsum(c.option.tokens_per_s * c.units for c in chosen))
+        scale = OBJECTIVE_UNITS[name][1]
+        first = solutions[0]
+        value = values[name]
+        bound = first.bound * scale if math.isfinite(first.bound) else None
+        if bound is not None and abs(bound - value) <= 1e-6 * max(1.0, abs(value)):
+            bound = value
+        gap = None if bound is None else abs(value - bound) / max(1e-9, abs(value))
+        totals = totals_of(self.scenario, deployments)
+        draft = Plan(
+            status=first.status.value,
+            answer="",
+            objective=self._objective(name).model_copy(
+                update={"value": value, "bound": bound, "gap": gap, "values": values}
+            ),
+            deployments=deployments,
+            totals=totals,
+            proof=self._proof(model, solutions).model_copy(update={"bound": bound}),
+            **self._common(),
+        )
+        return draft.model_copy(
+            update={"answer": answer_sentence(self.scenario, draft), "notes": plan_notes(self.scenario, draft)}
+        )
+
+    def explained(self, answer: Plan, model: FleetModel, solutions: Sequence[Solution]) -> Plan:
+        """A verified plan with what binds and what else was possible."""
+        name = self.scenario.objective[0]
+        best = next(s for s in reversed(solutions) if s.values is not None)
+        assert best.values is not None  # noqa: S101 - narrowed for the type checker
+        value = float(model.objectives[name] @ best.values)
+        left = replace(self.limits, time_limit_s=max(5.0, min(30.0, self.limits.time_limit_s)))
+        options = [c.option for c in chosen_options(model, best.values)]
+        binding, others = (), ()
+        try:
+            binding = binding_limits(model, name, value, best.values, left)
+            others = alternatives(self.scenario, model, name, value, options, left, self.found.dropped)
+        except SolveError as error:
+            answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})
+        self.clock.lap("explaining")
+        proof = answer.proof.model_copy(update={"seconds": self.clock.total, "seconds_by_room": dict(self.clock.laps)})
+        return answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+
+
+def _assumptions(scenario: Scenario, catalog: Catalog) -> tuple[Assumption, ...]:
+    """Every figure of the ``assume`` block, with what rests on it."""
+    found = []
+    for kind, records in scenario.assume.as_mapping().items():
+        for record, fields in records.items():
+            for name, value in fields.items():
+                figure = catalog.records(kind)[record].figure(name) if record in catalog.records(kind) else None
+                found.append(
+                    Assumption(
+                        path=f"{kind}.{record}.{name}",
+                        value=value,
+                        unit=figure.unit if figure else "",
+                        source=f"scenario {scenario.name}",
+                        rests_on_it=(record,),
+                    )
+                )
+    return tuple(found)
+
+
+def planner_version() -> str:
+    """Version of the installed planner."""
+    try:
+        return version("ai-compute-planner")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("highspy", "ortools", "pulp", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,270 @@
+"""Why the plan is what it is, and why there is none: answers about the answer, each found or confirmed by re-solving.
+
+binding       which limits the best plan presses against, and what one more unit of each is worth
+alternatives  the best plan on each other hardware alone
+conflicts     limits that cannot hold together (irreducible), in the user's words
+nearest       for each of them the smallest change of it alone that makes a plan possible, confirmed by solving again
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.errors import SolveError
+from planner.fleet.model import OBJECTIVE_UNITS, FleetModel, Limit
+from planner.options.option import Dropped, Option, OptionSet
+from planner.result import Alternative, Binding, Conflict, Nearest
+from planner.scenario.types import Scenario
+from planner.solve import Limits, conflicting_rows, nearest_changes, with_objective
+from planner.solve.form import Program
+from planner.solve.what_if import Change, what_if
+
+_MOST_ALTERNATIVES = 8
+_UNIT_STEP: Mapping[str, float] = {"MW": 1.0, "days": 1.0, "racks": 1.0, "chips": 8.0, "systems": 1.0}
+_NOT_LIMITS = {"balance", "fit", "objective"}
+
+
+def _usage(program: Program, limit: Limit, values: NDArray[np.float64]) -> float:
+    row = program.row(limit.row)
+    at = program.rows == row
+    return float((program.vals[at] * values[program.cols[at]]).sum()) * limit.scale
+
+
+def _step(limit: Limit) -> float:
+    """One more unit, or a twentieth of the limit where that is coarse or the unit tiny (dollars, tonnes)."""
+    unit = _UNIT_STEP.get(limit.unit)
+    if unit is not None and unit <= 0.25 * limit.limit:
+        return unit
+    return 0.05 * limit.limit
+
+
+def _loosened(program: Program, limit: Limit, step: float) -> Change:
+    row = program.row(limit.row)
+    if limit.sense < 0:
+        return Change(row_upper={row: (limit.limit + step) / limit.scale})
+    return Change(row_lower={row: (limit.limit - step) / limit.scale})
+
+
+def binding_limits(
+    model: FleetModel, objective: str, value: float, values: NDArray[np.float64], limits: Limits
+) -> tuple[Binding, ...]:
+    """Limits that one more unit of makes the objective better, and those used to 99% or more.
+
+    ``value`` in the solver's scaled unit. Worth per unit is the difference that solving again with one more step shows,
+    divided by the step; the plan's own gap is the resolution, so smaller differences count as none.
+    """
+    unit, scale = OBJECTIVE_UNITS[objective]
+    program = with_objective(model.program, model.objectives[objective])
+    asked = [limit for limit in model.limits.values() if limit.row not in _firm(model) and limit.limit > 0]
+    steps = [_step(limit) for limit in asked]
+    changes = [_loosened(program, limit, step) for limit, step in zip(asked, steps, strict=True)]
+    outcomes = what_if(program, changes, limits)
+    found = []
+    for limit, step, outcome in zip(asked, steps, outcomes, strict=True):
+        used = _usage(program, limit, values)
+        worth: float | None = None
+        if outcome.status.has_plan:
+            better = value - outcome.objective
+            noise = max(1e-9, 2 * limits.gap * abs(value)) if outcome.status != "proven_optimal" else 1e-7 * abs(value)
+            worth = abs(better * scale) / step if better > noise else 0.0
+        presses = used >= 0.99 * limit.limit if limit.sense < 0 else used <= 1.01 * limit.limit
+        if not presses and not worth:
+            continue
+        if limit.kind == "demand" and not worth:
+            continue
+        what = "more" if limit.sense < 0 else "less"
+        found.append(
+            Binding(
+                limit=limit.label,
+                used=used,
+                of=limit.limit,
+                unit=limit.unit,
+                worth_per_unit=worth,
+                worth_unit=f"{unit} per {limit.unit}",
+                note=f"{step:g} {limit.unit} {what}, solved again"
+                if worth is not None
+                else "not known: solving again found no answer in time",
+            )
+        )
+    return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
+
+
+def _firm(model: FleetModel) -> set[str]:
+    """Rows that are no limit a person could move: a run is run once."""
+    return {name for name, limit in model.limits.items() if limit.kind == "demand" and limit.unit == "run"}
+
+
+def alternatives(
+    scenario: Scenario,
+    model: FleetModel,
+    objective: str,
+    value: float,
+    chosen: Sequence[Option],
+    limits: Limits,
+    dropped: Sequence[Dropped],
+) -> tuple[Alternative, ...]:
+    """The best plan on each hardware alone (and on rented or bought alone), against the plan's objective."""
+    scale = OBJECTIVE_UNITS[objective][1]
+    program = with_objective(model.program, model.objectives[objective])
+    kinds: dict[tuple[str, str, str], list[int]] = {}
+    for i, o in enumerate(model.options):
+        kinds.setdefault((o.system, o.chip, "rented" if o.acquire == "rent" else o.cooling), []).append(i)
+    used = {(o.system, o.chip, "rented" if o.acquire == "rent" else o.cooling) for o in chosen}
+    asked = [k for k in sorted(kinds) if used != {k}]
+    changes = []
+    for kind in asked:
+        mine = set(kinds[kind])
+        changes.append(Change(upper={model.units[i]: 0.0 for i in range(len(model.options)) if i not in mine}))
+    outcomes = what_if(program, changes, limits) if asked else []
+    found = []
+    for kind, outcome in zip(asked, outcomes, strict=True):
+        name = f"{kind[0]} in {kind[2]}" if kind[2] != "rented" else f"{kind[0]}, rented"
+        name = name if len([k for k in kinds if k[0] == kind[0] and k[2] == kind[2]]) < 2 else f"{name} ({kind[1]})"
+        if outcome.status.has_plan:
+            theirs = outcome.objective * scale
+            mine_value = value * scale
+            difference = (theirs - mine_value) / abs(mine_value) if mine_value else None
+            more = (
+                ""
+                if difference is None
+                else f"{abs(difference):.1%} {'more' if difference >= 0 else 'less'} {objective}"
+            )
+            found.append(
+                Alternative(name=f"only {name}", objective=theirs, difference=difference, summary=f"possible: {more}")
+            )
+        elif outcome.status == "infeasible":
+            reason = next((d.reason for d in dropped if f" {kind[0]} " in f" {d.option} " and kind[2] in d.option), "")
+            found.append(
+                Alternative(
+                    name=f"only {name}",
+                    objective=None,
+                    summary=f"not possible alone: {reason or 'a limit stands in the way'}",
+                )
+            )
+    ranked = sorted(found, key=lambda a: (a.objective is None, a.difference or 0.0, a.name))
+    return tuple(ranked[:_MOST_ALTERNATIVES])
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why there is no plan."""
+
+    conflicts: tuple[Conflict, ...]
+    nearest: tuple[Nearest, ...]
+
+
+def arithmetic_findings(scenario: Scenario, found: OptionSet) -> Diagnosis:
+    """What counting alone shows: workloads that no option can do, with the best that was reached.
+
+    The best message where it applies: no solver is needed to say that 14 ms is the fastest any chip gets.
+    """
+    able = {o.workload for o in found.options}
+    conflicts: list[Conflict] = []
+    nearest: list[Nearest] = []
+    for workload in scenario.workloads:
+        if workload.name in able:
+            continue
+        reasons = [d for d in found.dropped if d.option.startswith(f"{workload.name} on ")] or list(found.dropped)
+        shown = "; ".join(f"{d.option}: {d.reason}" for d in reasons[:6])
+        more = f"; and {len(reasons) - 6} more (left_out lists all)" if len(reasons) > 6 else ""
+        limits = [workload.name]
+        for quantity, unit in (("ttft_ms", "ms"), ("tpot_ms", "ms"), ("latency_ms", "ms")):
+            asked = getattr(workload, quantity, None)
+            best = found.best_effort.get((workload.name, quantity))
+            if asked is None or best is None or best <= asked:
+                continue
+            limits.append(f"{quantity.split('_', maxsplit=1)[0].upper()} within {asked:g} ms")
+            text = f"{workload.name}: raise {quantity} from {asked:g} to {_up(best):g} ms"
+            nearest.append(
+                Nearest(
+                    limit=f"workloads.{workload.name}.{quantity}",
+                    now=float(asked),
+                    needed=_up(best),
+                    unit=unit,
+                    message=f"{text}, the best any hardware allowed here reaches",
+                    confirmed=False,
+                )
+            )
+        conflicts.append(
+            Conflict(
+                limits=tuple(limits),
+                message=f"No hardware that the scenario allows can do {workload.name}. {shown}{more}"
+                if reasons
+                else f"No hardware competes for {workload.name}: every system is filtered out.",
+            )
+        )
+    return Diagnosis(tuple(conflicts), tuple(nearest))
+
+
+def _up(value: float) -> float:
+    """Rounded up to three digits, so that the figure shown is enough."""
+    if value <= 0:
+        return 0.0
+    digits = 2 - math.floor(math.log10(value))
+    return math.ceil(value * 10**digits - 1e-9) / 10**digits
+
+
+def _down(value: float) -> float:
+    if value <= 0:
+        return 0.0
+    digits = 2 - math.floor(math.log10(value))
+    return math.floor(value * 10**digits + 1e-9) / 10**digits
+
+
+def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
+    """What the model shows: an irreducible set of limits in conflict and the smallest change of each alone.
+
+    ``model`` is built over relaxed options, so that what lies beyond the limits is in it.
+    """
+    program = with_objective(model.program, np.zeros(model.program.column_count))
+    try:
+        rows = conflicting_rows(program, limits)
+    except SolveError:
+        rows = []
+    named = [model.limits[r] for r in rows if r in model.limits]
+    movable = [limit for limit in model.limits.values() if limit.row not in _firm(model)]
+    conflicts = ()
+    if named:
+        conflicts = (
+            Conflict(
+                limits=tuple(limit.label for limit in named),
+                message="These cannot hold together: " + "; ".join(limit.label for limit in named) + ".",
+            ),
+        )
+    moved = nearest_changes(program, [limit.row for limit in movable], limits)
+    wanted = []
+    for limit, (_, amount) in zip(movable, moved, strict=True):
+        if amount is None or not amount:
+            continue
+        needed = limit.limit + amount * limit.scale
+        needed = _up(needed) if limit.sense < 0 else _down(needed)
+        if limit.sense > 0 and needed <= 0:
+            continue
+        wanted.append((limit, needed))
+    changes = []
+    for limit, needed in wanted:
+        row = program.row(limit.row)
+        scaled = needed / limit.scale
+        changes.append(Change(row_upper={row: scaled}) if limit.sense < 0 else Change(row_lower={row: scaled}))
+    outcomes = what_if(program, changes, limits) if changes else []
+    nearest = []
+    for (limit, needed), outcome in zip(wanted, outcomes, strict=True):
+        verb, way = ("Raise", "more") if limit.sense < 0 else ("Lower", "less")
+        change = f"{verb} {limit.path} from {limit.limit:g} to {needed:g} {limit.unit}"
+        nearest.append(
+            Nearest(
+                limit=limit.path,
+                now=limit.limit,
+                needed=needed,
+                unit=limit.unit,
+                message=f"{change} ({abs(needed / limit.limit - 1):.0%} {way}): then a plan exists.",
+                confirmed=outcome.status.has_plan,
+            )
+        )
+    nearest.sort(key=lambda n: (not n.confirmed, abs(math.log(max(n.needed, 1e-12) / n.now))))
+    return Diagnosis(conflicts, tuple(nearest))

@@ -1,0 +1,142 @@
+"""From the solver's counts to the plan's deployments and totals: data only, no judgement."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.errors import SolveError
+from planner.fleet.model import FleetModel
+from planner.options.describe import Described, Describer, spec_of_option
+from planner.options.option import Option
+from planner.result import Cost, Deployment, DeploymentPower, Predicted, Totals
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Serving, Training
+
+SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
+"""Predicted figures that grow with the number of units; all others are of a unit."""
+HOURS_PER_YEAR = 8760.0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An option of the plan and how many units of it."""
+
+    option: Option
+    units: int
+
+
+def chosen_options(model: FleetModel, values: Sequence[float] | np.ndarray) -> list[Chosen]:
+    """Options with at least one unit, largest capital first. Raises ``SolveError`` on a count that is not whole."""
+    found = []
+    for option, column in zip(model.options, model.units, strict=True):
+        value = float(values[column])
+        units = round(value)
+        if abs(value - units) > 1e-6:
+            raise SolveError(f"the solver returned {value} units of {option.id}")
+        if units:
+            found.append(Chosen(option, units))
+    return sorted(found, key=lambda c: (-c.option.cost_usd * c.units, c.option.id))
+
+
+def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> Deployment:
+    """One deployment of the plan."""
+    o, n, d = chosen.option, chosen.units, described
+    p = d.priced
+    grown = {name: getattr(d.predicted, name) * n for name in SCALED_RATES if getattr(d.predicted, name) is not None}
+    lines = {name: float(v[0]) * n for name, v in p.cost_lines_usd.items()}
+    return Deployment(
+        workload=o.workload,
+        role=o.role,
+        site=o.location,
+        period=scenario.period_starts[o.period],
+        system=o.system,
+        chip=o.chip,
+        cooling=o.cooling,
+        interconnect=o.interconnect,
+        systems=d.systems * n,
+        replicas=d.replicas * n,
+        chips=d.chips * n,
+        spares=d.spares * n,
+        racks=math.ceil(float(p.racks[0]) * n - 1e-9),
+        acquire=o.acquire,
+        parallelism=d.parallelism,
+        precision=o.precision,
+        predicted=Predicted(**{**d.predicted.model_dump(), **grown, "interval": d.predicted.interval}),
+        power=DeploymentPower(
+            it_mw=float(p.it_peak_w[0]) * n / 1e6,
+            facility_mw=float(p.facility_peak_w[0]) * n / 1e6,
+            it_average_mw=float(p.it_average_w[0]) * n / 1e6,
+            facility_average_mw=float(p.facility_average_w[0]) * n / 1e6,
+            pue=p.pue,
+            breakdown_mw={name: float(v[0]) * n / 1e6 for name, v in p.power_breakdown_w.items() if v[0]},
+        ),
+        cost=Cost(
+            capex_usd=float(p.capex_usd[0]) * n,
+            opex_usd_per_year=float(p.opex_usd_per_year[0]) * n,
+            total_usd=math.fsum(lines.values()),
+            lines_usd=lines,
+        ),
+        carbon_t=float(p.carbon_t[0]) * n,
+        water_m3=float(p.water_m3[0]) * n,
+        network={name: float(v[0]) * n for name, v in p.network.items() if v[0]},
+        option=o.id,
+    )
+
+
+def deployments_of(scenario: Scenario, describer: Describer, chosen: Sequence[Chosen]) -> tuple[Deployment, ...]:
+    """All deployments, in the order of the scenario's workloads."""
+    order = {w.name: i for i, w in enumerate(scenario.workloads)}
+    made = [deployment_of(scenario, c, describer.describe(spec_of_option(c.option))) for c in chosen]
+    return tuple(sorted(made, key=lambda d: (order[d.workload], d.site, d.role, d.option)))
+
+
+def totals_of(scenario: Scenario, deployments: Sequence[Deployment]) -> Totals:
+    """Sums over deployments. Rented systems draw another's power and count no site racks."""
+    racks: dict[tuple[str, ...], float] = defaultdict(float)
+    for d in deployments:
+        racks[d.site, d.system, d.chip, d.cooling] += d.racks
+    return Totals(
+        chips=sum(d.chips for d in deployments),
+        systems=sum(d.systems for d in deployments),
+        racks=round(sum(racks.values())),
+        it_mw=math.fsum(d.power.it_mw for d in deployments),
+        facility_mw=math.fsum(d.power.facility_mw for d in deployments),
+        capex_usd=math.fsum(d.cost.capex_usd for d in deployments),
+        opex_usd_per_year=math.fsum(d.cost.opex_usd_per_year for d in deployments),
+        tco_usd=math.fsum(d.cost.total_usd for d in deployments),
+        usd_per_m_tokens=usd_per_m_tokens(scenario, deployments),
+        carbon_t=math.fsum(d.carbon_t for d in deployments),
+        water_m3=math.fsum(d.water_m3 for d in deployments),
+    )
+
+
+def usd_per_m_tokens(scenario: Scenario, deployments: Sequence[Deployment]) -> dict[str, float]:
+    """Cost over the horizon per million tokens that the workload asks for in it (input and output together)."""
+    found = {}
+    for workload in scenario.workloads:
+        cost = math.fsum(d.cost.total_usd for d in deployments if d.workload == workload.name)
+        if isinstance(workload, Training):
+            tokens = workload.tokens
+        elif isinstance(workload, Serving):
+            per_request = workload.input_tokens + workload.output_tokens
+            tokens = workload.requests_per_s * per_request * scenario.horizon_years * HOURS_PER_YEAR * 3600.0
+        else:
+            continue
+        found[workload.name] = cost / (tokens / 1e6)
+    return found
+
+
+def objective_values(deployments: Sequence[Deployment], described_tokens: float) -> dict[str, float]:
+    """The plan's value of every objective the planner knows, in people's units."""
+    return {
+        "cost": math.fsum(d.cost.total_usd for d in deployments),
+        "time": math.fsum(d.predicted.finish_days or 0.0 for d in deployments),
+        "power": math.fsum(d.power.facility_mw for d in deployments),
+        "carbon": math.fsum(d.carbon_t for d in deployments),
+        "throughput": described_tokens,
+    }

@@ -1,0 +1,95 @@
+"""The plan in one sentence that a person can repeat, and the notes that keep it honest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from planner.result import Deployment, Plan
+from planner.scenario.types import Scenario
+
+_VERBS = {"buy": "buy", "rent": "rent", "installed": "use the installed"}
+
+
+def _number(value: float) -> str:
+    """Three significant digits, thousands separated."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def money(value: float) -> str:
+    """Dollars as people say them."""
+    for scale, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if abs(value) >= scale:
+            return f"${value / scale:.3g} {word}"
+    return f"${value:.0f}"
+
+
+def _group(deployments: Sequence[Deployment]) -> str:
+    d = deployments[0]
+    where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooling}"
+    spare = f", {d.spares} of them spare" if d.spares else ""
+    return f"{_VERBS[d.acquire]} {_number(d.systems)} {d.system} ({_number(d.chips)} {d.chip}{spare}){where}"
+
+
+def _result(deployments: Sequence[Deployment]) -> str:
+    d = deployments[0]
+    p = d.predicted
+    if d.role == "train" and p.finish_days is not None:
+        return f"finishes after {_number(p.finish_days)} days"
+    if p.finish_days:
+        return f"finishes after {_number(p.finish_days)} days"
+    parts = []
+    rates = [x.predicted.requests_per_s for x in deployments if x.predicted.requests_per_s and x.role != "prefill"]
+    if rates:
+        parts.append(f"serves up to {_number(sum(rates))} requests/s")
+    samples = [x.predicted.samples_per_s for x in deployments if x.predicted.samples_per_s]
+    if samples:
+        parts.append(f"scores up to {_number(sum(samples))} samples/s")
+    for name, text in (("ttft_ms", "TTFT"), ("tpot_ms", "TPOT"), ("latency_ms", "latency")):
+        worst = [getattr(x.predicted, name) for x in deployments if getattr(x.predicted, name) is not None]
+        if worst:
+            parts.append(f"{text} {_number(max(worst))} ms")
+    return ", ".join(parts)
+
+
+def answer_sentence(scenario: Scenario, plan: Plan) -> str:
+    """What to do, what it gives, what it costs and draws."""
+    parts = []
+    for workload in scenario.workloads:
+        mine = [d for d in plan.deployments if d.workload == workload.name]
+        if not mine:
+            continue
+        what = " and ".join(_group([d]) + (f" for {d.role}" if d.role in {"prefill", "decode"} else "") for d in mine)
+        later = {d.period for d in mine} - {scenario.start}
+        when = f" in {min(later)}" if later else ""
+        parts.append(f"for {workload.name} {what}{when}; it {_result(mine)}")
+    totals = plan.totals
+    text = "; ".join(parts)
+    text = text[:1].upper() + text[1:]
+    if totals is not None:
+        power = f", {_number(totals.facility_mw)} MW at the meter" if totals.facility_mw else ""
+        capex = f", {money(totals.capex_usd)} of it capital to spend up front" if totals.capex_usd else ""
+        text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{power}."
+    return text
+
+
+def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
+    """What a reader must know before acting on the plan."""
+    notes = []
+    trained = [d for d in plan.deployments if d.role == "train"]
+    for d in trained:
+        share = (d.predicted.days or 0.0) / (scenario.horizon_years * 365.25)
+        if d.acquire == "buy" and share < 0.5:
+            days = f"{d.predicted.days:.0f} days of the {scenario.horizon_years:g}-year horizon that the cost covers"
+            notes.append(
+                f"{d.workload} keeps its systems busy for {days}; other work, or a shorter horizon_years, would bear the rest."
+            )
+        if d.predicted.mfu is not None and d.predicted.peak_tflops_per_chip:
+            peak = f"{d.predicted.peak_tflops_per_chip:,.0f} dense {d.precision} TFLOPS per {d.chip}"
+            notes.append(f"MFU of {d.workload}: {d.predicted.mfu:.1%} of {peak}, causal attention counted at half.")
+    if any(d.acquire == "rent" for d in plan.deployments):
+        notes.append(
+            "Rented systems are billed on demand at the catalog's rate; their power and carbon are the owner's."
+        )
+    return tuple(notes)
