@@ -60,6 +60,9 @@ Month = Annotated[
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f\[\]=,]+$")]
 """A name that people give: it appears in tables and limits, so no control characters, brackets, '=' or commas."""
 
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+"""The name of something in the catalog."""
+
 Precision = Literal["bf16", "fp16", "fp8", "fp4", "int8"]
 """A number format a workload may ask for; fp16 runs at the rate of bf16."""
 

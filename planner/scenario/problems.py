@@ -133,14 +133,16 @@ def _of_detail(detail: ErrorDetails, path: Path, data: Any, source: Source) -> P
     elif kind == "too_short":
         says = {"message": f"is empty: at least one of {path_text(path)} is needed"}
     elif kind in {"string_too_short", "string_too_long", "string_pattern_mismatch"}:
-        says = {
-            "message": "cannot be used as a name" if "pattern" in kind or "short" in kind else "is too long",
-            "found": shown(value),
-            "allowed": "1 to 80 characters, without line breaks, brackets, commas or `=`" if path[-1] == "name" else "",
-        }
+        says = _unusable_text(kind, value, path)
     else:
         says = {"message": str(detail["msg"]), "found": shown(value)}
     return Problem(file=source.file, line=source.line(path), path=path_text(path), **says)
+
+
+def _unusable_text(kind: str, value: Any, path: Path) -> dict[str, str]:
+    message = {"string_too_short": "is empty", "string_too_long": "is too long"}.get(kind, "cannot be used as a name")
+    allowed = "1 to 80 characters, without line breaks, brackets, commas or `=`" if path[-1] == "name" else ""
+    return {"message": message, "found": shown(value) if value else "", "allowed": allowed}
 
 
 def _missing(path: Path, place: Place) -> dict[str, str]:

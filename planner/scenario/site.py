@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from planner.scenario.base import MANY, Finding, Month, Name, Part, report, unit
+from planner.scenario.base import MANY, Finding, Id, Month, Name, Part, report, unit
 
 Ups = Literal["N", "N+1", "2N", "2N+1", "3N/2", "4N/3"]
 
@@ -23,7 +23,7 @@ class Hall(Part):
         json_schema_extra=unit("MW", looks_like="kW"),
     )
     ups: Ups | None = Field(default=None, description="Redundancy of the uninterruptible supply.")
-    cooling: tuple[str, ...] = Field(
+    cooling: tuple[Id, ...] = Field(
         default=(), description="Ids of the cooling options the hall can host; none: those of what is above."
     )
     rows: int | None = Field(default=None, ge=1, le=MANY, description="Rows of racks.", json_schema_extra=unit("rows"))
@@ -80,7 +80,7 @@ class Capacity(Part):
 class Installed(Part):
     """Systems that stand at a site already."""
 
-    system: str = Field(description="Id of the system.")
+    system: Id = Field(description="Id of the system.")
     count: int = Field(ge=1, le=MANY, description="How many systems (not chips).", json_schema_extra=unit("systems"))
     since: Month | None = Field(
         default=None, description="Month they were bought in; decides what is left of their life."
@@ -91,7 +91,7 @@ class Site(Part):
     """One place: a region of the catalog, power, racks, the cooling it can host. Region figures may be overridden."""
 
     name: Name = Field(description="Name of the site, unique in the file.")
-    region: str = Field(description="Id of a region of the catalog: tariff, carbon, climate, build cost.")
+    region: Id = Field(description="Id of a region of the catalog: tariff, carbon, climate, build cost.")
     power_mw: float | None = Field(
         default=None,
         gt=0,
@@ -110,7 +110,7 @@ class Site(Part):
         description="Largest IT power of one rack; none: what the cooling allows.",
         json_schema_extra=unit("kW", looks_like="W"),
     )
-    cooling: tuple[str, ...] = Field(
+    cooling: tuple[Id, ...] = Field(
         default=(), description="Ids of the cooling options the site can host; none: every option of the catalog."
     )
     installed: tuple[Installed, ...] = Field(default=(), description="Systems that stand there already.")

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from planner.scenario.base import MANY, Finding, Month, Part, month_index, month_name, parse_number, report, unit
+from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.site import Site
 from planner.scenario.workloads import Workload
 
@@ -39,11 +39,11 @@ class Finance(Part):
 class Hardware(Part):
     """Which systems compete. Without any of these, everything in the catalog that can be bought does."""
 
-    systems: tuple[str, ...] = Field(
+    systems: tuple[Id, ...] = Field(
         default=(), description="Ids of systems; a system sold with several chip variants competes in all of them."
     )
-    vendors: tuple[str, ...] = Field(default=(), description="Only chips of these vendors.")
-    exclude: tuple[str, ...] = Field(default=(), description="Ids of systems or chips to leave out.")
+    vendors: tuple[Id, ...] = Field(default=(), description="Only chips of these vendors.")
+    exclude: tuple[Id, ...] = Field(default=(), description="Ids of systems or chips to leave out.")
     deliverable_by: Month | None = Field(default=None, description="Only what is delivered by this month.")
     export: Literal["none", "cn", "us"] = Field(
         default="none",

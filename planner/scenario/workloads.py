@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from planner.scenario.base import MANY, Finding, Month, Name, Part, Precision, parse_number, report, unit
+from planner.scenario.base import MANY, Finding, Id, Month, Name, Part, Precision, parse_number, report, unit
 
 
 class ChipRange(Part):
@@ -94,7 +94,7 @@ class Training(Part):
 
     kind: Literal["training"] = Field(description="`training`")
     name: Name = Field(description="Name of the workload, unique in the file.")
-    model: str = Field(description="Id of a model of the catalog.")
+    model: Id = Field(description="Id of a model of the catalog.")
     tokens: float = Field(
         ge=1e6,
         le=1e16,
@@ -148,7 +148,7 @@ class Serving(Part):
 
     kind: Literal["serving"] = Field(description="`serving`")
     name: Name = Field(description="Name of the workload, unique in the file.")
-    model: str = Field(description="Id of a model of the catalog.")
+    model: Id = Field(description="Id of a model of the catalog.")
     precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
     kv_precision: Precision | None = Field(default=None, description="Number format of the KV cache; none: bf16.")
     input_tokens: int = Field(
@@ -213,7 +213,7 @@ class Recommendation(Part):
 
     kind: Literal["recommendation"] = Field(description="`recommendation`")
     name: Name = Field(description="Name of the workload, unique in the file.")
-    model: str = Field(description="Id of a recommender of the catalog.")
+    model: Id = Field(description="Id of a recommender of the catalog.")
     mode: Literal["training", "serving"] = Field(description="What is planned: training or serving.")
     precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
     samples: float | None = Field(
