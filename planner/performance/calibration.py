@@ -1,57 +1,215 @@
 """Calibrated levels: read from the catalog folder, and fitted from measurements.
 
-What is fitted is little and physical: one speed factor per (chip family, framework profile), a multiplier on what the
-matrix units and fused kernels sustain, shrunk to the family's and to the profile's own level and bounded. Shapes
-(laws, tiers, schedules) are not fitted here.
+What is fitted is the level of time, never a shape: a multiplier on a step made of few named effects (framework
+profile, chip family, chip, precision, expert layers, and some pairs of these), each shrunk towards no effect by the
+number of independent groups of measurements behind it, and their product bounded. A chip without measurements has its
+family's effects, a family without them its profile's. Shapes (laws, tiers, schedules) stay as they are.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from planner.catalog.load import catalog_folder
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
 
-BOUNDS = (0.35, 1.35)
-"""A speed factor outside of this is a mechanism that is missing, not a level."""
+Floats = NDArray[np.float64]
+
+BOUNDS = (0.55, 2.2)
+"""A level outside of this is a mechanism that is missing, not a level."""
+
+EFFECT = "effect:"
+INTERVAL_ROWS = 20
+"""Groups a family needs for an interval of its own."""
+WIDENED = 1.25
+"""Factor on the width of everybody's interval for families that have fewer."""
+
+# Strength of shrinkage by kind of effect: groups of measurements that count as much as the belief in no effect.
+_SHRINKAGE: Mapping[str, float] = {
+    "all": 0.5,
+    "profile": 2.0,
+    "family": 2.0,
+    "chip": 3.0,
+    "precision": 3.0,
+    "experts": 3.0,
+    "family+profile": 3.0,
+    "family+precision": 3.0,
+    "family+experts": 4.0,
+    "profile+experts": 4.0,
+    "profile+precision": 4.0,
+}
+
+
+def effects_of(family: str, chip: str, profile: str, precision: str, experts: bool) -> tuple[str, ...]:
+    """Names of the effects that make the level of a job on a chip under a framework profile."""
+    width = {"bf16": "16", "fp4": "4"}.get(precision, "8")
+    kind = "moe" if experts else "dense"
+    return (
+        "all",
+        f"profile={profile}",
+        f"family={family}",
+        f"chip={chip}",
+        f"precision={width}",
+        f"experts={kind}",
+        f"family={family}+profile={profile}",
+        f"family={family}+precision={width}",
+        f"family={family}+experts={kind}",
+        f"profile={profile}+experts={kind}",
+        f"profile={profile}+precision={width}",
+    )
+
+
+def _kind(effect: str) -> str:
+    return "+".join(part.split("=")[0] for part in effect.split("+"))
+
+
+def level_of(efficiency: Mapping[str, float], names: Sequence[str]) -> float:
+    """The multiplier on time of the named effects, bounded; 1 where none is calibrated."""
+    total = sum(efficiency.get(EFFECT + name, 0.0) for name in names)
+    return min(max(math.exp(total), BOUNDS[0]), BOUNDS[1])
 
 
 @dataclass(frozen=True)
 class TrainingCalibration:
     """What ``catalog/calibration/training.yaml`` holds.
 
-    ``families``: parameter by family (``speed``, ``speed.<profile>``, ``low80``, ``high80``, ``low80.<profile>``);
-    ``everything``: the same for families without rows.
+    ``effects``: logarithms of multipliers by name. ``intervals``: by family (and ``everything``) the ends of the 80%
+    interval as multipliers. ``sources``: what was fitted on. ``error``: cross-validated, sources left out in turn.
     """
 
-    families: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    everything: Mapping[str, float] = field(default_factory=dict)
+    effects: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    error: Mapping[str, float] = field(default_factory=dict)
 
-    def efficiency(self, family: str) -> dict[str, float]:
-        """Parameters of a family over those of all families."""
-        return {**self.everything, **self.families.get(family, {})}
+    def efficiency(self, family: str, chip_id: str) -> dict[str, float]:
+        """The parameters a platform of that chip carries."""
+        result: dict[str, float] = {}
+        for name, value in self.effects.items():
+            parts = dict(part.split("=", 1) for part in name.split("+") if "=" in part)
+            if parts.get("family", family) == family and parts.get("chip", chip_id) == chip_id:
+                result[EFFECT + name] = value
+        own = self.intervals.get(family, self.intervals.get("everything"))
+        if own is not None:
+            result["low80"], result["high80"] = own
+        return result
 
 
-def _numbers(value: object, path: str, file: Path, problems: list[Problem]) -> dict[str, float]:
-    if not isinstance(value, dict):
-        problems.append(Problem("must be a mapping of names to numbers", file=str(file), path=path))
+@dataclass(frozen=True)
+class Observation:
+    """One measured row for the fit: ``ratio`` is measured over predicted step time at level one."""
+
+    group: str
+    source: str
+    family: str
+    chip: str
+    profile: str
+    precision: str
+    experts: bool
+    ratio: float
+    fit: bool = True
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """Its effects."""
+        return effects_of(self.family, self.chip, self.profile, self.precision, self.experts)
+
+
+def fit_effects(observations: Sequence[Observation]) -> dict[str, float]:
+    """Effects by ridge regression on the median log ratio of each group, outliers damped (Huber weights, 0.15).
+
+    Each group counts once however many rows it has; every kind of effect is shrunk by its own strength.
+    """
+    groups: dict[str, list[Observation]] = {}
+    for o in observations:
+        if o.fit:
+            groups.setdefault(o.group, []).append(o)
+    if not groups:
         return {}
-    result: dict[str, float] = {}
-    for name, number in value.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or not 0.0 < float(number) < 100.0:
-            problems.append(
-                Problem("must be a number between 0 and 100", file=str(file), path=f"{path}.{name}", found=str(number))
-            )
-            continue
-        result[str(name)] = float(number)
-    return result
+    members = list(groups.values())
+    target = np.array([float(np.median([math.log(o.ratio) for o in rows])) for rows in members])
+    names = sorted({name for rows in members for name in rows[0].effects})
+    index = {name: i for i, name in enumerate(names)}
+    design = np.zeros((len(members), len(names)))
+    for row, rows in enumerate(members):
+        for name in rows[0].effects:
+            design[row, index[name]] = 1.0
+    penalty = np.diag([_SHRINKAGE[_kind(name)] for name in names])
+    weights = np.ones(len(members))
+    solution = np.zeros(len(names))
+    for _ in range(4):
+        weighted = design * weights[:, None]
+        solution = np.linalg.solve(design.T @ weighted + penalty, weighted.T @ target)
+        residual = np.abs(target - design @ solution)
+        weights = np.minimum(1.0, 0.15 / np.maximum(residual, 1e-9))
+    return {name: float(value) for name, value in zip(names, solution, strict=True) if abs(value) > 1e-4}
+
+
+def left_out_levels(observations: Sequence[Observation]) -> list[float]:
+    """The level each observation gets when its whole source is left out of the fit, in order."""
+    by_source: dict[str, dict[str, float]] = {}
+    for source in {o.source for o in observations}:
+        effects = fit_effects([o for o in observations if o.source != source])
+        by_source[source] = {EFFECT + name: value for name, value in effects.items()}
+    return [level_of(by_source[o.source], o.effects) for o in observations]
+
+
+def _interval(log_residuals: Sequence[float], wider: float = 1.0) -> tuple[float, float]:
+    low, high = np.quantile(np.asarray(log_residuals), [0.10, 0.90])
+    return float(np.exp(min(low * wider, -0.02))), float(np.exp(max(high * wider, 0.02)))
+
+
+def calibrate_training(observations: Sequence[Observation]) -> TrainingCalibration:
+    """Fit the effects on all observations, and the intervals and the error with whole sources left out in turn."""
+    levels = left_out_levels(observations)
+    residuals = [math.log(o.ratio / level) for o, level in zip(observations, levels, strict=True)]
+    by_family: dict[str, list[float]] = {}
+    groups: dict[str, set[str]] = {}
+    for o, r in zip(observations, residuals, strict=True):
+        by_family.setdefault(o.family, []).append(r)
+        groups.setdefault(o.family, set()).add(o.group)
+    intervals = {"everything": _interval(residuals, WIDENED)} if residuals else {}
+    for family, values in by_family.items():
+        if len(values) >= INTERVAL_ROWS and len(groups[family]) >= 5:
+            intervals[family] = _interval(values)
+    per_group: dict[str, list[float]] = {}
+    for o, level in zip(observations, levels, strict=True):
+        per_group.setdefault(o.group, []).append(abs(level / o.ratio - 1.0))
+    errors = [float(np.mean(v)) for v in per_group.values()]
+    error = {"mean": float(np.mean(errors)), "median": float(np.median(errors))} if errors else {}
+    used = tuple(sorted({o.source for o in observations if o.fit}))
+    return TrainingCalibration(fit_effects(observations), intervals, used, error)
+
+
+def calibration_yaml(calibration: TrainingCalibration) -> str:
+    """The text of ``catalog/calibration/training.yaml``."""
+    data = {
+        "training": {
+            "effects": {name: round(value, 4) for name, value in sorted(calibration.effects.items())},
+            "intervals": {k: [round(x, 4) for x in v] for k, v in sorted(calibration.intervals.items())},
+            "left_out_error": {name: round(value, 4) for name, value in calibration.error.items()},
+            "sources": list(calibration.sources),
+        }
+    }
+    head = "# Levels of training time, fitted by `python -m planner.validation.calibrate`; do not edit by hand.\n"
+    return head + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _number(value: object, low: float, high: float, where: str, file: Path, problems: list[Problem]) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= float(value) <= high:
+        problems.append(Problem(f"must be a number from {low} to {high}", file=str(file), path=where, found=str(value)))
+        return 0.0
+    return float(value)
 
 
 def read_training_calibration(file: Path) -> TrainingCalibration:
@@ -62,18 +220,29 @@ def read_training_calibration(file: Path) -> TrainingCalibration:
         data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(Problem(f"not valid YAML: {error}", file=str(file))) from error
-    problems: list[Problem] = []
     training = data.get("training") if isinstance(data, dict) else None
     if not isinstance(training, dict):
         raise InputError(Problem("has no mapping 'training'", file=str(file)))
-    families = {
-        str(name): _numbers(value, f"training.families.{name}", file, problems)
-        for name, value in (training.get("families") or {}).items()
-    }
-    everything = _numbers(training.get("everything") or {}, "training.everything", file, problems)
+    problems: list[Problem] = []
+    effects: dict[str, float] = {}
+    for name, value in dict(training.get("effects") or {}).items():
+        if _kind(str(name)) not in _SHRINKAGE:
+            problems.append(Problem(f"unknown effect {name!r}", file=str(file), path="training.effects"))
+            continue
+        effects[str(name)] = _number(value, -2.0, 2.0, f"training.effects.{name}", file, problems)
+    intervals: dict[str, tuple[float, float]] = {}
+    for name, pair in dict(training.get("intervals") or {}).items():
+        if not isinstance(pair, list) or len(pair) != 2:
+            problems.append(Problem("must be a pair of numbers", file=str(file), path=f"training.intervals.{name}"))
+            continue
+        low = _number(pair[0], 0.05, 1.0, f"training.intervals.{name}", file, problems)
+        high = _number(pair[1], 1.0, 20.0, f"training.intervals.{name}", file, problems)
+        intervals[str(name)] = (low, high)
     if problems:
         raise InputError(problems)
-    return TrainingCalibration(families, everything)
+    sources = tuple(str(s) for s in training.get("sources") or ())
+    left_out = {str(k): float(v) for k, v in dict(training.get("left_out_error") or {}).items()}
+    return TrainingCalibration(effects, intervals, sources, left_out)
 
 
 @functools.cache
@@ -85,7 +254,7 @@ def shipped_training_calibration() -> TrainingCalibration:
 def efficiency_of(chip: Chip, family: str, calibration: TrainingCalibration | None = None) -> dict[str, float]:
     """What a platform carries of a chip: the family's calibrated parameters."""
     found = shipped_training_calibration() if calibration is None else calibration
-    return {**measured_rates(chip), **found.efficiency(family)}
+    return {**measured_rates(chip), **found.efficiency(family, chip.id)}
 
 
 def measured_rates(chip: Chip) -> dict[str, float]:

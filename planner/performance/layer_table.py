@@ -184,7 +184,8 @@ def _elementwise(
     forward = stream_seconds(moved, kernels, bandwidth, law)
     backward = stream_seconds(1.5 * moved, 1.6 * kernels, bandwidth, law)
     if profile.experts:
-        permute = routed * profile.expert_input * 8.0 / (bandwidth * law.permute) + 8.0 * law.launch_s
+        moved = routed * profile.expert_input * 8.0 * machine.profile.permute
+        permute = moved / (bandwidth * law.permute) + 8.0 * law.launch_s
         forward = forward + permute
         backward = backward + permute
     return forward, backward

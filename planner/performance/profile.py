@@ -22,7 +22,9 @@ class Profile:
     of the law's attention rate its kernels reach; ``moe_s``: seconds of routing bookkeeping per expert layer and pass;
     ``ep_dedup``: share of the saving from sending a token once to a domain (hierarchical dispatch) that is realised.
     ``*_overlap``: omega, the share of that communication which the
-    schedule hides. ``mu``: slow-down while overlapped. ``grad_bytes``: bytes of a gradient as reduced.
+    schedule hides. ``mu``: slow-down while overlapped. ``grad_bytes``: bytes of a gradient as
+    kept, ``grad_traffic_bytes`` as reduced. ``permute``: traffic of token permutation over that of separate kernels.
+    ``hybrid_shard``: weights are sharded inside a scale-up domain only and replicated across (ZeRO 3 of pods).
     ``reduce_every_micro_batch``: gradients are reduced each micro-batch, not once. ``straggler_cv``: relative spread of
     step times between servers. ``step_s``: seconds of host work per step. ``schedule``: 1f1b, zb_h1 or dualpipe.
     ``fp8_weights``: quantised copies of the weights are kept. ``overhead_gib``: context and libraries on the chip.
@@ -44,6 +46,9 @@ class Profile:
     p2p_overlap: float = 0.5
     mu: float = 0.03
     grad_bytes: float = 4.0
+    grad_traffic_bytes: float = 2.0
+    permute: float = 1.0
+    hybrid_shard: bool = False
     reduce_every_micro_batch: bool = False
     straggler_cv: float = 0.006
     step_s: float = 0.01
@@ -67,7 +72,16 @@ PROFILES: Mapping[str, Profile] = {
         _TUNED,
         # Megatron-Bridge and MLPerf entries of 2025: CUDA graphs, fused routing; then those of 2026.
         replace(_TUNED, name="bridge", memory_passes=0.8, step_s=0.003),
-        replace(_TUNED, name="bridge_2026", memory_passes=0.7, step_s=0.003, ep_overlap=0.6, ep_dedup=1.0, moe_s=5e-5),
+        replace(
+            _TUNED,
+            name="bridge_2026",
+            memory_passes=0.7,
+            step_s=0.003,
+            ep_overlap=0.6,
+            ep_dedup=1.0,
+            moe_s=5e-5,
+            permute=0.5,
+        ),
         # Megatron-Core as it comes, nothing tuned.
         Profile(
             "mcore", tp_overlap=0.2, ep_overlap=0.0, dp_overlap=0.8, p2p_overlap=0.3, memory_passes=1.2, host_s=1e-4
@@ -106,11 +120,27 @@ PROFILES: Mapping[str, Profile] = {
             zero3_overlap=0.85,
             reduce_every_micro_batch=True,
         ),
-        Profile("deepspeed", memory_passes=1.5, host_s=4e-4, tp_overlap=0.0, dp_overlap=0.6, zero3_overlap=0.6),
+        Profile(
+            "deepspeed",
+            grad_traffic_bytes=2.0,
+            memory_passes=1.5,
+            host_s=4e-4,
+            tp_overlap=0.0,
+            dp_overlap=0.6,
+            zero3_overlap=0.6,
+        ),
         Profile(
             "nanotron", memory_passes=1.5, host_s=5e-4, tp_overlap=0.0, dp_overlap=0.5, p2p_overlap=0.0, step_s=0.05
         ),
-        Profile("xla", tp_overlap=0.5, dp_overlap=0.85, zero3_overlap=0.85, straggler_cv=0.003, step_s=0.02),
+        Profile(
+            "xla",
+            hybrid_shard=True,
+            tp_overlap=0.5,
+            dp_overlap=0.85,
+            zero3_overlap=0.85,
+            straggler_cv=0.003,
+            step_s=0.02,
+        ),
         Profile("mindspeed", tp_overlap=0.4, dp_overlap=0.7, ep_overlap=0.3, memory_passes=1.2),
         Profile(
             "hai_llm",
@@ -152,6 +182,7 @@ def profile_for_framework(framework: str, year: int | None = None) -> Profile:
         (("mindspeed", "modellink", "mindformers"), "mindspeed"),
         (("maxtext", "jax", "pax", "t5x", "xla"), "xla"),
         (("neuron", "nxd"), "plain"),
+        (("primus", "rocm"), bridge),
         (("nanotron",), "nanotron"),
         (("oneflow", "ptd-p"), "megatron_classic"),
         (
@@ -160,7 +191,7 @@ def profile_for_framework(framework: str, year: int | None = None) -> Profile:
         ),
         (("deepspeed", "zero", "colossal", "paddle", "opt", "metaseq"), "deepspeed"),
         (("bridge", "mlperf"), bridge),
-        (("nemo", "rocm", "primus", "transformer"), "bridge" if when >= 2025 and "core" in low else "tuned"),
+        (("nemo", "transformer"), "bridge" if when >= 2025 and "core" in low else "tuned"),
         (("megatron",), "megatron_classic" if classic else "mcore"),
     )
     for words, name in rules:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, UnknownFigureError
 from planner.performance import collectives
+from planner.performance.calibration import effects_of, level_of
 from planner.performance.keys import factorise
 from planner.performance.laws import law_of
 from planner.performance.layer_table import FORWARD_PARTS, Keys, Machine, all_layers, end_cost
@@ -253,22 +254,29 @@ def _states(
     tiers = machine.platform.tiers
     trained = 0.01 if job.trainable == "lora" else 1.0
 
-    def traffic(bytes_each: float, factor: float = 1.0) -> Floats:
-        dense = collectives.all_gather(tiers, group, tp, np.maximum(first, last) * bytes_each)
+    shard = group
+    if profile.hybrid_shard:
+        inside = np.maximum(np.floor(tiers[0].size / tp), 1.0)
+        shard = np.where(zero >= 3, np.minimum(group, inside), group)
+
+    def traffic(bytes_each: float, factor: float = 1.0, among: Floats = group) -> Floats:
+        dense = collectives.all_gather(tiers, among, tp, np.maximum(first, last) * bytes_each)
         routed = collectives.all_gather(
             tiers, expert_group, ep * expert_tp, np.maximum(routed_first, routed_last) * bytes_each
         )
         return np.asarray((dense + np.where(routed_first > 0, routed, 0.0)) * factor)
 
-    reduce_s = np.where(zero > 0, traffic(profile.grad_bytes), traffic(profile.grad_bytes, 2.0)) * trained
-    gather_s = np.where(zero > 0, traffic(2.0), 0.0)
+    reduce_s = (
+        np.where(zero > 0, traffic(profile.grad_traffic_bytes), traffic(profile.grad_traffic_bytes, 2.0)) * trained
+    )
+    gather_s = np.where(zero > 0, traffic(2.0, among=shard), 0.0)
     gather_s = np.where(zero >= 3, gather_s, gather_s * trained)
 
-    share1 = np.where(zero >= 1, group, 1.0)
+    share1 = np.where(zero >= 1, shard, 1.0)
     share1e = np.where(zero >= 1, expert_group, 1.0)
-    share2 = np.where(zero >= 2, group, 1.0)
+    share2 = np.where(zero >= 2, shard, 1.0)
     share2e = np.where(zero >= 2, expert_group, 1.0)
-    share3 = np.where(zero >= 3, group, 1.0)
+    share3 = np.where(zero >= 3, shard, 1.0)
     share3e = np.where(zero >= 3, expert_group, 1.0)
     w = 2.0
     columns = [reduce_s, gather_s, np.zeros_like(tp)]
@@ -360,7 +368,8 @@ def estimate_training(
     forward_stage = slowest / 3.0
     backward_stage = slowest - forward_stage
     zero3 = c.zero_stage >= 3
-    repeats = np.where(zero3 | ((c.zero_stage == 2) & prof.reduce_every_micro_batch), micro_batches, 1.0)
+    sharded = zero3 & (not prof.hybrid_shard)  # hybrid stacks accumulate inside the domain and reduce across once
+    repeats = np.where(sharded | ((c.zero_stage == 2) & prof.reduce_every_micro_batch), micro_batches, 1.0)
     grow = np.where(zero3, prof.zero3_overlap, prof.dp_overlap)
     reduce_total = column["reduce_s"] * repeats
     gather_total = column["gather_s"] * np.where(zero3, 2.0 * micro_batches, 1.0)
@@ -378,7 +387,11 @@ def estimate_training(
     steady = compute + waiting + sends + data + optimizer
     servers = np.maximum(tp * pp * dp * cp / max(platform.server_chips, 1), 1.0)
     wait = steady * prof.straggler_cv * np.sqrt(2.0 * np.log(np.maximum(servers, 1.0)))
-    step = steady + wait + prof.step_s
+    names = effects_of(
+        platform.family, platform.chip_id, prof.name, normalise_precision(job.precision), job.model.is_moe
+    )
+    level = level_of(platform.efficiency, names)
+    step = level * (steady + wait + prof.step_s)
 
     tokens = float(job.sequence_length) * job.global_batch
     chips = tp * pp * dp * cp
@@ -406,6 +419,7 @@ def estimate_training(
             "optimizer": optimizer,
             "stragglers": wait,
         }
+        breakdown = {name: level * seconds for name, seconds in breakdown.items()}
         breakdown["step_overhead"] = step - np.asarray(sum(breakdown.values()))
         worst = total_first >= total_last
         parts = {name: np.where(worst, memory[0][name], memory[1][name]) for name in memory[0]}

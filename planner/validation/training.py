@@ -6,7 +6,7 @@ A row gives a model, a chip, a layout and what was measured. Knobs that the sour
     framework profile   by the framework's name and year (``profile_for_framework``)
     tp, pp, cp, ep, vpp 1; where neither tp nor pp is given, the smallest widths that fit in memory
     dp                  chips / (tp*pp*cp)
-    micro-batch         the whole batch of a rank for fully sharded stacks, else 1
+    micro-batch         the whole batch of a rank in XLA stacks, else the fastest of 1, 2, 4 that fits
     global batch        8 micro-batches per pipeline stage
     recompute           the least of none, selective, full that fits in memory
     ZeRO stage          read from the framework's words; 1 where nothing is said
@@ -115,7 +115,7 @@ def may_fit(case: Case) -> bool:
 
 def is_pretraining(case: Case) -> bool:
     """Whether a row is of pre-training a language model (not adapters)."""
-    return "lora" not in case.text("model").lower()
+    return "lora" not in f"{case.text('model')} {case.text('source_title')}".lower()
 
 
 def zero_stage_of(words: str) -> int | None:
@@ -167,8 +167,9 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
     profile = profile_for_framework(case.text("framework"), year)
     precision = case.text("precision")
     if not precision:
-        precision = "bf16"
-        assumed["precision"] = "bf16"
+        eight = profile.name.startswith("bridge") and "fp8" in platform.peak_flops
+        precision = "fp8" if eight else "bf16"
+        assumed["precision"] = precision
     precision = normalise_precision(precision)
     if precision != "bf16" and platform.peak_flops.get({"mxfp8": "fp8"}.get(precision, precision)) is None:
         raise _UnanswerableError(f"{case.text('chip')} has no published {precision} rate")
@@ -217,7 +218,11 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         assumed["global_batch"] = str(batch)
         job = replace(job, global_batch=batch)
     if micro is None:
-        micro = max(batch // dp, 1) if profile.name == "xla" else 1
+        micro = (
+            max(batch // dp, 1)
+            if profile.name == "xla"
+            else _fastest_micro(job, platform, profile, tp, pp, dp, cp, ep, zero)
+        )
         assumed["micro_batch"] = str(micro)
     micro = max(min(micro, max(batch // dp, 1)), 1)
     if vpp is None:
@@ -254,6 +259,18 @@ def default_interleave(profile: Profile, layers: int, pp: int, micro_batches: in
     per_stage = layers // pp
     options = [v for v in range(1, per_stage + 1) if per_stage % v == 0 and v <= 6]
     return max(options) if micro_batches < 16 * pp else 1
+
+
+def _fastest_micro(
+    job: TrainingJob, platform: Platform, profile: Profile, tp: int, pp: int, dp: int, cp: int, ep: int, zero: int
+) -> int:
+    sizes = [b for b in (1, 2, 4) if job.global_batch % (dp * b) == 0] or [1]
+    trial = TrainingCandidates.of(
+        tp=tp, pp=pp, dp=dp, cp=cp, ep=ep, micro_batch=sizes, zero_stage=zero, recompute=1, sp=int(tp > 1)
+    )
+    estimate = estimate_training(job, platform, trial, profile, detail=False)
+    step = np.where(estimate.fits, estimate.step_time_s, np.inf)
+    return sizes[int(np.argmin(step))] if bool(estimate.fits.any()) else 1
 
 
 def _counts_mtp(case: Case) -> bool:

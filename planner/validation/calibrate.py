@@ -1,0 +1,97 @@
+"""Refit the levels of training from carried measurements: ``python -m planner.validation.calibrate``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from planner.catalog import Catalog, load_catalog
+from planner.catalog.load import catalog_folder
+from planner.performance.calibration import (
+    Observation,
+    TrainingCalibration,
+    calibrate_training,
+    calibration_yaml,
+    effects_of,
+    level_of,
+)
+from planner.validation.cases import Case, read_cases
+from planner.validation.training import Answer, answer, is_pretraining, may_fit, with_pod_networks
+
+
+def measured_step_s(a: Answer) -> float | None:
+    """Seconds of a step a row says it took, from its step time or its rate; None where it gives neither."""
+    if a.setup is None:
+        return None
+    step = a.case.number("step_time_s")
+    if step and a.case.text("global_batch"):
+        return step
+    tokens = float(a.setup.job.sequence_length) * a.setup.job.global_batch
+    rate = a.case.number("tokens_per_s_per_chip")
+    if rate:
+        return tokens / rate / a.setup.chips
+    tflops = a.case.number("model_tflops_per_chip")
+    if tflops:
+        return a.step_s * a.tflops / tflops
+    return None
+
+
+def observations_of(answers: Sequence[Answer]) -> list[Observation]:
+    """What the answered pre-training rows say about the level, prediction brought back to level one."""
+    found: list[Observation] = []
+    for a in answers:
+        measured = measured_step_s(a)
+        if a.setup is None or measured is None or not is_pretraining(a.case):
+            continue
+        s = a.setup
+        names = effects_of(s.platform.family, s.platform.chip_id, s.profile.name, s.job.precision, s.job.model.is_moe)
+        ratio = measured / a.step_s * level_of(s.platform.efficiency, names)
+        if not math.isfinite(ratio) or ratio <= 0:
+            continue
+        group = " | ".join((a.case.source, a.case.text("model"), a.case.text("chip"), a.case.text("precision")))
+        found.append(
+            Observation(
+                group=group,
+                source=a.case.source,
+                family=s.platform.family,
+                chip=s.platform.chip_id,
+                profile=s.profile.name,
+                precision=s.job.precision,
+                experts=s.job.model.is_moe,
+                ratio=ratio,
+                fit=may_fit(a.case),
+            )
+        )
+    return found
+
+
+def answers_of(cases: Sequence[Case], catalog: Catalog) -> list[Answer]:
+    """Every row priced."""
+    ready = with_pod_networks(catalog)
+    return [answer(case, ready) for case in cases]
+
+
+def calibrate(cases: Sequence[Case], catalog: Catalog) -> TrainingCalibration:
+    """The calibration of all rows that may be fitted, with its error when whole sources are left out."""
+    return calibrate_training(observations_of(answers_of(cases, catalog)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the calibration into the catalog folder (or the file named)."""
+    parser = argparse.ArgumentParser(description="Refit the levels of training time from measurements.")
+    folder = catalog_folder()
+    parser.add_argument("--cases", type=Path, default=folder / "measurements" / "training.csv")
+    parser.add_argument("--out", type=Path, default=folder / "calibration" / "training.yaml")
+    chosen = parser.parse_args(arguments)
+    result = calibrate(read_cases(chosen.cases), load_catalog())
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(calibration_yaml(result), encoding="utf-8")
+    return 0
+
+
+__all__ = ["answers_of", "calibrate", "main", "measured_step_s", "observations_of"]
+
+if __name__ == "__main__":
+    raise SystemExit(main())
