@@ -61,10 +61,11 @@ WORKSPACES: Mapping[str, Workspace] = {
     ),
     "vllm-0.10": Workspace(
         "0.10",
-        {"dense": 5.2, "moe": 7.4},
-        0.27,
-        0.55,
-        "llm-d-planner's table of measured cache room on H100 (release not stated): activations 4.8-5.6 dense, 7.4 MoE",
+        {"llama": 4.84, "qwen": 5.6, "dense": 5.2, "moe": 7.4},
+        0.0,
+        0.0,
+        "llm-d-planner's table of measured cache room on H100 (release not stated): activations 4.8-5.6 dense, 7.4 MoE,"
+        " with what lies outside the allocator in them",
     ),
     "trtllm-1.0": Workspace(
         "1.0",

@@ -53,7 +53,12 @@ BY_FAMILY = ("gemm_efficiency", "expert_efficiency", "weight_bandwidth", "kv_ban
 BY_ENGINE = (
     "layer_s", "moe_layer_s", "prefill_layer_s", "step_s", "sequence_s", "request_s", "synchrony", "max_batch",
 )  # fmt: skip
-WEIGHTS: Mapping[str, float] = {"tpot_ms": 1.0, "output_tok_s_per_chip": 1.0, "total_tok_s_per_chip": 0.3, "ttft_ms": 0.35}
+WEIGHTS: Mapping[str, float] = {
+    "tpot_ms": 1.0,
+    "output_tok_s_per_chip": 1.0,
+    "total_tok_s_per_chip": 0.3,
+    "ttft_ms": 0.35,
+}
 # Vendor claims without a configuration, and rows whose precision and parallelism are not stated, are never fitted.
 NEVER_FITTED = ("MTT", "LPU", "MOREH", "XEON", "SPARK", "NEUR", "IXCOST")
 LARGEST_ERROR = 1.2  # |log error| beyond which a row says "another mechanism" and weighs no more
