@@ -131,7 +131,7 @@ class ModelFields(LayerFields):
     weights: Literal["bf16", "fp16", "fp32", "fp8", "int8", "int4", "mxfp4", "nvfp4"] = "bf16"
     aliases: tuple[str, ...] = ()
     source: Annotated[str, Field(min_length=1)]
-    as_of: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}){0,2}$")]
+    as_of: Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}){0,2})?$")]
     note: str = ""
 
     @model_validator(mode="after")
@@ -256,11 +256,8 @@ def _problems(tree: YamlTree, model_id: str, error: ValidationError) -> Iterable
 
 
 def parse_models(trees: Iterable[YamlTree], known: Mapping[str, ModelArch] | None = None) -> dict[str, ModelArch]:
-    """Models of parsed files by id; a later file replaces an id of an earlier one only across folders.
-
-    ``known`` are models of the folders read before, which ``like`` cannot name but ids may replace. Raises
-    ``InputError`` with every problem of every file.
-    """
+    """Models of parsed files by id, over those of ``known`` (folders read before). ``like`` names a model of these
+    files. Raises ``InputError`` with every problem of every file, an id used twice among them."""
     problems: list[Problem] = []
     raw: dict[str, tuple[YamlTree, dict[str, Any]]] = {}
     for tree in trees:
@@ -375,3 +372,17 @@ def find_model(models: Mapping[str, ModelArch], name: str) -> ModelArch:
     near = nearest_name(normal_name(name), list(index))
     problem = error.problems[0]
     raise InputError(Problem(problem.message, nearest=index.get(near, near), allowed=problem.allowed))
+
+
+def find_variant(
+    models: Mapping[str, ModelArch], name: str, *, layers: int = 0, hidden: int = 0, heads: int = 0
+) -> ModelArch:
+    """``find_model``, but where several shapes go by one name (``BLOOM-search-181B``), the one with these layers, this
+    hidden size and these query heads (0 = any). Raises ``InputError`` when the name is unknown."""
+    usual = find_model(models, name)
+    stem = normal_name(name)
+    for model in (usual, *(m for m in models.values() if m.id.startswith(f"{stem}-"))):
+        attends = {g.mixer.heads for g in model.groups if g.mixer.heads}
+        if layers in (0, model.layers) and hidden in (0, model.hidden) and (not heads or heads in attends):
+            return model
+    return usual
