@@ -217,7 +217,7 @@ def worth(value: float | None, unit: str) -> str:
     """What one more unit of a limit is worth: '$1.2 million per MW', '-0.4 days per rack'."""
     if value is None:
         return DASH
-    for joint in ("/", " per "):
+    for joint in (" per ", "/"):
         head, found, tail = unit.partition(joint)
         if found and head:
             return f"{quantity(value, head)} per {tail.strip('()')}"

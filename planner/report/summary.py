@@ -87,7 +87,7 @@ def speed(d: Deployment) -> tuple[str, ...]:
         facts.append(fmt.rate(p.samples_per_s, "samples/s"))
     if p.tokens_per_s is not None:
         facts.append(fmt.rate(p.tokens_per_s, "tokens/s"))
-    if p.step_time_s is not None:
+    if p.step_time_s is not None and d.role == "train":
         facts.append(f"step {fmt.seconds(p.step_time_s)}")
     if p.mfu is not None:
         facts.append(f"MFU {fmt.percent(p.mfu)}")
@@ -158,13 +158,13 @@ def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
     t = plan.totals
     if t is not None:
         facts += [
-            ("Chips", fmt.count(t.chips), f"{fmt.count(t.systems)} systems, {fmt.count(t.racks)} racks"),
+            ("Chips", fmt.count(t.chips), f"in {fmt.plural(t.racks, 'rack')}"),
             ("Power at the meter", fmt.power(t.facility_mw), f"IT {fmt.power(t.it_mw)}, peak"),
             ("Capital", fmt.usd(t.capex_usd, short=True), "bought and built"),
             (
                 f"Total over {fmt.number(plan.horizon_years)} years",
                 fmt.usd(t.tco_usd, short=True),
-                f"{fmt.usd(t.opex_usd_per_year, short=True)} a year to run",
+                f"{fmt.usd(t.opex_usd_per_year, short=True)} a year",
             ),
         ]
     longest = max((d.predicted.finish_days or d.predicted.days or 0.0 for d in plan.deployments), default=0.0)

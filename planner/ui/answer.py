@@ -136,6 +136,7 @@ def _deployments(plan: Plan) -> None:
     st.dataframe(
         rows,
         hide_index=True,
+        placeholder="–",
         width="stretch",
         key="table.deployments",
         column_config={

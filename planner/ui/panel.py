@@ -147,23 +147,23 @@ def _visible_part(v: Visit, found: Iterable[Input]) -> dict[str, Any]:
             flush()
             group = item.group
             if group != "Plan":
-                st.markdown(f"**{md(group)}**{_about(v, group)}")
+                st.markdown(_about(v, group))
         pending.append(item)
     flush()
     return values
 
 
 def _about(v: Visit, group: str) -> str:
-    """What stands behind a group's name: a site's region, a workload's kind and model."""
+    """The head of a group: a site with its region, a workload with its kind and model."""
     if v.draft is None:
         return ""
     for site in v.draft.scenario.sites:
         if group == f"Site {site.name}":
-            return f" · {md(site.region)}"
+            return f"**{md(site.name)}** :gray[site, {md(site.region)}]"
     for workload in v.draft.scenario.workloads:
         if group == f"Workload {workload.name}":
-            return f" · {workload.kind}, {md(workload.model)}"
-    return ""
+            return f"**{md(workload.name)}** :gray[{workload.kind}, {md(workload.model)}]"
+    return f"**{md(group)}**"
 
 
 def _rest(v: Visit, found: Iterable[Input]) -> dict[str, Any]:

@@ -264,7 +264,8 @@ class Job:
         except Cancelled:
             self.cancelled = True
         except PlannerError as error:
-            self.problems = error.problems
+            self.cancelled = self._stop.is_set()  # the planner's own word for it is an error too
+            self.problems = () if self.cancelled else error.problems
         except Exception:
             _LOG.exception("planning failed")
             self.fault = "The planner failed on this scenario. This is our fault; the server's log says more."

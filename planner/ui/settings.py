@@ -88,6 +88,7 @@ SERVER_OPTIONS: Mapping[str, str | int | bool | list[str] | list[int]] = {
     "runner.magicEnabled": False,
     "client.toolbarMode": "minimal",
     "theme.font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+    "theme.paddingTop": "1.6rem",
     "theme.baseRadius": "0.45rem",
     "theme.showWidgetBorder": True,
     "theme.metricValueFontSize": "1.45rem",

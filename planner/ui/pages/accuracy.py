@@ -89,7 +89,7 @@ def _worst(results: Sequence[CaseResult]) -> None:
     numbers: Mapping[str, Any] = {
         name: st.column_config.NumberColumn(format="%.4g") for name in ("Measured", "Predicted", "Error (%)")
     }
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=numbers, key="accuracy.worst")
+    st.dataframe(rows, hide_index=True, placeholder="–", width="stretch", column_config=numbers, key="accuracy.worst")
 
 
 def _by(results: Sequence[CaseResult], tag: str, title: str) -> None:
@@ -105,7 +105,15 @@ def _by(results: Sequence[CaseResult], tag: str, title: str) -> None:
         for g in by_tag(results, tag)[: settings().table_rows]
     ]
     numbers = {n: st.column_config.NumberColumn(format="%.3g") for n in ("Mean error (%)", "Bias (%)", "Baseline (%)")}
-    st.dataframe(rows, hide_index=True, width="stretch", height=300, column_config=numbers, key=f"accuracy.by.{tag}")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        placeholder="–",
+        width="stretch",
+        height=300,
+        column_config=numbers,
+        key=f"accuracy.by.{tag}",
+    )
 
 
 def _unanswered(results: Sequence[CaseResult]) -> None:

@@ -57,6 +57,7 @@ def _browse(facts: Catalog, kind: str) -> None:
     event = st.dataframe(
         rows,
         hide_index=True,
+        placeholder="–",
         width="stretch",
         height=360,
         on_select="rerun",
@@ -88,6 +89,7 @@ def _one(record: Record) -> None:
             for name, f in sorted(record.figures.items())
         ],
         hide_index=True,
+        placeholder="–",
         width="stretch",
         key="catalog.figures",
     )
@@ -117,6 +119,7 @@ def _models(facts: Catalog) -> None:
     st.dataframe(
         rows,
         hide_index=True,
+        placeholder="–",
         width="stretch",
         height=420,
         key="catalog.table.models",

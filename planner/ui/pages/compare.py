@@ -49,6 +49,7 @@ def _table(chosen: Sequence[Kept]) -> None:
             for r in shown
         ],
         hide_index=True,
+        placeholder="–",
         width="stretch",
         height=min(680, 38 + 35 * len(shown)),
         column_config={

@@ -42,10 +42,11 @@ def _working() -> None:
     if job is None or job.done:
         st.rerun(scope="app")
     else:
-        with st.status(f"{md(job.stage)} · {fmt.seconds(round(job.seconds, 1))}", expanded=True, state="running"):
-            st.progress(job.fraction)
-            if st.button("Cancel", key="plan.cancel", icon=":material/cancel:"):
-                job.cancel()
+        told = f"{md(job.stage)} · {fmt.seconds(round(job.seconds, 1))}"
+        status = st.status(told, expanded=True, state="running")  # no `with`: leaving it would say that it is done
+        status.progress(job.fraction)
+        if status.button("Cancel", key="plan.cancel", icon=":material/cancel:"):
+            job.cancel()
 
 
 def show() -> None:
