@@ -47,33 +47,69 @@ class KernelLaw:
 
 FAMILY_LAWS: Mapping[str, KernelLaw] = {
     "nvidia_volta": KernelLaw(
-        gemm=0.72, wave_outputs=80 * 128 * 128, attention=0.30, attention_backward=0.25, memory=0.80, launch_s=6e-6
+        gemm=0.72,
+        wave_outputs=80 * 128 * 128,
+        attention=0.30,
+        attention_backward=0.25,
+        memory=0.80,
+        launch_s=6e-6,
+        wave_share=0.22,
     ),
     "nvidia_ampere": KernelLaw(
-        gemm=0.80, wave_outputs=108 * 256 * 128, attention=0.58, attention_backward=0.52, memory=0.85, launch_s=5e-6
+        gemm=0.80,
+        wave_outputs=108 * 256 * 128,
+        attention=0.66,
+        attention_backward=0.52,
+        memory=0.9,
+        launch_s=5e-6,
+        wave_share=0.22,
     ),
     "nvidia_hopper": KernelLaw(
-        gemm=0.73, gemm_8bit=0.60, wave_outputs=132 * 256 * 128, attention=0.62, attention_backward=0.50, memory=0.82
+        gemm=0.73,
+        gemm_8bit=0.60,
+        wave_outputs=132 * 256 * 128,
+        attention=0.62,
+        attention_backward=0.4,
+        memory=0.7,
+        attention_half=700.0,
+        permute=0.27,
+        wave_share=0.35,
     ),
     "nvidia_blackwell": KernelLaw(
         gemm=0.70,
         gemm_8bit=0.56,
         gemm_4bit=0.45,
         wave_outputs=148 * 256 * 128,
-        attention=0.55,
-        attention_backward=0.44,
-        attention_half=1800.0,
-        memory=0.72,
+        attention=0.66,
+        attention_backward=0.6,
+        attention_half=1300.0,
+        memory=0.55,
+        grouped=1.0,
     ),
     "amd_cdna3": KernelLaw(
         gemm=0.50, gemm_8bit=0.42, wave_outputs=304 * 256 * 128, attention=0.32, attention_backward=0.26, memory=0.70
     ),
     "google_tpu": KernelLaw(
-        gemm=0.80, gemm_8bit=0.65, wave_outputs=4 * 512 * 512, attention=0.45, attention_backward=0.38, memory=0.80
+        gemm=0.80,
+        gemm_8bit=0.65,
+        wave_outputs=4 * 512 * 512,
+        attention=0.36,
+        attention_backward=0.25,
+        memory=0.80,
+        attention_half=1200.0,
+        permute=0.45,
     ),
     "aws_trainium": KernelLaw(gemm=0.62, attention=0.35, attention_backward=0.30, memory=0.70, launch_s=8e-6),
     "huawei_ascend": KernelLaw(
-        gemm=0.68, wave_outputs=24 * 256 * 256, attention=0.42, attention_backward=0.36, memory=0.75, launch_s=8e-6
+        gemm=0.68,
+        wave_outputs=24 * 256 * 256,
+        attention=0.48,
+        attention_backward=0.48,
+        memory=0.55,
+        launch_s=8e-6,
+        attention_half=1200.0,
+        grouped=0.75,
+        permute=0.25,
     ),
     "intel_gaudi": KernelLaw(gemm=0.70, gemm_8bit=0.55, attention=0.40, attention_backward=0.34, launch_s=8e-6),
     "mtt": KernelLaw(gemm=0.65, gemm_8bit=0.55, attention=0.45, attention_backward=0.38),

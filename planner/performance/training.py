@@ -352,9 +352,9 @@ def estimate_training(
     whole = layers * per_layer + embedding + head
     middle = fullest * per_layer * slow
     last = last_layers * per_layer * slow + head
-    # a stage less full at the end where the head weighs more than a layer (uneven splits that frameworks allow)
-    if prof.account_embedding:
-        last = np.minimum(last, np.maximum(last - per_layer * slow, (fullest + 1.0) * per_layer * slow))
+    if prof.balanced_stages:  # layers placed so that embedding, head and extra predictions weigh in: half a layer off
+        even = np.maximum(whole / pp + 0.5 * per_layer * slow / chunks, head)
+        middle, last = np.minimum(middle, even), np.minimum(last, even)
     slowest = np.where(pp > 1, np.minimum(np.maximum(middle, last), whole), whole)
     waiting = bubble_seconds(whole, slowest, chunks, micro_batches, pp, prof.schedule)
 

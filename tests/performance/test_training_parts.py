@@ -1,0 +1,163 @@
+"""The pieces of the training model against closed forms and published tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from training_fixtures import platform
+
+from planner.errors import InputError
+from planner.performance import collectives
+from planner.performance.gemm import alignment, gemm_seconds
+from planner.performance.keys import factorise
+from planner.performance.laws import FAMILY_LAWS, KernelLaw, family_of, law_of
+from planner.performance.overlap import exposed
+from planner.performance.pipeline import bubble_seconds, in_flight, stage_layers
+from planner.performance.precision import normalise_precision
+from planner.performance.profile import get_profile, profile_for_framework
+
+
+def _a(*values: float) -> np.ndarray:
+    return np.array(values, dtype=np.float64)
+
+
+def test_equal_stages_give_the_textbook_pipeline():
+    """m*t + (p-1)*t/v (arXiv:2104.04473)."""
+    t, p, m = 3.0, 8.0, 32.0
+    for v in (1.0, 4.0):
+        waiting = bubble_seconds(_a(p * t), _a(t), _a(v), _a(m), _a(p), "1f1b")
+        assert waiting[0] == pytest.approx((p - 1) * t / v)
+    ragged = bubble_seconds(_a(p * t), _a(t), _a(4.0), _a(30.0), _a(p), "1f1b")
+    assert ragged[0] > (p - 1) * t / 4
+
+
+@given(st.lists(st.floats(0.2, 3.0), min_size=2, max_size=6), st.integers(1, 12))
+@settings(max_examples=40, deadline=None)
+def test_closed_form_matches_an_event_by_event_pipeline(stages, extra):
+    """Forward-only pipeline of unequal stages, replayed step by step, never beats and never exceeds the form."""
+    m = len(stages) + extra
+    done = np.zeros((len(stages), m))
+    for j in range(m):
+        for i, t in enumerate(stages):
+            before = max(done[i - 1, j] if i else 0.0, done[i, j - 1] if j else 0.0)
+            done[i, j] = before + t
+    slowest = max(stages)
+    form = m * slowest + bubble_seconds(_a(sum(stages)), _a(slowest), _a(1), _a(m), _a(len(stages)), "1f1b")[0]
+    assert done[-1, -1] == pytest.approx(form, rel=1e-9)
+
+
+def test_micro_batches_in_flight():
+    one = np.ones(1)
+    assert in_flight(_a(32), _a(8), one, _a(0), "1f1b")[0] == 8
+    assert in_flight(_a(32), _a(8), one, _a(7), "1f1b")[0] == 1
+    assert in_flight(_a(4), _a(8), one, _a(0), "1f1b")[0] == 4
+    # Korthikanti 2022: first stage of an interleaved schedule holds p*(1 + (p-1)/(p*v))
+    assert in_flight(_a(64), _a(8), _a(3), _a(0), "1f1b")[0] == pytest.approx(8 * (1 + 7 / (8 * 3)), rel=0.01)
+
+
+def test_layers_of_stages_add_up():
+    fullest, last = stage_layers(126, _a(1, 16, 18, 7))
+    assert fullest.tolist() == [126, 8, 7, 18]
+    assert last.tolist() == [126, 7, 7, 18]
+
+
+@given(st.floats(0, 10), st.floats(0, 10), st.floats(0, 1), st.floats(0, 0.2), st.floats(0, 0.1))
+@settings(max_examples=60, deadline=None)
+def test_overlap_is_between_hidden_and_serial(comm, window, omega, sigma, mu):
+    added = exposed(_a(comm), _a(window), omega, sigma, mu)[0]
+    assert added >= -1e-9
+    assert added <= comm * (1 + mu) + 1e-9
+    assert added >= (1 - omega) * comm - 1e-9
+    assert exposed(_a(comm), _a(window), 0.0, sigma, mu)[0] == pytest.approx(comm)
+
+
+def test_zero_conflict_overlap_hides_all_it_may():
+    assert exposed(_a(1.0), _a(5.0), 0.8, 0.0, 0.0)[0] == pytest.approx(0.2)
+    # 20 of 132 cores: what is hidden slows computation by 15%
+    assert exposed(_a(1.0), _a(5.0), 1.0, 20 / 132, 0.0)[0] == pytest.approx(20 / 132)
+
+
+def test_collectives_follow_the_ring():
+    p = platform()
+    size, stride, s = _a(8.0), _a(1.0), _a(8e9)
+    rate = p.tiers[0].bandwidth * p.tiers[0].efficiency
+    assert collectives.all_gather(p.tiers, size, stride, s)[0] == pytest.approx(7 / 8 * 8e9 / rate, rel=0.01)
+    assert collectives.all_reduce(p.tiers, size, stride, s)[0] == pytest.approx(2 * 7 / 8 * 8e9 / rate, rel=0.01)
+    assert collectives.all_gather(p.tiers, _a(1.0), stride, s)[0] == 0
+    # 16 servers, all eight ports of each: bound by the smaller of eight ports and one link
+    both = collectives.all_gather(p.tiers, _a(128.0), stride, s)[0]
+    ports = 8 * p.tiers[1].bandwidth * p.tiers[1].efficiency
+    assert both == pytest.approx(127 / 128 * 8e9 / min(ports, rate), rel=0.02)
+    # one rank a server (stride 8): one port
+    lone = collectives.all_gather(p.tiers, _a(16.0), _a(8.0), s)[0]
+    assert lone == pytest.approx(15 / 16 * 8e9 / (ports / 8), rel=0.02)
+
+
+def test_deepep_volume_and_time():
+    """128 tokens to 8 experts over 256 ranks, one direction, BF16: 14.7 MB; 360 us measured on 400 Gb/s (DeepEP)."""
+    p = platform()
+    routed = 128 * 8 * 7168 * 2.0
+    seconds = collectives.all_to_all(p.tiers, _a(256.0), _a(1.0), _a(routed), _a(1.0))[0]
+    assert seconds == pytest.approx(360e-6, rel=0.35)
+
+
+def test_a_token_crosses_once_to_a_domain():
+    share = collectives.distinct_domains_share(_a(1.0, 4.0, 32.0), 8.0, 0.0)
+    assert share[0] == 1.0
+    assert share[1] == pytest.approx(4 * (1 - 0.75**8) / 8)
+    assert collectives.distinct_domains_share(_a(32.0), 8.0, 4.0)[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("gflop", "published"), [(20, 0.62), (60, 0.68), (200, 0.71), (600, 0.74)])
+def test_gemm_efficiency_by_size_on_a100(gflop, published):
+    """Published forward efficiencies of an A100 by size of the product; the law is scaled to their asymptote, 0.75."""
+    law = law_of("nvidia_ampere", {"gemm": 0.76})
+    k = 4096.0
+    m = n = np.sqrt(gflop * 1e9 / (2 * k)) // 128 * 128
+    seconds = gemm_seconds(_a(m), n, k, 312e12 * law.gemm, 1.935e12, law)[0]
+    assert 2 * m * n * k / 312e12 / seconds == pytest.approx(published, rel=0.15)
+
+
+def test_misaligned_widths_are_slow():
+    assert alignment(4096.0) == 1.0
+    assert alignment(150.0) < alignment(152.0) < alignment(160.0) < alignment(192.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5), st.integers(1, 70)), min_size=1, max_size=40))
+@settings(max_examples=40, deadline=None)
+def test_factorise_restores_its_rows(rows):
+    columns = [np.array(c, dtype=np.int64) for c in zip(*rows, strict=True)]
+    unique, inverse = factorise(*columns)
+    for column, values in zip(columns, unique, strict=True):
+        assert np.array_equal(values[inverse], column)
+    assert unique[0].size == len(set(rows))
+
+
+def test_names_of_precisions():
+    assert {normalise_precision(n) for n in ("BF16", "fp16", "bfloat16")} == {"bf16"}
+    assert normalise_precision("NVFP4") == "fp4"
+    assert normalise_precision("FP8-CS") == "fp8"
+    with pytest.raises(InputError, match="did you mean"):
+        normalise_precision("bf15")
+
+
+def test_profiles_by_framework_name():
+    assert profile_for_framework("Megatron-LM", 2021).name == "megatron_classic"
+    assert profile_for_framework("Megatron-Bridge (NeMo 26.04)", 2026).name == "bridge_2026"
+    assert profile_for_framework("NeMo 24.07 / Megatron-Core", 2024).name == "tuned"
+    assert profile_for_framework("torchtitan (PyTorch)", 2025).name == "fsdp"
+    assert profile_for_framework("MaxText (JAX)", 2024).name == "xla"
+    assert profile_for_framework("something else").name == "default"
+    assert get_profile(None).name == "default"
+
+
+def test_families():
+    assert family_of("h100_sxm") == "nvidia_hopper"
+    assert family_of("mtt_s5000_air") == "mtt"
+    assert family_of("anything", "biren") == "biren"
+    assert law_of("a family nobody knows", {}) == KernelLaw()
+    for law in FAMILY_LAWS.values():
+        assert 0.3 < law.gemm <= 1
+        assert 0 < law.memory <= 1
