@@ -185,7 +185,7 @@ def _ttft(
     """
     reuse = 1.0 - profile.reuse_ttft_efficiency * job.cached_prefix
     throughput = 1.0 - profile.reuse_efficiency * job.cached_prefix
-    own = np.where(role == PREFILL, prefill_s, mixed_s * (alone + pp - 1.0) / pp) * (reuse / throughput)
+    own = mixed_s * (alone + pp - 1.0) / pp * (reuse / throughput)
     own = own + 0.5 * np.where(role == PREFILL, 0.0, pure_s) / pp
     behind = np.minimum(share / (2.0 * np.maximum(1.0 - share, 1e-3)), np.maximum(b - 1.0, 0.0) / 2.0)
     prefill = share * all_steps * mixed_s
@@ -193,7 +193,8 @@ def _ttft(
     wish = own + profile.queue_weight * behind * mixed_s * alone + together
     longest = np.maximum(cohort - decodes * pure_s, own)
     shortest = np.maximum(cohort - decodes * np.maximum(mixed_s if profile.mixed else mean_step, pure_s), own)
-    latency = np.where(role == PREFILL, np.maximum(cohort, own), np.clip(wish, shortest, longest))
+    whole = np.maximum(cohort, prefill_s) * (reuse / throughput)
+    latency = np.where(role == PREFILL, whole, np.clip(wish, shortest, longest))
     return np.where(role == DECODE, 0.0, latency)
 
 

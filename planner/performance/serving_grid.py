@@ -14,8 +14,10 @@ from planner.performance.platform import Platform
 from planner.performance.serving_job import AGGREGATED, DECODE, PREFILL, ServingCandidates, ServingJob
 
 
-def _powers(top: int) -> tuple[int, ...]:
-    return tuple(2**k for k in range(top.bit_length()) if 2**k <= top)
+def _steps(top: int) -> tuple[int, ...]:
+    """1, 2, 3, 4, 6, 8, 12, ...: powers of two and the ones between, up to ``top``."""
+    values = {2**k for k in range(top.bit_length())} | {3 * 2**k for k in range(top.bit_length())}
+    return tuple(sorted(v for v in values if v <= top))
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class ServingGrid:
     pipeline: tuple[int, ...] = (1, 2, 4)
     copies: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 72, 96, 128, 144, 160, 256, 320)
     expert_widths: tuple[int, ...] = (1, 0)
-    batch: tuple[int, ...] = field(default_factory=lambda: _powers(1024))
+    batch: tuple[int, ...] = field(default_factory=lambda: _steps(1024))
     chunk: tuple[int, ...] = (1024, 2048, 4096, 8192, 16384)
     roles: tuple[int, ...] = (AGGREGATED, PREFILL, DECODE)
     tensor_in_domain: bool = True

@@ -9,6 +9,7 @@ the spread of errors over left-out sources is the published interval.
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from planner.catalog import Catalog
+from planner.errors import InputError
+from planner.performance.laws import family_of
 from planner.performance.serving_profile import ServingCalibration, engine_key
 from planner.validation.cases import Case, CaseResult
 from planner.validation.serving import validate_serving
+from planner.validation.serving_cases import engine_of
 
 # (low, high) of every constant that is fitted.
 BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -46,10 +50,12 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "kv_hold": (0.5, 1.0),
 }
 EVERYTHING = (
-    "gemm_half_tokens", "expert_half_tokens", "attention_efficiency", "decode_attention_efficiency",
-    "elementwise_passes", "expert_skew", "all_reduce_step_s", "queue_weight",
+    "gemm_half_tokens", "expert_half_tokens", "decode_attention_efficiency", "elementwise_passes", "expert_skew",
+    "all_reduce_step_s", "queue_weight",
 )  # fmt: skip
-BY_FAMILY = ("gemm_efficiency", "expert_efficiency", "weight_bandwidth", "kv_bandwidth", "all_reduce_s")
+BY_FAMILY = (
+    "gemm_efficiency", "expert_efficiency", "attention_efficiency", "weight_bandwidth", "kv_bandwidth", "all_reduce_s",
+)  # fmt: skip
 BY_ENGINE = (
     "layer_s", "moe_layer_s", "prefill_layer_s", "step_s", "sequence_s", "request_s", "synchrony", "max_batch",
 )  # fmt: skip
@@ -129,7 +135,10 @@ def start(families: Sequence[str], engines: Sequence[str], seed: ServingCalibrat
         base, _, year = engine.partition("_")
         profile = seed.profile("", base, year=int(year or 0))
         for constant in BY_ENGINE:
-            fit.values[("engines", engine, constant)] = float(getattr(profile, constant))
+            value = float(getattr(profile, constant))
+            if engine in ("other", "vllm_2024") and engine not in seed.engines:
+                value = EAGER.get(constant, value)
+            fit.values[("engines", engine, constant)] = value
     return fit
 
 
@@ -146,34 +155,72 @@ def thin(cases: Sequence[Case], per_source: int, seed: int = 0) -> list[Case]:
     return kept
 
 
+# Where the search starts for engines that predate captured graphs: kernels launched one by one.
+EAGER: Mapping[str, float] = {"layer_s": 120e-6, "step_s": 3e-3, "sequence_s": 20e-6}
+SHRINK = 0.004  # pull towards the start, per squared log ratio, averaged over constants
+
+
+def _touched(cases: Sequence[Case], catalog: Catalog, key: tuple[str, str, str]) -> list[Case]:
+    """The rows whose prediction a constant can change."""
+    part, name, _ = key
+    if part == "everything":
+        return list(cases)
+    if part == "engines":
+        return [c for c in cases if used_engines([c]) == (name,)]
+    found: dict[str, str] = {}
+    for chip in {c.text("chip") for c in cases}:
+        try:
+            record = catalog.chip(chip)
+        except InputError:
+            continue
+        found[chip] = family_of(record.id, record.text("family"))
+    return [c for c in cases if found.get(c.text("chip")) == name]
+
+
 def search(
-    cases: Sequence[Case], catalog: Catalog, fit: Fit, *, rounds: int = 3, step: float = 1.35, least: float = 0.0003
+    cases: Sequence[Case], catalog: Catalog, fit: Fit, *, rounds: int = 3, step: float = 1.5, seconds: float = 600.0
 ) -> tuple[Fit, float]:
-    """Coordinate search; returns the fit and its objective on ``cases``. The step halves (in log) each round."""
+    """Coordinate search; returns the fit and its objective on ``cases``. The step shrinks each round.
 
-    def loss(values: dict[tuple[str, str, str], float]) -> float:
-        return objective(validate_serving(cases, catalog, Fit(values).calibration()))
-
+    Stops after ``seconds``. A constant of an engine or a family re-evaluates only the rows it touches.
+    """
+    begun = time.monotonic()
     values = dict(fit.values)
-    best = loss(values)
+    groups = {key: _touched(cases, catalog, key) for key in {(k[0], k[1], "") for k in values}}
+    origin = dict(values)
+
+    def predicted(rows: Sequence[Case], at: dict[tuple[str, str, str], float]) -> dict[str, list[CaseResult]]:
+        table: dict[str, list[CaseResult]] = {row.case_id: [] for row in rows}
+        for result in validate_serving(rows, catalog, Fit(at).calibration()):
+            table[result.case_id].append(result)
+        return table
+
+    def loss(table: Mapping[str, list[CaseResult]], at: dict[tuple[str, str, str], float]) -> float:
+        pull = float(np.mean([math.log(at[k] / origin[k]) ** 2 for k in at]))
+        return objective((r for rows in table.values() for r in rows), SHRINK * pull)
+
+    table = predicted(cases, values)
+    best = loss(table, values)
     for _ in range(rounds):
         for key in list(values):
+            if time.monotonic() - begun > seconds:
+                return Fit(values), best
             low, high = BOUNDS[key[2]]
             for factor in (step, 1.0 / step):
                 moved = float(np.clip(values[key] * factor, low, high))
                 if moved == values[key]:
                     continue
-                found = loss({**values, key: moved})
-                if found < best - least * 0.1:
-                    values[key], best = moved, found
+                trial = {**values, key: moved}
+                changed = {**table, **predicted(groups[(key[0], key[1], "")], trial)}
+                found = loss(changed, trial)
+                if found < best - 1e-6:
+                    values, best, table = trial, found, changed
                     break
-        step = math.sqrt(step)
+        step = max(step**0.7, 1.05)
     return Fit(values), best
 
 
 def used_engines(cases: Sequence[Case]) -> tuple[str, ...]:
     """Engine entries that the rows need."""
-    from planner.validation.serving_cases import engine_of
-
     found = {engine_key(engine_of(c.text("framework")), c.whole("year") or 0) for c in cases}
     return tuple(sorted(found))

@@ -1,0 +1,129 @@
+"""Recommenders: closed forms, placement, and relations that must hold."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.catalog import Catalog, load_catalog
+from planner.catalog.architecture import EmbeddingTables
+from planner.errors import InputError
+from planner.network.tiers import Tier
+from planner.performance.compile import build_platform
+from planner.performance.platform import Platform
+from planner.performance.recommendation import (
+    ROW_WISE,
+    TABLE_WISE,
+    RecommendationCandidates,
+    RecommendationJob,
+    RecommendationProfile,
+    dense_flops_per_sample,
+    estimate_recommendation,
+    hit_share,
+    recommendation_grid,
+)
+
+
+@functools.cache
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+@functools.cache
+def h100() -> Platform:
+    return build_platform(catalog(), "dgx_h100", "h100_sxm", "")
+
+
+def shape(chips: int, sharding: int, batch: int, hbm: int = 100) -> RecommendationCandidates:
+    return RecommendationCandidates(*(np.array([v]) for v in (chips, sharding, batch, hbm)))
+
+
+def test_parts_sum_and_grid_is_whole() -> None:
+    job = RecommendationJob(catalog().model("dlrm-dcnv2"), training=True)
+    grid = recommendation_grid(job, 64)
+    e = estimate_recommendation(job, h100(), grid)
+    assert len(grid) == len(
+        {tuple(r) for r in np.stack([grid.chips, grid.sharding, grid.local_batch, grid.hbm_percent]).T}
+    )
+    assert np.allclose(sum(e.breakdown.values()), e.step_time_s)
+    assert np.allclose(sum(e.memory.values()), e.memory_bytes)
+    assert np.any(e.fits)
+    assert not np.any(e.fits & (grid.sharding == TABLE_WISE) & (grid.chips > 26))
+
+
+def test_exchange_is_the_published_byte_count() -> None:
+    """Table-wise: 2 B (G-1)/G sum(dim b) forward and backward; a start-up of zero leaves the bytes alone."""
+    tier = Tier("up", 8, 100e9, 0.0, 1.0)
+    p = replace(h100(), tiers=(tier,))
+    job = RecommendationJob(catalog().model("dlrm-dcnv2"), training=True)
+    exact = RecommendationProfile(exchange_s=0.0, overlap=0.0)
+    e = estimate_recommendation(job, p, shape(8, TABLE_WISE, 4096), exact)
+    bytes_a_chip = 2 * 4096 * 7 / 8 * 26 * 128 * 2.0
+    assert e.breakdown["vector_exchange"][0] == pytest.approx(bytes_a_chip / 100e9, rel=1e-9)
+
+
+def test_row_wise_multiplies_by_pooling_up_to_the_group() -> None:
+    base = catalog().model("dlrm-dcnv2")
+    ten = replace(base, tables=(EmbeddingTables(26, 1000, 128, 10.0),))
+    exact = RecommendationProfile(exchange_s=0.0, overlap=0.0)
+    p = replace(h100(), tiers=(Tier("up", 64, 100e9, 0.0, 1.0),))
+    job = RecommendationJob(ten)
+    for chips, factor in ((4, 4.0), (16, 10.0)):
+        table = estimate_recommendation(job, p, shape(chips, TABLE_WISE, 1024), exact)
+        row = estimate_recommendation(job, p, shape(chips, ROW_WISE, 1024), exact)
+        assert row.breakdown["vector_exchange"][0] / table.breakdown["vector_exchange"][0] == pytest.approx(factor)
+
+
+def test_dense_flops_count_every_layer() -> None:
+    """DLRM-DCNv2: bottom 13-512-256-128, three cross layers of rank 512 on 27 * 128, top to 1."""
+    joined = 27 * 128
+    want = 13 * 512 + 512 * 256 + 256 * 128 + 3 * 2 * joined * 512
+    want += joined * 1024 + 1024 * 1024 + 1024 * 512 + 512 * 256 + 256
+    assert dense_flops_per_sample(catalog().model("dlrm-dcnv2")) == pytest.approx(2.0 * want)
+
+
+def test_hot_rows_serve_most_look_ups() -> None:
+    share = hit_share(np.array([0.0, 0.1, 0.5, 1.0]), 0.75)
+    assert share[0] == 0.0
+    assert share[-1] == 1.0
+    assert share[1] > 0.5
+    assert np.all(np.diff(share) > 0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    chips=st.sampled_from([1, 2, 8, 16]),
+    sharding=st.sampled_from([TABLE_WISE, ROW_WISE]),
+    batch=st.integers(1, 65536),
+    hbm=st.integers(5, 100),
+    training=st.booleans(),
+)
+def test_relations(chips: int, sharding: int, batch: int, hbm: int, training: bool) -> None:
+    """Faster memory, links or host never slow a step; more rows in HBM never slow it and never shrink memory."""
+    job = RecommendationJob(catalog().model("dlrm-dcnv2"), training=training)
+    base, one = h100(), shape(chips, sharding, batch, hbm)
+    e = estimate_recommendation(job, base, one)
+    for better in (
+        replace(base, memory_bandwidth=base.memory_bandwidth * 2),
+        replace(base, host_bandwidth=base.host_bandwidth * 2),
+        replace(base, tiers=tuple(replace(t, bandwidth=t.bandwidth * 2) for t in base.tiers)),
+    ):
+        assert estimate_recommendation(job, better, one).step_time_s[0] <= e.step_time_s[0] * (1 + 1e-9)
+    whole = estimate_recommendation(job, base, shape(chips, sharding, batch, 100))
+    assert whole.step_time_s[0] <= e.step_time_s[0] * (1 + 1e-9)
+    assert whole.memory_bytes[0] >= e.memory_bytes[0]
+    assert e.latency_s[0] > e.step_time_s[0]
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(InputError, match="embedding tables"):
+        RecommendationJob(catalog().model("Llama-3.1-8B"))
+    with pytest.raises(InputError, match="hbm_percent"):
+        shape(1, 0, 1, 0)
+    with pytest.raises(InputError, match="max_chips"):
+        recommendation_grid(RecommendationJob(catalog().model("dlrm-dcnv2")), 0)
