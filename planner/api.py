@@ -19,7 +19,8 @@ from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.options.describe import Describer
 from planner.options.enumerate import enumerate_options
 from planner.options.option import OptionSet
-from planner.result import Assumption, LeftOut, Objective, Plan, Proof
+from planner.result import Alternative, Assumption, Binding, LeftOut, Objective, Plan, Proof
+from planner.result import Status as PlanStatus
 from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
@@ -111,7 +112,7 @@ def plan(
 
 def _goals(scenario: Scenario) -> list[str]:
     """The scenario's objectives; cost has the last word where it is none of them."""
-    goals = list(scenario.objective)
+    goals: list[str] = list(scenario.objective)
     return goals if "cost" in goals else [*goals, "cost"]
 
 
@@ -208,7 +209,7 @@ class _Draft:
 
     def without_plan(
         self,
-        status: str,
+        status: PlanStatus,
         diagnosis: Diagnosis,
         model: FleetModel | None = None,
         solutions: Sequence[Solution] = (),
@@ -224,7 +225,7 @@ class _Draft:
         else:
             answer = f"No plan was found within {self.limits.time_limit_s:g} s; there may be one."
         return Plan(
-            status=status,  # type: ignore[arg-type]
+            status=status,
             answer=answer,
             objective=self._objective(self.scenario.objective[0]),
             proof=self._proof(model, solutions),
@@ -272,7 +273,8 @@ class _Draft:
         value = float(model.objectives[name] @ best.values)
         left = replace(self.limits, time_limit_s=max(5.0, min(30.0, self.limits.time_limit_s)))
         options = [c.option for c in chosen_options(model, best.values)]
-        binding, others = (), ()
+        binding: tuple[Binding, ...] = ()
+        others: tuple[Alternative, ...] = ()
         try:
             binding = binding_limits(model, name, value, best.values, left)
             others = alternatives(self.scenario, model, name, value, options, left, self.found.dropped)

@@ -20,7 +20,7 @@ from planner.fleet.model import OBJECTIVE_UNITS, FleetModel, Limit
 from planner.options.option import Dropped, Option, OptionSet
 from planner.result import Alternative, Binding, Conflict, Nearest
 from planner.scenario.types import Scenario
-from planner.solve import Limits, conflicting_rows, nearest_changes, with_objective
+from planner.solve import Limits, conflicting_rows, elastic, nearest_changes, with_objective
 from planner.solve.form import Program
 from planner.solve.what_if import Change, what_if
 
@@ -61,21 +61,24 @@ def binding_limits(
     unit, scale = OBJECTIVE_UNITS[objective]
     program = with_objective(model.program, model.objectives[objective])
     asked = [limit for limit in model.limits.values() if limit.row not in _firm(model) and limit.limit > 0]
-    steps = [_step(limit) for limit in asked]
-    changes = [_loosened(program, limit, step) for limit, step in zip(asked, steps, strict=True)]
-    outcomes = what_if(program, changes, limits)
+    # counts are whole: where one more unit changes nothing, a tenth more may
+    steps = [sorted({_step(limit), 0.1 * limit.limit}) for limit in asked]
+    changes = [_loosened(program, limit, step) for limit, few in zip(asked, steps, strict=True) for step in few]
+    outcomes = iter(what_if(program, changes, limits))
     found = []
-    for limit, step, outcome in zip(asked, steps, outcomes, strict=True):
+    for limit, few in zip(asked, steps, strict=True):
         used = _usage(program, limit, values)
         worth: float | None = None
-        if outcome.status.has_plan:
+        told = few[0]
+        for step, outcome in [(step, next(outcomes)) for step in few]:
+            if not outcome.status.has_plan or worth:
+                continue
             better = value - outcome.objective
-            noise = max(1e-9, 2 * limits.gap * abs(value)) if outcome.status != "proven_optimal" else 1e-7 * abs(value)
-            worth = abs(better * scale) / step if better > noise else 0.0
+            noise = 1e-7 * abs(value) if outcome.status == "proven_optimal" else 2 * limits.gap * abs(value)
+            worth = abs(better * scale) / step if better > max(noise, 1e-9) else 0.0
+            told = step if worth else told
         presses = used >= 0.99 * limit.limit if limit.sense < 0 else used <= 1.01 * limit.limit
-        if not presses and not worth:
-            continue
-        if limit.kind == "demand" and not worth:
+        if not worth and (not presses or limit.kind == "demand"):
             continue
         what = "more" if limit.sense < 0 else "less"
         found.append(
@@ -86,7 +89,7 @@ def binding_limits(
                 unit=limit.unit,
                 worth_per_unit=worth,
                 worth_unit=f"{unit} per {limit.unit}",
-                note=f"{step:g} {limit.unit} {what}, solved again"
+                note=f"solved again with {told:.4g} {limit.unit} {what}"
                 if worth is not None
                 else "not known: solving again found no answer in time",
             )
@@ -111,43 +114,66 @@ def alternatives(
     """The best plan on each hardware alone (and on rented or bought alone), against the plan's objective."""
     scale = OBJECTIVE_UNITS[objective][1]
     program = with_objective(model.program, model.objectives[objective])
-    kinds: dict[tuple[str, str, str], list[int]] = {}
-    for i, o in enumerate(model.options):
-        kinds.setdefault((o.system, o.chip, "rented" if o.acquire == "rent" else o.cooling), []).append(i)
-    used = {(o.system, o.chip, "rented" if o.acquire == "rent" else o.cooling) for o in chosen}
-    asked = [k for k in sorted(kinds) if used != {k}]
+    groups = _rival_groups(model.options, chosen)
     changes = []
-    for kind in asked:
-        mine = set(kinds[kind])
+    for mine in groups.values():
         changes.append(Change(upper={model.units[i]: 0.0 for i in range(len(model.options)) if i not in mine}))
-    outcomes = what_if(program, changes, limits) if asked else []
+    outcomes = what_if(program, changes, limits) if changes else []
     found = []
-    for kind, outcome in zip(asked, outcomes, strict=True):
-        name = f"{kind[0]} in {kind[2]}" if kind[2] != "rented" else f"{kind[0]}, rented"
-        name = name if len([k for k in kinds if k[0] == kind[0] and k[2] == kind[2]]) < 2 else f"{name} ({kind[1]})"
+    for name, outcome in zip(groups, outcomes, strict=True):
         if outcome.status.has_plan:
-            theirs = outcome.objective * scale
-            mine_value = value * scale
+            theirs, mine_value = outcome.objective * scale, value * scale
             difference = (theirs - mine_value) / abs(mine_value) if mine_value else None
-            more = (
-                ""
-                if difference is None
-                else f"{abs(difference):.1%} {'more' if difference >= 0 else 'less'} {objective}"
-            )
-            found.append(
-                Alternative(name=f"only {name}", objective=theirs, difference=difference, summary=f"possible: {more}")
-            )
+            way = "more" if (difference or 0.0) >= 0 else "less"
+            summary = "possible" if difference is None else f"possible: {abs(difference):.1%} {way} {objective}"
+            found.append(Alternative(name=f"only {name}", objective=theirs, difference=difference, summary=summary))
         elif outcome.status == "infeasible":
-            reason = next((d.reason for d in dropped if f" {kind[0]} " in f" {d.option} " and kind[2] in d.option), "")
-            found.append(
-                Alternative(
-                    name=f"only {name}",
-                    objective=None,
-                    summary=f"not possible alone: {reason or 'a limit stands in the way'}",
-                )
-            )
+            reason = _why_not(name, dropped)
+            found.append(Alternative(name=f"only {name}", objective=None, summary=f"not possible alone: {reason}"))
+    known = {a.name for a in found}
+    for system in dict.fromkeys(d.option.split(" on ", 1)[-1].split(" ")[0] for d in dropped if " on " in d.option):
+        if not any(o.system == system for o in model.options) and f"only {system}" not in known:
+            reason = _why_not(system, dropped)
+            found.append(Alternative(name=f"only {system}", objective=None, summary=f"not possible: {reason}"))
     ranked = sorted(found, key=lambda a: (a.objective is None, a.difference or 0.0, a.name))
     return tuple(ranked[:_MOST_ALTERNATIVES])
+
+
+def _rival_groups(options: Sequence[Option], chosen: Sequence[Option]) -> dict[str, set[int]]:
+    """Options by rival: each system (and chip) alone; each cooling of a chosen system alone; bought or rented alone.
+
+    Groups that hold every chosen option are the plan itself and are left out.
+    """
+    groups: dict[str, set[int]] = {}
+
+    def put(name: str, index: int) -> None:
+        groups.setdefault(name, set()).add(index)
+
+    chips: dict[str, set[str]] = {}
+    for o in options:
+        chips.setdefault(o.system, set()).add(o.chip)
+    mine = {(o.system, o.chip) for o in chosen}
+    for i, o in enumerate(options):
+        name = o.system if len(chips[o.system]) < 2 else f"{o.system} with {o.chip}"
+        put(name, i)
+        if (o.system, o.chip) in mine and o.acquire != "rent":
+            put(f"{name} in {o.cooling}", i)
+        if o.acquire == "rent":
+            put("rented systems", i)
+        else:
+            put("owned systems", i)
+    at = {o.id for o in chosen}
+    return {
+        name: members
+        for name, members in sorted(groups.items())
+        if not at <= {options[i].id for i in members} and len(members) < len(options)
+    }
+
+
+def _why_not(name: str, dropped: Sequence[Dropped]) -> str:
+    system, _, cooling = name.partition(" in ")
+    reasons = [d.reason for d in dropped if f" {system} " in f" {d.option} " and cooling in d.option]
+    return reasons[0] if reasons else "the limits leave no room for it"
 
 
 @dataclass(frozen=True)
@@ -206,14 +232,14 @@ def _up(value: float) -> float:
     if value <= 0:
         return 0.0
     digits = 2 - math.floor(math.log10(value))
-    return math.ceil(value * 10**digits - 1e-9) / 10**digits
+    return float(math.ceil(value * 10.0**digits - 1e-9) / 10.0**digits)
 
 
 def _down(value: float) -> float:
     if value <= 0:
         return 0.0
     digits = 2 - math.floor(math.log10(value))
-    return math.floor(value * 10**digits + 1e-9) / 10**digits
+    return float(math.floor(value * 10.0**digits + 1e-9) / 10.0**digits)
 
 
 def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
@@ -228,7 +254,9 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
         rows = []
     named = [model.limits[r] for r in rows if r in model.limits]
     movable = [limit for limit in model.limits.values() if limit.row not in _firm(model)]
-    conflicts = ()
+    conflicts: tuple[Conflict, ...] = ()
+    moved_names = [limit for limit in named if limit.row not in _firm(model)] or named
+    named = moved_names
     if named:
         conflicts = (
             Conflict(
@@ -266,5 +294,50 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
                 confirmed=outcome.status.has_plan,
             )
         )
+    nearest += _together(model, program, {n.limit for n in nearest if n.confirmed}, named, limits)
     nearest.sort(key=lambda n: (not n.confirmed, abs(math.log(max(n.needed, 1e-12) / n.now))))
     return Diagnosis(conflicts, tuple(nearest))
+
+
+def _together(
+    model: FleetModel, program: Program, alone: set[str], conflict: Sequence[Limit], limits: Limits
+) -> list[Nearest]:
+    """For limits of a conflict that no change of their own satisfies: the least changes of several at once.
+
+    Deadlines are kept, then everything else but deadlines; relative changes weigh alike. Confirmed by solving again.
+    """
+    if all(limit.path in alone for limit in conflict):
+        return []
+    firm = {"demand", "balance", "fit"}
+    if any(limit.kind == "deadline" for limit in conflict):
+        firm.add("deadline")
+    try:
+        moved = [
+            (model.limits[row], amount)
+            for row, amount in elastic(program, firm=firm, limits=limits)
+            if row in model.limits
+        ]
+    except SolveError:
+        return []
+    if len(moved) < 2:
+        return []
+    needed = {}
+    for limit, amount in moved:
+        value = limit.limit + amount * limit.scale
+        needed[limit.row] = _up(value) if limit.sense < 0 else _down(value)
+    uppers = {program.row(m.row): needed[m.row] / m.scale for m, _ in moved if m.sense < 0}
+    lowers = {program.row(m.row): needed[m.row] / m.scale for m, _ in moved if m.sense > 0}
+    outcome = what_if(program, [Change(row_upper=uppers, row_lower=lowers)], limits)[0]
+    text = " and ".join(f"{m.path} from {m.limit:g} to {needed[m.row]:g} {m.unit}" for m, _ in moved)
+    return [
+        Nearest(
+            limit=m.path,
+            now=m.limit,
+            needed=needed[m.row],
+            unit=m.unit,
+            message=f"Move {text} together: then a plan exists.",
+            confirmed=outcome.status.has_plan,
+        )
+        for m, _ in moved
+        if m.path not in alone
+    ]

@@ -82,9 +82,7 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
         share = (d.predicted.days or 0.0) / (scenario.horizon_years * 365.25)
         if d.acquire == "buy" and share < 0.5:
             days = f"{d.predicted.days:.0f} days of the {scenario.horizon_years:g}-year horizon that the cost covers"
-            notes.append(
-                f"{d.workload} keeps its systems busy for {days}; other work, or a shorter horizon_years, would bear the rest."
-            )
+            notes.append(f"{d.workload} keeps its systems busy for {days}; other work would have to bear the rest.")
         if d.predicted.mfu is not None and d.predicted.peak_tflops_per_chip:
             peak = f"{d.predicted.peak_tflops_per_chip:,.0f} dense {d.precision} TFLOPS per {d.chip}"
             notes.append(f"MFU of {d.workload}: {d.predicted.mfu:.1%} of {peak}, causal attention counted at half.")

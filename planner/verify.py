@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 from planner.catalog import Catalog
@@ -117,7 +117,7 @@ def _sums(plan: Plan, units: Sequence[tuple[Deployment, Described, int]]) -> Ite
     if totals is None:
         yield "a plan has no totals"
         return
-    for name, pick in (
+    picks: tuple[tuple[str, Callable[[Deployment], float]], ...] = (
         ("chips", lambda d: d.chips),
         ("systems", lambda d: d.systems),
         ("racks", lambda d: d.racks),
@@ -128,8 +128,9 @@ def _sums(plan: Plan, units: Sequence[tuple[Deployment, Described, int]]) -> Ite
         ("tco_usd", lambda d: d.cost.total_usd),
         ("carbon_t", lambda d: d.carbon_t),
         ("water_m3", lambda d: d.water_m3),
-    ):
-        found = float(sum(Fraction(pick(d)) for d in plan.deployments))
+    )
+    for name, pick in picks:
+        found = float(sum((Fraction(pick(d)) for d in plan.deployments), start=Fraction(0)))
         if not _near(float(getattr(totals, name)), found):
             yield f"totals.{name} is {getattr(totals, name)}, the deployments sum to {found}"
     values = {
@@ -211,7 +212,10 @@ def _limits(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
         if level.racks is not None and whole > level.racks:
             yield f"{name} holds {whole} racks, {level.racks} allowed"
     limits = scenario.limits
-    sums = {"power_mw": on_site / 10**6, "chips": Fraction(sum(x.chips * n for _, x, n in units))}
+    sums: dict[str, Fraction] = {
+        "power_mw": on_site / 10**6,
+        "chips": Fraction(sum(x.chips * n for _, x, n in units)),
+    }
     for name in ("capex_usd", "opex_usd_per_year", "carbon_t_per_year", "water_m3_per_year", "cost_usd"):
         parts = (Fraction(float(getattr(x.priced, name)[0])) * n for _, x, n in units)
         sums[name] = sum(parts, start=Fraction(0))
@@ -222,11 +226,11 @@ def _limits(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
     for workload in scenario.workloads:
         if workload.chips is None:
             continue
-        used = sum(x.chips * n for d, x, n in units if d.workload == workload.name)
-        if workload.chips.max is not None and used > workload.chips.max:
-            yield f"{workload.name} uses {used} chips, at most {workload.chips.max} allowed"
-        if workload.chips.min is not None and used < workload.chips.min:
-            yield f"{workload.name} uses {used} chips, at least {workload.chips.min} asked"
+        taken = sum(x.chips * n for d, x, n in units if d.workload == workload.name)
+        if workload.chips.max is not None and taken > workload.chips.max:
+            yield f"{workload.name} uses {taken} chips, at most {workload.chips.max} allowed"
+        if workload.chips.min is not None and taken < workload.chips.min:
+            yield f"{workload.name} uses {taken} chips, at least {workload.chips.min} asked"
     for site in scenario.sites:
         standing: dict[str, int] = defaultdict(int)
         for block in site.installed:

@@ -35,9 +35,9 @@ def nondominated(
         part = order[start : start + block]
         mine = figures[part]
         if len(names):
-            beaten = (staying[None, :, :] <= mine[:, None, :]).all(axis=2)
+            beaten: NDArray[np.bool_] = np.all(staying[None, :, :] <= mine[:, None, :], axis=2)
             first = beaten.argmax(axis=1)
-            lost = np.asarray(beaten.any(axis=1))
+            lost: NDArray[np.bool_] = np.any(beaten, axis=1)
             keep[part[lost]] = False
             witness[part[lost]] = names[first[lost]]
             part, mine = part[~lost], mine[~lost]

@@ -25,6 +25,8 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
 Progress = Callable[[str, float], None]
+THIN_REACH = 16
+"""A diagnosis looks at clusters up to this many times what a run would need at the chip's peak (an MFU of 6%)."""
 LARGEST_RUN_CHIPS = 131_072
 """Clusters larger than this are not searched."""
 BEYOND = 1.25
@@ -127,7 +129,14 @@ class _Collector:
             self.scenario,
             self.catalog,
             choice,
-            Designs(*(np.array([v]) for v in (1, 0, per)), np.array([0.9]), np.array([1.0]), cluster=True),
+            Designs(
+                systems=np.array([1]),
+                spares=np.array([0]),
+                chips=np.array([per]),
+                activity=np.array([1.0]),
+                run_hours=np.array([1.0]),
+                cluster=True,
+            ),
             ready,
         )
         if self.relaxed:
@@ -180,7 +189,7 @@ class _Collector:
             most = min(most, workload.chips.max or most)
         per = platform.system_chips
         if self.relaxed and precision is not None:
-            most = min(most, max(per, 8 * search.least_chips(platform, precision, max(days, 1.0))))
+            most = min(most, max(per, THIN_REACH * search.least_chips(platform, precision, max(days, 1.0))))
             if workload.chips is not None and workload.chips.max is not None:
                 most = min(LARGEST_RUN_CHIPS, max(most, workload.chips.max))
         if -(-least // per) * per > most // per * per:
@@ -192,7 +201,7 @@ class _Collector:
             )
             return
         found = search.search(choice, least, most, thin=self.relaxed)
-        self.count(("train", workload.name, platform.system_id, platform.chip_id, platform.cooling_id, least, most),
+        self.count(("train", workload.name, platform.system_id, platform.chip_id, platform.clock_factor, least, most),
                    found.enumerated, found.priced)  # fmt: skip
         if not found.sizes:
             self.drop(choice, workload.name, found.reason)
@@ -239,7 +248,7 @@ class _Collector:
             self.drop(choice, workload.name, "one system alone exceeds a limit of the place or the plan")
             return
         found = search.search(choice, most)
-        self.count(("serve", workload.name, choice.system.id, choice.chip.id, choice.cooling_id, most),
+        self.count(("serve", workload.name, id(found)),
                    found.enumerated, found.priced)  # fmt: skip
         self.pruned += found.pruned
         for quantity, value in found.best_ms.items():
@@ -396,11 +405,11 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
             stays[at[~alive]] = False
         left = np.flatnonzero(stays)
         if len(kinds) > 1:
-            whole_a, whole_b = np.ceil(racks[left]), np.floor(racks[left])
+            up, down = np.ceil(racks[left]), np.floor(racks[left])
             figures = np.column_stack([uses[left], -gives[left]])
-            for row, i in enumerate(left):
+            for row, i in enumerate(left.tolist()):
                 # A may beat B only with its racks rounded up against B's rounded down
-                better = (figures <= figures[row]).all(axis=1) & (whole_a <= whole_b[row]) & stays[left]
+                better = (figures <= figures[row]).all(axis=1) & (up <= down[row]) & stays[left]
                 better[row] = False
                 equal = better & (figures == figures[row]).all(axis=1)
                 better &= ~equal

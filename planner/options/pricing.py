@@ -231,7 +231,7 @@ def _money(
     )
     start_years = ready_days / DAYS_PER_YEAR
     per_system = choice.system.need("chips_total")
-    chips = designs.systems * per_system
+    chips = np.asarray(designs.systems * per_system, np.float64)
     if choice.acquire == "rent":
         rent = rent_cost(chips, choice.chip.need("rent_usd_per_h"), designs.run_hours)
         inputs = CostInputs(prices=prices)
@@ -244,9 +244,9 @@ def _money(
         fabric_usd = _fabric_usd(catalog, choice)
         inputs = CostInputs(
             prices=prices,
-            systems_usd=designs.systems * (unit_price or 0.0),
+            systems_usd=np.asarray(designs.systems * (unit_price or 0.0), np.float64),
             network_usd=network["price_usd"] + designs.systems * fabric_usd,
-            chips=chips,
+            chips=chips if choice.chip.vendor.lower() == "nvidia" else 0.0,  # the catalog's item is NVIDIA's
             it_peak_kw=it_peak / 1e3,
             it_average_kw=it_average / 1e3,
             facility_peak_kw=facility_peak / 1e3,

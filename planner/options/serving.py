@@ -72,7 +72,7 @@ class ServingSearch:
 
     workload: Serving
     catalog: Catalog
-    _found: dict[tuple[str, str, str, int], SearchedUnits] = field(default_factory=dict)
+    _found: dict[tuple[str, str, float, int], SearchedUnits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.model = self.catalog.model(self.workload.model)
@@ -97,21 +97,20 @@ class ServingSearch:
 
     def search(self, choice: Choice, most_chips: int) -> SearchedUnits:
         """Every unit worth counting with replicas of at most ``most_chips`` chips."""
-        key = (choice.system.id, choice.chip.id, choice.cooling_id, most_chips)
+        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        most = max(1, min(most_chips, LARGEST_REPLICA_CHIPS))
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, most)
         if key not in self._found:
-            self._found[key] = self._search(choice, most_chips)
+            self._found[key] = self._search(choice, platform, most)
         return self._found[key]
 
-    def _search(self, choice: Choice, most_chips: int) -> SearchedUnits:
-        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+    def _search(self, choice: Choice, platform: Platform, most_chips: int) -> SearchedUnits:
         precision = self.precision_of(platform)
         if precision is None:
             wanted = ", ".join(self.workload.precision)
             return SearchedUnits("", (), 0, 0, 0, {}, f"{choice.chip.id} has none of the precisions {wanted}")
         job = self.job(precision)
-        candidates = self._allowed(
-            serving_grid(job, platform, max(1, min(most_chips, LARGEST_REPLICA_CHIPS)), ServingGrid())
-        )
+        candidates = self._allowed(serving_grid(job, platform, most_chips, ServingGrid()))
         if not len(candidates):
             return SearchedUnits(
                 precision, (), 0, 0, 0, {}, f"{self.workload.model} fits in no replica of up to {most_chips} chips"

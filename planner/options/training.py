@@ -69,7 +69,7 @@ class TrainingSearch:
     workload: Training
     catalog: Catalog
     profile: ReliabilityProfile = field(init=False)
-    _found: dict[tuple[str, str, str, int, int, bool], Searched] = field(default_factory=dict)
+    _found: dict[tuple[str, str, float, int, int, bool], Searched] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
@@ -92,13 +92,13 @@ class TrainingSearch:
 
     def search(self, choice: Choice, least: int, most: int, *, thin: bool = False) -> Searched:
         """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes smooth numbers only."""
-        key = (choice.system.id, choice.chip.id, choice.cooling_id, least, most, thin)
+        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin)
         if key not in self._found:
-            self._found[key] = self._search(choice, least, most, thin)
+            self._found[key] = self._search(choice, platform, least, most, thin)
         return self._found[key]
 
-    def _search(self, choice: Choice, least: int, most: int, thin: bool) -> Searched:
-        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+    def _search(self, choice: Choice, platform: Platform, least: int, most: int, thin: bool) -> Searched:
         precision = self.precision_of(platform)
         if precision is None:
             wanted = ", ".join(self.workload.precision)
