@@ -158,7 +158,11 @@ def conflicting_rows_here(program: Program, limits: Limits) -> list[str]:
 
 def _loosened(program: Program, prices: FloatArray) -> tuple[Program, IntArray, IntArray]:
     """The program with a relative excess column over each limit, priced; their numbers by row, -1 for none."""
-    names, costs, rows, cols, vals = [], [], [], [], []
+    names: list[str] = []
+    rows: list[int] = []
+    cols: list[int] = []
+    costs: list[float] = []
+    vals: list[float] = []
     above = np.full(program.row_count, -1, dtype=np.int64)
     below = np.full(program.row_count, -1, dtype=np.int64)
     for row in range(program.row_count):
@@ -241,7 +245,7 @@ def _highs_iis(linear: Program, limits: Limits) -> list[int]:
     _, highs = build(linear, limits, time_limit_s=_PER_TRY_S, options={"iis_strategy": _IIS_STRATEGY})
     highs.run()
     _, conflict = highs.getIis()
-    return [int(row) for row in conflict.row_index]
+    return [int(row) for row in conflict.row_index_]
 
 
 def _by_kind(program: Program, cannot: Oracle) -> list[int]:

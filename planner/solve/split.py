@@ -22,7 +22,10 @@ from planner.solve.highs import relax, solve_highs
 from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
 
 WIDTHS = (3000, 300, 20_000)
-"""How many of the cheapest columns join the LP's own, one attempt after the other."""
+"""How many of the cheapest columns join the LP's own, one attempt after the other. Only the last is given the best
+plan so far as a hint: hinted attempts were measured to stall where fresh ones went on."""
+_WIDTH_SHARES = (0.3, 0.5, 0.7)
+"""Share of the time left that each attempt gets: where the first width stalls, another was measured to go on."""
 _STRUCTURE_SHARE = 0.6
 """Share of the time for step 1: cutting it short was measured to cost far more than it saves."""
 _COUNT_PRECISION = 1e-6
@@ -95,12 +98,15 @@ class _Run:
             if self.left() <= 0.0:
                 return
             near = _neighbourhood(program, point, linear.reduced_cost, counts, width)
+            hint = self.best.values if self.best is not None and attempt == len(WIDTHS) - 1 else None
+            if hint is not None:
+                near |= counts & (np.abs(hint - np.round(point)) > 0.5)  # so that the plan fits
             open_columns = int((near & counts).sum())
             if open_columns in tried:
                 continue
             tried.add(open_columns)
             part = with_fixed(held, counts & ~near, np.round(point))
-            seconds = self.left() * (0.5 if attempt < len(WIDTHS) - 1 else 0.7)
+            seconds = self.left() * _WIDTH_SHARES[attempt]
             found = self._note(
                 f"counts over {open_columns} columns",
                 solve_cpsat(
@@ -110,7 +116,7 @@ class _Run:
                     grid=True,
                     tighten=True,
                     precision=_COUNT_PRECISION,
-                    hint=self.best.values if self.best is not None else None,
+                    hint=hint,
                     stop_at=self._target(),
                 ),
             )
