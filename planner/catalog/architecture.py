@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-MixerKind = Literal["attention", "mla", "compressed", "mamba2", "linear", "none"]
+MixerKind = Literal["attention", "mla", "mamba2", "linear", "none"]
 FeedForwardKind = Literal["dense", "moe", "none"]
 
 
@@ -19,11 +19,11 @@ class Mixer:
 
     attention: ``heads`` query heads, ``kv_heads`` key/value heads, of size ``head_dim``; ``window`` limits the keys
     seen (sliding or chunked attention), None = all. mla: latent ranks of DeepSeek-V2/V3 (arXiv:2405.04434).
-    compressed: DeepSeek-V4: one shared key/value head of ``head_dim``, low-rank queries, grouped low-rank output, a
-    sliding ``window`` of raw keys and one compressed key for every ``compress_ratio`` tokens (0 = the window only), of
-    which a sparse indexer, if any, keeps ``sparse_top_k``. mamba2: ``ssm_heads`` x ``ssm_head_dim`` inner channels,
-    ``ssm_state`` state size, ``ssm_groups``, ``conv_kernel`` (arXiv:2405.21060). linear: gated delta / linear
-    attention (Qwen3-Next): key and value heads below.
+    mla with ``output_groups``: the compressed attention of DeepSeek-V4: one shared key/value head of ``head_dim``,
+    low-rank queries, grouped low-rank output, a sliding ``window`` of raw keys and one compressed key for every
+    ``compress_ratio`` tokens (0 = the window only), of which a sparse indexer, if any, keeps ``sparse_top_k``.
+    mamba2: ``ssm_heads`` x ``ssm_head_dim`` inner channels, ``ssm_state`` state size, ``ssm_groups``,
+    ``conv_kernel`` (arXiv:2405.21060). linear: gated delta / linear attention (Qwen3-Next): key and value heads below.
     """
 
     kind: MixerKind = "attention"
@@ -46,7 +46,7 @@ class Mixer:
     sparse_top_k: int = 0  # keys kept by a sparse indexer (DeepSeek-V3.2), 0 = all
     index_heads: int = 0
     index_head_dim: int = 0
-    # compressed attention
+    # compressed attention, a form of mla
     compress_ratio: int = 0
     output_groups: int = 0
     output_lora_rank: int = 0
@@ -60,6 +60,11 @@ class Mixer:
     linear_k_head_dim: int = 0
     linear_v_heads: int = 0
     linear_v_head_dim: int = 0
+
+    @property
+    def compressed(self) -> bool:
+        """Whether this is the compressed attention of DeepSeek-V4."""
+        return self.kind == "mla" and self.output_groups > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -479,8 +479,9 @@ _WEIGHTS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 def import_hf_fields(config: Mapping[str, Any], *, name: str = "", source: str = "", as_of: str = "") -> Fields:
     """The flat fields of a Hugging Face config, as they would be written in a YAML file.
 
-    ``as_of``: the date of the config, such as 2025-07; empty when not known. ``name``: the model's name, by default the config's ``_name_or_path`` or its type. A config with a ``text_config``
-    (Llama 4, Gemma 3) gives its language model. Raises ``InputError``: unknown ``model_type`` with those supported,
+    ``as_of``: the date of the config, such as 2025-07; empty when not known. ``name``: the model's name, by default the
+    config's ``_name_or_path`` or its type. A config with a ``text_config`` (Llama 4, Gemma 3) gives its language model.
+    Raises ``InputError``: unknown ``model_type`` with those supported,
     or every missing and wrong field at once.
     """
     kind = config.get("model_type")

@@ -206,7 +206,8 @@ _MOE = ("experts", "experts_per_token", "expert_hidden", "expert_input", "shared
 
 
 def _mixer(kind: Any, v: Mapping[str, Any]) -> Mixer:
-    return Mixer(kind=kind, **{n: v[n] for n in _MIXER_NAMES[kind]})
+    fields = {n: v[n] for n in _MIXER_NAMES[kind]}
+    return Mixer(kind="mla" if kind == "compressed" else kind, **fields)
 
 
 def _feed_forward(kind: Any, v: Mapping[str, Any]) -> FeedForward:

@@ -219,9 +219,7 @@ def _mixing(m: Mixer, hidden: int) -> _Mixing:
         case "attention":
             return _attention(m, hidden)
         case "mla":
-            return _mla(m, hidden)
-        case "compressed":
-            return _compressed(m, hidden)
+            return _compressed(m, hidden) if m.compressed else _mla(m, hidden)
         case "mamba2":
             return _mamba2(m, hidden)
         case "linear":
@@ -273,7 +271,7 @@ def layer_profile(group: LayerGroup, hidden: int, index: int = 0) -> LayerProfil
     if group.hyper_streams:  # mixing weights of the residual streams, before mixer and feed-forward (arXiv:2409.19606)
         mixes = (2 + group.hyper_streams) * group.hyper_streams
         gemms += tuple(Gemm(f"hyper_{i}", mixes, group.hyper_streams * hidden, "none") for i in ("mixer", "ffn"))
-    moe, compressed = group.feed_forward.kind == "moe", group.mixer.kind == "compressed"
+    moe, compressed = group.feed_forward.kind == "moe", group.mixer.compressed
     experts = group.feed_forward.experts if moe else 0
     return LayerProfile(
         group=index,
