@@ -33,7 +33,7 @@ COMPUTE_RATES: Mapping[str, tuple[str, ...]] = {
     "fp8": ("fp8", "bf16"),
     "int8": ("int8", "bf16"),
     "fp4": ("fp4", "fp8", "bf16"),
-    "mxfp4": ("fp4", "fp8", "bf16"),
+    "mxfp4": ("fp4", "bf16"),  # without 4-bit units the weights are widened to 16 bit
     "int4": ("bf16",),
 }
 

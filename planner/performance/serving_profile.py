@@ -41,15 +41,17 @@ class ServingProfile:
     elementwise_passes: float = 12.0  # reads or writes of the hidden state per layer (norms, residuals, quantisation)
     roofline_power: float = 3.0  # smooth maximum of compute and memory time
     # --- fixed costs
-    layer_s: float = 12e-6  # per layer and step: kernel gaps
+    layer_s: float = (
+        35e-6  # per step and layer of four matrices (their kernels' gaps and tails); BLIS fits 32 us on H100
+    )
     prefill_layer_s: float = 0.3e-3  # least seconds per layer of a step with prefill: kernels launched one by one
-    moe_layer_s: float = 18e-6  # more per MoE layer: gate, permutation
-    step_s: float = 0.6e-3  # per step: scheduling, sampling
+    moe_layer_s: float = 12e-6  # more per MoE layer: gate, permutation
+    step_s: float = 0.4e-3  # per step: scheduling, sampling
     sequence_s: float = 6e-6  # per sequence and step: sampling, detokenisation
     request_s: float = 12e-3  # per request, in its TTFT: tokenisation, HTTP, queue hand-over
     # --- communication
-    all_reduce_s: float = 7e-6  # start-up of one in-domain all-reduce of an engine (custom kernels)
-    all_reduce_step_s: float = 1.0e-6  # per doubling of the group
+    all_reduce_s: float = 3e-6  # start-up of one in-domain all-reduce of an engine (custom kernels)
+    all_reduce_step_s: float = 0.5e-6  # per doubling of the group
     dispatch_s: float = 25e-6  # start-up of expert dispatch and combine; DeepEP's low-latency table within 14%
     combine_s: float = 25e-6
     all_to_all_doubling_s: float = 0.0
@@ -98,6 +100,7 @@ ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
     "trtllm": {"engine": "trtllm", "workspace": "trtllm-1.0", "memory_utilisation": 0.90, "block_tokens": 32},
     "trtllm_2024": {"engine": "trtllm", "workspace": "trtllm-1.0", "memory_utilisation": 0.95, "block_tokens": 32},
     "sglang": {"engine": "sglang", "workspace": "vllm-0.19", "memory_utilisation": 0.88, "mixed": False},
+    "vllm_ascend": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
     "other": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
 }
 _OLD = 2024

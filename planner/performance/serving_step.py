@@ -31,6 +31,7 @@ from planner.workload.layers import LayerProfile, layer_profiles
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+GEMMS_OF_A_LAYER = 4.0  # qkv, out, gate-up, down: the layer that ``layer_s`` speaks of; latent attention has more
 PARTS = (
     "gemm",
     "experts",
@@ -192,10 +193,11 @@ class StepModel:
         one_reduce = coll.all_reduce(
             cand.tp, tokens * hidden * 2.0, tiers, start_up=c.all_reduce_s, step=c.all_reduce_step_s
         )
-        moe_layers = 0
+        moe_layers, kernels = 0, 0.0
         for layer in self.layers:
             cut = float(sum(g.weights for g in layer.gemms if g.shard != "none"))
             whole = float(sum(g.weights for g in layer.gemms if g.shard == "none"))
+            kernels += layer.count * len(layer.gemms) / GEMMS_OF_A_LAYER
             gemm += layer.count * self._gemm(cut / tp + whole, tokens, self.dense_bytes, self.dense_rate)
             attention += layer.count * self._attention(layer, load, tp)
             if layer.experts:
@@ -222,7 +224,7 @@ class StepModel:
             "all_to_all": exchange,
             "pipeline": np.where(pp > 1, (pp - 1.0) * hand_over, 0.0),
             "head": head,
-            "layers_fixed": zero + layers * c.layer_s + moe_layers * c.moe_layer_s,
+            "layers_fixed": zero + kernels * c.layer_s + moe_layers * c.moe_layer_s,
             "step_fixed": zero + c.step_s,
             "sequences_fixed": zero + c.sequence_s * (load.decode + load.prefill / load.prompt),
         }

@@ -98,9 +98,14 @@ def _float(row: Mapping[str, str], name: str) -> float | None:
 
 
 def engine_of(framework: str) -> str:
-    """trtllm, vllm, sglang or other."""
+    """trtllm, vllm, vllm_ascend, sglang or other."""
     low = framework.lower()
-    for word, engine in (("tensorrt", "trtllm"), ("sglang", "sglang"), ("vllm", "vllm")):
+    for word, engine in (
+        ("tensorrt", "trtllm"),
+        ("sglang", "sglang"),
+        ("vllm-ascend", "vllm_ascend"),
+        ("vllm", "vllm"),
+    ):
         if word in low:
             return engine
     return "other"

@@ -132,11 +132,11 @@ def start(families: Sequence[str], engines: Sequence[str], seed: ServingCalibrat
         for constant in BY_FAMILY:
             fit.values[("families", family, constant)] = float(getattr(seed.profile(family, "vllm"), constant))
     for engine in engines:
-        base, _, year = engine.partition("_")
+        base, _, year = engine.rpartition("_") if engine[-4:].isdigit() else (engine, "", "")
         profile = seed.profile("", base, year=int(year or 0))
         for constant in BY_ENGINE:
             value = float(getattr(profile, constant))
-            if engine in ("other", "vllm_2024") and engine not in seed.engines:
+            if engine in ("other", "vllm_2024", "vllm_ascend") and engine not in seed.engines:
                 value = EAGER.get(constant, value)
             fit.values[("engines", engine, constant)] = value
     return fit
