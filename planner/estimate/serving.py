@@ -1,0 +1,413 @@
+"""A serving replica: throughput, time to first token and time per output token, of a shape given or of the best one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog, load_catalog
+from planner.catalog.architecture import ModelArch
+from planner.errors import InputError, Problem, unknown_name
+from planner.estimate.hardware import Machine, language_model, machine_of, plain, whole
+from planner.options.serving import LARGEST_REPLICA_CHIPS, ServingSearch
+from planner.performance.platform import Platform
+from planner.performance.serving import (
+    AGGREGATED,
+    DECODE,
+    PREFILL,
+    ServingCandidates,
+    ServingEstimate,
+    ServingJob,
+    one_candidate,
+)
+from planner.performance.serving import estimate_serving as price
+from planner.performance.serving_grid import ServingGrid, heads_divide, serving_grid
+from planner.performance.serving_job import COMPUTE_RATES
+from planner.performance.serving_profile import profile_for, shipped_serving_calibration
+from planner.result import Interval, Parallelism
+from planner.scenario.workloads import Serving
+
+ROLES = {"aggregated": AGGREGATED, "prefill": PREFILL, "decode": DECODE}
+DEFAULT_BATCH = 32
+"""Requests in flight per attention copy and stage where no batch is given."""
+PERCENTILE, UTILISATION = 95.0, 0.85
+"""Of the percentiles beside the means: those a scenario plans with unless it says otherwise."""
+
+_PLAIN = {"fp16": "bf16", "tf32": "bf16"}
+
+
+@dataclass(frozen=True)
+class ServingEstimation:
+    """What the performance model expects of one replica at full load. Rates are of the replica."""
+
+    kind: Literal["serving"]
+    model: str
+    system: str
+    chip: str
+    cooling: str
+    chips: int
+    """Of the replica."""
+    systems: int
+    """Whole systems that hold the replica."""
+    role: str
+    """aggregated, prefill or decode."""
+    precision: str
+    kv_precision: str
+    input_tokens: float
+    output_tokens: float
+    cached_prefix: float
+    parallelism: Parallelism
+    requests_per_s: float
+    output_tokens_per_s: float | None
+    """None of a replica that only prefills."""
+    output_tokens_per_s_per_chip: float | None
+    input_tokens_per_s: float | None
+    """None of a replica that only decodes."""
+    input_tokens_per_s_per_chip: float | None
+    ttft_ms: float | None
+    """Mean, with ``concurrency`` requests always in flight."""
+    tpot_ms: float | None
+    ttft_p95_ms: float | None
+    """95th percentile under random arrivals at 85% of capacity: what plans hold against their limits."""
+    tpot_p95_ms: float | None
+    concurrency: float
+    """Requests in flight: the batch, or fewer where the cache is full."""
+    kv_capacity_tokens: float
+    """Tokens the replica's cache holds."""
+    prefill_ms: float | None
+    """Prefill of one request alone."""
+    step_ms: float
+    """Mean step."""
+    memory_gb_per_chip: float
+    memory_limit_gb_per_chip: float
+    fits: bool
+    breakdown_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of the mean step by cause; sums to it."""
+    memory_gb: Mapping[str, float] = field(default_factory=dict)
+    """GB by component; sums to ``memory_gb_per_chip``."""
+    interval: Interval | None = None
+    """80% interval of ``tpot_ms`` (of a prefill replica: of ``ttft_ms``)."""
+    ttft_interval: Interval | None = None
+    best: bool = False
+    """Whether the shape was searched for."""
+    enumerated: int = 1
+    """Legal shapes looked at."""
+    candidates: int = 1
+    """Those of them that fit in memory."""
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return plain(self)
+
+
+def estimate_serving(
+    *,
+    model: str,
+    system: str,
+    chips: int | None = None,
+    chip: str | None = None,
+    cooling: str | None = None,
+    input_tokens: float = 2048,
+    output_tokens: float = 512,
+    cached_prefix: float = 0.0,
+    precision: str = "bf16",
+    kv_precision: str | None = None,
+    tp: int | None = None,
+    pp: int | None = None,
+    ep: int | None = None,
+    attention_dp: int | None = None,
+    batch: int | None = None,
+    role: str = "aggregated",
+    ttft_ms: float | None = None,
+    tpot_ms: float | None = None,
+    best: bool = False,
+    catalog: Catalog | None = None,
+) -> ServingEstimation:
+    """Throughput, latency and memory of one replica of ``model``.
+
+    A replica has ``chips = tp pp attention_dp`` chips. What is left out: tp as many of ``chips`` as one scale-up
+    domain has, and what is left copies of attention (models with experts) or stages; all 1 where ``chips`` is left out
+    too; ep all chips of a stage where attention is copied, else 1; ``batch`` 32 requests in flight per attention copy
+    and stage; the KV cache in bf16. ``batch`` counts requests of the whole replica.
+
+    With ``best`` every legal shape of at most ``chips`` chips (left out: as many as a plan searches) that agrees with
+    what is given is priced: the one with most output tokens per second and chip (of a prefill replica: input tokens)
+    whose mean TTFT and TPOT keep ``ttft_ms`` and ``tpot_ms``.
+
+    Raises ``InputError`` for unknown names, shapes that are not legal, and limits that no shape keeps;
+    ``UnknownFigureError`` when a figure of the hardware is not published.
+    """
+    known = catalog if catalog is not None else load_catalog()
+    widths = {"chips": chips, "tp": tp, "pp": pp, "ep": ep, "attention_dp": attention_dp, "batch": batch}
+    problems = [p for name, value in widths.items() for p in whole(name, value)]
+    if role not in ROLES:
+        problems += unknown_name("role", role, list(ROLES), path="role").problems
+    for name, limit in (("ttft_ms", ttft_ms), ("tpot_ms", tpot_ms)):
+        if limit is not None and not limit > 0:
+            problems.append(Problem("must be above 0", path=name, found=f"{limit:g}"))
+        elif limit is not None and not best:
+            problems.append(Problem("is a limit of a search", path=name, remedy="Give --best (best=True) with it."))
+    if problems:
+        raise InputError(problems)
+    arch = language_model(known, model)
+    machine = machine_of(known, system, chip, cooling)
+    job = ServingJob(
+        arch, _PLAIN.get(precision, precision), _PLAIN.get(kv_precision or "bf16", kv_precision or "bf16"),
+        float(input_tokens), float(output_tokens), float(cached_prefix),
+    )  # fmt: skip
+    if output_tokens < 1:
+        raise InputError(Problem("must be 1 or more", path="output_tokens", found=f"{output_tokens:g}"))
+    number = ROLES[role]
+    enumerated = fit = 1
+    if best:
+        shape, enumerated, fit = _best(
+            job, machine.platform, chips, {k: v for k, v in widths.items() if v is not None and k != "chips"}, number,
+            ttft_ms, tpot_ms,
+        )  # fmt: skip
+    else:
+        shape = _given(arch, machine.platform, widths, number)
+    found = price(job, machine.platform, shape)
+    fit = fit if best else int(found.fits[0])
+    return _estimation(job, known, machine, shape, found, role, best, enumerated, fit)
+
+
+def _given(model: ModelArch, platform: Platform, widths: Mapping[str, int | None], role: int) -> ServingCandidates:
+    """The shape of what was given and its defaults. Raises ``InputError`` where it is not legal."""
+    experts = max((g.feed_forward.experts for g in model.groups), default=0)
+    tp, pp, copies = _fill(platform, widths, bool(experts))
+    chips = widths["chips"]
+    whole_chips = tp * pp * copies
+    if chips is not None and chips != whole_chips:
+        raise InputError(
+            Problem(
+                f"a replica of tp {tp} x pp {pp} x attention_dp {copies} has {whole_chips} chips",
+                path="chips",
+                found=str(chips),
+                nearest=str(whole_chips),
+                remedy="Chips are those of one replica; --best searches up to that many.",
+            )
+        )
+    if not heads_divide(model, tp):
+        legal = [n for n in range(1, 129) if heads_divide(model, n)]
+        raise InputError(_width("tp must divide the heads of every layer", "tp", tp, legal))
+    if pp > model.layers:
+        raise InputError(_width("pp must leave no stage without layers", "pp", pp, [model.layers]))
+    if copies > 1 and not experts:
+        raise InputError(
+            Problem(
+                f"{model.id} has no experts to share, so copies of its attention are simply more replicas",
+                path="attention_dp",
+                found=str(copies),
+                nearest="1",
+                remedy="Estimate one replica and count them.",
+            )
+        )
+    ep = widths["ep"] or (tp * copies if copies > 1 else 1)
+    if not experts and ep > 1:
+        raise InputError(_width(f"{model.id} has no experts", "ep", ep, [1]))
+    if (tp * copies) % ep:
+        legal = [n for n in range(1, tp * copies + 1) if (tp * copies) % n == 0]
+        raise InputError(_width("ep must divide tp x attention_dp", "ep", ep, legal))
+    least = copies * pp
+    batch = widths["batch"] or (least if role == PREFILL else DEFAULT_BATCH * least)
+    if batch < least:
+        raise InputError(_width("a batch holds a request for every attention copy and stage", "batch", batch, [least]))
+    chunk = profile_for(platform.family).chunk_tokens
+    return one_candidate(tp=tp, pp=pp, ep=ep, attention_dp=copies, batch=batch, chunk=chunk, role=role)
+
+
+def _fill(platform: Platform, widths: Mapping[str, int | None], experts: bool) -> tuple[int, int, int]:
+    """(tp, pp, attention_dp), what was not given filled in from the chips, where those were."""
+    chips, tp, pp, copies = widths["chips"], widths["tp"], widths["pp"], widths["attention_dp"]
+    if chips is not None:
+        rest = max(chips // ((tp or 1) * (pp or 1) * (copies or 1)), 1)
+        if tp is None:
+            tp = min(rest, max(platform.tiers[0].size, 1))
+            rest //= tp
+        if experts and copies is None:
+            copies = rest
+        elif not experts and pp is None:
+            pp = rest
+    return tp or 1, pp or 1, copies or 1
+
+
+def _width(rule: str, name: str, value: int, legal: list[int]) -> Problem:
+    nearest = min(legal, key=lambda v: (abs(v - value), v)) if legal else ""
+    shown = ", ".join(map(str, legal[:12])) + (", ..." if len(legal) > 12 else "")
+    return Problem(rule, path=name, found=str(value), nearest=str(nearest), allowed=shown)
+
+
+def _grid(pinned: Mapping[str, int], role: int) -> ServingGrid:
+    """The declared grid of one role with some widths fixed."""
+    grid = ServingGrid(roles=(role,))
+    if "tp" in pinned:  # a width named by hand may leave the domain
+        grid = replace(grid, tensor=(pinned["tp"],), tensor_in_domain=False)
+    if "pp" in pinned:
+        grid = replace(grid, pipeline=(pinned["pp"],))
+    if "attention_dp" in pinned:
+        grid = replace(grid, copies=(pinned["attention_dp"],))
+    if "ep" in pinned:
+        grid = replace(grid, expert_widths=(pinned["ep"],))
+    if "batch" in pinned and role != PREFILL:
+        each = {pinned["batch"] // c for c in grid.copies if pinned["batch"] % c == 0}
+        grid = replace(grid, batch=tuple(sorted(each)))
+    return grid
+
+
+def _best(
+    job: ServingJob,
+    platform: Platform,
+    chips: int | None,
+    pinned: Mapping[str, int],
+    role: int,
+    ttft_ms: float | None,
+    tpot_ms: float | None,
+) -> tuple[ServingCandidates, int, int]:
+    """The shape of most tokens per second and chip inside the limits, how many were looked at, how many fit."""
+    most = chips if chips is not None else LARGEST_REPLICA_CHIPS
+    shapes = serving_grid(job, platform, most, _grid(pinned, role))
+    if "batch" in pinned:
+        if role == PREFILL and len(shapes):
+            shapes = replace(shapes, batch=np.full(len(shapes), pinned["batch"]))
+        shapes = shapes.take(shapes.batch == pinned["batch"])
+        shapes = shapes.take(shapes.batch >= shapes.attention_dp * shapes.pp)
+    where = f"{job.model.id} on up to {most} chips of {platform.chip_id}"
+    if pinned:
+        where += " with " + ", ".join(f"{k} {v}" for k, v in pinned.items())
+    if not len(shapes):
+        raise InputError(
+            Problem(
+                f"{where}: no legal replica holds the weights",
+                path="chips",
+                found=str(most),
+                remedy="Try more chips, a narrower precision, or fewer fixed widths.",
+            )
+        )
+    found = price(job, platform, shapes)
+    fits = np.asarray(found.fits, dtype=bool)
+    if not fits.any():
+        raise InputError(
+            Problem(f"{where}: weights and cache fit in no replica", path="chips", found=str(most),
+                    remedy="Try more chips or a narrower precision.")
+        )  # fmt: skip
+    keep = fits.copy()
+    for name, values, limit, exempt in (
+        ("ttft_ms", found.ttft_s * 1e3, ttft_ms, DECODE),
+        ("tpot_ms", found.tpot_s * 1e3, tpot_ms, PREFILL),
+    ):
+        if limit is None or role == exempt:
+            continue
+        inside = values <= limit
+        if not np.any(fits & inside):
+            raise InputError(
+                Problem(f"{where}: no shape keeps the limit", path=name, found=f"{limit:g} ms asked",
+                        allowed=f"{float(values[fits].min()):.4g} ms at best")
+            )  # fmt: skip
+        keep &= inside
+    if not keep.any():
+        raise InputError(Problem(f"{where}: no shape keeps both limits at once", path="tpot_ms",
+                                 found=f"TTFT {ttft_ms:g} ms and TPOT {tpot_ms:g} ms asked"))  # fmt: skip
+    per_chip = (found.input_tokens_per_s if role == PREFILL else found.output_tokens_per_s) / found.chips
+    at = _first_best(keep, per_chip)
+    return shapes.take(np.array([at])), len(shapes), int(fits.sum())
+
+
+def _first_best(keep: NDArray[np.bool_], value: NDArray[np.float64]) -> int:
+    among = np.flatnonzero(keep)
+    return int(among[np.argmax(value[among])])
+
+
+def _estimation(
+    job: ServingJob,
+    catalog: Catalog,
+    machine: Machine,
+    shape: ServingCandidates,
+    found: ServingEstimate,
+    role: str,
+    best: bool,
+    enumerated: int,
+    fit: int,
+) -> ServingEstimation:
+    platform, number = machine.platform, ROLES[role]
+    decoding, prefilling = number != PREFILL, number != DECODE
+    chips = int(found.chips[0])
+    ttft, tpot = float(found.ttft_s[0]) * 1e3, float(found.tpot_s[0]) * 1e3
+    ttft_95, tpot_95 = _percentiles(job, catalog, platform, shape, found)
+    out, into = float(found.output_tokens_per_s[0]), float(found.input_tokens_per_s[0])
+    basis = _basis(platform.family)
+
+    def interval(name: str, value: float, low: float, high: float) -> Interval:
+        return Interval(quantity=name, low=value * low, high=value * high, basis=basis)
+
+    tpot_interval = interval("tpot_ms", tpot, float(found.low80[0]), float(found.high80[0])) if decoding else None
+    ttft_interval = (
+        interval("ttft_ms", ttft, float(found.ttft_low80[0]), float(found.ttft_high80[0])) if prefilling else None
+    )
+    notes = []
+    runs_at = next((p for p in COMPUTE_RATES[job.precision] if p in platform.peak_flops), job.precision)
+    if runs_at != job.precision:
+        notes.append(f"{machine.chip.id} computes {job.precision} weights at its {runs_at} rate.")
+    if found.concurrency[0] < shape.batch[0] * (1 - 1e-9):
+        notes.append(
+            f"The cache holds {float(found.concurrency[0]):.4g} of {int(shape.batch[0])} requests; the others wait,"
+            " which is in the TTFT."
+        )
+    return ServingEstimation(
+        kind="serving", model=job.model.id, system=machine.system.id, chip=machine.chip.id, cooling=machine.cooling_id,
+        chips=chips, systems=-(-chips // platform.system_chips), role=role, precision=job.precision,
+        kv_precision=job.kv_precision, input_tokens=job.input_tokens, output_tokens=job.output_tokens,
+        cached_prefix=job.cached_prefix,
+        parallelism=Parallelism(
+            tp=int(shape.tp[0]), pp=int(shape.pp[0]), dp=int(shape.attention_dp[0]), ep=int(shape.ep[0]),
+            batch=int(shape.batch[0]), chunk_tokens=int(shape.chunk[0]) if prefilling else None,
+        ),
+        requests_per_s=float(found.requests_per_s[0]),
+        output_tokens_per_s=out if decoding else None,
+        output_tokens_per_s_per_chip=out / chips if decoding else None,
+        input_tokens_per_s=into if prefilling else None,
+        input_tokens_per_s_per_chip=into / chips if prefilling else None,
+        ttft_ms=ttft if prefilling else None,
+        tpot_ms=tpot if decoding else None,
+        ttft_p95_ms=ttft_95 if prefilling else None,
+        tpot_p95_ms=tpot_95 if decoding else None,
+        concurrency=float(found.concurrency[0]),
+        kv_capacity_tokens=float(found.kv_capacity_tokens[0]),
+        prefill_ms=float(found.prefill_s[0]) * 1e3 if prefilling else None,
+        step_ms=float(found.step_s[0]) * 1e3,
+        memory_gb_per_chip=float(found.memory_bytes[0]) / 1e9,
+        memory_limit_gb_per_chip=float(found.memory_limit_bytes[0]) / 1e9,
+        fits=bool(found.fits[0]),
+        breakdown_s={k: float(v[0]) for k, v in found.breakdown.items() if v[0]},
+        memory_gb={k: float(v[0]) / 1e9 for k, v in found.memory.items() if v[0]},
+        interval=tpot_interval or ttft_interval,
+        ttft_interval=ttft_interval,
+        best=best, enumerated=enumerated, candidates=fit, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _basis(family: str) -> str:
+    """Where the interval comes from."""
+    known = shipped_serving_calibration()
+    if family in known.families:
+        return f"80% of measured cases on {family}, their sources left out of the calibration"
+    if "low80" in known.everything:
+        return f"80% of measured cases on all chips, sources left out, widened: none on {family}"
+    return "an assumed width: no calibration is installed"
+
+
+def _percentiles(
+    job: ServingJob, catalog: Catalog, platform: Platform, shape: ServingCandidates, found: ServingEstimate
+) -> tuple[float, float]:
+    """(TTFT, TPOT) ms as a plan holds them against its limits."""
+    load = Serving(
+        kind="serving", name="estimate", model=job.model.id, input_tokens=max(1, round(job.input_tokens)),
+        output_tokens=max(1, round(job.output_tokens)), requests_per_s=1.0, percentile=PERCENTILE,
+        utilisation=UTILISATION,
+    )  # fmt: skip
+    ttft, tpot = ServingSearch(load, catalog).latencies(platform, shape, found)
+    return float(ttft[0]), float(tpot[0])

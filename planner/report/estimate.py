@@ -1,0 +1,128 @@
+"""An estimate on a terminal: what it is of, what it gives, where time and memory go, how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from planner.estimate import ServingEstimation, TrainingEstimation
+from planner.report import format as fmt
+from planner.report.summary import shares
+from planner.result import Interval
+
+_BAR = 20
+
+
+def estimate_table(found: TrainingEstimation | ServingEstimation) -> RenderableType:
+    """Everything about an estimate, for ``rich.console.Console.print``; readable on 80 columns."""
+    serving = isinstance(found, ServingEstimation)
+    title = Text(f"{fmt.clean(found.model)}, {'serving' if serving else 'training'}", style="bold")
+    variant = "" if found.chip == found.system else f" with {fmt.clean(found.chip)}"
+    place = f"{fmt.plural(found.chips, 'chip')} of {fmt.clean(found.system)}{variant}, {fmt.clean(found.cooling)}"
+    parts: list[RenderableType] = [title, Text(place.rstrip(", "), style="dim")]
+    if not found.fits:
+        parts.append(
+            Text(
+                f"Does not fit: {fmt.gigabytes(found.memory_gb_per_chip)} a chip,"
+                f" {fmt.gigabytes(found.memory_limit_gb_per_chip)} there. --best searches for what does.",
+                style="bold red",
+            )
+        )
+    facts = estimate_facts(found)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    for name, value in facts:
+        grid.add_row(Text(name), Text(value))
+    parts += [Text(""), grid]
+    head = "Where a mean step's time goes" if serving else "Where a step's time goes"
+    parts += _split(head, found.breakdown_s, "s")
+    parts += _split("Memory per chip, fullest stage", found.memory_gb, "gb")
+    notes = found.notes if isinstance(found, ServingEstimation) else ()
+    parts += [Text(f"\n{fmt.clean(note)}") for note in notes]
+    return Group(*parts)
+
+
+def estimate_facts(found: TrainingEstimation | ServingEstimation) -> list[tuple[str, str]]:
+    """The figures of an estimate as (name, value) in words."""
+    facts = _serving(found) if isinstance(found, ServingEstimation) else _training(found)
+    facts.append(
+        (
+            "Memory per chip",
+            f"{fmt.gigabytes(found.memory_gb_per_chip)} of {fmt.gigabytes(found.memory_limit_gb_per_chip)}",
+        )
+    )
+    if found.best:
+        facts.append(
+            ("Searched", f"{fmt.count(found.enumerated)} legal layouts, {fmt.count(found.candidates)} of them fit")
+        )
+    if found.interval is not None:
+        facts.append(("Interval", fmt.clean(found.interval.basis)))
+    return facts
+
+
+def _training(found: TrainingEstimation) -> list[tuple[str, str]]:
+    return [
+        ("Layout", f"{fmt.layout(found.parallelism)} · {found.precision}"),
+        ("Sequence length", f"{fmt.count(found.sequence_length)} tokens"),
+        ("Step time", fmt.seconds(found.step_time_s) + _range(found.interval)),
+        ("Tokens", f"{fmt.rate(found.tokens_per_s)}, {fmt.number(found.tokens_per_s_per_chip)} a chip"),
+        ("Model TFLOPS per chip", fmt.number(found.model_tflops_per_chip)),
+        ("MFU", f"{fmt.percent(found.mfu)} of {fmt.number(found.peak_tflops_per_chip, 4)} TFLOPS dense"),
+    ]
+
+
+def _serving(found: ServingEstimation) -> list[tuple[str, str]]:
+    cached = f", {fmt.percent(found.cached_prefix)} of the prompt cached" if found.cached_prefix else ""
+    facts = [
+        ("Role", found.role),
+        ("Layout", f"{fmt.layout(found.parallelism, serving=True)} · {found.precision}, cache {found.kv_precision}"),
+        ("Request", f"{fmt.count(found.input_tokens)} tokens in, {fmt.count(found.output_tokens)} out{cached}"),
+        ("Requests", fmt.rate(found.requests_per_s, "requests/s")),
+    ]
+    for name, rate, each in (
+        ("Output", found.output_tokens_per_s, found.output_tokens_per_s_per_chip),
+        ("Input", found.input_tokens_per_s, found.input_tokens_per_s_per_chip),
+    ):
+        if rate is not None:
+            facts.append((name, f"{fmt.rate(rate)}, {fmt.number(each)} a chip"))
+    for name, mean, high, interval in (
+        ("Time to first token", found.ttft_ms, found.ttft_p95_ms, found.ttft_interval),
+        ("Time per output token", found.tpot_ms, found.tpot_p95_ms, found.interval),
+    ):
+        if mean is not None and high is not None:
+            facts.append((name, f"{_ms(mean)} mean at full load{_range(interval)}"))
+            facts.append(("", f"{_ms(high)} at the 95th percentile, 85% of full load"))
+    if found.prefill_ms is not None:
+        facts.append(("Prefill of one request", _ms(found.prefill_ms)))
+    facts.append(("In flight", f"{fmt.number(found.concurrency)} requests"))
+    facts.append(("Cache", f"{fmt.si(found.kv_capacity_tokens)} tokens"))
+    return facts
+
+
+def _ms(value: float) -> str:
+    return fmt.seconds(value / 1e3)
+
+
+def _range(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    scale = 1e-3 if interval.quantity.endswith("_ms") else 1.0
+    return f"  (80%: {fmt.seconds(interval.low * scale)} to {fmt.seconds(interval.high * scale)})"
+
+
+def _split(title: str, parts: Mapping[str, float], unit: str) -> Sequence[RenderableType]:
+    if not parts:
+        return []
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=22, overflow="fold")
+    table.add_column(justify="right")
+    table.add_column(justify="right", style="dim")
+    table.add_column(width=_BAR)
+    for share in shares(parts):
+        bar = Text("█" * round(max(0.0, min(1.0, share.fraction)) * _BAR), style="cyan")
+        table.add_row(Text(f" {share.name}"), fmt.quantity(share.value, unit), fmt.share(share.fraction), bar)
+    return [Text(f"\n{title}", style="bold cyan"), table]
