@@ -7,7 +7,7 @@ Every legal layout of every size is priced to find it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,12 +28,14 @@ from planner.options.choices import Choice
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob, estimate_training
-from planner.performance.training_grid import TrainingGrid, training_grid
+from planner.performance.training_grid import TrainingGrid, divisors, training_grid
 from planner.scenario.workloads import Training
 from planner.workload.flops import train_flops_per_token
 from planner.workload.parameters import parameter_counts
 
 SECONDS_PER_DAY = 86400.0
+BATCH = 1 << 17
+"""Layouts estimated in one call: bounds memory to a few hundred megabytes."""
 LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
 RECOMPUTE = ("none", "selective", "full")
 
@@ -70,6 +72,7 @@ class TrainingSearch:
     catalog: Catalog
     profile: ReliabilityProfile = field(init=False)
     _found: dict[tuple[str, str, float, int, int, bool], Searched] = field(default_factory=dict)
+    _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
@@ -104,24 +107,23 @@ class TrainingSearch:
             wanted = ", ".join(self.workload.precision)
             return Searched("", (), 0, 0, f"{choice.chip.id} has none of the precisions {wanted}")
         job = self.job(precision)
+        grids = [self._grid(job, platform, chips) for chips in self._sizes(platform, least, most, thin)]
         enumerated = priced = 0
         sizes: list[Size] = []
-        per = platform.system_chips
-        for systems in range(-(-least // per), most // per + 1):
-            if thin and not _smooth(systems):
-                continue
-            chips = systems * per
-            candidates = self._pinned(training_grid(job, platform, chips, TrainingGrid()))
+        # layers cost the same whatever the size of the cluster, so many sizes are estimated in one call
+        for batch in _batches(grids):
+            candidates = _joined(batch)
             enumerated += candidates.size
-            if not candidates.size:
-                continue
             estimate = estimate_training(job, platform, candidates, detail=False)
-            fits = np.flatnonzero(estimate.fits)
-            priced += len(fits)
-            if not len(fits):
-                continue
-            at = int(fits[np.argmin(estimate.step_time_s[fits])])
-            sizes.append(self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at])))
+            priced += int(np.count_nonzero(estimate.fits))
+            start = 0
+            for grid in batch:
+                stop = start + grid.size
+                fits = np.flatnonzero(estimate.fits[start:stop])
+                if len(fits):
+                    at = start + int(fits[np.argmin(estimate.step_time_s[start:stop][fits])])
+                    sizes.append(self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at])))
+                start = stop
         reason = ""
         if not sizes:
             reason = (
@@ -130,6 +132,26 @@ class TrainingSearch:
                 else f"{self.workload.model} fits in memory in no layout on up to {most} chips"
             )
         return Searched(precision, tuple(sizes), enumerated, priced, reason)
+
+    def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
+        """Chips of every size worth a grid: whole systems that some degrees times a divisor of the batch make up."""
+        per = platform.system_chips
+        grid = TrainingGrid()
+        powers = [1 << i for i in range(20)]
+        tensor = [t for t in powers if t <= min(grid.max_tp, max(platform.tiers[0].size, 1))]
+        context = [c for c in powers if c <= 32]
+        stages = range(1, min(self.model.layers, grid.max_pp) + 1)
+        held = np.unique(np.multiply.outer(np.multiply.outer(tensor, context), list(stages)))
+        made = np.unique(np.multiply.outer(held, divisors(self.workload.global_batch)))
+        legal = made[(made % per == 0) & (made >= least) & (made <= most)]
+        return [int(n) for n in legal if not thin or _smooth(int(n) // per)]
+
+    def _grid(self, job: TrainingJob, platform: Platform, chips: int) -> TrainingCandidates:
+        """The legal layouts of one size with the degrees that the scenario fixes; platforms of one domain share it."""
+        key = (chips, platform.tiers[0].size)
+        if key not in self._grids:
+            self._grids[key] = self._pinned(training_grid(job, platform, chips, TrainingGrid()))
+        return self._grids[key]
 
     def _pinned(self, candidates: TrainingCandidates) -> TrainingCandidates:
         """Only the layouts with the degrees that the scenario fixes."""
@@ -211,3 +233,23 @@ def _smooth(number: int) -> bool:
         while number % prime == 0:
             number //= prime
     return number == 1
+
+
+def _batches(grids: Sequence[TrainingCandidates]) -> Iterator[list[TrainingCandidates]]:
+    """Neighbouring grids together, about ``BATCH`` layouts at a time; empty grids are left out."""
+    batch: list[TrainingCandidates] = []
+    count = 0
+    for grid in grids:
+        if not grid.size:
+            continue
+        if batch and count + grid.size > BATCH:
+            yield batch
+            batch, count = [], 0
+        batch.append(grid)
+        count += grid.size
+    if batch:
+        yield batch
+
+
+def _joined(grids: Sequence[TrainingCandidates]) -> TrainingCandidates:
+    return TrainingCandidates(*(np.concatenate([getattr(grid, name) for grid in grids]) for name in LAYOUT))
