@@ -255,7 +255,7 @@ def _states(
     trained = 0.01 if job.trainable == "lora" else 1.0
 
     shard = group
-    if profile.hybrid_shard:
+    if profile.hybrid_shard and tiers[0].size >= 64:  # a pod; servers of eight shard across them
         inside = np.maximum(np.floor(tiers[0].size / tp), 1.0)
         shard = np.where(zero >= 3, np.minimum(group, inside), group)
 

@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.catalog import Catalog
-from planner.catalog.architecture import ModelArch
 from planner.errors import PlannerError
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
@@ -333,6 +332,7 @@ def tags_of(case: Case, setup: Setup | None = None) -> dict[str, str]:
     if setup is not None:
         tags["profile"] = setup.profile.name
         tags["chip_family"] = setup.platform.family
+        tags["run"] = f"{setup.chips} chips, batch {setup.job.global_batch}, sequence {setup.job.sequence_length}"
     return tags
 
 
@@ -451,13 +451,3 @@ def validate_training(cases: Sequence[Case], catalog: Catalog) -> tuple[CaseResu
 
 
 __all__ = ["Answer", "Setup", "answer", "results_of", "setup_of", "validate_training", "with_pod_networks"]
-
-
-def model_named(case: Case) -> str:
-    """The model's name in a row, as it is printed."""
-    return case.text("model")
-
-
-def architecture(setup: Setup) -> ModelArch:
-    """The model a row was priced with."""
-    return setup.job.model

@@ -1,0 +1,250 @@
+"""The accuracy page: the whole table of errors, written by one command.
+
+``python -m planner.validation.page docs/accuracy.md`` predicts every carried measurement and writes what came out,
+the bad with the good. Errors of rows whose own source took part in the calibration flatter; the page therefore leads
+with the error when whole sources are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from planner.catalog import Catalog, load_catalog
+from planner.catalog.load import catalog_folder
+from planner.performance.calibration import calibrate_training, left_out_levels, read_training_calibration
+from planner.validation.calibrate import answers_of, observations_of
+from planner.validation.cases import CaseResult, read_cases
+from planner.validation.ordering import ordering_of
+from planner.validation.report import ValidationReport, validate
+from planner.validation.summary import by_group, by_tag, is_rate, overall, time_error
+
+SHOWN_ROWS = 60
+WORST = 10
+MIN_SOURCE_ROWS = 5
+
+
+def _percent(value: float | None, sign: bool = False) -> str:
+    if value is None:
+        return ""
+    return f"{value:+.1%}" if sign else f"{value:.1%}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    numeric = ["---"] + ["---:" if name != "model" else "---" for name in head[1:]]
+    clean = [[cell.replace("|", "/") for cell in row] for row in rows]
+    return [f"| {' | '.join(head)} |", f"| {' | '.join(numeric)} |", *(f"| {' | '.join(row)} |" for row in clean), ""]
+
+
+def _spread(results: Sequence[CaseResult], count: int) -> list[CaseResult]:
+    """Rows spread evenly over groups (source, model, chip, precision): the middle row of each, largest groups first."""
+    groups: dict[tuple[str, ...], list[CaseResult]] = {}
+    for r in results:
+        if time_error(r) is not None:
+            key = tuple(r.tags.get(t, "") for t in ("source", "model", "chip", "precision"))
+            groups.setdefault(key, []).append(r)
+    chips: dict[str, list[CaseResult]] = {}
+    for rows in sorted(groups.values(), key=lambda rows: (-len(rows), rows[0].case_id)):
+        middle = sorted(rows, key=lambda r: abs(time_error(r) or 0.0))[len(rows) // 2]
+        chips.setdefault(middle.tags.get("chip", ""), []).append(middle)
+    chosen: list[CaseResult] = []
+    turn = 0
+    while len(chosen) < count and any(len(rows) > turn for rows in chips.values()):
+        chosen += [rows[turn] for rows in chips.values() if len(rows) > turn]
+        turn += 1
+    return sorted(chosen[:count], key=lambda r: (r.tags.get("chip", ""), r.case_id))
+
+
+def _number(value: float | None, quantity: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if is_rate(quantity) and value > 100 else f"{value:,.3g}"
+
+
+def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
+    step = report.step_times()
+    whole = overall(step)
+    if whole is None:
+        return []
+    folder = catalog_folder()
+    cases = read_cases(folder / "measurements" / "training.csv")
+    observations = observations_of(answers_of(cases, catalog))
+    held = calibrate_training(observations)
+    levels = left_out_levels(observations)
+    per_source: dict[str, list[float]] = {}
+    for o, level in zip(observations, levels, strict=True):
+        per_source.setdefault(o.source, []).append(level / o.ratio - 1.0)
+    shipped = read_training_calibration(folder / "calibration" / "training.yaml")
+    base_by_source = {g.name: g.baseline for g in by_tag(step, "source")}
+    lines = [
+        "## Training",
+        "",
+        f"{whole.rows:,} published rows of language-model pre-training that state a speed; {whole.answered:,} "
+        f"answered, in {whole.groups} groups of one source, model, chip and precision. Each group counts once; errors "
+        "are of step time.",
+        "",
+        *_table(
+            ("what", "mean error", "median error", "bias"),
+            [
+                (
+                    "whole sources left out of the calibration",
+                    _percent(held.error.get("mean")),
+                    _percent(held.error.get("median")),
+                    "",
+                ),
+                ("calibrated on all sources", _percent(whole.mean), _percent(whole.median), _percent(whole.bias, True)),
+                ("one constant (below)", _percent(whole.baseline_mean), _percent(whole.baseline_median), ""),
+            ],
+        ),
+        "One constant: t = FLOPs / (chips x dense BF16 peak x gain x eta) x (1 + (pp-1)/(vpp x micro-batches)), with "
+        "FLOPs = 6 x active parameters + 6 x layers x hidden x sequence per token, gain 1.6 for 8-bit and 2.2 for "
+        "4-bit matrices and one eta, the median over these very rows.",
+        "",
+        f"80% intervals hold {_percent(whole.coverage80)} of the rows. Calibration: {len(shipped.effects)} shrunk "
+        f"effects from {len(shipped.sources)} sources (catalog/calibration/training.yaml).",
+        "",
+    ]
+    lines += ["### By source, that source left out", ""]
+    rows = []
+    for name, errors in sorted(per_source.items(), key=lambda item: (-len(item[1]), item[0])):
+        if len(errors) >= MIN_SOURCE_ROWS:
+            rows.append(
+                (
+                    name,
+                    str(len(errors)),
+                    _percent(fmean(abs(e) for e in errors)),
+                    _percent(fmean(errors), True),
+                    _percent(base_by_source.get(name)),
+                )
+            )
+    lines += _table(("source", "rows", "mean error", "bias", "one constant"), rows)
+    for tag, title in (("chip", "chip"), ("precision", "precision"), ("profile", "framework profile")):
+        lines += [f"### By {title} (calibrated on all sources)", ""]
+        lines += _table(
+            (title, "rows", "mean error", "bias", "one constant"),
+            [
+                (g.name, str(g.rows), _percent(g.mean_absolute), _percent(g.bias, True), _percent(g.baseline))
+                for g in by_tag(step, tag)
+            ],
+        )
+    lines += ["### Which layout is faster: pairs in the right order", ""]
+    lines += [
+        "Runs of one source, model, chip, precision and number of chips that differ in their parallel layout. "
+        "Regret: how much slower than the best measured one the layout is that the model likes best.",
+        "",
+    ]
+    lines += _table(
+        ("group", "layouts", "pairs in order", "regret"),
+        [
+            (o.name, str(o.layouts), _percent(o.in_order), _percent(o.regret))
+            for o in ordering_of(step)
+            if o.layouts >= 6
+        ],
+    )
+    lines += ["### The worst groups, and what is missing", ""]
+    worst = sorted(by_group(step), key=lambda g: -g.mean_absolute)[:WORST]
+    lines += _table(
+        ("group", "rows", "error"),
+        [(g.name.replace(" | ", "; "), str(g.rows), _percent(g.bias, True)) for g in worst],
+    )
+    lines += [f"### {SHOWN_ROWS} rows, spread over chips and sources", ""]
+    lines += _table(
+        ("case", "model", "chip", "precision", "quantity", "measured", "predicted", "80% interval", "error"),
+        [
+            (
+                r.case_id,
+                r.tags.get("model", ""),
+                r.tags.get("chip", ""),
+                r.tags.get("precision", ""),
+                r.quantity,
+                _number(r.measured, r.quantity),
+                _number(r.predicted, r.quantity),
+                f"{_number(r.low80, r.quantity)} to {_number(r.high80, r.quantity)}",
+                _percent(time_error(r), True),
+            )
+            for r in _spread(step, SHOWN_ROWS)
+        ],
+    )
+    memory = report.select("training", "peak_memory_gib")
+    if memory:
+        lines += ["### Peak memory", ""]
+        lines += _table(
+            ("source", "rows", "mean error", "bias"),
+            [
+                (g.name, str(g.rows), _percent(g.mean_absolute), _percent(g.bias, True))
+                for g in by_tag(memory, "source")
+            ],
+        )
+    return lines
+
+
+def _serving(report: ValidationReport) -> list[str]:
+    results = report.select("serving")
+    lines: list[str] = []
+    for quantity in sorted({r.quantity for r in results}):
+        rows = [r for r in results if r.quantity == quantity]
+        whole = overall(rows)
+        if whole is None:
+            continue
+        lines += [f"### {quantity}", ""]
+        lines += [
+            f"{whole.answered:,} of {whole.rows:,} rows answered in {whole.groups} groups: mean error "
+            f"{_percent(whole.mean)}, median {_percent(whole.median)}; "
+            f"80% intervals hold {_percent(whole.coverage80)}.",
+            "",
+        ]
+        lines += _table(
+            ("chip", "rows", "mean error", "bias"),
+            [(g.name, str(g.rows), _percent(g.mean_absolute), _percent(g.bias, True)) for g in by_tag(rows, "chip")],
+        )
+    return ["## Serving", "", *lines] if lines else []
+
+
+def _unanswered(report: ValidationReport) -> list[str]:
+    reasons: dict[str, int] = {}
+    for r in report.results:
+        if r.predicted is None:
+            reasons[r.reason] = reasons.get(r.reason, 0) + 1
+    rows = [(reason, str(count)) for reason, count in sorted(reasons.items(), key=lambda item: -item[1])[:20]]
+    return ["## What is not answered, and why", "", *_table(("reason", "measurements"), rows)] if rows else []
+
+
+def accuracy_page(catalog: Catalog | None = None, report: ValidationReport | None = None) -> str:
+    """The page as Markdown."""
+    ready = load_catalog() if catalog is None else catalog
+    found = validate(catalog=ready) if report is None else report
+    lines = [
+        "# Accuracy: predicted beside measured",
+        "",
+        "Written by `python -m planner.validation.page docs/accuracy.md`; do not edit by hand. Every measurement was "
+        "published by someone else and is carried in `catalog/measurements/` with its source. Knobs that a source "
+        "leaves out get the defaults in docs/training-model.md, never a look at the measurement. The same "
+        "configuration across releases of one framework differs by 4% (dense) and 6% (experts; one in ten by 58%), "
+        "so no model that does not know the release can be better than that.",
+        "",
+        *_training(found, ready),
+        *_serving(found),
+        *_unanswered(found),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write_accuracy_page(path: Path, catalog: Catalog | None = None) -> None:
+    """Write the page to ``path``."""
+    path.write_text(accuracy_page(catalog), encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the accuracy page to the file named."""
+    parser = argparse.ArgumentParser(description="Predict every carried measurement and write the accuracy page.")
+    parser.add_argument("path", type=Path, nargs="?", default=Path("docs/accuracy.md"))
+    write_accuracy_page(parser.parse_args(arguments).path)
+    return 0
+
+
+__all__ = ["accuracy_page", "main", "write_accuracy_page"]
+
+if __name__ == "__main__":
+    raise SystemExit(main())
