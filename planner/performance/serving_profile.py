@@ -118,7 +118,7 @@ def engine_key(engine: str, year: int = 0) -> str:
 class ServingCalibration:
     """What ``catalog/calibration/serving.yaml`` holds: constants for all, by chip family, by engine (later ones win).
 
-    ``families`` without an entry take ``everything`` and their interval is widened by ``unmeasured`` on both sides.
+    ``families`` that no measurement was fitted to take ``everything``; their interval is wider by ``UNMEASURED``.
     """
 
     everything: Mapping[str, float] = field(default_factory=dict)
@@ -135,7 +135,7 @@ class ServingCalibration:
             if name in values:
                 values[name] = round(float(values[name]))  # type: ignore[arg-type]
         profile = ServingProfile(name=key).with_values(values)
-        if family in self.families:
+        if FITTED in self.families.get(family, {}):
             return profile
         return replace(
             profile,
@@ -147,6 +147,7 @@ class ServingCalibration:
 
 
 _WHOLE = ("chunk_tokens", "max_batch", "block_tokens")
+FITTED = "weight_bandwidth"  # a family with this constant of its own was fitted to measurements
 UNMEASURED = 1.15
 """How much wider, on each side, the interval of a chip family without measurements is."""
 

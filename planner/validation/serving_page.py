@@ -1,0 +1,145 @@
+"""The serving half of the accuracy page: errors by group, never one pooled number, and rows side by side."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import fmean, median
+
+from planner.validation.cases import CaseResult
+
+UNITS = {
+    "output_tok_s_per_chip": "output tokens/s per chip",
+    "total_tok_s_per_chip": "input and output tokens/s per chip",
+    "tpot_ms": "TPOT, ms",
+    "ttft_ms": "TTFT, ms",
+    "power_w_per_chip": "chip power, W",
+}
+SHOWN_ROWS = 60
+LONG_TTFT_MS = 5000.0
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _percent(value: float) -> str:
+    return f"{100.0 * value:.1f}%"
+
+
+def order_right(results: Sequence[CaseResult], apart: float = 0.10) -> tuple[int, int]:
+    """(pairs in the measured order, pairs) among rows of one model, chip, precision, lengths' source and engine.
+
+    Pairs that differ by less than ``apart`` are not counted.
+    """
+    groups: dict[tuple[str, ...], list[CaseResult]] = defaultdict(list)
+    for r in results:
+        if r.predicted is not None:
+            groups[tuple(r.tags.get(t, "") for t in ("source", "model", "chip", "precision", "engine"))].append(r)
+    right = pairs = 0
+    for rows in groups.values():
+        for i, a in enumerate(rows):
+            for b in rows[i + 1 :]:
+                if abs(math.log(a.measured / b.measured)) <= math.log(1.0 + apart):
+                    continue
+                pairs += 1
+                right += ((a.predicted or 0.0) > (b.predicted or 0.0)) == (a.measured > b.measured)
+    return right, pairs
+
+
+def group_rows(results: Iterable[CaseResult], tags: Sequence[str]) -> list[list[str]]:
+    """One row a group: rows, median and mean absolute error, bias, coverage of the 80% interval."""
+    groups: dict[tuple[str, ...], list[CaseResult]] = defaultdict(list)
+    for r in results:
+        if r.predicted is not None and r.predicted > 0.0:
+            groups[tuple(r.tags.get(t, "") or "-" for t in tags)].append(r)
+    table: list[list[str]] = []
+    for key in sorted(groups):
+        rows = groups[key]
+        errors = [abs(r.error or 0.0) for r in rows]
+        bias = math.exp(fmean(math.log((r.predicted or 1.0) / r.measured) for r in rows)) - 1.0
+        inside = fmean(float((r.low80 or 0.0) <= r.measured <= (r.high80 or 0.0)) for r in rows)
+        sign = "+" if bias >= 0 else ""
+        table.append(
+            [
+                *key,
+                str(len(rows)),
+                _percent(median(errors)),
+                _percent(fmean(errors)),
+                sign + _percent(bias),
+                _percent(inside),
+            ]
+        )
+    return table
+
+
+def spread_rows(results: Sequence[CaseResult], count: int = SHOWN_ROWS) -> list[CaseResult]:
+    """``count`` answered rows spread evenly over chips and, inside a chip, over the table: not the best ones."""
+    by_chip: dict[str, list[CaseResult]] = defaultdict(list)
+    for r in results:
+        if r.predicted is not None and r.quantity in ("output_tok_s_per_chip", "tpot_ms"):
+            by_chip[r.tags.get("chip", "")].append(r)
+    share = max(count // max(len(by_chip), 1), 2)
+    picked: list[CaseResult] = []
+    for chip in sorted(by_chip):
+        rows = by_chip[chip]
+        stride = max(len(rows) // share, 1)
+        picked += rows[::stride][:share]
+    return picked
+
+
+def serving_markdown(results: Sequence[CaseResult]) -> str:
+    """The serving half of ``docs/accuracy.md``: by quantity and source, by chip, by model; rows; what is unanswered."""
+    serving = [r for r in results if r.tags.get("kind") == "serving"]
+    answered = [r for r in serving if r.predicted is not None]
+    header = ("source", "engine", "kind", "rows", "median error", "mean error", "bias", "inside the 80% interval")
+    lines = [
+        "## Serving",
+        "",
+        f"{len(answered)} of {len(serving)} published figures are answered. Error is |predicted/measured - 1|; bias is"
+        " the geometric mean of predicted/measured, less one. Rows of one source, model and chip are strongly"
+        " correlated, so figures stand by group. The constants of an engine and of a chip family are fitted to these"
+        " rows (capped errors, each source counting once), so this is agreement, not a blind test; chip families"
+        " outside the fit (AMD, Intel, Huawei) have a wider interval.",
+        "",
+    ]
+    for quantity, unit in UNITS.items():
+        rows = [r for r in answered if r.quantity == quantity]
+        if not rows:
+            continue
+        right, pairs = order_right(rows)
+        lines += [f"### {unit[0].upper()}{unit[1:]}", ""]
+        if pairs:
+            lines += [
+                f"Order of pairs that differ by more than 10%: right in {_percent(right / pairs)} of {pairs}.",
+                "",
+            ]
+        if quantity == "ttft_ms":
+            short = [r for r in rows if r.measured < LONG_TTFT_MS]
+            errors = [abs(r.error or 0.0) for r in short]
+            lines += [f"Rows under 5 s ({len(short)}): median error {_percent(median(errors))}.", ""] if errors else []
+        lines += _table(header, group_rows(rows, ("source", "engine", "architecture")))
+        lines += ["", *_table(("chip", *header[3:]), group_rows(rows, ("chip",))), ""]
+        lines += [*_table(("model", *header[3:]), group_rows(rows, ("model",))), ""]
+    shown = spread_rows(answered)
+    lines += ["### Rows side by side", "", "Spread evenly over the chips, not chosen by their error.", ""]
+    lines += _table(
+        ("case", "model", "chip", "engine", "precision", "quantity", "measured", "predicted", "80% interval", "error"),
+        (
+            (
+                r.case_id, r.tags["model"], r.tags["chip"], r.tags["engine"], r.tags["precision"], r.quantity,
+                f"{r.measured:,.4g}", f"{r.predicted or 0.0:,.4g}", f"{r.low80 or 0.0:,.4g} - {r.high80 or 0.0:,.4g}",
+                _percent(r.error or 0.0),
+            )
+            for r in shown
+        ),
+    )  # fmt: skip
+    reasons: dict[str, int] = defaultdict(int)
+    for r in serving:
+        if r.predicted is None:
+            reasons[r.reason] += 1
+    lines += ["", "### Not answered", ""]
+    lines += _table(("reason", "figures"), ((k, str(v)) for k, v in sorted(reasons.items(), key=lambda i: -i[1])))
+    return "\n".join(lines) + "\n"

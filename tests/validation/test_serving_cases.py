@@ -1,0 +1,201 @@
+"""Published serving rows: what is read from a row, what is refused, and how well the answers agree."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from planner.catalog import Catalog, load_catalog
+from planner.catalog.load import catalog_folder
+from planner.errors import InputError
+from planner.performance.serving_profile import (
+    ServingCalibration,
+    profile_for,
+    read_serving_calibration,
+    shipped_serving_calibration,
+)
+from planner.validation.cases import Case, CaseResult, read_cases
+from planner.validation.serving import validate_serving
+from planner.validation.serving_cases import MEASURED, UnansweredError, engine_of, read_case
+from planner.validation.serving_fit import BOUNDS, may_fit, objective, thin
+from planner.validation.serving_page import order_right, serving_markdown
+
+
+@functools.cache
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+@functools.cache
+def carried() -> tuple[Case, ...]:
+    return read_cases(catalog_folder() / "measurements" / "serving.csv")
+
+
+@functools.cache
+def sample() -> tuple[CaseResult, ...]:
+    """A fifth of the rows of each source and engine."""
+    return validate_serving(thin(carried(), 40, seed=7), catalog())
+
+
+def row(**cells: str) -> dict[str, str]:
+    base = {
+        "case_id": "X-1", "model": "Llama-3.1-70B", "chip": "H100-SXM", "framework": "vLLM", "weight_precision": "fp8",
+        "tp": "4", "n_chips": "4", "isl": "1000", "osl": "500", "concurrency_or_batch": "16", "disaggregated": "0",
+        "scenario": "server", "notes": "", "year": "2025",
+    }  # fmt: skip
+    return {**base, **cells}
+
+
+def test_inferencex_lengths_are_nine_tenths() -> None:
+    case = read_case(row(notes="random data, lengths uniform in [0.8,1.0]x nominal"), catalog())
+    assert case.input_tokens == pytest.approx(900)
+    assert case.output_tokens == pytest.approx(450)
+    assert read_case(row(), catalog()).input_tokens == 1000
+
+
+def test_instances_and_copies() -> None:
+    case = read_case(row(n_chips="16"), catalog())
+    assert (case.worker.chips, case.worker.count) == (4, 4)
+    moe = read_case(row(model="DeepSeek-R1", tp="1", dp="8", ep="8", n_chips="8"), catalog())
+    assert (moe.worker.attention_dp, moe.worker.ep, moe.worker.chips) == (8, 8, 8)
+
+
+def test_prefill_workers_are_read_from_the_notes() -> None:
+    notes = (
+        "prefill 2 worker(s) x [tp1 attn-dp8 moe-tp1 moe-ep8]; decode 1 worker(s) x [tp1 attn-dp32 moe-tp1 moe-ep32]"
+    )
+    cells = row(model="DeepSeek-R1", disaggregated="1", tp="1", dp="32", ep="32", n_chips="48", notes=notes,
+                framework="Dynamo+SGLang")  # fmt: skip
+    case = read_case(cells, catalog())
+    assert case.mode == "disaggregated"
+    assert case.prefill is not None
+    assert (case.prefill.count, case.prefill.attention_dp) == (2, 8)
+    assert case.worker.attention_dp == 32
+
+
+def test_refusals_have_reasons() -> None:
+    for cells, word in (
+        ({"model": "Unheard-9B"}, "model"),
+        ({"chip": "Abacus"}, "chip"),
+        ({"weight_precision": "ternary"}, "precision"),
+        ({"tp": "", "n_chips": ""}, "parallelism"),
+        ({"osl": ""}, "output length"),
+    ):
+        with pytest.raises(UnansweredError, match=word):
+            read_case(row(**cells), catalog())
+
+
+def test_engines() -> None:
+    assert engine_of("Dynamo+TensorRT-LLM") == "trtllm"
+    assert engine_of("vLLM-Ascend") == "vllm_ascend"
+    assert engine_of("Deepspeed-MII") == "other"
+
+
+def test_measurements_are_never_read() -> None:
+    """Predictions do not move when the measured columns do."""
+    chosen = thin(carried(), 2, seed=3)
+    changed = [
+        Case(c.case_id, {k: ("123.4" if k in MEASURED and v else v) for k, v in c.cells.items()}, c.file, c.line)
+        for c in chosen
+    ]
+    before, after = validate_serving(chosen, catalog()), validate_serving(changed, catalog())
+    assert [(r.case_id, r.quantity, r.predicted, r.low80) for r in before] == [
+        (r.case_id, r.quantity, r.predicted, r.low80) for r in after
+    ]
+
+
+def test_every_figure_is_answered_or_refused_with_a_reason() -> None:
+    for r in sample():
+        assert (r.predicted is None) == bool(r.reason)
+        if r.predicted is not None:
+            assert 0.0 < (r.low80 or 0.0) < r.predicted < (r.high80 or 0.0)
+    answered = sum(r.predicted is not None for r in sample())
+    assert answered / len(sample()) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("quantity", "sources", "limit"),
+    [
+        ("tpot_ms", ("IMAX", "IMAXD", "IXFX", "IXDB", "NVGAP"), 0.18),
+        ("output_tok_s_per_chip", ("TRT014", "TRT020", "TRT10"), 0.18),
+        ("ttft_ms", ("IMAX", "IXFX", "NVGAP"), 0.60),
+    ],
+)
+def test_agreement_with_published_rows(quantity: str, sources: tuple[str, ...], limit: float) -> None:
+    errors = [
+        abs(r.error or 0.0)
+        for r in sample()
+        if r.predicted is not None and r.quantity == quantity and r.tags["source"] in sources
+    ]
+    assert len(errors) > 50
+    assert median(errors) <= limit
+
+
+def test_dense_throughput() -> None:
+    """TensorRT-LLM's maximum throughput of dense models on Hopper: mean error within 15%."""
+    errors = [
+        abs(r.error or 0.0)
+        for r in sample()
+        if r.predicted and r.tags["source"] in ("TRT020", "TRT10") and r.tags["architecture"] == "dense"
+        and r.quantity == "output_tok_s_per_chip" and r.tags["chip"] in ("H100-SXM", "H200-SXM")
+    ]  # fmt: skip
+    assert len(errors) >= 10
+    assert sum(errors) / len(errors) <= 0.15
+
+
+def test_order_of_pairs() -> None:
+    tpot = [r for r in sample() if r.quantity == "tpot_ms"]
+    right, pairs = order_right(tpot)
+    assert pairs > 1000
+    assert right / pairs > 0.88
+
+
+def test_page_says_what_is_unanswered() -> None:
+    page = serving_markdown(sample())
+    assert "## Serving" in page
+    assert "### Not answered" in page
+    assert page.count("| B200 |") >= 2
+
+
+def test_shipped_calibration_is_inside_its_bounds() -> None:
+    found = shipped_serving_calibration()
+    tables = [found.everything, *found.families.values(), *found.engines.values()]
+    for table in tables:
+        for name, value in table.items():
+            if name in BOUNDS:
+                low, high = BOUNDS[name]
+                assert low * 0.999 <= value <= high * 1.001
+
+
+def test_unmeasured_family_has_a_wider_interval() -> None:
+    known, new = profile_for("nvidia_hopper"), profile_for("a_chip_of_tomorrow")
+    assert new.low80 < known.low80
+    assert new.high80 > known.high80
+
+
+def test_bad_calibration_names_every_fault(tmp_path: Path) -> None:
+    file = tmp_path / "serving.yaml"
+    file.write_text("serving: {everything: {layer_z: 1}, engines: {vllm: {step_s: fast}}}", encoding="utf-8")
+    with pytest.raises(InputError) as bad:
+        read_serving_calibration(file)
+    assert len(bad.value.problems) == 2
+    assert read_serving_calibration(tmp_path / "none.yaml") == ServingCalibration()
+
+
+def test_vendor_claims_are_never_fitted() -> None:
+    assert not any(may_fit(c) for c in carried() if c.case_id.startswith(("MTT", "LPU", "MOREH")))
+    assert not any(may_fit(c) for c in carried() if c.case_id.startswith("ANL") and c.text("chip").startswith("MI"))
+
+
+def test_objective_counts_groups_not_rows() -> None:
+    """Ten times as many rows of one source do not change a mean of two sources' losses."""
+
+    def result(source: str, ratio: float, i: int) -> CaseResult:
+        return CaseResult(f"{source}-{i}", "tpot_ms", 1.0, ratio, tags={"source": source, "engine": "vllm"})
+
+    few = [result("A", 1.1, i) for i in range(20)] + [result("B", 2.0, i) for i in range(20)]
+    many = [result("A", 1.1, i) for i in range(200)] + [result("B", 2.0, i) for i in range(20)]
+    assert objective(few) == pytest.approx(objective(many))
