@@ -19,6 +19,7 @@ from planner.report import summary
 from planner.result import Deployment, Plan
 
 _BAR = 16
+_ASSUMPTIONS = 14
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -186,10 +187,13 @@ def _assumptions(plan: Plan) -> list[RenderableType]:
     if not plan.assumptions:
         return []
     parts: list[RenderableType] = [_heading("Assumptions", "not published; the plan rests on them")]
-    for a in plan.assumptions:
+    for a in plan.assumptions[:_ASSUMPTIONS]:
         value = fmt.quantity(a.value, a.unit) if isinstance(a.value, int | float) else fmt.clean(a.value)
         rests = f"; decides {', '.join(a.rests_on_it)}" if a.rests_on_it else ""
         parts.append(_bullet(f"{a.path} = {value}{rests}"))
+    more = len(plan.assumptions) - _ASSUMPTIONS
+    if more > 0:
+        parts.append(_bullet(f"{fmt.plural(more, 'more assumption')}, in plan.json", style="dim"))
     return parts
 
 

@@ -36,6 +36,7 @@ _WORDS = {
     "mla": "MLA",
     "moe": "MoE",
     "nic": "NIC",
+    "nics": "NICs",
     "opex": "running cost",
     "p2p": "point-to-point",
     "pp": "PP",
@@ -194,6 +195,21 @@ _BY_UNIT: Mapping[str, Callable[[float | None], str]] = {
     "fraction": percent,
     "gb": gigabytes,
 }
+_UNITS: Mapping[str, str] = {
+    "w": "W",
+    "kw": "kW",
+    "tflops": "TFLOPS",
+    "pflops": "PFLOPS",
+    "tops": "TOPS",
+    "gb_s": "GB/s",
+    "tb_s": "TB/s",
+    "gbit_s": "Gbit/s",
+    "tbit_s": "Tbit/s",
+    "gib": "GiB",
+    "tb": "TB",
+    "us": "µs",
+}
+"""Units of catalog figures as they are written on paper; others stand as they are."""
 _COUNTED = frozenset({"chips", "systems", "racks", "units"})
 
 
@@ -210,7 +226,9 @@ def quantity(value: float | None, unit: str = "") -> str:
         return f"{usd(value)} per {unit[4:].strip('()')}"
     if key == "usd per unit":
         return f"{usd(value)} per unit"
-    return f"{number(value)} {unit}".rstrip()
+    if key.startswith("usd_per_"):
+        return f"{usd(value)} per {unit[8:].replace('_per_', ' per ').replace('_', ' ')}"
+    return f"{number(value)} {_UNITS.get(key, unit)}".rstrip()
 
 
 def worth(value: float | None, unit: str) -> str:

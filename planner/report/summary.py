@@ -182,6 +182,12 @@ def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
     return tuple(facts)
 
 
+def _verified(plan: Plan) -> str:
+    if not plan.has_plan:
+        return "there is no plan to verify"
+    return "yes, recomputed independently" if plan.verified else "no"
+
+
 def proof_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
     """How large the searched space was and who vouches for the answer."""
     p, o = plan.proof, plan.objective
@@ -196,7 +202,7 @@ def proof_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
         ("Model", f"{fmt.count(p.columns)} columns, {fmt.count(p.rows)} rows"),
         ("Solver", fmt.clean(p.solver)),
         ("Checked by", fmt.clean(p.checked_by) or fmt.DASH),
-        ("Verified", "yes, recomputed independently" if plan.verified else "no"),
+        ("Verified", _verified(plan)),
         ("Time", fmt.seconds(p.seconds)),
     ]
     if p.seconds_by_room:

@@ -12,13 +12,17 @@ from planner.ui.settings import settings
 from planner.ui.words import show_problems
 
 _PAGES = Path(__file__).parent / "pages"
+_ICON = (  # drawn here: an emoji or a symbol would be fetched from the network
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#2f6299"/>'
+    '<path d="M8 23V15M14 23V9M20 23V12M26 23V18" stroke="#fff" stroke-width="3.4" stroke-linecap="round"/></svg>'
+)
 
 
 def main() -> None:
     """Set the page up and run the one that was asked for."""
     st.set_page_config(
         page_title="AI compute planner",
-        page_icon=":material/architecture:",
+        page_icon=_ICON,
         layout="wide",
         initial_sidebar_state=360,
         menu_items={"Get help": None, "Report a bug": None, "About": f"AI compute planner {service.version()}"},

@@ -27,10 +27,10 @@ class Settings:
     """Limits of one running app."""
 
     upload_mib: int = _limit(1, "largest scenario or plan file that is read, MiB", 1, 4)
-    solve_seconds: float = _limit(120, "longest a solve may take, whatever the scenario asks for, seconds", 1, 3600)
+    solve_seconds: float = _limit(120.0, "longest a solve may take, whatever the scenario asks for, seconds", 1, 3600)
     concurrent_plans: int = _limit(2, "plans computed at the same time over all visitors; more wait", 1, 64)
     cached_plans: int = _limit(64, "answers kept for the same question, over all visitors", 1, 10_000)
-    cached_hours: float = _limit(24, "how long an answer is kept, hours", 0.01, 8760)
+    cached_hours: float = _limit(24.0, "how long an answer is kept, hours", 0.01, 8760)
     stored_plans: int = _limit(12, "plans a visitor keeps for comparison; the oldest goes first", 1, 100)
     compared_plans: int = _limit(4, "plans side by side", 2, 8)
     sites: int = _limit(50, "sites in a scenario", 1, 1000)

@@ -12,7 +12,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.result import Plan
 
-LEAST_MW = 2.4
+LEAST_MW = 0.4
 
 
 class FakePlanner:

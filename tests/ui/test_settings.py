@@ -1,0 +1,119 @@
+"""Limits, server options and safety of the app."""
+
+from __future__ import annotations
+
+import threading
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from fake_planner import FakePlanner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planner.errors import InputError
+from planner.ui import service
+from planner.ui.launch import config_toml, launch
+from planner.ui.service import Job, Question
+from planner.ui.settings import SERVER_OPTIONS, Settings
+from planner.ui.words import md
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_checkout_and_the_installed_app_start_with_the_same_options() -> None:
+    shipped = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert shipped == tomllib.loads(config_toml())
+
+
+def test_the_options_are_safe() -> None:
+    assert SERVER_OPTIONS["server.address"] == "127.0.0.1"
+    assert SERVER_OPTIONS["client.showErrorDetails"] == "none"
+    assert SERVER_OPTIONS["browser.gatherUsageStats"] is False
+    assert SERVER_OPTIONS["server.maxUploadSize"] == 4
+    assert SERVER_OPTIONS["server.maxMessageSize"] == 50
+    assert not {"server.enableCORS", "server.enableXsrfProtection"} & set(SERVER_OPTIONS)  # on, as Streamlit has them
+
+
+def test_every_option_is_one_that_streamlit_knows() -> None:
+    from streamlit import config
+
+    known = config.get_config_options()
+    assert [name for name in SERVER_OPTIONS if name not in known] == []
+
+
+def test_no_page_writes_html() -> None:
+    for file in (ROOT / "planner" / "ui").rglob("*.py"):
+        assert "unsafe_allow_html" not in file.read_text(encoding="utf-8"), file
+
+
+def test_limits_come_from_the_environment() -> None:
+    found = Settings.from_environment({"PLANNER_APP_SOLVE_SECONDS": "7.5", "PLANNER_APP_SITES": "3", "OTHER": "x"})
+    assert (found.solve_seconds, found.sites, found.workloads) == (7.5, 3, Settings().workloads)
+
+
+def test_wrong_limits_are_all_told() -> None:
+    with pytest.raises(InputError) as error:
+        Settings.from_environment({"PLANNER_APP_SITES": "many", "PLANNER_APP_UPLOAD_MIB": "9000"})
+    assert [p.path for p in error.value.problems] == ["PLANNER_APP_UPLOAD_MIB", "PLANNER_APP_SITES"]
+    assert error.value.problems[0].allowed == "a whole number from 1 to 4"
+
+
+def test_too_many_sites_for_the_app_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    draft = service.open_shipped("quickstart.yaml")
+    monkeypatch.setattr(service, "settings", lambda: Settings(sites=1))
+    site = draft.data["sites"][0]
+    with pytest.raises(InputError, match="too many sites"):
+        draft.with_data({**draft.data, "sites": [site, {**site, "name": "b"}]})
+
+
+@pytest.mark.parametrize("name", ["../pyproject.toml", "/etc/passwd", "schema.json", "nothing.yaml"])
+def test_only_shipped_scenarios_are_opened_by_name(name: str) -> None:
+    with pytest.raises(InputError, match="no such scenario"):
+        service.open_shipped(name)
+
+
+def test_every_shipped_scenario_opens() -> None:
+    assert service.shipped()[0] == "quickstart.yaml"
+    for name in service.shipped():
+        assert service.open_shipped(name).scenario.description, name
+
+
+def test_a_catalog_folder_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a folder"):
+        launch(port=1, catalog_dir=tmp_path / "nowhere")
+
+
+def test_plans_beyond_the_limit_wait_for_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(service, "_places", lambda: places)
+    slow = FakePlanner(seconds=0.6)
+    monkeypatch.setattr(service, "plan_function", lambda: slow)
+    draft = service.open_shipped("quickstart.yaml")
+    other = draft.with_data({**draft.data, "horizon_years": 3})
+    first = Job.start(Question.of(draft, None))
+    time.sleep(0.2)
+    second = Job.start(Question.of(other, None))
+    time.sleep(0.3)
+    assert "Waiting" in second.stage
+    assert first.wait(5)
+    assert second.wait(5)
+    assert len(slow.asked) == 2
+    third = Job.start(Question.of(other, None))
+    assert third.wait(5)
+    assert third.plan == second.plan
+    assert len(slow.asked) == 2  # kept
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))
+def test_escaped_text_reads_as_it_was_written(text: str) -> None:
+    from planner.report.format import clean
+
+    escaped = md(text)
+    assert escaped.replace("\\", "") == clean(text).replace("\\", "")
+    bare = escaped.replace("\\\\", "")
+    for i, c in enumerate(bare):
+        if c in "`*_[]$<:|":
+            assert i > 0
+            assert bare[i - 1] == "\\"
