@@ -272,6 +272,7 @@ def _activation_bytes(
     core = np.zeros_like(keys.tp)
     if not machine.profile.flash and profile.score_dim:
         core = 5.0 * mixer.heads * keys.sequence * keys.tokens / keys.tp
+    kept = kept * machine.profile.activations
     return kept + core, core
 
 

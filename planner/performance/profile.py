@@ -28,6 +28,7 @@ class Profile:
     ``straggler_cv``: relative spread of step times between servers. ``step_s``: seconds of host work per step.
     ``schedule``: 1f1b, zb_h1 or dualpipe. ``balanced_stages``: layers are placed so that embedding, head and
     multi-token prediction count. ``overhead_gib``: context and libraries on the chip.
+    ``activations``: bytes kept for backward over those of fused operators.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Profile:
     ep_dispatch_bytes: float = 2.0
     imbalance: float = 1.0
     overhead_gib: float = 2.5
+    activations: float = 1.0
     balanced_stages: bool = False
 
 
@@ -71,6 +73,17 @@ _TUNED = Profile(
     step_s=0.007,
     memory_passes=0.8,
     attention=1.15,
+)
+
+_CLASSIC = Profile(
+    "megatron_classic",
+    flash=False,
+    memory_passes=0.95,
+    tp_overlap=0.0,
+    dp_overlap=0.0,
+    p2p_overlap=0.0,
+    host_s=6e-4,
+    straggler_cv=0.007,
 )
 
 PROFILES: Mapping[str, Profile] = {
@@ -114,16 +127,9 @@ PROFILES: Mapping[str, Profile] = {
             "plain", tp_overlap=0.0, ep_overlap=0.0, dp_overlap=0.0, p2p_overlap=0.0, memory_passes=1.4, host_s=2e-4
         ),
         # Megatron-LM before fused attention, and its forks: SC21, Korthikanti 2022, Megatron-DeepSpeed, OneFlow.
-        Profile(
-            "megatron_classic",
-            flash=False,
-            memory_passes=0.95,
-            tp_overlap=0.0,
-            dp_overlap=0.0,
-            p2p_overlap=0.0,
-            host_s=6e-4,
-            straggler_cv=0.007,
-        ),
+        _CLASSIC,
+        # Its forks: Megatron-DeepSpeed, GPT-NeoX, OneFlow's.
+        replace(_CLASSIC, name="megatron_fork"),
         Profile(
             "fsdp",
             memory_passes=0.9,
@@ -157,7 +163,14 @@ PROFILES: Mapping[str, Profile] = {
             attention=1.1,
         ),
         Profile(
-            "nanotron", memory_passes=1.5, host_s=5e-4, tp_overlap=0.0, dp_overlap=0.5, p2p_overlap=0.0, step_s=0.05
+            "nanotron",
+            activations=1.45,
+            memory_passes=1.5,
+            host_s=5e-4,
+            tp_overlap=0.0,
+            dp_overlap=0.5,
+            p2p_overlap=0.0,
+            step_s=0.05,
         ),
         Profile(
             "xla",
@@ -215,13 +228,14 @@ def profile_for_framework(framework: str, year: int | None = None) -> Profile:
     bridge = "bridge_2026" if when >= 2026 else "bridge"
     rules: tuple[tuple[tuple[str, ...], str], ...] = (
         (("hai-llm",), "hai_llm"),
-        (("megatron-deepspeed",), "megatron_classic" if classic and "habana" not in low else "deepspeed"),
+        (("megatron-deepspeed",), "megatron_fork" if classic and "habana" not in low else "deepspeed"),
         (("mindspeed", "modellink", "mindformers"), "mindspeed"),
         (("maxtext", "jax", "pax", "t5x", "xla"), "xla"),
         (("neuron", "nxd"), "plain"),
         (("primus", "rocm"), bridge),
         (("nanotron",), "nanotron"),
-        (("oneflow", "ptd-p"), "megatron_classic"),
+        (("oneflow",), "megatron_fork"),
+        (("ptd-p",), "megatron_classic"),
         (
             ("fsdp", "foundry", "composer", "torchtitan", "olmo", "pytorch", "lit-gpt", "accelerate"),
             "fsdp_2023" if classic else "fsdp",

@@ -27,7 +27,7 @@ from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
 from planner.performance.profile import Profile, get_profile
 from planner.workload.flops import train_flops_per_token
-from planner.workload.layers import layer_profiles
+from planner.workload.layers import LayerProfile, layer_profiles
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -186,7 +186,7 @@ def _layers(job: TrainingJob, machine: Machine, keys: Keys) -> _Layers:
     average = {p: mean("forward", p) + mean("backward", p) * back_share[p] for p in FORWARD_PARTS}
     again = {p: mean("forward", p) for p in FORWARD_PARTS}
     total = [sum(c.forward[p] + c.backward[p] * back_share[p] for p in FORWARD_PARTS) for c, _ in costs]
-    contiguous = len(costs) == 2 and not model.kind.startswith("hybrid") and costs[1][1] > 2 * costs[0][1]
+    contiguous = len(costs) == 2 and not model.kind.startswith("hybrid") and costs[1][1] >= 2 * costs[0][1]
     mean_total = sum(t * n for t, (_, n) in zip(total, costs, strict=True)) / count
     slow = np.maximum(total[1] / mean_total, 1.0) if contiguous else np.ones_like(keys.tp)
     ends = end_cost(model, keys, machine)
@@ -210,6 +210,12 @@ def _layers(job: TrainingJob, machine: Machine, keys: Keys) -> _Layers:
         logits=ends.logits_bytes,
         p2p_bytes=2.0 * model.hidden * keys.norm_tokens,
     )
+
+
+def _ends_of(profiles: tuple[LayerProfile, ...], model: ModelArch) -> tuple[LayerProfile, LayerProfile]:
+    """The kind of layer a model starts with and the kind it is mostly made of; the same one where kinds are mixed."""
+    split = len(profiles) == 2 and not model.kind.startswith("hybrid") and profiles[1].count >= 2 * profiles[0].count
+    return (profiles[0], profiles[1]) if split else (profiles[-1], profiles[-1])
 
 
 _STATE_COLUMNS = (
@@ -242,12 +248,19 @@ def _states(
     embedding = table + model.learned_positions * model.hidden
     tied = model.tied_embeddings
     mtp = model.mtp_layers if job.mtp else 0
-    first = fullest * dense_layer + embedding
-    last = last_layers * dense_layer + table + mtp * (dense_layer + 2.0 * model.hidden**2 / tp)
+    # a few layers of another kind come first (dense before experts): the last stage has none of them
+    early, main = _ends_of(profiles, model)
+    front = np.minimum(float(early.count) if early is not main else 0.0, fullest)
+    routed_main = main.routed_params / (ep * expert_tp) if early is not main else routed_layer
+    routed_early = early.routed_params / (ep * expert_tp)
+    dense_main = main.dense_params / tp if early is not main else dense_layer
+    first = front * early.dense_params / tp + (fullest - front) * dense_main + embedding
+    last = last_layers * dense_main + table + mtp * (dense_main + 2.0 * model.hidden**2 / tp)
     alone = layers * dense_layer + embedding + (0.0 if tied else table) + mtp * dense_layer
     first, last = np.where(pp > 1, first, alone), np.where(pp > 1, last, alone)
-    routed_first = np.where(pp > 1, fullest, layers + mtp) * routed_layer
-    routed_last = np.where(pp > 1, last_layers + mtp, layers + mtp) * routed_layer
+    routed_all = layers * routed_layer + mtp * routed_main
+    routed_first = np.where(pp > 1, front * routed_early + (fullest - front) * routed_main, routed_all)
+    routed_last = np.where(pp > 1, (last_layers + mtp) * routed_main, routed_all)
 
     group = dp * cp
     expert_group = np.maximum(group * tp / (ep * expert_tp), 1.0)

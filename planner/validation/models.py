@@ -44,15 +44,10 @@ def _with_vocab(model: ModelArch, case: Case) -> ModelArch:
 
 
 def _cut(model: ModelArch, layers: int) -> ModelArch:
-    """The first ``layers`` layers of a model whose groups stand in order; dense first layers are kept."""
-    left = layers
-    groups = []
-    for group in model.groups:
-        take = min(group.count, left)
-        if take:
-            groups.append(replace(group, count=take))
-        left -= take
-    return replace(model, groups=tuple(groups), published_total=None, published_active=None, mtp_layers=0)
+    """A model cut short: one layer of every group before the last (dense first layers), the rest of the last."""
+    heads = [replace(group, count=1) for group in model.groups[:-1]][: max(layers - 1, 0)]
+    tail = replace(model.groups[-1], count=layers - len(heads))
+    return replace(model, groups=(*heads, tail), published_total=None, published_active=None, mtp_layers=0)
 
 
 def _from_columns(case: Case, name: str) -> tuple[ModelArch | None, str]:
