@@ -1,4 +1,7 @@
-"""Demand: every workload is done. A run happens exactly once; a load is served at its rate by prefill and decode."""
+"""Demand: every workload is done. A run happens exactly once; a load is served at its rate by prefill and decode.
+
+A load is there from the plan's first period on, so only what is bought in that period answers it.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ def add(draft: Draft) -> None:
             draft.builder.add_row(row, {draft.units[i]: 1.0 for i in mine}, lower=1.0, upper=1.0, kind="demand")
             draft.limits[row] = Limit(row, "demand", f"{workload.name} must run once", 1.0, "run", 1.0, path, 1)
             continue
+        mine = [i for i in mine if draft.options[i].period == 0]
         if isinstance(workload, Serving):
             demand, unit, leaf = workload.requests_per_s, "requests/s", "requests_per_s"
         else:
@@ -33,7 +37,6 @@ def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, p
     scale = max(demand, 1e-9)
     row = f"demand[{name}]"
     limit = Limit(row, "demand", label, demand, unit, scale, path, 1)
-    phases = {p for i in mine for p in draft.options[i].rates}
     split = any(draft.options[i].role in {"prefill", "decode"} for i in mine)
     if not split:
         draft.add_limit(limit, {draft.units[i]: min(draft.options[i].rates.values()) for i in mine})
@@ -44,7 +47,7 @@ def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, p
     for site in sites:
         column = draft.builder.add_column(f"served[{name},{site}]", lower=0.0, upper=2 * demand / scale)
         served[site] = column
-        for phase in sorted(phases):
+        for phase in ("decode", "prefill"):  # both, even where no option here does one of them
             here = {
                 draft.units[i]: draft.options[i].rates.get(phase, 0.0) / scale
                 for i in mine

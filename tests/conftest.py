@@ -1,0 +1,37 @@
+"""Fixtures of the whole suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import planner.solve.child
+from planner.catalog import Catalog, load_catalog
+from planner.solve.drive import JOBS, solve_here
+from planner.solve.form import Program
+from planner.solve.status import Limits, ProgressCallback, Solution
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Catalog:
+    """The shipped catalog, read once."""
+    return load_catalog()
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Solves run in this process: starting a child takes longer than a small solve. What is solved is the same."""
+
+    def solve(program: Program, limits: Limits, backend: str, progress: ProgressCallback | None = None) -> Solution:
+        return solve_here(program, limits, backend)
+
+    def job(name: str, program: Program, limits: Limits, options: Mapping[str, Any], *_: Any, **__: Any) -> bytes:
+        return JOBS[name](program, limits, options, lambda *_: None)
+
+    monkeypatch.setattr(planner.solve.child, "solve_in_child", solve)
+    monkeypatch.setattr(planner.solve.child, "run_in_child", job)
