@@ -201,6 +201,10 @@ PROFILES: Mapping[str, Profile] = {
             ep_dedup=1.0,
             straggler_cv=0.004,
             balanced_stages=True,
+            memory_passes=0.6,
+            permute=0.4,
+            attention=1.15,
+            moe_s=5e-5,
         ),
     )
 }
