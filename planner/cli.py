@@ -165,13 +165,15 @@ def sweep_command(
     from planner.sweep import run_sweep, sweep_table
 
     with _progress(enabled=not as_json) as progress:
-        outcome = run_sweep(sweep, out, engine=engine, workers=workers, catalog_dir=catalog, progress=progress)
+        outcome = run_sweep(
+            sweep, out, engine=engine, workers=workers, catalog_dir=catalog, progress=progress, tell=_say
+        )
     if as_json:
         _stdout(json.dumps(outcome.to_dict(), indent=2, ensure_ascii=False) + "\n")
     else:
         _print(sweep_table(outcome))
         _say(f"Results: {out}")
-    return EXIT_OK
+    return EXIT_INTERNAL if outcome.failed else EXIT_OK
 
 
 @app.command("validate")
