@@ -60,6 +60,10 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    sharding: Literal["table-wise", "row-wise"] | None = None
+    """Recommenders: whole tables on chips, or the rows of each spread."""
+    hbm_percent: int | None = None
+    """Recommenders: share of embedding rows in the chips' own memory; hosts hold the rest."""
 
 
 class Interval(_Part):

@@ -171,9 +171,7 @@ def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
         for d, described, n in mine:
             for phase, rate in described.rates.items():
                 by_site[d.site.split("/")[0]][phase] += Fraction(rate) * n
-        phases = {phase for rates in by_site.values() for phase in rates}
-        if isinstance(workload, Serving):
-            phases = {"prefill", "decode"}
+        phases = {"prefill", "decode"} if isinstance(workload, Serving) else {"score"}
         served = sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
         if served < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
             yield f"{workload.name} is served at {float(served):.6g}/s, {wanted:g}/s asked"

@@ -17,6 +17,7 @@ from planner.options.choices import Choice, delivery, hardware_choices
 from planner.options.enumerate import start_days
 from planner.options.option import Option
 from planner.options.pricing import Designs, Priced, horizon_hours, price
+from planner.options.recommendation import describe_recommendation, placement_of_plan
 from planner.options.serving import PHASES, ROLES, SHAPE, ServingSearch, unit_of
 from planner.options.serving import activity as serving_activity
 from planner.options.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout, peak_name
@@ -151,7 +152,7 @@ class Describer:
             parallelism=Parallelism(
                 tp=layout["tp"], pp=layout["pp"], vpp=layout["vpp"], dp=layout["dp"], ep=layout["ep"], cp=layout["cp"],
                 sp=bool(layout["sp"]), micro_batch=layout["micro_batch"], global_batch=workload.global_batch,
-                zero_stage=layout["zero_stage"], recompute=RECOMPUTE[layout["recompute"]],  # type: ignore[arg-type]
+                zero_stage=layout["zero_stage"], recompute=RECOMPUTE[layout["recompute"]],
                 schedule="interleaved 1F1B" if layout["vpp"] > 1 else "1F1B" if layout["pp"] > 1 else None,
             ),
         )  # fmt: skip
@@ -215,8 +216,6 @@ class Describer:
         )  # fmt: skip
 
     def _recommend(self, workload: Recommendation, choice: Choice, spec: Spec, ready: float) -> Described:
-        from planner.options.recommendation import describe_recommendation
-
         return describe_recommendation(self.scenario, self.catalog, workload, choice, spec, ready)
 
 
@@ -231,9 +230,11 @@ def spec_of_option(option: Option) -> Spec:
 def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
     """The layout behind a plan's parallelism: the inverse of what a deployment prints."""
     p = parallelism
+    if role == "recommend":
+        return placement_of_plan(p)
     if role == "train":
         values = (p.tp, p.pp, p.vpp, p.dp, p.cp, p.ep, p.micro_batch or 1, p.zero_stage or 0,
                   RECOMPUTE.index(p.recompute or "none"), int(p.sp))  # fmt: skip
         return dict(zip(LAYOUT, values, strict=True))
-    values = (p.tp, p.pp, p.ep, p.dp, p.batch or 1, p.chunk_tokens or 1024, ROLES.get(role, 0))
-    return dict(zip(SHAPE, values, strict=True))
+    shape = (p.tp, p.pp, p.ep, p.dp, p.batch or 1, p.chunk_tokens or 1024, ROLES.get(role, 0))
+    return dict(zip(SHAPE, shape, strict=True))

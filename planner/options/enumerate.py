@@ -16,15 +16,17 @@ from planner.options.choices import Choice, delivery, hardware_choices
 from planner.options.dominance import nondominated
 from planner.options.option import Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
+from planner.options.recommendation import RecommendationSearch
 from planner.options.serving import PHASES, ServingSearch
 from planner.options.serving import activity as serving_activity
 from planner.options.training import TrainingSearch
 from planner.options.training import activity as training_activity
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving, Training
+from planner.scenario.workloads import Recommendation, Serving, Training
 
 Progress = Callable[[str, float], None]
+Search = TrainingSearch | ServingSearch | RecommendationSearch
 THIN_REACH = 16
 """A diagnosis looks at clusters up to this many times what a run would need at the chip's peak (an MFU of 6%)."""
 LARGEST_RUN_CHIPS = 131_072
@@ -53,7 +55,7 @@ def enumerate_options(
     choices, dropped = hardware_choices(scenario, catalog)
     levels = {level.name: level for site in scenario.sites for level in capacity_tree(site)[0]}
     periods = range(len(scenario.period_starts))
-    collector = _Collector(scenario, catalog, levels, relaxed, list(dropped))
+    collector = Collector(scenario, catalog, levels, relaxed, list(dropped))
     steps = len(scenario.workloads) * max(1, len(choices))
     done = 0
     for workload in scenario.workloads:
@@ -73,14 +75,16 @@ def enumerate_options(
                         collector.drop(choice, workload.name, reason)
                     continue
                 try:
-                    collector.add(workload, search, choice, period, ready)
+                    collector.add(search, choice, period, ready)
                 except InputError as error:
                     collector.drop(choice, workload.name, str(error.problems[0]))
                     break
     return collector.finish()
 
 
-class _Collector:
+class Collector:
+    """Options in the making: what the searches of the workloads add to."""
+
     def __init__(
         self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool, dropped: list[Dropped]
     ) -> None:
@@ -96,22 +100,22 @@ class _Collector:
         rented = ", rented" if choice.acquire == "rent" else ""
         self.dropped.append(Dropped(f"{workload} on {choice.hardware}{where}{rented}", reason))
 
-    def search_of(self, workload: object) -> object:
+    def search_of(self, workload: Training | Serving | Recommendation) -> Search:
+        """What searches a workload."""
         if isinstance(workload, Training):
             return TrainingSearch(workload, self.catalog)
         if isinstance(workload, Serving):
             return ServingSearch(workload, self.catalog)
-        from planner.options.recommendation import RecommendationSearch
+        return RecommendationSearch(workload, self.catalog)
 
-        return RecommendationSearch(workload, self.catalog)  # type: ignore[arg-type]
-
-    def add(self, workload: object, search: object, choice: Choice, period: int, ready: float) -> None:
+    def add(self, search: Search, choice: Choice, period: int, ready: float) -> None:
+        """Every option of a search on one choice bought in one period."""
         if isinstance(search, TrainingSearch):
             self._train(search, choice, period, ready)
         elif isinstance(search, ServingSearch):
             self._serve(search, choice, period, ready)
         else:
-            search.add(self, choice, period, ready)  # type: ignore[attr-defined]
+            search.add(self, choice, period, ready)
 
     def count(self, key: tuple[object, ...], enumerated: int, priced: int) -> None:
         """Candidates are counted once for each platform, not again for each place and period."""
@@ -207,7 +211,7 @@ class _Collector:
             self.drop(choice, workload.name, found.reason)
             return
         fastest = min(size.days for size in found.sizes) + ready
-        self._note_best(workload.name, "finish_within_days", fastest)
+        self.note_best(workload.name, "finish_within_days", fastest)
         allowed = [s.days for s in found.sizes if s.systems <= within.systems and s.chips <= within.chips]
         if not self.relaxed and (not allowed or min(allowed) > days):
             best = min(allowed, default=fastest - ready) + ready
@@ -229,7 +233,7 @@ class _Collector:
         priced = price(self.scenario, self.catalog, choice, designs, ready)
         tokens = float(workload.global_batch * workload.sequence_length)
         for i, size in enumerate(sizes):
-            self._append(
+            self.append(
                 choice, workload.name, "train", period, found.precision, designs, priced, i,
                 replicas=1, max_units=1, rates={"run": 1.0}, tokens_per_s=tokens / size.step_time_s,
                 finish_days=ready + size.days, layout=size.layout,
@@ -252,7 +256,7 @@ class _Collector:
                    found.enumerated, found.priced)  # fmt: skip
         self.pruned += found.pruned
         for quantity, value in found.best_ms.items():
-            self._note_best(workload.name, quantity, value)
+            self.note_best(workload.name, quantity, value)
         if not found.units:
             self.drop(choice, workload.name, found.reason)
             return
@@ -277,7 +281,7 @@ class _Collector:
             room = bounds.systems // unit.systems
             limit = room if "throughput" in self.scenario.objective else max(enough, 1)
             least = math.ceil((workload.chips.min or 0) / unit.chips) if workload.chips else 0
-            self._append(
+            self.append(
                 choice, workload.name, unit.role, period, found.precision, designs, priced, i,
                 replicas=unit.replicas, max_units=max(1, min(max(limit, least), max(room, 1))),
                 rates=dict.fromkeys(PHASES[unit.role], unit.requests_per_s),
@@ -286,7 +290,7 @@ class _Collector:
 
     # -- options ---------------------------------------------------------------------------------------------------
 
-    def _append(
+    def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
         layout: Mapping[str, int],
@@ -335,7 +339,7 @@ class _Collector:
             )
         )
 
-    def _note_best(self, workload: str, quantity: str, value: float) -> None:
+    def note_best(self, workload: str, quantity: str, value: float) -> None:
         key = (workload, quantity)
         self.best[key] = min(value, self.best.get(key, math.inf))
 
