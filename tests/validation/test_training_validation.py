@@ -1,0 +1,227 @@
+"""Published training rows beside predictions: the accuracy the planner claims is measured here on part of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from planner.catalog import load_catalog
+from planner.catalog.load import catalog_folder
+from planner.errors import InputError
+from planner.performance.calibration import (
+    EFFECT,
+    Observation,
+    calibrate_training,
+    calibration_yaml,
+    effects_of,
+    fit_effects,
+    left_out_levels,
+    level_of,
+    read_training_calibration,
+)
+from planner.validation import Case, validate
+from planner.validation.cases import CaseResult, read_cases
+from planner.validation.ordering import ordering_of
+from planner.validation.report import ValidationReport
+from planner.validation.summary import by_tag, overall
+from planner.validation.training import default_interleave, may_fit, validate_training, zero_stage_of
+
+TABLE = catalog_folder() / "measurements" / "training.csv"
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return load_catalog()
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return read_cases(TABLE)
+
+
+def _report(cases, catalog, prefixes: tuple[str, ...], step: int = 1) -> ValidationReport:
+    return ValidationReport(validate_training([c for c in cases if c.case_id.startswith(prefixes)][::step], catalog))
+
+
+def test_classic_rows_are_close(cases, catalog):
+    """Korthikanti 2022, Narayanan 2021 (Table 1) and MT-NLG: within 8% mean."""
+    whole = overall(_report(cases, catalog, ("KORT", "SC21", "MEM-MTNLG")).step_times())
+    assert whole is not None
+    assert whole.answered >= 18
+    assert whole.mean < 0.08
+
+
+def test_simumax_peak_memory(cases, catalog):
+    """Allocator peaks of truncated models on one B200 node: within 4% mean, never more than 5% low."""
+    memory = _report(cases, catalog, ("SIMU",)).select("training", "peak_memory_gib")
+    assert len(memory) >= 20
+    errors = [r.predicted / r.measured - 1 for r in memory]
+    assert sum(abs(e) for e in errors) / len(errors) < 0.04
+    assert min(errors) > -0.05
+
+
+def test_layouts_come_out_in_order(cases, catalog):
+    """vTrain's multi-node sweep of TP, PP, DP and micro-batch: most pairs in order, the favourite near the best."""
+    found = ordering_of(_report(cases, catalog, ("VTRM",)).step_times())
+    assert found
+    for o in found:
+        assert o.in_order > 0.85, o
+        assert o.regret < 0.06, o
+
+
+def test_a_sample_of_everything_beats_the_one_constant(cases, catalog):
+    report = ValidationReport(validate_training(cases[::6], catalog))
+    whole = overall(report.step_times())
+    assert whole.answered / whole.rows > 0.95
+    assert whole.mean < 0.17
+    assert whole.mean < 0.6 * whole.baseline_mean
+    assert 0.65 < whole.coverage80 < 0.93
+    json.dumps(report.to_json(), allow_nan=False)
+    for entry in report.to_json()["cases"]:
+        assert set(entry) == {"case_id", "quantity", "measured", "predicted", "low80", "high80", "reason"}
+        assert (entry["predicted"] is None) == bool(entry["reason"])
+
+
+def test_every_unanswered_row_says_why(cases, catalog):
+    blank = Case(
+        "X-1", {"case_id": "X-1", "model": "Nobody-7B", "chip": "H100-80GB", "step_time_s": "1.0", "global_batch": "8"}
+    )
+    chip = Case("X-2", {**cases[0].cells, "case_id": "X-2", "chip": "H1O0-80GB"})
+    precision = Case("X-3", {**cases[0].cells, "case_id": "X-3", "chip": "A100-80GB", "precision": "nvfp4"})
+    results = validate_training([blank, chip, precision], catalog)
+    assert {r.case_id for r in results} == {"X-1", "X-2", "X-3"}
+    assert all(r.predicted is None and r.reason for r in results)
+
+
+def test_the_answer_does_not_look_at_the_measurement(cases, catalog):
+    some = [c for c in cases if c.case_id.startswith(("MBR2604-0", "BLOOM-00", "ASC-01"))]
+    doubled = []
+    for c in some:
+        cells = dict(c.cells)
+        for column in ("step_time_s", "tokens_per_s_per_chip", "model_tflops_per_chip", "peak_memory_gib"):
+            if cells.get(column):
+                cells[column] = str(2 * float(cells[column]))
+        doubled.append(Case(c.case_id, cells))
+    before, after = validate_training(some, catalog), validate_training(doubled, catalog)
+    assert [r.predicted for r in before] == [r.predicted for r in after]
+    assert any(r.measured != s.measured for r, s in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "stage"),
+    [
+        ("distributed-optimizer(zero1)", 1),
+        ("FSDP FULL_SHARD(zero3)", 3),
+        ("FSDP SHARD_GRAD_OP(zero2)", 2),
+        ("ZeRO-3 + CPU offload", 3),
+        ("none (DP64)", 0),
+        ("sharding stage 2 (ZeRO-2) degree 4", 2),
+        ("", None),
+    ],
+)
+def test_words_for_sharding(words, stage):
+    assert zero_stage_of(words) == stage
+
+
+def test_interleaving_is_only_assumed_where_it_is_usual():
+    from planner.performance.profile import get_profile
+
+    assert default_interleave(get_profile("megatron_classic"), 96, 8, 64) == 1
+    assert default_interleave(get_profile("tuned"), 96, 8, 64) == 6
+    assert default_interleave(get_profile("tuned"), 96, 8, 1024) == 1
+
+
+def test_cases_files_that_cannot_be_read_say_where(tmp_path: Path):
+    broken = tmp_path / "cases.csv"
+    broken.write_text("case_id,model\nA-1,x\nA-1,y\n,z\nA-2,x,too,many\n")
+    with pytest.raises(InputError) as found:
+        read_cases(broken)
+    assert [p.line for p in found.value.problems] == [3, 4, 5]
+    with pytest.raises(InputError, match="does not exist"):
+        read_cases(tmp_path / "none.csv")
+    broken.write_text("name,value\na,1\n")
+    with pytest.raises(InputError, match="no column case_id"):
+        read_cases(broken)
+
+
+def test_a_users_file_is_validated(tmp_path: Path, cases, catalog):
+    mine = tmp_path / "mine.csv"
+    columns = list(cases[0].cells)
+    quote = [f'"{cases[0].cells[c]}"' for c in columns]
+    mine.write_text(",".join(columns) + "\n" + ",".join(quote) + "\n")
+    report = validate(mine, catalog)
+    assert {r.case_id for r in report.results} == {cases[0].case_id}
+
+
+def _observation(source: str, profile: str, ratio: float, group: str = "", fit: bool = True) -> Observation:
+    return Observation(
+        group or f"{source}-{profile}", source, "nvidia_hopper", "h100", profile, "bf16", False, ratio, fit
+    )
+
+
+def test_levels_are_shrunk_and_follow_their_rows():
+    slow = [_observation(f"s{i}", "plain", 1.4, f"g{i}") for i in range(12)]
+    fast = [_observation(f"t{i}", "tuned", 1.0, f"h{i}") for i in range(12)]
+    effects = {EFFECT + k: v for k, v in fit_effects(slow + fast).items()}
+    plain = level_of(effects, effects_of("nvidia_hopper", "h100", "plain", "bf16", False))
+    tuned = level_of(effects, effects_of("nvidia_hopper", "h100", "tuned", "bf16", False))
+    assert tuned < plain < 1.4
+    assert plain == pytest.approx(1.4, rel=0.06)
+    assert tuned == pytest.approx(1.0, rel=0.06)
+    # one group says little, and rows that may not be fitted say nothing
+    lone = {EFFECT + k: v for k, v in fit_effects(slow[:1]).items()}
+    assert 1.0 < level_of(lone, slow[0].effects) < 1.35
+    assert fit_effects([_observation("memory", "plain", 3.0, fit=False)]) == {}
+    assert level_of({EFFECT + "all": 9.0}, ("all",)) == 2.2
+
+
+def test_a_source_is_left_out_whole():
+    rows = [_observation("only", "plain", 1.5, f"g{i}") for i in range(6)]
+    assert left_out_levels(rows) == [1.0] * 6
+
+
+def test_calibration_survives_its_file(tmp_path: Path):
+    rows = [_observation(f"s{i}", "tuned", math.exp(0.1 * (i % 3)), f"g{i}") for i in range(30)]
+    fitted = calibrate_training(rows)
+    low, high = fitted.intervals["nvidia_hopper"]
+    assert low < 1 < high
+    file = tmp_path / "training.yaml"
+    file.write_text(calibration_yaml(fitted))
+    again = read_training_calibration(file)
+    assert again.sources == fitted.sources
+    assert again.effects == pytest.approx(fitted.effects, abs=1e-4)
+    assert read_training_calibration(tmp_path / "absent.yaml").effects == {}
+    file.write_text("training: {effects: {nonsense: 0.1}, intervals: {x: [1, 2, 3]}}")
+    with pytest.raises(InputError) as found:
+        read_training_calibration(file)
+    assert len(found.value.problems) == 2
+
+
+def test_the_shipped_calibration_is_of_the_carried_rows(cases):
+    shipped = read_training_calibration(catalog_folder() / "calibration" / "training.yaml")
+    known = {c.source for c in cases}
+    assert set(shipped.sources) <= known
+    forbidden = {c.source for c in cases if not may_fit(c)} - {c.source for c in cases if may_fit(c)}
+    assert not forbidden & set(shipped.sources)
+    assert shipped.error["mean"] < 0.16
+
+
+def test_groups_count_once():
+    tags = {"source": "a", "model": "m", "chip": "c", "precision": "p"}
+    many = [CaseResult(f"A-{i}", "step_time_s", 1.0, 1.1, tags=tags) for i in range(99)]
+    one = CaseResult("B-1", "step_time_s", 1.0, 1.3, tags={**tags, "source": "b"})
+    rate = CaseResult("C-1", "tokens_per_s_per_chip", 130.0, 100.0, tags={**tags, "source": "c"})
+    whole = overall([*many, one, rate])
+    assert whole.groups == 3
+    assert whole.mean == pytest.approx((0.1 + 0.3 + 0.3) / 3)
+    assert [g.rows for g in by_tag([*many, one], "source")] == [99, 1]
+
+
+def test_ordering_of_layouts():
+    tags = {"source": "s", "model": "m", "chip": "c", "precision": "p", "run": "r"}
+    rows = [CaseResult(f"A-{i}", "step_time_s", m, p, tags=tags) for i, (m, p) in enumerate([(1, 1), (2, 3), (3, 2)])]
+    (found,) = ordering_of(rows)
+    assert (found.pairs, found.in_order, found.regret) == (3, pytest.approx(2 / 3), 0.0)
