@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from planner.errors import SolveError
-from planner.solve.form import Program
+from planner.solve.form import FloatArray, Program
 from planner.solve.status import Limits, Status
 
 
@@ -40,13 +40,19 @@ class Outcome:
 
 def changed(program: Program, change: Change) -> Program:
     """The program with a change made."""
-    arrays = {}
-    for name in ("row_lower", "row_upper", "upper"):
-        array = np.array(getattr(program, name))
-        for index, value in getattr(change, name).items():
-            array[int(index)] = value
-        arrays[name] = array
-    return replace(program, **arrays)
+
+    def edited(array: FloatArray, values: Mapping[int, float]) -> FloatArray:
+        copy = np.array(array)
+        for index, value in values.items():
+            copy[int(index)] = value
+        return copy
+
+    return replace(
+        program,
+        row_lower=edited(program.row_lower, change.row_lower),
+        row_upper=edited(program.row_upper, change.row_upper),
+        upper=edited(program.upper, change.upper),
+    )
 
 
 def what_if(program: Program, changes: Sequence[Change], limits: Limits | None = None) -> list[Outcome]:
