@@ -210,6 +210,7 @@ _UNITS: Mapping[str, str] = {
     "us": "µs",
 }
 """Units of catalog figures as they are written on paper; others stand as they are."""
+_PLURALS = frozenset({"chips", "systems", "racks", "units", "days", "years", "requests", "tokens"})
 _COUNTED = frozenset({"chips", "systems", "racks", "units"})
 
 
@@ -238,7 +239,8 @@ def worth(value: float | None, unit: str) -> str:
     for joint in (" per ", "/"):
         head, found, tail = unit.partition(joint)
         if found and head:
-            return f"{quantity(value, head)} per {tail.strip('()')}"
+            one = tail.strip("()")
+            return f"{quantity(value, head)} per {one.removesuffix('s') if one in _PLURALS else one}"
     return quantity(value, unit)
 
 

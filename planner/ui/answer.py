@@ -28,7 +28,7 @@ def show_answer(plan: Plan, yaml: str = "") -> None:
     with left:
         _chart("Cost over the horizon", {n: d.cost.lines_usd for n, d in series}, "usd")
     with right:
-        _chart("Average power at the meter", {n: d.power.breakdown_mw for n, d in series}, "mw")
+        _chart("Average power", {n: d.power.breakdown_mw for n, d in series}, "mw")
     _one_deployment(plan)
     _limits(plan)
     _alternatives(plan)
@@ -46,7 +46,8 @@ def show_no_plan(plan: Plan, apply: Callable[[Nearest], bool], can_apply: Callab
     if plan.conflicts:
         st.subheader("These cannot hold together", anchor=False)
         for conflict in plan.conflicts:
-            st.markdown(f"- {md(conflict.message)}  \n  {' · '.join(md(limit) for limit in conflict.limits)}")
+            unsaid = [limit for limit in conflict.limits if limit not in conflict.message]
+            st.markdown(f"- {md(conflict.message)}" + (f"  \n  {md(' · '.join(unsaid))}" if unsaid else ""))
     if plan.nearest:
         st.subheader("Smallest changes that make a plan possible", anchor=False)
         st.caption("Each alone is enough. A button changes the form and plans again.")
@@ -231,13 +232,14 @@ def _assumptions(plan: Plan) -> None:
     if not plan.assumptions:
         return
     st.subheader("Assumptions", anchor=False)
-    st.caption("Figures that nobody has published and that this plan rests on.")
+    sources = ", ".join(dict.fromkeys(a.source for a in plan.assumptions if a.source))
+    st.caption(f"Figures that nobody has published and that this plan rests on. From: {md(sources or fmt.DASH)}.")
     rows = "\n".join(
         f"| {md(a.path)} | {md(fmt.quantity(a.value, a.unit) if isinstance(a.value, int | float) else a.value)} | "
-        f"{md(a.source)} | {md(', '.join(a.rests_on_it))} |"
+        f"{md(', '.join(a.rests_on_it))} |"
         for a in plan.assumptions
     )
-    st.markdown(f"| Figure | Value | From | Rests on it |\n|---|--:|---|---|\n{rows}")
+    st.markdown(f"| Figure | Value | Rests on it |\n|---|--:|---|\n{rows}")
 
 
 def _proof(plan: Plan) -> None:

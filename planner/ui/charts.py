@@ -55,7 +55,7 @@ def bars(series: Series, unit: str, *, at_most: int = 10, grouped: bool = False)
         ]
     several = len(series) > 1
     longest = max(float(str(row["value"])) for row in labels)
-    x = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, longest * 1.5], nice=False))
+    x = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, longest * 1.75], nice=False))
     y = alt.Y("part:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, ticks=False, domain=False))
     names = list(series)
     colour = alt.Color(
@@ -116,7 +116,10 @@ def predicted_beside_measured(cases: Sequence[Mapping[str, Any]]) -> Chart:
             x=alt.X("measured:Q", scale=scale, title="Measured"),
             y=alt.Y("predicted:Q", scale=scale, title="Predicted"),
             color=alt.Color(
-                "group:N", title=None, scale=alt.Scale(range=list(COLOURS)), legend=alt.Legend(orient="bottom")
+                "group:N",
+                title=None,
+                scale=alt.Scale(range=list(COLOURS)),
+                legend=alt.Legend(orient="bottom", columns=6),
             ),
             tooltip=["case:N", "group:N", "measured:Q", "predicted:Q", "error:N"],
         )

@@ -110,11 +110,15 @@ SERVER_OPTIONS: Mapping[str, str | int | bool | list[str] | list[int]] = {
     "theme.light.secondaryBackgroundColor": "#f4f6f9",
     "theme.light.textColor": "#1d2733",
     "theme.light.borderColor": "#d9e0e7",
+    "theme.light.grayTextColor": "#5b6875",
+    "theme.light.grayBackgroundColor": "#eef1f5",
     "theme.dark.primaryColor": "#6aa3dc",
     "theme.dark.backgroundColor": "#12181f",
     "theme.dark.secondaryBackgroundColor": "#1a222b",
     "theme.dark.textColor": "#e3e8ee",
     "theme.dark.borderColor": "#313c48",
+    "theme.dark.grayTextColor": "#9aa7b4",
+    "theme.dark.grayBackgroundColor": "#222c36",
 }
 """What Streamlit is started with by ``planner app``; ``.streamlit/config.toml`` says the same for a checkout.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import threading
 import time
 import tomllib
@@ -117,3 +119,12 @@ def test_escaped_text_reads_as_it_was_written(text: str) -> None:
         if c in "`*_[]$<:|":
             assert i > 0
             assert bare[i - 1] == "\\"
+
+
+def test_the_documented_limits_are_the_limits() -> None:
+    text = (ROOT / "docs" / "app.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"`PLANNER_APP_([A-Z_]+)` \| (\S+) \|", text))
+    assert {name.lower(): float(value) for name, value in documented.items()} == {
+        item.name: float(item.default)  # type: ignore[arg-type]
+        for item in dataclasses.fields(Settings)
+    }

@@ -141,6 +141,7 @@ def show() -> None:
             st.info("It takes a while the first time and is kept afterwards. `planner validate` prints the same.")
             return
         st.session_state["accuracy.asked"] = True
+        st.rerun()
     try:
         results = _results(facts.digest, service.version(), facts)
     except PlannerError as error:
