@@ -190,22 +190,26 @@ def validate_command(
 
     report = validate(cases, load_catalog(catalog))
     if as_json:
-        _stdout(json.dumps(report.to_dict(), ensure_ascii=False) + "\n")
+        _stdout(json.dumps(report.to_json(), ensure_ascii=False) + "\n")
     else:
-        _print(report.console())
+        from planner.report.accuracy import accuracy_table
+
+        _print(accuracy_table(report))
     return EXIT_OK
 
 
 @app.command("calibrate")
 def calibrate_command(
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to write the calibration files to.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the calibration files; default: the catalog's own.")
+    ] = None,
     catalog: CatalogDir = None,
 ) -> int:
     """Refit the performance model from the carried measurements, leaving whole sources out in turn."""
     from planner.catalog import load_catalog
-    from planner.validation.calibrate import calibrate
+    from planner.validation.refit import refit
 
-    for line in calibrate(load_catalog(catalog), out):
+    for line in refit(load_catalog(catalog), out):
         _say(line)
     return EXIT_OK
 
@@ -374,7 +378,8 @@ def catalog_show_command(
 @catalog_app.command("check")
 def catalog_check_command(catalog: CatalogDir = None, as_json: AsJson = False) -> int:
     """Check the catalog: what is missing or doubtful. Errors stop with exit code 2, warnings do not."""
-    from planner.catalog import check_catalog, load_catalog
+    from planner.catalog import load_catalog
+    from planner.catalog.check import check_catalog
 
     loaded = load_catalog(catalog)
     warnings = check_catalog(loaded)
@@ -402,12 +407,11 @@ def catalog_import_model_command(
     out: Annotated[Path | None, typer.Option("--out", help="YAML file to write; default: standard output.")] = None,
 ) -> int:
     """Turn a Hugging Face config.json into a model of the catalog."""
-    from planner.catalog.hf_import import import_hf_file, model_to_yaml
+    from planner.catalog.hf_file import import_hf_file
     from planner.result import write_text
     from planner.workload.parameters import parameter_counts
 
-    model = import_hf_file(config, model_id=name)
-    text = model_to_yaml(model)
+    model, text = import_hf_file(config, model_id=name)
     if out is None:
         _stdout(text)
     else:

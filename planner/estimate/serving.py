@@ -393,11 +393,10 @@ def _estimation(
 def _basis(family: str) -> str:
     """Where the interval comes from."""
     known = shipped_serving_calibration()
-    if family in known.families:
-        return f"80% of measured cases on {family}, their sources left out of the calibration"
-    if "low80" in known.everything:
-        return f"80% of measured cases on all chips, sources left out, widened: none on {family}"
-    return "an assumed width: no calibration is installed"
+    engine = profile_for(family).name
+    measured = "low80" in known.everything or "low80" in known.engines.get(engine, {})
+    text = "80% of measured cases of sources left out of the calibration" if measured else "an assumed width"
+    return text if family in known.families else f"{text}, widened: no measured case on {family}"
 
 
 def _percentiles(
