@@ -9,7 +9,7 @@ combine as start-up plus bytes of the tokens that leave (DeepEP's published low-
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +59,24 @@ def spread(n: Ints, tiers: tuple[Tier, ...]) -> Spread:
     return Spread(inner, size / inner, bandwidth_in, bandwidth_out, latency_in, latency_out)
 
 
+def _flat_over_the_bus(n: Ints, s: Spread, tiers: tuple[Tier, ...]) -> Spread:
+    """Groups that span bridged pairs of a server ring over the host bus whole: no level inside to reduce in first."""
+    buses = [i for i, tier in enumerate(tiers) if i and tier.kind not in ("scale_up", "scale_out")]
+    if not buses:
+        return s
+    size = np.asarray(n, dtype=np.float64)
+    bus = (size > tiers[buses[0] - 1].size) & (size <= tiers[buses[0]].size)
+    inner, outer = np.where(bus, 1.0, s.inner), np.where(bus, size, s.outer)
+    return replace(s, inner=inner, outer=outer)
+
+
 def all_reduce(n: Ints, payload: Floats, tiers: tuple[Tier, ...], *, start_up: float, step: float = 0.0) -> Floats:
     """Seconds to all-reduce ``payload`` bytes over ``n`` chips; 0 for n = 1.
 
     Two levels: reduce-scatter inside, all-reduce of the share across, all-gather inside. ``start_up``: seconds of
     software per call; ``step``: seconds per doubling of the group on top of the tier's latency.
     """
-    s = spread(n, tiers)
+    s = _flat_over_the_bus(n, spread(n, tiers), tiers)
     inside = 2.0 * (s.inner - 1.0) / s.inner * payload / s.inner_bandwidth
     across = 2.0 * (s.outer - 1.0) / s.outer * payload / s.inner / s.outer_bandwidth
     # inside a domain custom kernels exchange in one step; across domains a tree of steps

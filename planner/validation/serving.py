@@ -29,7 +29,12 @@ from planner.performance.serving import (
     estimate_serving,
 )
 from planner.performance.serving_power import chip_power
-from planner.performance.serving_profile import ServingCalibration, ServingProfile, shipped_serving_calibration
+from planner.performance.serving_profile import (
+    ServingCalibration,
+    ServingProfile,
+    engine_key,
+    shipped_serving_calibration,
+)
 from planner.validation.cases import Case, CaseResult
 from planner.validation.serving_cases import MEASURED, ServingCase, UnansweredError, Worker, read_case
 
@@ -255,7 +260,7 @@ def _tags(case: ServingCase | None, raw: Case) -> dict[str, str]:
         "mode": "",
     }
     if case is not None:
-        tags.update(engine=case.engine, mode=case.mode)
+        tags.update(engine=case.engine, mode=case.mode, engine_key=engine_key(case.engine, case.year))
     return tags
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import yaml
 
 from planner.catalog import Catalog
 from planner.errors import InputError
@@ -31,7 +32,6 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "expert_efficiency": (0.30, 1.0),
     "expert_half_tokens": (4.0, 200.0),
     "attention_efficiency": (0.20, 0.80),
-    "decode_attention_efficiency": (0.15, 0.75),
     "weight_bandwidth": (0.50, 0.95),
     "kv_bandwidth": (0.35, 0.95),
     "elementwise_passes": (6.0, 40.0),
@@ -50,7 +50,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "kv_hold": (0.5, 1.0),
 }
 EVERYTHING = (
-    "gemm_half_tokens", "expert_half_tokens", "decode_attention_efficiency", "elementwise_passes", "expert_skew",
+    "gemm_half_tokens", "expert_half_tokens", "elementwise_passes", "expert_skew",
     "all_reduce_step_s", "queue_weight",
 )  # fmt: skip
 BY_FAMILY = (
@@ -58,6 +58,7 @@ BY_FAMILY = (
 )  # fmt: skip
 BY_ENGINE = (
     "layer_s", "moe_layer_s", "prefill_layer_s", "step_s", "sequence_s", "request_s", "synchrony", "max_batch",
+    "kv_hold",
 )  # fmt: skip
 WEIGHTS: Mapping[str, float] = {
     "tpot_ms": 1.0,
@@ -224,3 +225,138 @@ def used_engines(cases: Sequence[Case]) -> tuple[str, ...]:
     """Engine entries that the rows need."""
     found = {engine_key(engine_of(c.text("framework")), c.whole("year") or 0) for c in cases}
     return tuple(sorted(found))
+
+
+# Sources that are one benchmark are left out together: the same harness, images and runs.
+SOURCE_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "inferencex": ("IMAX", "IXFX", "IXDB", "IMAXD"),
+    "trtllm_docs_2024": ("TRT014", "TRT05", "TRT09"),
+    "trtllm_docs_2025": ("TRT020", "TRT10", "TRTDS"),
+    "nvidia_sweep": ("NVGAP",),
+    "ml_energy": ("MLEN",),
+    "static_batches": ("SPLIT", "ANL", "ANLP", "ANLW", "ANLT"),
+    "others": ("DSTPD", "ASC", "VLLM", "SGL", "MOON"),
+}
+FITTED_FAMILIES = ("nvidia_hopper", "nvidia_blackwell", "nvidia_ampere", "nvidia_ada")
+
+
+def family_of_source(source: str) -> str:
+    """The family a source is left out with; itself when it is in none."""
+    for name, members in SOURCE_FAMILIES.items():
+        if source in members:
+            return name
+    return source
+
+
+def left_out(
+    cases: Sequence[Case], catalog: Catalog, *, per_source: int = 12, rounds: int = 2, seconds: float = 60.0
+) -> tuple[CaseResult, ...]:
+    """Every source family predicted by constants fitted from the defaults without it, (all its rows)."""
+    usable = [c for c in cases if may_fit(c)]
+    results: list[CaseResult] = []
+    for name in dict.fromkeys(family_of_source(c.case_id.split("-")[0]) for c in usable):
+        rest = [c for c in usable if family_of_source(c.case_id.split("-")[0]) != name]
+        own = [c for c in usable if family_of_source(c.case_id.split("-")[0]) == name]
+        begin = start(FITTED_FAMILIES, used_engines(usable), ServingCalibration())
+        fit, _ = search(thin(rest, per_source), catalog, begin, rounds=rounds, step=1.5, seconds=seconds)
+        results += validate_serving(own, catalog, fit.calibration())
+    return tuple(results)
+
+
+def interval_of(results: Iterable[CaseResult], quantities: Sequence[str], inside: float = 0.8) -> tuple[float, float]:
+    """(low, high) multipliers on predicted times that hold ``inside`` of the measurements, groups weighing alike.
+
+    A rate counts as its inverse. Weighted quantiles of log(measured / predicted).
+    """
+    groups: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for r in results:
+        if r.predicted and r.quantity in quantities:
+            ratio = math.log(r.measured / r.predicted)
+            sign = 1.0 if r.quantity.endswith("_ms") else -1.0
+            groups[(r.tags["source"], r.tags["chip"], r.tags["model"])].append(sign * ratio)
+    if not groups:
+        raise InputError("no answered measurement to take an interval from")
+    values = np.array([v for g in groups.values() for v in g])
+    # the square root of a group's size: between counting rows and counting groups
+    weights = np.array([1.0 / math.sqrt(len(g)) for g in groups.values() for _ in g])
+    order = np.argsort(values)
+    cumulative = np.cumsum(weights[order]) / weights.sum()
+    tail = (1.0 - inside) / 2.0
+    low = values[order][np.searchsorted(cumulative, tail)]
+    high = values[order][min(int(np.searchsorted(cumulative, 1.0 - tail)), len(values) - 1)]
+    return math.exp(min(float(low), -0.02)), math.exp(max(float(high), 0.02))
+
+
+TPOT_QUANTITIES = ("tpot_ms", "output_tok_s_per_chip", "total_tok_s_per_chip")
+
+
+def with_intervals(
+    calibration: ServingCalibration, results: Sequence[CaseResult], *, least_rows: int = 60
+) -> ServingCalibration:
+    """The calibration with 80% intervals from ``results`` of left-out sources: by engine where it has enough rows."""
+
+    def bounds(rows: Sequence[CaseResult]) -> dict[str, float]:
+        low, high = interval_of(rows, TPOT_QUANTITIES)
+        found = {"low80": low, "high80": high}
+        if any(r.quantity == "ttft_ms" and r.predicted for r in rows):
+            found["ttft_low80"], found["ttft_high80"] = interval_of(rows, ("ttft_ms",))
+        return found
+
+    everything = {**calibration.everything, **bounds(results)}
+    engines = {name: dict(values) for name, values in calibration.engines.items()}
+    for name in {r.tags["engine_key"] for r in results if r.predicted and "engine_key" in r.tags}:
+        rows = [r for r in results if r.tags.get("engine_key") == name]
+        if sum(bool(r.predicted) for r in rows) >= least_rows:
+            engines.setdefault(name, {}).update(bounds(rows))
+    return ServingCalibration(everything, calibration.families, engines)
+
+
+def calibration_yaml(calibration: ServingCalibration) -> str:
+    """The file as it is carried, three significant digits."""
+
+    def tidy(table: Mapping[str, float]) -> dict[str, float]:
+        return {name: float(f"{value:.3g}") for name, value in sorted(table.items())}
+
+    data = {
+        "serving": {
+            "everything": tidy(calibration.everything),
+            "families": {k: tidy(v) for k, v in sorted(calibration.families.items())},
+            "engines": {k: tidy(v) for k, v in sorted(calibration.engines.items())},
+        }
+    }
+    head = (
+        "# Constants of the serving model: over the defaults in planner/performance/serving_profile.py.\n"
+        "# Written by planner.validation.serving_fit from catalog/measurements/serving.csv (docs/serving-model.md).\n"
+        "# families.huawei_ascend and families.amd_* are not fitted: the first is from CloudMatrix384's published\n"
+        "# dispatch and combine times (arXiv:2506.12708), the others from measured GEMM ceilings (S. Bekman's MAMF).\n"
+    )
+    return head + yaml.safe_dump(data, sort_keys=False)
+
+
+# Not fitted: published elsewhere, kept through every refit.
+GIVEN: Mapping[str, Mapping[str, float]] = {
+    "huawei_ascend": {"dispatch_s": 75e-6, "combine_s": 40e-6, "all_to_all_doubling_s": 2.5e-6},
+    "amd_cdna2": {"gemm_efficiency": 0.42},
+    "amd_cdna3": {"gemm_efficiency": 0.42},
+    "amd_cdna4": {"gemm_efficiency": 0.52},
+}
+
+
+def calibrate_serving(
+    cases: Sequence[Case], catalog: Catalog, *, per_source: int = 25, rounds: int = 5, seconds: float = 600.0
+) -> ServingCalibration:
+    """Refit every constant and its intervals; takes about ``seconds`` and the same again for the left-out sources."""
+    usable = [c for c in cases if may_fit(c)]
+    begin = start(FITTED_FAMILIES, used_engines(usable), ServingCalibration())
+    fit, _ = search(thin(usable, per_source), catalog, begin, rounds=rounds, step=1.6, seconds=seconds)
+    found = with_given(fit.calibration())
+    outside = left_out(usable, catalog, seconds=seconds / len(SOURCE_FAMILIES))
+    return with_intervals(found, outside)
+
+
+def with_given(calibration: ServingCalibration) -> ServingCalibration:
+    """The calibration with the published constants that are never fitted."""
+    families = {**{k: dict(v) for k, v in calibration.families.items()}}
+    for name, values in GIVEN.items():
+        families[name] = {**families.get(name, {}), **values}
+    return ServingCalibration(calibration.everything, families, calibration.engines)
