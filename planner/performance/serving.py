@@ -198,18 +198,31 @@ def _ttft(
     return np.where(role == DECODE, 0.0, latency)
 
 
-def _erlang_c(servers: Floats, load: Floats) -> Floats:
-    """Probability of waiting with ``servers`` servers and ``load`` erlangs, stable for hundreds of servers.
+_MANY_SERVERS = 500.0
 
-    Jagerman's continuous form is not needed: the recursion of Erlang B over the whole servers, vectorised by masks.
+
+def _erlang_c(servers: Floats, load: Floats) -> Floats:
+    """Probability of waiting with ``servers`` servers and ``load`` erlangs, stable for any number of servers.
+
+    Up to 500 servers the recursion of Erlang B over whole servers; beyond, the Halfin-Whitt limit
+    1 / (1 + b Phi(b) / phi(b)), b = (1 - rho) sqrt(c) (Operations Research 29:567, 1981): there at most 4% off where
+    the probability is above 5%, and too high, so safe, where it is smaller.
     """
     whole = np.maximum(np.floor(servers), 1.0)
-    blocking = np.ones_like(load)
-    for k in range(1, int(whole.max(initial=1.0)) + 1):
-        following = load * blocking / (k + load * blocking)
-        blocking = np.where(k <= whole, following, blocking)
-    rho = np.minimum(load / whole, 1.0 - 1e-9)
-    return np.asarray(blocking / (1.0 - rho * (1.0 - blocking)))
+    # candidates repeat few pairs; loads differ in the last bits only, which no probability feels
+    pairs, at = np.unique(np.column_stack([whole, np.round(load, 9)]), axis=0, return_inverse=True)
+    some, offered, at = pairs[:, 0], pairs[:, 1], at.reshape(-1)
+    rho = np.minimum(offered / some, 1.0 - 1e-9)
+    few = some <= _MANY_SERVERS
+    blocking = np.ones_like(offered)
+    for k in range(1, int(some[few].max(initial=0.0)) + 1):
+        following = offered * blocking / (k + offered * blocking)
+        blocking = np.where(k <= some, following, blocking)
+    exact = blocking / (1.0 - rho * (1.0 - blocking))
+    b = np.minimum((1.0 - rho) * np.sqrt(some), 36.0)
+    normal = 0.5 * (1.0 + np.vectorize(math.erf, otypes=[np.float64])(b / math.sqrt(2.0)))
+    limit = 1.0 / (1.0 + b * normal * math.sqrt(2.0 * math.pi) * np.exp(b * b / 2.0))
+    return np.asarray(np.where(few, exact, limit)[at])
 
 
 def at_percentile(
