@@ -86,6 +86,17 @@ _CLASSIC = Profile(
     straggler_cv=0.007,
 )
 
+_DEEPSPEED = Profile(
+    "deepspeed",
+    grad_traffic_bytes=2.0,
+    memory_passes=3.0,
+    host_s=4e-4,
+    tp_overlap=0.1,
+    dp_overlap=0.6,
+    zero3_overlap=0.6,
+    attention=1.1,
+)
+
 PROFILES: Mapping[str, Profile] = {
     p.name: p
     for p in (
@@ -152,16 +163,9 @@ PROFILES: Mapping[str, Profile] = {
             zero3_overlap=0.75,
             reduce_every_micro_batch=True,
         ),
-        Profile(
-            "deepspeed",
-            grad_traffic_bytes=2.0,
-            memory_passes=3.0,
-            host_s=4e-4,
-            tp_overlap=0.1,
-            dp_overlap=0.6,
-            zero3_overlap=0.6,
-            attention=1.1,
-        ),
+        _DEEPSPEED,
+        # The same before fused attention.
+        replace(_DEEPSPEED, name="deepspeed_classic", flash=False),
         Profile(
             "nanotron",
             activations=1.45,
@@ -209,7 +213,8 @@ PROFILES: Mapping[str, Profile] = {
     )
 }
 
-_CLASSIC_UNTIL = 2023
+_CLASSIC_UNTIL = 2023  # Megatron-LM's own fused attention became usual in 2024
+_UNFUSED_UNTIL = 2022
 
 
 def get_profile(name: str | Profile | None) -> Profile:
@@ -244,8 +249,12 @@ def profile_for_framework(framework: str, year: int | None = None) -> Profile:
             ("fsdp", "foundry", "composer", "torchtitan", "olmo", "pytorch", "lit-gpt", "accelerate"),
             "fsdp_2023" if classic else "fsdp",
         ),
-        (("deepspeed", "zero", "colossal", "paddle", "opt", "metaseq"), "deepspeed"),
+        (
+            ("deepspeed", "zero", "colossal", "paddle", "opt", "metaseq"),
+            "deepspeed_classic" if when <= _UNFUSED_UNTIL else "deepspeed",
+        ),
         (("bridge", "mlperf"), bridge),
+        (("nemo-megatron",), "megatron_classic" if when <= _UNFUSED_UNTIL else "tuned"),
         (("nemo", "transformer"), "bridge" if when >= 2025 and "core" in low else "tuned"),
         (("megatron",), "megatron_classic" if classic else "mcore"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import median
 
 from planner.validation.cases import CaseResult
 from planner.validation.summary import time_error
@@ -33,12 +34,15 @@ def ordering_of(results: Sequence[CaseResult]) -> tuple[Ordering, ...]:
             groups.setdefault(name, []).append(r)
     found = []
     for name, rows in groups.items():
-        times = [(r.measured, float(r.predicted or 0.0)) for r in rows]
+        same: dict[float, list[float]] = {}
+        for r in rows:  # repetitions of one layout count once, at their median
+            same.setdefault(float(r.predicted or 0.0), []).append(r.measured)
+        times = [(median(measured), predicted) for predicted, measured in same.items()]
         pairs = [(a, b) for a, b in combinations(times, 2) if abs(a[0] / b[0] - 1.0) > TIE]
-        if len(rows) < 3 or not pairs:
+        if len(times) < 3 or not pairs:
             continue
         right = sum((a[0] < b[0]) == (a[1] < b[1]) for a, b in pairs)
         favourite = min(times, key=lambda t: t[1])[0]
         best = min(t[0] for t in times)
-        found.append(Ordering(name, len(rows), len(pairs), right / len(pairs), favourite / best - 1.0))
+        found.append(Ordering(name, len(times), len(pairs), right / len(pairs), favourite / best - 1.0))
     return tuple(sorted(found, key=lambda o: (-o.layouts, o.name)))

@@ -19,6 +19,7 @@ from planner.validation.calibrate import answers_of, observations_of
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport, validate
+from planner.validation.serving_page import serving_markdown
 from planner.validation.summary import by_group, by_tag, is_rate, overall, time_error
 
 SHOWN_ROWS = 60
@@ -180,35 +181,13 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
     return lines
 
 
-def _serving(report: ValidationReport) -> list[str]:
-    results = report.select("serving")
-    lines: list[str] = []
-    for quantity in sorted({r.quantity for r in results}):
-        rows = [r for r in results if r.quantity == quantity]
-        whole = overall(rows)
-        if whole is None:
-            continue
-        lines += [f"### {quantity}", ""]
-        lines += [
-            f"{whole.answered:,} of {whole.rows:,} rows answered in {whole.groups} groups: mean error "
-            f"{_percent(whole.mean)}, median {_percent(whole.median)}; "
-            f"80% intervals hold {_percent(whole.coverage80)}.",
-            "",
-        ]
-        lines += _table(
-            ("chip", "rows", "mean error", "bias"),
-            [(g.name, str(g.rows), _percent(g.mean_absolute), _percent(g.bias, True)) for g in by_tag(rows, "chip")],
-        )
-    return ["## Serving", "", *lines] if lines else []
-
-
 def _unanswered(report: ValidationReport) -> list[str]:
     reasons: dict[str, int] = {}
-    for r in report.results:
+    for r in report.select("training"):
         if r.predicted is None:
             reasons[r.reason] = reasons.get(r.reason, 0) + 1
     rows = [(reason, str(count)) for reason, count in sorted(reasons.items(), key=lambda item: -item[1])[:20]]
-    return ["## What is not answered, and why", "", *_table(("reason", "measurements"), rows)] if rows else []
+    return ["### What is not answered, and why", "", *_table(("reason", "measurements"), rows)] if rows else []
 
 
 def accuracy_page(catalog: Catalog | None = None, report: ValidationReport | None = None) -> str:
@@ -225,8 +204,8 @@ def accuracy_page(catalog: Catalog | None = None, report: ValidationReport | Non
         "so no model that does not know the release can be better than that.",
         "",
         *_training(found, ready),
-        *_serving(found),
         *_unanswered(found),
+        *([serving_markdown(found.select("serving")), ""] if found.select("serving") else []),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

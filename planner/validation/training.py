@@ -5,7 +5,7 @@ A row gives a model, a chip, a layout and what was measured. Knobs that the sour
 
     framework profile   by the framework's name and year (``profile_for_framework``)
     tp, pp, cp, ep, vpp 1; where neither tp nor pp is given, the smallest widths that fit in memory
-    dp                  chips / (tp*pp*cp)
+    dp                  chips / (tp*pp*cp); where that exceeds the batch, the rest is context parallelism
     micro-batch         the whole batch of a rank in XLA stacks, else the fastest of 1, 2, 4 that fits
     global batch        8 micro-batches per pipeline stage
     recompute           the least of none, selective, full that fits in memory
@@ -210,6 +210,9 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
             raise _UnanswerableError(f"{chips} chips are no multiple of tp x pp x cp = {span}")
         if case.text("dp") and dp != case.whole("dp"):
             assumed["dp"] = str(dp)
+    if batch is not None and batch < dp and dp % batch == 0 and sequence % (2 * cp * (dp // batch)) == 0:
+        cp, dp = cp * (dp // batch), batch  # a replica without a sequence: the rest of the ranks share one
+        assumed["cp"], assumed["dp"] = str(cp), str(dp)
     vpp = case.whole("vpp")
     micro = case.whole("micro_batch")
     if batch is None:
@@ -332,7 +335,9 @@ def tags_of(case: Case, setup: Setup | None = None) -> dict[str, str]:
     if setup is not None:
         tags["profile"] = setup.profile.name
         tags["chip_family"] = setup.platform.family
-        tags["run"] = f"{setup.chips} chips, batch {setup.job.global_batch}, sequence {setup.job.sequence_length}"
+        model = setup.job.model
+        shape = f"{model.layers} layers of {model.hidden}, {model.groups[0].mixer.heads} heads" if model.groups else ""
+        tags["run"] = f"{shape}, {setup.chips} chips, batch {setup.job.global_batch} x {setup.job.sequence_length}"
     return tags
 
 

@@ -68,8 +68,8 @@ def test_layouts_come_out_in_order(cases, catalog):
     found = ordering_of(_report(cases, catalog, ("VTRM",)).step_times())
     assert found
     for o in found:
-        assert o.in_order > 0.85, o
-        assert o.regret < 0.06, o
+        assert o.in_order > 0.84, o
+        assert o.regret < 0.05, o
 
 
 def test_a_sample_of_everything_beats_the_one_constant(cases, catalog):
