@@ -339,6 +339,8 @@ def estimate_training(
     prof = get_profile(profile)
     machine = machine_of(job, platform, prof)
     c = candidates
+    if c.size and int(c.chips.max()) > platform.tiers[-1].size:  # a pod alone, and its outer network is not published
+        raise UnknownFigureError("systems", platform.system_id, "scaleout_gbit_s_per_chip")
 
     (ktp, kcp, kep, kmb, ksp), at = factorise(c.tp, c.cp, c.ep, c.micro_batch, c.sp)
     ftp, fcp, fep, fmb, fsp = (a.astype(np.float64) for a in (ktp, kcp, kep, kmb, ksp))
