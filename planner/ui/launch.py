@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,9 +47,12 @@ def launch(port: int = 8501, catalog_dir: Path | None = None) -> int:
         config.write_text(config_toml(), encoding="utf-8")
         line = [sys.executable, "-m", "streamlit", "run", str(data_path("app.py")), f"--server.port={port}"]
         with subprocess.Popen(line, env=environment, cwd=folder) as process:  # noqa: S603  our interpreter, our file
+            before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # never leave the server behind
             try:
                 return process.wait()
             except KeyboardInterrupt:
                 process.terminate()
                 process.wait()
                 raise
+            finally:
+                signal.signal(signal.SIGTERM, before)

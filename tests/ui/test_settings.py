@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import re
+import socket
+import subprocess
+import sys
 import threading
 import time
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -128,3 +133,41 @@ def test_the_documented_limits_are_the_limits() -> None:
         item.name: float(item.default)  # type: ignore[arg-type]
         for item in dataclasses.fields(Settings)
     }
+
+
+def test_the_started_app_answers_here_only_and_leaves_nothing_behind() -> None:
+    """Proves that ``planner app`` serves the packaged app with its options, and that ending it ends the server."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = int(s.getsockname()[1])
+    line = [sys.executable, "-m", "planner", "app", "--port", str(port)]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            end = time.monotonic() + 30
+            while _status(port, "/_stcore/health") != 200:
+                assert process.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.1)
+            upgrade = {
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            }
+            assert _status(port, "/_stcore/stream", {**upgrade, "Host": f"localhost:{port}"}) == 101
+            assert _status(port, "/_stcore/stream", {**upgrade, "Host": "evil.example"}) == 403
+        finally:
+            process.terminate()
+            process.wait(20)
+    assert _status(port, "/_stcore/health") is None
+
+
+def _status(port: int, path: str, headers: Mapping[str, str] | None = None) -> int | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    try:
+        connection.request("GET", path, headers=dict(headers or {}))
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
