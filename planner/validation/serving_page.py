@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import fmean, median
 
+import yaml
+
+from planner.catalog.load import catalog_folder
 from planner.validation.cases import CaseResult
 
 UNITS = {
@@ -90,6 +94,18 @@ def spread_rows(results: Sequence[CaseResult], count: int = SHOWN_ROWS) -> list[
     return picked
 
 
+def left_out_rows(file: Path) -> list[list[str]]:
+    """Errors of sources predicted without them, from the calibration file: family, quantity, rows, errors, coverage."""
+    if not file.is_file():
+        return []
+    table = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("serving", {}).get("left_out") or {}
+    return [
+        [name, quantity, f"{v['rows']:.0f}", _percent(v["median"]), _percent(v["mean"]), _percent(v["inside"])]
+        for name, quantities in table.items()
+        for quantity, v in quantities.items()
+    ]
+
+
 def serving_markdown(results: Sequence[CaseResult]) -> str:
     """The serving half of ``docs/accuracy.md``: by quantity and source, by chip, by model; rows; what is unanswered."""
     serving = [r for r in results if r.tags.get("kind") == "serving"]
@@ -101,10 +117,22 @@ def serving_markdown(results: Sequence[CaseResult]) -> str:
         f"{len(answered)} of {len(serving)} published figures are answered. Error is |predicted/measured - 1|; bias is"
         " the geometric mean of predicted/measured, less one. Rows of one source, model and chip are strongly"
         " correlated, so figures stand by group. The constants of an engine and of a chip family are fitted to these"
-        " rows (capped errors, each source counting once), so this is agreement, not a blind test; chip families"
+        " rows (capped errors, each source counting once), so all but the first table is agreement, not a blind"
+        " test; chip families"
         " outside the fit (AMD, Intel, Huawei) have a wider interval.",
         "",
     ]
+    outside = left_out_rows(catalog_folder() / "calibration" / "serving.yaml")
+    if outside:
+        lines += [
+            "### Sources left out",
+            "",
+            "Each family of sources (one benchmark is one family) predicted by constants fitted from the defaults"
+            " to the other families only, over all its rows; a shorter search than the carried constants had.",
+            "",
+        ]
+        head = ("left out", "quantity", "rows", "median error", "mean error", "inside the 80% interval")
+        lines += [*_table(head, outside), ""]
     for quantity, unit in UNITS.items():
         rows = [r for r in answered if r.quantity == quantity]
         if not rows:
