@@ -139,6 +139,8 @@ class ServingCalibration:
     everything: Mapping[str, float] = field(default_factory=dict)
     families: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # for the reader: errors of left-out sources by family of sources and quantity; nothing computes with them
+    left_out: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     def profile(self, family: str, engine: str = "vllm", *, year: int = 0) -> ServingProfile:
         """The constants of an engine on a chip family."""

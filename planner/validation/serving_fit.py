@@ -12,7 +12,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import yaml
@@ -338,10 +338,8 @@ def left_out_summary(
     return dict(found)
 
 
-def calibration_yaml(
-    calibration: ServingCalibration, summary: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None
-) -> str:
-    """The file as it is carried, three significant digits; ``summary`` (of left-out sources) is for the reader."""
+def calibration_yaml(calibration: ServingCalibration) -> str:
+    """The file as it is carried, three significant digits."""
 
     def tidy(table: Mapping[str, float]) -> dict[str, float]:
         whole = {"max_batch", "chunk_tokens", "block_tokens", "rows"}
@@ -352,7 +350,7 @@ def calibration_yaml(
             "everything": tidy(calibration.everything),
             "families": {k: tidy(v) for k, v in sorted(calibration.families.items())},
             "engines": {k: tidy(v) for k, v in sorted(calibration.engines.items())},
-            "left_out": {k: {q: tidy(v) for q, v in table.items()} for k, table in (summary or {}).items()},
+            "left_out": {k: {q: tidy(v) for q, v in table.items()} for k, table in calibration.left_out.items()},
         }
     }
     head = (
@@ -375,8 +373,8 @@ GIVEN: Mapping[str, Mapping[str, float]] = {
 
 def calibrate_serving(
     cases: Sequence[Case], catalog: Catalog, *, per_source: int = 25, rounds: int = 5, seconds: float = 600.0
-) -> str:
-    """Refit every constant and its intervals: the text of ``catalog/calibration/serving.yaml``.
+) -> ServingCalibration:
+    """Refit every constant and its intervals.
 
     Takes about ``seconds``, and the same again for the left-out sources.
     """
@@ -386,7 +384,7 @@ def calibrate_serving(
     found = with_given(fit.calibration())
     outside = left_out(usable, catalog, seconds=seconds / len(SOURCE_FAMILIES))
     found = with_intervals(found, outside)
-    return calibration_yaml(found, left_out_summary(outside, found))
+    return replace(found, left_out=left_out_summary(outside, found))
 
 
 def with_given(calibration: ServingCalibration) -> ServingCalibration:

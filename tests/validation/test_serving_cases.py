@@ -20,7 +20,18 @@ from planner.performance.serving_profile import (
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.serving import validate_serving
 from planner.validation.serving_cases import MEASURED, UnansweredError, engine_of, read_case
-from planner.validation.serving_fit import BOUNDS, may_fit, objective, thin
+from planner.validation.serving_fit import (
+    BOUNDS,
+    calibration_yaml,
+    interval_of,
+    may_fit,
+    objective,
+    search,
+    start,
+    thin,
+    used_engines,
+    with_given,
+)
 from planner.validation.serving_page import order_right, serving_markdown
 
 
@@ -199,3 +210,28 @@ def test_objective_counts_groups_not_rows() -> None:
     few = [result("A", 1.1, i) for i in range(20)] + [result("B", 2.0, i) for i in range(20)]
     many = [result("A", 1.1, i) for i in range(200)] + [result("B", 2.0, i) for i in range(20)]
     assert objective(few) == pytest.approx(objective(many))
+
+
+def test_a_short_refit_improves_and_is_readable(tmp_path: Path) -> None:
+    """One round of the search on few rows never worsens them, and what it writes is read back the same."""
+    usable = [c for c in carried() if c.case_id.startswith("TRT020")]
+    few = thin(usable, 12)
+    begin = start(("nvidia_hopper", "nvidia_blackwell"), used_engines(few), ServingCalibration())
+    before = objective(validate_serving(few, catalog(), begin.calibration()))
+    fit, after = search(few, catalog(), begin, rounds=1, step=1.3, seconds=3.0)
+    assert after <= before
+    found = with_given(fit.calibration())
+    file = tmp_path / "serving.yaml"
+    file.write_text(calibration_yaml(found), encoding="utf-8")
+    back = read_serving_calibration(file)
+    for family, values in found.families.items():
+        assert back.families[family] == pytest.approx(values, rel=0.01)
+
+
+def test_interval_holds_four_of_five() -> None:
+    """Measured over predicted times spread evenly from 0.5 to 1.5: the middle 80% is 0.6 to 1.4."""
+    ratios = [0.5 + i / 1000 for i in range(1001)]
+    tags = {"source": "A", "chip": "c", "model": "m"}
+    rows = [CaseResult(f"A-{i}", "tpot_ms", r, 1.0, tags=tags) for i, r in enumerate(ratios)]
+    low, high = interval_of(rows, ("tpot_ms",))
+    assert (low, high) == pytest.approx((0.6, 1.4), abs=0.01)
