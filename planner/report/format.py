@@ -26,6 +26,7 @@ _WORDS = {
     "cp": "CP",
     "dp": "DP",
     "ep": "EP",
+    "ettr": "ETTR",
     "flops": "FLOPs",
     "gemm": "GEMM",
     "gemms": "GEMMs",
@@ -33,6 +34,7 @@ _WORDS = {
     "hbm": "HBM",
     "it": "IT",
     "kv": "KV",
+    "mfu": "MFU",
     "mla": "MLA",
     "moe": "MoE",
     "nic": "NIC",
@@ -44,6 +46,8 @@ _WORDS = {
     "ssm": "state space",
     "tco": "TCO",
     "tp": "TP",
+    "tpot": "TPOT",
+    "ttft": "TTFT",
     "ups": "UPS",
 }
 _UNIT_ENDINGS = ("_usd", "_mw", "_gb", "_s", "_w", "_kw", "_bytes", "_ms")
@@ -77,12 +81,11 @@ def number(value: float | None, digits: int = 3) -> str:
         return DASH
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
-    rounded = round(value, digits - 1 - exponent)
-    exponent = math.floor(math.log10(abs(rounded)))
+    mantissa, _, power_of_ten = f"{value:.{digits - 1}e}".partition("e")
+    exponent = int(power_of_ten)
     if exponent >= 15 or exponent < -5:
-        mantissa = f"{rounded / 10.0**exponent:.{digits - 1}f}".rstrip("0").rstrip(".")
-        return f"{mantissa}e{exponent}"
+        return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{exponent}"
+    rounded = float(f"{mantissa}e{exponent}")
     decimals = max(0, digits - 1 - exponent)
     text = f"{rounded:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -210,7 +213,7 @@ _UNITS: Mapping[str, str] = {
     "us": "µs",
 }
 """Units of catalog figures as they are written on paper; others stand as they are."""
-_PLURALS = frozenset({"chips", "systems", "racks", "units", "days", "years", "requests", "tokens"})
+_PLURALS = frozenset({"chips", "systems", "racks", "units", "days", "years", "requests", "samples", "tokens"})
 _COUNTED = frozenset({"chips", "systems", "racks", "units"})
 
 
@@ -240,23 +243,30 @@ def worth(value: float | None, unit: str) -> str:
         head, found, tail = unit.partition(joint)
         if found and head:
             one = tail.strip("()")
-            return f"{quantity(value, head)} per {one.removesuffix('s') if one in _PLURALS else one}"
+            return f"{quantity(value, head)} per {_singular(one)}"
     return quantity(value, unit)
 
 
+def _singular(unit: str) -> str:
+    head, slash, tail = unit.partition("/")
+    return f"{head.removesuffix('s') if head in _PLURALS else head}{slash}{tail}"
+
+
 def label(key: str) -> str:
-    """A name of a breakdown as words: ``tp_exposed_s`` is 'TP exposed'."""
+    """A name of a breakdown as a heading: ``tp_exposed_s`` is 'TP exposed', ``energy_usd`` is 'Energy'."""
+    text = phrase(key)
+    first = text.split(" ", maxsplit=1)[0]
+    return text[:1].upper() + text[1:] if first == first.lower() else text
+
+
+def phrase(key: str) -> str:
+    """The same within a sentence: 'energy', but still 'TP exposed'."""
     text = clean(key)
     for ending in _UNIT_ENDINGS:
         if text.endswith(ending) and len(text) > len(ending):
             text = text.removesuffix(ending)
             break
-    words = [_WORDS.get(word.lower(), word) for word in text.replace("_", " ").split()]
-    if not words:
-        return text
-    first = words[0]
-    words[0] = first if first != first.lower() else first[0].upper() + first[1:]
-    return " ".join(words)
+    return " ".join(_WORDS.get(word.lower(), word) for word in text.replace("_", " ").split()) or text
 
 
 def layout(p: Parallelism, *, serving: bool = False) -> str:

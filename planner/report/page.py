@@ -203,7 +203,7 @@ def _details(deployments: Sequence[Deployment]) -> str:
         if p.interval is not None:
             facts.append(("Interval from", p.interval.basis))
         facts += [("Interconnect", d.interconnect), ("PUE", fmt.number(d.power.pue))]
-        facts += [(f"Network {fmt.label(k).lower()}", summary.network_value(k, v)) for k, v in d.network.items()]
+        facts += [(f"Network {fmt.phrase(k)}", summary.network_value(k, v)) for k, v in d.network.items()]
         facts += [("Carbon", f"{fmt.number(d.carbon_t)} t CO₂e"), ("Water", f"{fmt.number(d.water_m3)} m³")]
         parts += _section(name, (f'<div class="two">{charts}</div>' if charts else "") + _facts(facts))
     return parts

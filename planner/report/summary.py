@@ -124,7 +124,7 @@ def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
     )
     facts = [(name, show(value)) for name, value, show in wanted if value is not None]
     if p.interval is not None:
-        facts.append((f"80% interval of {fmt.label(p.interval.quantity).lower()}", interval_text(d) or ""))
+        facts.append((f"80% interval of {fmt.phrase(p.interval.quantity)}", interval_text(d) or ""))
     return tuple(facts)
 
 
@@ -207,7 +207,7 @@ def proof_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
     ]
     if p.seconds_by_room:
         rooms = sorted(p.seconds_by_room.items(), key=lambda item: -item[1])
-        facts.append(("Time by part", ", ".join(f"{fmt.label(n).lower()} {fmt.seconds(s)}" for n, s in rooms[:6])))
+        facts.append(("Time by part", ", ".join(f"{fmt.phrase(n)} {fmt.seconds(s)}" for n, s in rooms[:6])))
     facts += [
         ("Seed, threads, time limit", f"{p.seed}, {p.threads}, {fmt.seconds(p.time_limit_s)}"),
         ("Catalog", fmt.clean(plan.catalog_digest)[:16] or fmt.DASH),

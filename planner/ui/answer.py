@@ -118,13 +118,13 @@ def _deployments(plan: Plan) -> None:
         {
             "Workload": fmt.clean(d.workload),
             "Role": fmt.ROLE_WORDS[d.role],
-            "Site": fmt.clean(d.site),
-            "From": fmt.clean(d.period),
             "Hardware": f"{fmt.count(d.systems)} × {fmt.clean(d.system)}",
             "Chips": d.chips,
-            "Result": ", ".join(summary.speed(d)[:3]),
             "Peak power (MW)": d.power.facility_mw,
             "Cost (million USD)": d.cost.total_usd / 1e6,
+            "Result": ", ".join(summary.speed(d)[:3]),
+            "Site": fmt.clean(d.site),
+            "From": fmt.clean(d.period),
             "Layout": fmt.layout(d.parallelism, serving=d.role != "train"),
             "Precision": fmt.clean(d.precision),
             "Cooling": fmt.clean(d.cooling),
@@ -180,7 +180,7 @@ def _one_deployment(plan: Plan) -> None:
             st.caption(f"of {fmt.gigabytes(d.predicted.memory_limit_gb_per_chip)} that can be used")
     interval = d.predicted.interval
     if interval is not None:
-        what = md(fmt.label(interval.quantity).lower())
+        what = md(fmt.phrase(interval.quantity))
         st.markdown(f"80% interval of {what}: **{md(summary.interval_text(d))}**, from {md(interval.basis)}.")
     with st.expander("All predicted figures of this deployment"):
         _facts(_details(d))
@@ -197,7 +197,7 @@ def _details(d: Deployment) -> list[tuple[str, str]]:
         ("Carbon", f"{fmt.number(d.carbon_t)} t CO₂e"),
         ("Water", f"{fmt.number(d.water_m3)} m³"),
     ]
-    facts += [(f"Network {fmt.label(k).lower()}", summary.network_value(k, v)) for k, v in d.network.items()]
+    facts += [(f"Network {fmt.phrase(k)}", summary.network_value(k, v)) for k, v in d.network.items()]
     return facts
 
 

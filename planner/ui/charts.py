@@ -62,7 +62,7 @@ def bars(series: Series, unit: str, *, at_most: int = 10, grouped: bool = False)
         "series:N",
         sort=names,
         scale=alt.Scale(domain=names, range=[COLOURS[i % len(COLOURS)] for i in range(len(names))]),
-        legend=alt.Legend(orient="bottom", title=None, labelLimit=320, columns=1) if several else None,
+        legend=alt.Legend(orient="bottom", title=None, labelLimit=180, columns=1) if several else None,
     )
     tooltip = [alt.Tooltip("part:N", title="Part"), alt.Tooltip("shown:N", title="Value")]
     if several:
