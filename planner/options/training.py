@@ -27,6 +27,7 @@ from planner.facility.reliability import (
 from planner.options.choices import Choice
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
+from planner.performance.profile import get_profile
 from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob, estimate_training
 from planner.performance.training_grid import TrainingGrid, divisors, training_grid
 from planner.scenario.workloads import Training
@@ -77,6 +78,7 @@ class TrainingSearch:
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
         self.model = self.catalog.model(self.workload.model)
+        self.stack = get_profile(self.workload.framework)
         self.parameters = float(parameter_counts(self.model).total)
         self.total_flops = self.workload.tokens * train_flops_per_token(self.model, self.workload.sequence_length)
 
@@ -114,7 +116,7 @@ class TrainingSearch:
         for batch in _batches(grids):
             candidates = _joined(batch)
             enumerated += candidates.size
-            estimate = estimate_training(job, platform, candidates, detail=False)
+            estimate = estimate_training(job, platform, candidates, self.stack, detail=False)
             priced += int(np.count_nonzero(estimate.fits))
             start = 0
             for grid in batch:
@@ -150,7 +152,9 @@ class TrainingSearch:
         """The legal layouts of one size with the degrees that the scenario fixes; platforms of one domain share it."""
         key = (chips, platform.tiers[0].size)
         if key not in self._grids:
-            self._grids[key] = self._pinned(training_grid(job, platform, chips, TrainingGrid()))
+            pinned = self.workload.parallelism.zero_stage
+            grid = TrainingGrid(sharded_pipeline=pinned is not None and pinned >= 2)
+            self._grids[key] = self._pinned(training_grid(job, platform, chips, grid))
         return self._grids[key]
 
     def _pinned(self, candidates: TrainingCandidates) -> TrainingCandidates:
@@ -224,7 +228,7 @@ def detail_of(
     search: TrainingSearch, platform: Platform, precision: str, layout: Mapping[str, int]
 ) -> TrainingEstimate:
     """The whole estimate of one layout, breakdown and memory by component included."""
-    return estimate_training(search.job(precision), platform, one_layout(layout))
+    return estimate_training(search.job(precision), platform, one_layout(layout), search.stack)
 
 
 def _smooth(number: int) -> bool:

@@ -32,7 +32,8 @@ class TrainingGrid:
 
     tp: powers of two up to ``max_tp``; pp: divisors of the chips up to the layers; vpp: divisors of a stage's layers;
     cp: powers of two up to one rank per 4,096 tokens, 32 at most; ep: divisors of the experts; micro_batch: powers of
-    two up to ``max_micro_batch``; sp: 1 wherever tp > 1.
+    two up to ``max_micro_batch``; sp: 1 wherever tp > 1. ``sharded_pipeline`` allows ZeRO 2 and 3 together with a
+    pipeline, which few frameworks do (Llama 3's did).
     """
 
     tp: Sequence[int] | None = None
@@ -44,6 +45,7 @@ class TrainingGrid:
     zero_stage: Sequence[int] = (0, 1, 2, 3)
     recompute: Sequence[int] = (0, 1, 2)
     sp: Sequence[int] | None = None
+    sharded_pipeline: bool = False
     max_tp: int = 64
     max_pp: int = 128
     max_vpp: int = 16
@@ -185,7 +187,7 @@ def training_grid_chunks(
         e1, v1, m1 = ep[column], vpp[column], micro[column]
         wants_sp = (t1 > 1) & is_moe
         keep = (
-            ((zero[None, :] < 2) | (p1[:, None] == 1))
+            ((zero[None, :] < 2) | (p1[:, None] == 1) | grid.sharded_pipeline)
             & ((sp[None, :] == 0) | (t1[:, None] > 1))
             & ((sp[None, :] == 1) | ~wants_sp[:, None])
         )

@@ -89,6 +89,12 @@ _PRECISION = (
 )
 
 
+Framework = Literal[
+    "default", "tuned", "plain", "mcore", "bridge", "bridge_2026", "fsdp", "deepspeed", "xla", "mindspeed", "hai_llm"
+]
+"""Training stacks a scenario may name: profiles of the performance model (a test holds that they exist)."""
+
+
 class Training(Part):
     """A training run: so many tokens through a model."""
 
@@ -134,6 +140,11 @@ class Training(Part):
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     parallelism: Parallelism = Field(default=Parallelism(), description="Degrees fixed by hand; the rest is searched.")
+    framework: Framework = Field(
+        default="default",
+        description="Maturity of the training stack, a profile of the performance model: `default` is a competent "
+        "stack of one's own, `tuned` one tuned for the model and the chips, `plain` one out of the box.",
+    )
     checkpoint_interval_s: float | None = Field(
         default=None,
         gt=0,
