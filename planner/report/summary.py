@@ -152,6 +152,15 @@ def network_value(key: str, value: float) -> str:
     return fmt.power(value / 1e6) if key.endswith("_w") else fmt.count(value)
 
 
+def served_requests(plan: Plan, workload: str) -> float:
+    """Requests a second a workload's deployments answer: where prefill and decode are apart, the slower of the two."""
+    by_role: defaultdict[str, float] = defaultdict(float)
+    for d in plan.deployments:
+        if d.workload == workload:
+            by_role[d.role] += d.predicted.requests_per_s or 0.0
+    return by_role["serve"] + min(by_role["prefill"], by_role["decode"])
+
+
 def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
     """The key figures: (name, value, note), at most seven."""
     facts: list[tuple[str, str, str]] = []
@@ -171,7 +180,7 @@ def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
     if longest:
         facts.append(("Done after", fmt.days(longest), "failures included"))
     served = [d for d in plan.deployments if d.role != "train"]
-    requests = sum(d.predicted.requests_per_s or 0.0 for d in served if d.role != "prefill")
+    requests = sum(served_requests(plan, workload) for workload in {d.workload for d in served})
     samples = sum(d.predicted.samples_per_s or 0.0 for d in served)
     if requests:
         facts.append(("Served", fmt.rate(requests, "req/s"), "whole deployment"))

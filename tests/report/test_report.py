@@ -14,8 +14,8 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.report import console, diff_rows, diff_table, html_page
 from planner.report.catalog import KINDS, list_rows, list_table, show_dict, show_table
-from planner.report.summary import cost_lines, headline, left_out_groups, shares, unique_names
-from planner.result import Plan
+from planner.report.summary import cost_lines, headline, left_out_groups, served_requests, shares, unique_names
+from planner.result import Deployment, Plan
 
 VOID = {"meta", "rect", "br"}
 
@@ -172,6 +172,19 @@ def test_key_figures_come_from_the_totals() -> None:
         "Served": "412 req/s",
         "Gap to the bound": "0.04%",
     }
+
+
+def test_prefill_and_decode_apart_serve_what_the_slower_serves() -> None:
+    plan = sample_plan()
+    api = plan.deployments[1]
+
+    def part(role: str, requests: float) -> Deployment:
+        predicted = api.predicted.model_copy(update={"requests_per_s": requests})
+        return api.model_copy(update={"role": role, "predicted": predicted})
+
+    plan = plan.model_copy(update={"deployments": (part("prefill", 21.0), part("decode", 30.0), part("serve", 4.0))})
+    assert served_requests(plan, "api") == 25.0
+    assert {name: value for name, value, _ in headline(plan)}["Served"] == "25 req/s"
 
 
 def test_deployments_are_told_apart() -> None:
