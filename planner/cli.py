@@ -7,10 +7,12 @@ leaves nothing but JSON on standard output.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +29,7 @@ from planner.errors import (
     InputError,
     PlannerError,
     Problem,
+    UnknownFigureError,
 )
 
 app = typer.Typer(
@@ -69,10 +72,8 @@ def plan_command(
     from planner.api import plan
     from planner.catalog import load_catalog
 
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError(
-            Problem("--out is not a folder", file=str(out), remedy="Name a folder, it is made if missing.")
-        )
+    if out is not None:
+        _must_be_writable(out)
     with _progress(enabled=not quiet and not as_json) as progress:
         answer = plan(scenario, catalog=load_catalog(catalog), variant=variant, progress=progress)
     if out is not None:
@@ -90,6 +91,17 @@ def plan_command(
         if out is not None:
             _say(f"Written: {out / 'plan.json'}, {out / 'plan.html'}")
     return _plan_exit_code(answer.status, answer.has_plan)
+
+
+def _must_be_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written before the work is done, not after it."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(
+            Problem("--out is not a folder", file=str(folder), remedy="Name a folder, it is made if missing.")
+        )
+    there = next((p for p in (folder, *folder.resolve().parents) if p.exists()), None)
+    if there is None or not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(Problem("--out cannot be written", file=str(folder), remedy="Name another folder."))
 
 
 def _plan_exit_code(status: str, has_plan: bool) -> int:
@@ -111,6 +123,28 @@ def resolve_command(
 
     loaded = load_scenario(scenario, variant=variant)
     _stdout(json.dumps(resolve(loaded), indent=2, ensure_ascii=False) + "\n" if as_json else resolve_yaml(loaded))
+    return EXIT_OK
+
+
+@app.command("schema")
+def schema_command(
+    kind: Annotated[str, typer.Argument(help="scenario or plan.")] = "scenario",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; default: standard output.")] = None,
+) -> int:
+    """Print the JSON schema of scenario files or of plan.json, for editors and programs."""
+    from planner.result import plan_schema, write_text
+    from planner.scenario.schema import scenario_schema
+
+    makers = {"scenario": scenario_schema, "plan": plan_schema}
+    if kind not in makers:
+        from planner.errors import unknown_name
+
+        raise unknown_name("kind of schema", kind, list(makers))
+    text = json.dumps(makers[kind](), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        _stdout(text)
+    else:
+        write_text(out, text)
     return EXIT_OK
 
 
@@ -254,11 +288,12 @@ def estimate_training_command(
     from planner.catalog import load_catalog
     from planner.estimate import estimate_training
 
-    found = estimate_training(
-        model=model, system=system, chips=chips, chip=chip, cooling=cooling, sequence_length=sequence_length,
-        global_batch=global_batch, precision=precision, tp=tp, pp=pp, vpp=vpp, cp=cp, ep=ep, micro_batch=micro_batch,
-        zero_stage=zero_stage, recompute=recompute, best=best, catalog=_with_assumptions(load_catalog(catalog), assume),
-    )  # fmt: skip
+    with _with_hint():
+        found = estimate_training(
+            model=model, system=system, chips=chips, chip=chip, cooling=cooling, sequence_length=sequence_length,
+            global_batch=global_batch, precision=precision, tp=tp, pp=pp, vpp=vpp, cp=cp, ep=ep, micro_batch=micro_batch,
+            zero_stage=zero_stage, recompute=recompute, best=best, catalog=_with_assumptions(load_catalog(catalog), assume),
+        )  # fmt: skip
     return _show_estimate(found, as_json)
 
 
@@ -295,13 +330,24 @@ def estimate_serving_command(
     from planner.catalog import load_catalog
     from planner.estimate import estimate_serving
 
-    found = estimate_serving(
-        model=model, system=system, chips=chips, chip=chip, cooling=cooling, input_tokens=input_tokens,
-        output_tokens=output_tokens, cached_prefix=cached_prefix, precision=precision, kv_precision=kv_precision, tp=tp,
-        pp=pp, ep=ep, attention_dp=attention_dp, batch=batch, role=role, ttft_ms=ttft_ms, tpot_ms=tpot_ms, best=best,
-        catalog=_with_assumptions(load_catalog(catalog), assume),
-    )  # fmt: skip
+    with _with_hint():
+        found = estimate_serving(
+            model=model, system=system, chips=chips, chip=chip, cooling=cooling, input_tokens=input_tokens,
+            output_tokens=output_tokens, cached_prefix=cached_prefix, precision=precision, kv_precision=kv_precision, tp=tp,
+            pp=pp, ep=ep, attention_dp=attention_dp, batch=batch, role=role, ttft_ms=ttft_ms, tpot_ms=tpot_ms, best=best,
+            catalog=_with_assumptions(load_catalog(catalog), assume),
+        )  # fmt: skip
     return _show_estimate(found, as_json)
+
+
+@contextlib.contextmanager
+def _with_hint() -> Iterator[None]:
+    """Say how a figure that nobody has published is supplied on the command line."""
+    try:
+        yield
+    except UnknownFigureError as error:
+        hint = f"Supply it: --assume {error.kind}.{error.record_id}.{error.field}=NUMBER."
+        raise InputError([dataclasses.replace(p, remedy=hint) for p in error.problems]) from None
 
 
 def _show_estimate(found: Any, as_json: bool) -> int:

@@ -6,7 +6,7 @@ Field names carry their units. ``schema`` names the version of this form; additi
 from __future__ import annotations
 
 import json
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -339,13 +339,15 @@ def plan_schema() -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all; raises ``InputError`` when the place cannot be written."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as handle:
-            handle.write(text)
-            temporary = Path(handle.name)
-        temporary.replace(path)
+        try:
+            with temporary.open("x", encoding="utf-8") as handle:
+                handle.write(text)
+            temporary.replace(path)
+        except BaseException:  # Ctrl-C and a full disk leave nothing behind
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise InputError(Problem(f"cannot write: {error.strerror or error}", file=str(path))) from None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from planner.result import Deployment, Plan
 from planner.scenario.types import Scenario
+from planner.scenario.workloads import Training
 
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "use the installed"}
 
@@ -86,8 +87,38 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
         if d.predicted.mfu is not None and d.predicted.peak_tflops_per_chip:
             peak = f"{d.predicted.peak_tflops_per_chip:,.0f} dense {d.precision} TFLOPS per {d.chip}"
             notes.append(f"MFU of {d.workload}: {d.predicted.mfu:.1%} of {peak}, causal attention counted at half.")
+    for d in trained:
+        if d.predicted.ettr is not None:
+            notes.append(
+                f"Effective training time of {d.workload}: {d.predicted.ettr:.1%} of {d.predicted.days:.1f} days, at an"
+                " H100-class failure rate; restarts, lost work and checkpoints take the rest."
+            )
+        notes += _claims(scenario, d)
     if any(d.acquire == "rent" for d in plan.deployments):
         notes.append(
             "Rented systems are billed on demand at the catalog's rate; their power and carbon are the owner's."
         )
     return tuple(notes)
+
+
+def _claims(scenario: Scenario, d: Deployment) -> list[str]:
+    """Claims of the scenario beside what the model expects of a run."""
+    workload = next(w for w in scenario.workloads if w.name == d.workload)
+    claims = workload.claims if isinstance(workload, Training) else None
+    if claims is None:
+        return []
+    said = f" ({claims.source})" if claims.source else ""
+    notes = []
+    p = d.predicted
+    if claims.mfu is not None and p.mfu is not None and p.interval is not None and p.step_time_s:
+        low, high = p.mfu * p.step_time_s / p.interval.high, p.mfu * p.step_time_s / p.interval.low
+        inside = low <= claims.mfu <= high
+        notes.append(
+            f"Claimed MFU {claims.mfu:.0%}{said}; expected {p.mfu:.1%} of {p.peak_tflops_per_chip or 0:,.0f} dense"
+            f" {d.precision} TFLOPS, 80% interval {low:.0%} to {high:.0%}: the claim is"
+            f" {'inside' if inside else 'above' if claims.mfu > high else 'below'} it."
+        )
+    if claims.ettr is not None and p.ettr is not None:
+        verdict = "met" if p.ettr >= claims.ettr else "not met"
+        notes.append(f"Claimed effective time {claims.ettr:.0%}{said}; expected {p.ettr:.1%}: {verdict}.")
+    return notes

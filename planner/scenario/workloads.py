@@ -89,6 +89,26 @@ _PRECISION = (
 )
 
 
+class Claims(Part):
+    """What somebody says of such a run: the plan notes set it beside what the model expects. Decides nothing."""
+
+    mfu: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Claimed model FLOPs utilisation.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    ettr: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="Claimed effective training time ratio.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    source: str = Field(default="", description="Who says so.")
+
+
 Framework = Literal[
     "default", "tuned", "plain", "mcore", "bridge", "bridge_2026", "fsdp", "deepspeed", "xla", "mindspeed", "hai_llm"
 ]
@@ -138,6 +158,9 @@ class Training(Part):
         le=1,
         description="Model FLOPs utilisation to use instead of the performance model's.",
         json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    claims: Claims | None = Field(
+        default=None, description="Claims to set beside what the model expects; they decide nothing."
     )
     parallelism: Parallelism = Field(default=Parallelism(), description="Degrees fixed by hand; the rest is searched.")
     framework: Framework = Field(
