@@ -290,10 +290,25 @@ def estimate_training_command(
 
     with _with_hint():
         found = estimate_training(
-            model=model, system=system, chips=chips, chip=chip, cooling=cooling, sequence_length=sequence_length,
-            global_batch=global_batch, precision=precision, tp=tp, pp=pp, vpp=vpp, cp=cp, ep=ep, micro_batch=micro_batch,
-            zero_stage=zero_stage, recompute=recompute, best=best, catalog=_with_assumptions(load_catalog(catalog), assume),
-        )  # fmt: skip
+            model=model,
+            system=system,
+            chips=chips,
+            chip=chip,
+            cooling=cooling,
+            sequence_length=sequence_length,
+            global_batch=global_batch,
+            precision=precision,
+            tp=tp,
+            pp=pp,
+            vpp=vpp,
+            cp=cp,
+            ep=ep,
+            micro_batch=micro_batch,
+            zero_stage=zero_stage,
+            recompute=recompute,
+            best=best,
+            catalog=_with_assumptions(load_catalog(catalog), assume),
+        )
     return _show_estimate(found, as_json)
 
 
@@ -332,11 +347,27 @@ def estimate_serving_command(
 
     with _with_hint():
         found = estimate_serving(
-            model=model, system=system, chips=chips, chip=chip, cooling=cooling, input_tokens=input_tokens,
-            output_tokens=output_tokens, cached_prefix=cached_prefix, precision=precision, kv_precision=kv_precision, tp=tp,
-            pp=pp, ep=ep, attention_dp=attention_dp, batch=batch, role=role, ttft_ms=ttft_ms, tpot_ms=tpot_ms, best=best,
+            model=model,
+            system=system,
+            chips=chips,
+            chip=chip,
+            cooling=cooling,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cached_prefix=cached_prefix,
+            precision=precision,
+            kv_precision=kv_precision,
+            tp=tp,
+            pp=pp,
+            ep=ep,
+            attention_dp=attention_dp,
+            batch=batch,
+            role=role,
+            ttft_ms=ttft_ms,
+            tpot_ms=tpot_ms,
+            best=best,
             catalog=_with_assumptions(load_catalog(catalog), assume),
-        )  # fmt: skip
+        )
     return _show_estimate(found, as_json)
 
 
