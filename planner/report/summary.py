@@ -153,12 +153,13 @@ def network_value(key: str, value: float) -> str:
 
 
 def served_requests(plan: Plan, workload: str) -> float:
-    """Requests a second a workload's deployments answer: where prefill and decode are apart, the slower of the two."""
-    by_role: defaultdict[str, float] = defaultdict(float)
+    """Requests a second a workload's deployments answer: where prefill and decode are apart, a site's slower one."""
+    rates: defaultdict[tuple[str, str], float] = defaultdict(float)
     for d in plan.deployments:
         if d.workload == workload:
-            by_role[d.role] += d.predicted.requests_per_s or 0.0
-    return by_role["serve"] + min(by_role["prefill"], by_role["decode"])
+            rates[d.site, d.role] += d.predicted.requests_per_s or 0.0
+    sites = {site for site, _ in rates}
+    return sum(rates[s, "serve"] + min(rates[s, "prefill"], rates[s, "decode"]) for s in sites)
 
 
 def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
