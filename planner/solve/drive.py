@@ -32,10 +32,9 @@ def solve_here(program: Program, limits: Limits, backend: str = "auto", hook: Ho
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend {backend!r}; one of {', '.join(BACKENDS)}")
     started = time.monotonic()
-    low, high = coefficient_range(program)
-    if backend == "brute" or (low >= _WELL_SCALED[0] and high <= _WELL_SCALED[1]):
+    image = scaled(program) if backend != "brute" and _badly_scaled(program) else None
+    if image is None or _spread(image.program) >= _spread(program):
         return checked(program, _dispatch(program, limits, backend, hook), limits)
-    image = scaled(program)
     found = _dispatch(image.program, limits, backend, _unscaled_hook(program, image, hook))
     values = image.unscale(found.values) if found.values is not None else None
     whole = program.integer
@@ -57,6 +56,24 @@ def solve_here(program: Program, limits: Limits, backend: str = "auto", hook: Ho
             program, _dispatch(program, replace(limits, time_limit_s=max(0.05, left)), backend, hook), limits
         )
     return solution
+
+
+def _badly_scaled(program: Program) -> bool:
+    """A coefficient of a row or of the objective lies where solvers' absolute tolerances mislead."""
+    low, high = coefficient_range(program)
+    costs = np.abs(program.objective[program.objective != 0.0])
+    return (
+        low < _WELL_SCALED[0]
+        or high > _WELL_SCALED[1]
+        or (len(costs) > 0 and not _WELL_SCALED[0] <= float(costs.max()) <= 1e2 * _WELL_SCALED[1])
+    )
+
+
+def _spread(program: Program) -> float:
+    """How many powers of ten lie between 1 and the coefficient furthest from it, objective included."""
+    sizes = np.abs(np.append(program.vals, program.objective))
+    sizes = sizes[sizes != 0.0]
+    return float(np.abs(np.log10(sizes)).max()) if len(sizes) else 0.0
 
 
 def checked(program: Program, solution: Solution, limits: Limits) -> Solution:

@@ -398,41 +398,37 @@ class Scaled:
 
 
 def scaled(program: Program, passes: int = 4) -> Scaled:
-    """Geometric scaling of rows and continuous columns towards coefficients in 1e-3 .. 1e3.
+    """Geometric scaling of rows, objective and continuous columns towards coefficients in 1e-3 .. 1e3.
 
-    Factors are powers of two, so scaling rounds nothing; integer columns keep their unit. Each pass multiplies a
-    row, then a continuous column, by 1/sqrt(smallest * largest) of its coefficients. The objective is scaled so that
-    its largest coefficient lies in 1 .. 2e3.
+    Factors are powers of two, so scaling rounds nothing; integer columns keep their unit. Each pass multiplies a row
+    (the objective is one of them) and then a continuous column by 1/sqrt(smallest * largest) of its coefficients. The
+    objective counts because a cost that a column's factor makes tiny is a cost that a solver takes for zero.
     """
     n, m = program.column_count, program.row_count
-    live = program.vals != 0.0
-    rows, cols = program.rows[live], program.cols[live]
-    logs = np.log2(np.abs(program.vals[live]))
-    row_log, col_log = np.zeros(m), np.zeros(n)
+    live, priced = program.vals != 0.0, np.flatnonzero(program.objective)
+    rows = np.append(program.rows[live], np.full(len(priced), m, dtype=np.int64))
+    cols = np.append(program.cols[live], priced)
+    logs = np.log2(np.abs(np.append(program.vals[live], program.objective[priced])))
+    row_log, col_log = np.zeros(m + 1), np.zeros(n)
     for _ in range(passes):
-        row_log = -_middle(logs + col_log[cols], rows, m)
+        row_log = -_middle(logs + col_log[cols], rows, m + 1)
         col_log = np.where(program.integer, 0.0, -_middle(logs + row_log[rows], cols, n))
-    row_log, col_log = np.round(row_log), np.round(col_log)
-    row_factor, column_factor = np.exp2(row_log), np.exp2(col_log)
-    objective = program.objective * column_factor
-    largest = float(np.abs(objective).max()) if n else 0.0
-    factor = 1.0
-    if largest > 0.0 and not 1.0 <= largest <= 2e3:
-        factor = 2.0 ** round(math.log2((1.0 if largest < 1.0 else 1e3) / largest))
+    factors, column_factor = np.exp2(np.round(row_log)), np.exp2(np.round(col_log))
+    row_factor, objective_factor = factors[:m], float(factors[m])
     return Scaled(
         program=replace(
             program,
             lower=program.lower / column_factor,
             upper=program.upper / column_factor,
-            objective=objective * factor,
-            objective_offset=program.objective_offset * factor,
+            objective=program.objective * column_factor * objective_factor,
+            objective_offset=program.objective_offset * objective_factor,
             row_lower=program.row_lower * row_factor,
             row_upper=program.row_upper * row_factor,
             vals=program.vals * row_factor[program.rows] * column_factor[program.cols],
         ),
         column_factor=column_factor,
         row_factor=row_factor,
-        objective_factor=factor,
+        objective_factor=objective_factor,
     )
 
 

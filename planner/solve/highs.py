@@ -20,6 +20,7 @@ import highspy
 import numpy as np
 import pulp
 
+from planner.errors import SolveError
 from planner.solve.form import BoolArray, FloatArray, Program, violations, with_fixed, with_integer, with_objective
 from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
 
@@ -120,7 +121,7 @@ def build(
     """
     problem = pulp.LpProblem("program", pulp.LpMinimize)
     columns = [
-        pulp.LpVariable(
+        problem.add_variable(
             f"c{j:09d}",
             low if math.isfinite(low) else None,
             high if math.isfinite(high) else None,
@@ -130,10 +131,8 @@ def build(
             zip(program.lower.tolist(), program.upper.tolist(), program.integer.tolist(), strict=True)
         )
     ]
-    problem.addVariables(columns)
-    problem.setObjective(
-        pulp.LpAffineExpression([(columns[j], float(program.objective[j])) for j in np.flatnonzero(program.objective)])
-    )
+    # every column, zeros too: PuLP learns from the objective which columns there are
+    problem.setObjective(pulp.LpAffineExpression(list(zip(columns, program.objective.tolist(), strict=True))))
     entries: list[list[tuple[Any, float]]] = [[] for _ in range(program.row_count)]
     for i, j, value in zip(program.rows.tolist(), program.cols.tolist(), program.vals.tolist(), strict=True):
         entries[i].append((columns[j], value))
@@ -155,6 +154,8 @@ def build(
     solver.createAndConfigureSolver(problem)
     solver.buildSolverModel(problem)
     highs: highspy.Highs = problem.solverModel
+    if any(column.index != j for j, column in enumerate(columns)):
+        raise SolveError("PuLP has put the columns in another order")
     for i, (low, high) in enumerate(zip(program.row_lower.tolist(), program.row_upper.tolist(), strict=True)):
         highs.changeRowBounds(i, low, high)
     highs.changeObjectiveOffset(program.objective_offset)

@@ -26,13 +26,15 @@ from planner.solve.tighten import tightened_bounds
 
 _LARGEST = 2.0**58
 """Bound on the sum of |coefficient| * width of one integer row: CP-SAT counts in 64 bits."""
-_LARGEST_OBJECTIVE = 2.0**52
-"""The objective also travels as a double."""
 _CAP = 2.0**31
 """Width given to an integer column that no row bounds; a plan found there is a plan, a proof is none."""
-_GRID_STEPS = 2.0**34
-"""Steps of the grid laid over a continuous column that no equality row defines."""
+_GRID_ERROR = 1e-7
+"""What half a step of a grid should move a row at most: a tenth of the feasibility tolerance."""
+_GRID_STEPS = (2.0**16, 2.0**40)
+"""Fewest and most steps of the grid laid over a continuous column that no equality row defines."""
 _DECIMALS = 15
+_NOISE = 4e-16
+"""Relative round-off of a product of two decimal numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +210,12 @@ class _Builder:
             raise RefusedError(
                 f"continuous column {self.program.column_names[column]!r} has no bounds to lay a grid on"
             )
+        steepest = float(np.abs(self.program.vals[self.program.cols == column]).max(initial=0.0))
+        steepest = max(steepest, abs(float(self.program.objective[column])))
+        wanted = 2.0 * _GRID_ERROR / steepest if steepest > 0.0 else math.inf
+        wanted = min(max(wanted, (high - low) / _GRID_STEPS[1]), (high - low) / _GRID_STEPS[0])
         # a decimal step, so that decimal limits stay whole
-        self.step[column] = 10.0 ** math.floor(math.log10((high - low) / _GRID_STEPS))
+        self.step[column] = 10.0 ** math.floor(math.log10(wanted))
         self.nearest_error[column] = 0.5 * self.step[column]
 
     def _define(self, column: int, row: int) -> None:
@@ -340,9 +346,9 @@ class _Builder:
         objective = self.program.objective
         constant = float(objective @ np.where(objective != 0.0, self.origin, 0.0)) + self.program.objective_offset
         steps = objective[self.live] * self.step[self.live]
-        scale, whole, _ = _whole_numbers(steps, self.width, min(self.precision, 1e-7), _LARGEST_OBJECTIVE)
+        scale, whole, _ = _whole_numbers(steps, self.width, min(self.precision, 1e-7), _LARGEST)
         # y >= 0: rounding down keeps the image's objective below the program's, so its bound is one for the program
-        exact = whole / scale == steps
+        exact = np.abs(whole / scale - steps) <= _NOISE * np.abs(steps)
         whole = np.where(exact, whole, np.floor(steps * scale))
         carried = float(np.abs(objective[self.live]) @ self.nearest_error[self.live])
         return whole.astype(np.int64), scale, constant - carried
@@ -370,7 +376,7 @@ def _whole_numbers(
             break
         whole = np.round(values * scale)
         back = whole / scale if decimals >= 0 else whole * 10.0**-decimals
-        if np.array_equal(back, values):
+        if (np.abs(back - values) <= _NOISE * np.abs(values)).all():
             return scale, whole, 0.0
     whole = np.round(values * kept)
     relative = float((np.abs(whole / kept - values)[values != 0.0] / sizes).max())

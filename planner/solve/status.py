@@ -129,7 +129,7 @@ def relative_gap(objective: float, bound: float) -> float:
 def status_of_plan(objective: float, bound: float, gap: float) -> Status:
     """The status of a checked plan with this objective under this proven bound, when `gap` was asked for."""
     proven = relative_gap(objective, bound)
-    if proven <= OPTIMAL_GAP or abs(objective - bound) <= 1e-9:
+    if proven <= OPTIMAL_GAP or abs(objective - bound) <= 1e-12:
         return Status.PROVEN_OPTIMAL
     # solvers round their own gap: a hair above the limit is the limit
     return Status.WITHIN_GAP if proven <= gap * (1.0 + 1e-6) else Status.FEASIBLE

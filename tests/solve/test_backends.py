@@ -1,0 +1,227 @@
+"""Every backend against known answers, and the battery against backends that are wrong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pulp
+import pytest
+
+from planner.solve import Limits, Solution, Status, lexicographic, solve
+from planner.solve.battery import check_backend, checks, inconsistencies, program_of, solver_of, wrong_optima
+from planner.solve.drive import solve_here
+from planner.solve.highs import build, relax
+from planner.solve.status import status_of_plan
+
+ABILITIES = {
+    "auto": {},
+    "highs": {},
+    "split": {},
+    "cpsat": {"continuous": False, "endless": False},
+    "cpsat_grid": {"endless": False},
+    "brute": {"endless": False},
+}
+BATTERY = [
+    pytest.param(name, check, id=f"{name}-{check.name}")
+    for name, able in ABILITIES.items()
+    for check in checks()
+    if not (check.continuous and not able.get("continuous", True))
+    and not (check.endless and not able.get("endless", True))
+]
+
+
+@pytest.mark.parametrize(("backend", "check"), BATTERY)
+def test_battery(backend, check):
+    check.run(solver_of(backend))
+
+
+@pytest.mark.parametrize("backend", ["auto", "highs", "split", "cpsat_grid", "brute"])
+@pytest.mark.parametrize("model", range(4))
+def test_models_that_highs_1_14_solves_wrongly(backend, model):
+    program, optimum = wrong_optima()[model]
+    solution = solve_here(program, Limits(gap=0.0), backend)
+    assert solution.status is Status.PROVEN_OPTIMAL
+    assert solution.objective == pytest.approx(optimum, rel=1e-9)
+    assert inconsistencies(program, solution, Limits(gap=0.0)) == []
+
+
+def lying(change):
+    """HiGHS's answer with something changed."""
+    return lambda program, limits: change(program, solve_here(program, limits, "highs"))
+
+
+@pytest.mark.parametrize(
+    ("change", "caught"),
+    [
+        (
+            lambda p, s: replace(s, status=Status.PROVEN_OPTIMAL) if s.status is Status.FEASIBLE else s,
+            "time_out_with_plan",
+        ),
+        (
+            lambda p, s: replace(s, status=Status.INFEASIBLE) if s.status is Status.NO_PLAN_FOUND else s,
+            "time_out_without",
+        ),
+        (lambda p, s: replace(s, status=Status.INFEASIBLE) if s.status is Status.UNBOUNDED else s, "unbounded"),
+        (lambda p, s: replace(s, values=s.values[::-1].copy()) if s.values is not None else s, "names"),
+        (lambda p, s: replace(s, objective=s.objective - p.objective_offset), "offset"),
+        (lambda p, s: replace(s, values=s.values * (1 - 1e-5)) if s.values is not None else s, "large_counts"),
+    ],
+)
+def test_the_battery_sees_a_lie(change, caught):
+    failures = check_backend(lying(change))
+    assert any(line.startswith(caught) for line in failures), failures
+
+
+def test_pulp_own_word_is_not_ours():
+    # PuLP calls a run that hit its time limit optimal; this is why its status is never read
+    timed_out = next(c for c in checks() if c.name == "time_out_with_plan")
+    seen = []
+
+    def as_pulp_says(program, limits):
+        problem, highs = build(program, limits, time_limit_s=limits.time_limit_s, options={})
+        highs.run()
+        status, _ = pulp.HiGHS(msg=False).findSolutionValues(problem)
+        seen.append((status, highs.getInfo().mip_gap))
+        return solve_here(program, limits, "highs")
+
+    timed_out.run(as_pulp_says)
+    assert any(status == pulp.LpStatusOptimal and gap > 1e-3 for status, gap in seen)
+
+
+def test_cpsat_refuses_continuous_columns_in_words():
+    program, _ = wrong_optima()[2]
+    solution = solve_here(program, Limits(), "cpsat")
+    assert solution.status is Status.FAILED
+    assert "continuous column 'x[0]'" in solution.message
+
+
+def test_cpsat_does_not_call_its_gap_an_optimum():
+    # CP-SAT says OPTIMAL when it stops at relative_gap_limit
+    random = np.random.default_rng(4)
+    program = program_of(
+        [(float(c), 0, 50, True) for c in random.integers(100, 300, 12)],
+        [({j: float(w) for j, w in enumerate(random.integers(100, 300, 12))}, 20_011, math.inf)],
+    )
+    loose = solve_here(program, Limits(gap=0.3, threads=1), "cpsat")
+    assert loose.status in (Status.WITHIN_GAP, Status.PROVEN_OPTIMAL)
+    assert (loose.status is Status.PROVEN_OPTIMAL) == (loose.gap <= 1e-6)
+    tight = solve_here(program, Limits(gap=0.0, threads=1), "cpsat")
+    assert loose.bound <= tight.objective + 1e-6 <= loose.objective + 2e-6
+
+
+def test_brute_force_refuses_what_it_cannot_count():
+    assert solve_here(program_of([(1, 0, 1e7, True)], []), Limits(), "brute").status is Status.FAILED
+    endless = solve_here(program_of([(1, 0, math.inf, True)], []), Limits(), "brute")
+    assert (endless.status, endless.message) == (Status.FAILED, "an integer column has no bound")
+
+
+def test_a_count_without_bounds_is_no_proof_for_cpsat():
+    found = solve_here(program_of([(-1, 0, math.inf, True)], []), Limits(), "cpsat")
+    assert found.status not in (Status.PROVEN_OPTIMAL, Status.WITHIN_GAP, Status.INFEASIBLE)
+    assert found.bound == -math.inf
+
+
+def test_shadow_prices_are_what_one_more_unit_is_worth():
+    # min 3x + 2y, x + y >= 10, y <= 6: one more unit of demand costs 3, one more of y saves 1
+    program = program_of([(3, 0, 20, False), (2, 0, 20, False)], [({0: 1, 1: 1}, 10, math.inf), ({1: 1}, -math.inf, 6)])
+    answer = relax(program, Limits())
+    assert answer.row_dual == pytest.approx([3.0, -1.0])
+    for row, price in enumerate([3.0, -1.0]):
+        more = np.eye(2)[row]
+        raised = replace(program, row_lower=program.row_lower + more, row_upper=program.row_upper + more)
+        assert solve_here(raised, Limits()).objective - answer.objective == pytest.approx(price)
+
+
+def test_shadow_prices_with_the_plan_held():
+    program, _ = wrong_optima()[3]
+    plan = solve_here(program, Limits(gap=0.0))
+    held = relax(program, Limits(), program.integer, plan.values)
+    assert held.objective == pytest.approx(28.2)
+    assert held.row_dual == pytest.approx([2.0])
+
+
+def test_badly_scaled_programs_are_solved_in_their_own_unit():
+    # bytes and dollars: coefficients 1e-7 .. 1e10
+    # and one column whose only coefficient is tiny: scaled by it alone, the other's cost would count for nothing
+    program = program_of(
+        [(3.0e7, 0, 1000, True), (2.0e6, 0, 1e12, False)],
+        [({0: 8.0e10, 1: 1.0e-7}, 3.0e12, math.inf), ({0: 1.2e4}, -math.inf, 1e6)],
+    )
+    solution = solve_here(program, Limits(gap=0.0))
+    assert solution.status is Status.PROVEN_OPTIMAL
+    assert solution.values is not None
+    assert solution.values[0] == 38.0
+    assert solution.objective == pytest.approx(38 * 3.0e7)
+    assert inconsistencies(program, solution, Limits(gap=0.0)) == []
+
+
+def test_lexicographic_keeps_the_first_and_improves_the_second():
+    program = program_of(
+        [(0, 0, 10, True), (0, 0, 10, True), (0, 0, 10, True)],
+        [({0: 1, 1: 1, 2: 1}, 10, math.inf), ({0: 1}, -math.inf, 4)],
+    )
+    cost, carbon = np.array([1.0, 2.0, 2.1]), np.array([9.0, 5.0, 1.0])
+    first, second = lexicographic(program, [cost, carbon], Limits(gap=0.0), in_child=False)
+    assert first.objective == 16.0
+    assert (second.values @ cost, second.objective) == (pytest.approx(16.0), 66.0)
+    first, second = lexicographic(program, [cost, carbon], Limits(gap=0.0), slack=0.05, in_child=False)
+    assert second.values @ cost <= 16.8 + 1e-6
+    assert second.objective == 42.0  # 4 of the first, all others of the cleanest
+    ended = lexicographic(
+        program_of([(0, 0, 1, True)], [({0: 1}, 2, 3)]), [cost[:1], cost[:1]], Limits(), in_child=False
+    )
+    assert [s.status for s in ended] == [Status.INFEASIBLE]
+
+
+def test_limits_and_names_are_checked():
+    for wrong in (
+        {"time_limit_s": 0.0},
+        {"time_limit_s": math.inf},
+        {"gap": 1.0},
+        {"gap": -0.1},
+        {"threads": 0},
+        {"seed": -1},
+    ):
+        with pytest.raises(ValueError, match="must be"):
+            Limits(**wrong)
+    with pytest.raises(ValueError, match="unknown backend 'cplex'"):
+        solve(program_of([], []), backend="cplex")
+    assert Limits(reproducible=True, threads=8).worker_count == 1
+
+
+@pytest.mark.parametrize("factor", [1e-12, 1e-6, 1e9])
+def test_the_unit_of_money_changes_nothing(factor):
+    # costs of 1e-9 are below a solver's tolerance: taken as they come, any plan would do
+    columns = [(cost * factor, 0, 40, True) for cost in (700.0, 430.0, 911.0)]
+    program = program_of(columns, [({0: 7.0, 1: 4.0, 2: 9.5}, 101.0, math.inf), ({1: 1.0}, -math.inf, 9.0)])
+    answers = {name: solve_here(program, Limits(gap=0.0), name) for name in ("brute", "highs", "cpsat", "split")}
+    best = answers["brute"].objective
+    for name, found in answers.items():
+        assert found.status is Status.PROVEN_OPTIMAL, name
+        assert found.objective == pytest.approx(best, rel=1e-9), name
+
+
+@pytest.mark.parametrize(
+    ("objective", "bound", "gap", "status"),
+    [
+        (100.0, 100.0, 0.0, Status.PROVEN_OPTIMAL),
+        (100.0, 99.95, 1e-3, Status.WITHIN_GAP),
+        (100.0, 99.0, 1e-3, Status.FEASIBLE),
+        (100.0, -math.inf, 0.5, Status.FEASIBLE),
+        (0.0, 0.0, 0.0, Status.PROVEN_OPTIMAL),
+        (-100.0, -100.05, 1e-3, Status.WITHIN_GAP),
+    ],
+)
+def test_the_status_follows_from_the_gap(objective, bound, gap, status):
+    assert status_of_plan(objective, bound, gap) is status
+
+
+def test_a_plan_that_breaks_a_row_is_never_handed_out(monkeypatch):
+    program, _ = wrong_optima()[3]
+    wrong = Solution(Status.PROVEN_OPTIMAL, np.array([1.0, 8.0]), 17.0, 17.0, 0.0, "a broken solver")
+    monkeypatch.setattr("planner.solve.drive._dispatch", lambda *_: wrong)
+    solution = solve_here(program, Limits())
+    assert (solution.status, solution.values) == (Status.FAILED, None)
+    assert "row[0] by 11.1" in solution.message
