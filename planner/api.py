@@ -217,8 +217,11 @@ class _Draft:
         """The answer when there is no plan."""
         self.clock.lap("explaining")
         if status == "infeasible":
-            why = diagnosis.conflicts[0].message if diagnosis.conflicts else "the limits cannot hold together."
-            answer = f"No plan is possible: {why}"
+            answer = "No plan is possible."
+            if diagnosis.conflicts:
+                first = diagnosis.conflicts[0]
+                why = f"These cannot hold together: {first.message}" if len(first.limits) > 1 else first.message
+                answer = f"No plan is possible. {why}"
             confirmed = [n for n in diagnosis.nearest if n.confirmed]
             if confirmed:
                 answer += f" The nearest change: {confirmed[0].message}"

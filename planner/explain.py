@@ -261,7 +261,7 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
         conflicts = (
             Conflict(
                 limits=tuple(limit.label for limit in named),
-                message="These cannot hold together: " + "; ".join(limit.label for limit in named) + ".",
+                message="; ".join(limit.label for limit in named) + ".",
             ),
         )
     moved = nearest_changes(program, [limit.row for limit in movable], limits)

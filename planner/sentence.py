@@ -20,10 +20,10 @@ def _number(value: float) -> str:
 
 def money(value: float) -> str:
     """Dollars as people say them."""
-    for scale, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+    for scale, word in ((1e9, "billion"), (1e6, "million")):
         if abs(value) >= scale:
             return f"${value / scale:.3g} {word}"
-    return f"${value:.0f}"
+    return f"${float(f'{value:.3g}'):,.0f}"
 
 
 def _group(deployments: Sequence[Deployment]) -> str:
@@ -31,6 +31,25 @@ def _group(deployments: Sequence[Deployment]) -> str:
     where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooling}"
     spare = f", {d.spares} of them spare" if d.spares else ""
     return f"{_VERBS[d.acquire]} {_number(d.systems)} {d.system} ({_number(d.chips)} {d.chip}{spare}){where}"
+
+
+def served_requests(deployments: Sequence[Deployment]) -> float:
+    """Requests a second that some deployments of one workload answer: where prefill and decode are apart, the slower
+    of the two at each site, since caches do not travel between sites."""
+    rates: dict[tuple[str, str], float] = {}
+    for d in deployments:
+        key = (d.site.split("/")[0], d.role)
+        rates[key] = rates.get(key, 0.0) + (d.predicted.requests_per_s or 0.0)
+    total = 0.0
+    for site in {site for site, _ in rates}:
+        serve, prefill, decode = (rates.get((site, role), 0.0) for role in ("serve", "prefill", "decode"))
+        total += min(serve + prefill, serve + decode)
+    return total
+
+
+def power(mw: float) -> str:
+    """Megawatts, or kilowatts below one."""
+    return f"{_number(mw)} MW" if mw >= 1 else f"{_number(mw * 1e3)} kW"
 
 
 def _result(deployments: Sequence[Deployment]) -> str:
@@ -41,9 +60,9 @@ def _result(deployments: Sequence[Deployment]) -> str:
     if p.finish_days:
         return f"finishes after {_number(p.finish_days)} days"
     parts = []
-    rates = [x.predicted.requests_per_s for x in deployments if x.predicted.requests_per_s and x.role != "prefill"]
-    if rates:
-        parts.append(f"serves up to {_number(sum(rates))} requests/s")
+    rate = served_requests(deployments)
+    if rate:
+        parts.append(f"serves up to {_number(rate)} requests/s")
     samples = [x.predicted.samples_per_s for x in deployments if x.predicted.samples_per_s]
     if samples:
         parts.append(f"scores up to {_number(sum(samples))} samples/s")
@@ -69,9 +88,9 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
     text = "; ".join(parts)
     text = text[:1].upper() + text[1:]
     if totals is not None:
-        power = f", {_number(totals.facility_mw)} MW at the meter" if totals.facility_mw else ""
+        drawn = f", {power(totals.facility_mw)} at the meter" if totals.facility_mw else ""
         capex = f", {money(totals.capex_usd)} of it capital to spend up front" if totals.capex_usd else ""
-        text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{power}."
+        text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
     return text
 
 

@@ -58,6 +58,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
             continue
         units.append((deployment, described, count))
         failures += [f"{where}: {text}" for text in _figures(deployment, described, count)]
+    failures += _racks(units)
     failures += _sums(plan, units)
     failures += _demand(scenario, units)
     failures += _limits(scenario, units)
@@ -83,7 +84,6 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
         "chips": (d.chips, described.chips * n),
         "replicas": (d.replicas, described.replicas * n),
         "spares": (d.spares, described.spares * n),
-        "racks": (d.racks, math.ceil(float(p.racks[0]) * n - 1e-9)),
         "power.it_mw": (d.power.it_mw, float(p.it_peak_w[0]) * n / 1e6),
         "power.facility_mw": (d.power.facility_mw, float(p.facility_peak_w[0]) * n / 1e6),
         "power.facility_average_mw": (d.power.facility_average_mw, float(p.facility_average_w[0]) * n / 1e6),
@@ -110,6 +110,20 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
     for name, (said, found) in expected.items():
         if not _near(said, found):
             yield f"{name} is {said}, recomputed {found}"
+
+
+def _racks(units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
+    """Systems of one kind at one place share racks, and a rack is whole."""
+    said: dict[tuple[str, ...], int] = defaultdict(int)
+    found: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
+    for d, described, n in units:
+        kind = (d.site, d.system, d.chip, d.cooling)
+        said[kind] += d.racks
+        found[kind] += Fraction(float(described.priced.racks[0])) * n
+    for group, racks in found.items():
+        whole = math.ceil(racks - Fraction(1, 10**9))
+        if said[group] != whole:
+            yield f"{group[1]} in {group[3]} at {group[0]} is said to stand in {said[group]} racks, recomputed {whole}"
 
 
 def _sums(plan: Plan, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:

@@ -20,6 +20,8 @@ from planner.scenario.workloads import Serving, Training
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
 HOURS_PER_YEAR = 8760.0
+RACK_SLACK = 1e-9
+"""Of a rack: rounding of n times a part of a rack, not another rack."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
         replicas=d.replicas * n,
         chips=d.chips * n,
         spares=d.spares * n,
-        racks=math.ceil(float(p.racks[0]) * n - 1e-9),
+        racks=math.ceil(float(p.racks[0]) * n - RACK_SLACK),
         acquire=o.acquire,
         parallelism=d.parallelism,
         precision=o.precision,
@@ -91,19 +93,24 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
 def deployments_of(scenario: Scenario, describer: Describer, chosen: Sequence[Chosen]) -> tuple[Deployment, ...]:
     """All deployments, in the order of the scenario's workloads."""
     order = {w.name: i for i, w in enumerate(scenario.workloads)}
-    made = [deployment_of(scenario, c, describer.describe(spec_of_option(c.option))) for c in chosen]
+    made = []
+    filled: dict[tuple[str, ...], float] = defaultdict(float)
+    for c in chosen:
+        deployment = deployment_of(scenario, c, describer.describe(spec_of_option(c.option)))
+        # systems of one kind share racks: each deployment counts the racks that it adds
+        kind = (deployment.site, deployment.system, deployment.chip, deployment.cooling)
+        before = math.ceil(filled[kind] - RACK_SLACK)
+        filled[kind] += c.option.racks * c.units
+        made.append(deployment.model_copy(update={"racks": math.ceil(filled[kind] - RACK_SLACK) - before}))
     return tuple(sorted(made, key=lambda d: (order[d.workload], d.site, d.role, d.option)))
 
 
 def totals_of(scenario: Scenario, deployments: Sequence[Deployment]) -> Totals:
     """Sums over deployments. Rented systems draw another's power and count no site racks."""
-    racks: dict[tuple[str, ...], float] = defaultdict(float)
-    for d in deployments:
-        racks[d.site, d.system, d.chip, d.cooling] += d.racks
     return Totals(
         chips=sum(d.chips for d in deployments),
         systems=sum(d.systems for d in deployments),
-        racks=round(sum(racks.values())),
+        racks=sum(d.racks for d in deployments),
         it_mw=math.fsum(d.power.it_mw for d in deployments),
         facility_mw=math.fsum(d.power.facility_mw for d in deployments),
         capex_usd=math.fsum(d.cost.capex_usd for d in deployments),

@@ -150,7 +150,7 @@ def _no_plan(plan: Plan) -> list[RenderableType]:
         parts += [_heading("These cannot hold together"), *(_bullet(c.message) for c in plan.conflicts)]
     if plan.nearest:
         parts.append(_heading("Smallest changes that make a plan possible"))
-        for n in plan.nearest:
+        for n in {n.message: n for n in plan.nearest}.values():
             parts.append(_bullet(n.message + ("" if n.confirmed else " (not confirmed by re-solving)")))
     return parts
 

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from planner import sentence
 from planner.report import format as fmt
 from planner.result import Deployment, LeftOut, Plan
 
@@ -154,12 +155,7 @@ def network_value(key: str, value: float) -> str:
 
 def served_requests(plan: Plan, workload: str) -> float:
     """Requests a second a workload's deployments answer: where prefill and decode are apart, a site's slower one."""
-    rates: defaultdict[tuple[str, str], float] = defaultdict(float)
-    for d in plan.deployments:
-        if d.workload == workload:
-            rates[d.site, d.role] += d.predicted.requests_per_s or 0.0
-    sites = {site for site, _ in rates}
-    return sum(rates[s, "serve"] + min(rates[s, "prefill"], rates[s, "decode"]) for s in sites)
+    return sentence.served_requests([d for d in plan.deployments if d.workload == workload])
 
 
 def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
