@@ -295,6 +295,8 @@ class Collector:
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
         layout: Mapping[str, int],
     ) -> None:  # fmt: skip
+        if not math.isfinite(float(priced.racks[i])):
+            return  # with its network the system is too much for a rack here; smaller networks are not
         name = (
             f"{workload}|{role}|{choice.place}|{self.scenario.period_starts[period]}|{choice.acquire}|{choice.system.id}|"
             f"{choice.chip.id}|{choice.cooling_id}|{precision}|{int(designs.systems[i])}|"

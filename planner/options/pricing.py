@@ -121,8 +121,7 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
     breakdown = {name: both(busy.breakdown[name], idle.breakdown[name]) for name in busy.breakdown}
     facility_average = np.sum(list(breakdown.values()), axis=0)
 
-    # one system alone has no cluster network, so the largest power of a system is the one to fit in a rack
-    racks = _racks(choice, systems, float(np.max(it_peak / systems)))
+    racks = _racks(choice, systems, it_peak / systems)
     money = _money(
         scenario,
         catalog,
@@ -195,19 +194,22 @@ def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int
     return {name: np.where(alone, 0.0, np.asarray(getattr(own, name), np.float64)) for name in names}
 
 
-def _racks(choice: Choice, systems: Floats, it_peak_w: float) -> Floats:
+def _racks(choice: Choice, systems: Floats, it_peak_w: Floats) -> Floats:
+    """Racks of a unit of each design, parts of a rack where servers share one. ``it_peak_w`` is of one system."""
     if choice.location is None:
         return np.zeros(len(systems))
     limit = choice.pair.rack_kw_max
     if choice.location.rack_kw is not None:
         limit = min(limit, choice.location.rack_kw)
-    reason = rack_refusal(choice.system, it_peak_w, limit)
+    reason = rack_refusal(choice.system, float(np.min(it_peak_w)), limit)
     if reason:
         raise InputError(Problem(reason))
     own = own_racks(choice.system)
     if own:
         return systems * own
-    return systems / systems_per_rack(choice.system, it_peak_w, limit)
+    # a design's network draws power in its racks too, so designs of one system may fill racks differently
+    fit = np.array([systems_per_rack(choice.system, float(watts), limit) for watts in it_peak_w], dtype=np.float64)
+    return np.where(fit > 0, systems / np.maximum(fit, 1.0), np.inf)
 
 
 def _money(
