@@ -61,7 +61,7 @@ Assume = Annotated[
 
 @app.command("plan")
 def plan_command(
-    scenario: Annotated[Path, typer.Argument(help="A scenario file.")],
+    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
     variant: Variant = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for plan.json and plan.html.")] = None,
     as_json: AsJson = False,
@@ -116,7 +116,9 @@ def _plan_exit_code(status: str, has_plan: bool) -> int:
 
 @app.command("resolve")
 def resolve_command(
-    scenario: Annotated[Path, typer.Argument(help="A scenario file.")], variant: Variant = None, as_json: AsJson = False
+    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
+    variant: Variant = None,
+    as_json: AsJson = False,
 ) -> int:
     """Print a scenario after overrides and defaults, as it is solved."""
     from planner.scenario import load_scenario, resolve, resolve_yaml
@@ -166,8 +168,8 @@ def init_command(
 
 @app.command("diff")
 def diff_command(
-    first: Annotated[Path, typer.Argument(help="A plan.json.")],
-    second: Annotated[Path, typer.Argument(help="Another plan.json.")],
+    first: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
+    second: Annotated[Path, typer.Argument(help="Another plan.json.", readable=False)],
     as_json: AsJson = False,
 ) -> int:
     """Two plans side by side: what differs."""
@@ -186,7 +188,7 @@ def diff_command(
 
 @app.command("sweep")
 def sweep_command(
-    sweep: Annotated[Path, typer.Argument(help="A sweep file: a scenario and the values to try.")],
+    sweep: Annotated[Path, typer.Argument(help="A sweep file: a scenario and the values to try.", readable=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder for the results; run again to resume.")] = Path(
         "out/sweep"
     ),
@@ -477,7 +479,7 @@ def catalog_check_command(catalog: CatalogDir = None, as_json: AsJson = False) -
 
 @catalog_app.command("import-model")
 def catalog_import_model_command(
-    config: Annotated[Path, typer.Argument(help="config.json of a Hugging Face model.")],
+    config: Annotated[Path, typer.Argument(help="config.json of a Hugging Face model.", readable=False)],
     name: Annotated[
         str | None, typer.Option("--id", help="Id in the catalog; default: from the file's folder.")
     ] = None,
@@ -554,20 +556,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = command.main(
             args=None if arguments is None else list(arguments), prog_name="planner", standalone_mode=False
         )
+        sys.stdout.flush()
     except PlannerError as error:
         for problem in error.problems:
             _say(f"error: {problem}")
         return error.exit_code
-    except typer.Abort:
-        _say("interrupted")
-        return EXIT_INTERRUPTED
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return EXIT_INTERRUPTED
+    except (typer.Abort, KeyboardInterrupt):
+        code = EXIT_INTERRUPTED
     except typer.Exit as error:
-        return int(error.exit_code)
-    except BrokenPipeError:
+        code = error.exit_code
+    except (BrokenPipeError, SystemExit) as error:
         # the reader went away (a pager, head): nothing is wrong, and nothing more may be written
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except Exception as error:
@@ -578,6 +579,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         _say(f"internal error: {type(error).__name__}: {error}\nThis is our fault: PLANNER_DEBUG=1 shows more.")
         return EXIT_INTERNAL
+    if code == EXIT_INTERRUPTED:  # typer makes an exit of an interrupt
+        _say("interrupted")
     return int(code or 0)
 
 

@@ -98,9 +98,14 @@ class VerificationError(PlannerError):
 
 
 def nearest_name(name: str, allowed: Sequence[str]) -> str:
-    """The allowed name most like ``name``, or an empty string."""
-    found = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.6)
-    return found[0] if found else ""
+    """The allowed name most like ``name``, whatever their case, or an empty string."""
+    known = [str(a) for a in allowed]
+    found = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+    if found:
+        return found[0]
+    folded = {k.casefold(): k for k in known}
+    found = difflib.get_close_matches(str(name).casefold(), list(folded), n=1, cutoff=0.6)
+    return folded[found[0]] if found else ""
 
 
 def unknown_name(kind: str, name: str, allowed: Sequence[str], *, path: str = "", file: str = "") -> InputError:
