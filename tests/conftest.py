@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools import write_round_catalog
 
 import planner.solve.child
 from planner.catalog import Catalog, load_catalog
@@ -35,3 +36,9 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(planner.solve.child, "solve_in_child", solve)
     monkeypatch.setattr(planner.solve.child, "run_in_child", job)
+
+
+@pytest.fixture(scope="session")
+def round_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The shipped catalog under the folder of round numbers (``tools.ROUND_CATALOG``)."""
+    return load_catalog(write_round_catalog(tmp_path_factory.mktemp("round")))

@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from planner.options.option import Option
@@ -295,3 +296,115 @@ def _random_option(
         carbon_t_per_year=round(25 * size, 1), water_m3=round(40 * size, 1), water_m3_per_year=round(10 * size, 1),
         **figures,
     )  # fmt: skip
+
+
+# -- a catalog of round numbers -------------------------------------------------------------------------------------
+
+ROUND_CATALOG = {
+    "chips.csv": """
+        plain_chip,name,Plain,text,
+        plain_chip,vendor,Round,text,
+        plain_chip,family,other,text,
+        plain_chip,status,volume,text,
+        plain_chip,available_from,2020-01,text,
+        plain_chip,cooling,plain,text,
+        plain_chip,bf16_fp16_tflops_dense,1000,tflops,datasheet
+        plain_chip,mem_gb,100,gb,datasheet
+        plain_chip,mem_bw_tb_s,4,tb_s,datasheet
+        plain_chip,tdp_w,1000,w,datasheet
+        plain_chip,idle_power_fraction,0.2,fraction,datasheet
+        plain_chip,scaleup_gb_s_unidir_per_chip,400,gb_s,datasheet
+        plain_chip,rent_usd_per_h,1,usd_per_h,list_price
+        big_chip,name,Big,text,
+        big_chip,vendor,Round,text,
+        big_chip,family,other,text,
+        big_chip,status,volume,text,
+        big_chip,available_from,2020-01,text,
+        big_chip,cooling,plain,text,
+        big_chip,bf16_fp16_tflops_dense,2000,tflops,datasheet
+        big_chip,mem_gb,200,gb,datasheet
+        big_chip,mem_bw_tb_s,8,tb_s,datasheet
+        big_chip,tdp_w,1100,w,datasheet
+        big_chip,idle_power_fraction,0.2,fraction,datasheet
+        big_chip,scaleup_gb_s_unidir_per_chip,800,gb_s,datasheet
+    """,
+    "systems.csv": """
+        plain_8,name,Plain box,text,
+        plain_8,vendor,Round,text,
+        plain_8,kind,server,text,
+        plain_8,status,volume,text,
+        plain_8,chip_ids,plain_chip,text,
+        plain_8,cooling,plain,text,
+        plain_8,chips_total,8,chips,datasheet
+        plain_8,chips_per_server,8,chips,datasheet
+        plain_8,scaleup_domain_chips,8192,chips,datasheet
+        plain_8,power_kw_server_measured,10,kw,measured
+        plain_8,price_usd,100000,usd,list_price
+        big_8,name,Big box,text,
+        big_8,vendor,Round,text,
+        big_8,kind,server,text,
+        big_8,status,volume,text,
+        big_8,chip_ids,big_chip,text,
+        big_8,cooling,plain,text,
+        big_8,chips_total,8,chips,datasheet
+        big_8,chips_per_server,8,chips,datasheet
+        big_8,scaleup_domain_chips,8192,chips,datasheet
+        big_8,power_kw_server_measured,11,kw,measured
+        big_8,price_usd,250000,usd,list_price
+    """,
+    "cooling.csv": """
+        plain,name,Plain,text,
+        plain,kind,option,text,
+        plain,pue,1.25,ratio,datasheet
+        plain,capex_usd_per_kw,0,usd_per_kw,datasheet
+        plain,wue_l_per_kwh,0,l_per_kwh,datasheet
+        plain,server_fan_power_fraction,0,fraction,datasheet
+        plain,rack_kw_typical_max,40,kw,datasheet
+        plain,chip_tdp_w_max,2000,w,datasheet
+    """,
+    "regions.csv": """
+        flat,name,Flat town,text,
+        flat,parent,world,text,
+        flat,tariff_usd_per_kwh,0.1,usd_per_kwh,list_price
+        flat,carbon_kg_per_kwh,0.5,kg_per_kwh,measured
+        flat,build_capex_usd_per_mw,0,usd_per_mw,list_price
+        flat,design_dry_bulb_c,20,c,measured
+        flat,free_cooling_hours_per_year,4380,h,measured
+    """,
+    "costs.csv": "".join(
+        f"{name},value,{value},,assumption\n"
+        for name, value in {
+            "wacc": 0, "share_storage": 0, "share_cpu_nodes": 0, "share_install": 0, "opex_maint": 0,
+            "opex_facility": 0, "opex_staff": 0, "opex_insurance_tax": 0, "dep_chip_econ": 4, "co2_embodied_h100": 0,
+            "rel_mtbf_per_gpu": 1e12,
+        }.items()
+    ),
+}  # fmt: skip
+"""One server of 8 chips: 10 kW, $100,000; one of faster chips: 11 kW, $250,000. PUE 1.25, $0.1 and 0.5 kg a kWh.
+
+Everything else is free and nothing fails, so that cost, power, carbon and racks of a plan are sums on paper.
+"""
+
+
+def write_round_catalog(folder: Path) -> Path:
+    """The catalog of round numbers as a user's folder."""
+    for name, text in ROUND_CATALOG.items():
+        lines = ["id,field,value,unit,kind,source"]
+        lines += [f"{line.strip()},tests" for line in text.strip().splitlines()]
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def round_scenario(*workloads: Mapping[str, Any], **fields: Any) -> Scenario:
+    """A scenario in Flat town with the two servers of round numbers; four years."""
+    site = {"name": "here", "region": "flat", "power_mw": 1, "cooling": ["plain"]} | fields.pop("site", {})
+    data = {"name": "round", "start": "2026-10", "horizon_years": 4, "sites": [site],
+            "hardware": {"systems": ["plain_8"]}, "workloads": list(workloads)}  # fmt: skip
+    return scenario_from_mapping(data | fields)
+
+
+def spend(server_kw: float, usd: float, tdp_kw: float = 8.0, activity: float = 0.75, hours: float = 4 * 8760) -> float:
+    """Cost on paper of one server of round numbers: its price and its energy at PUE 1.25 and $0.1 a kWh."""
+    idle = 0.2 * tdp_kw
+    average = idle + (tdp_kw - idle) * activity + (server_kw - tdp_kw)
+    return usd + average * 1.25 * hours * 0.1

@@ -254,9 +254,12 @@ def _money(
             facility_peak_kw=facility_peak / 1e3,
             facility_average_kw=facility_average / 1e3,
         )
-    # a run is short: what it draws and rents is paid when it happens, not spread over the discounted horizon
-    spread = float(annuity(prices.discount_rate, years))
-    whole = annual_cost(replace(inputs, hours=designs.run_hours / spread, rent_usd_per_year=np.asarray(rent) / spread))
+    # what work draws and rents is paid while it runs, at the start of the horizon: the same present value a year
+    run_years = designs.run_hours / HOURS_PER_YEAR
+    share = annuity(prices.discount_rate, run_years) / float(annuity(prices.discount_rate, years))
+    whole = annual_cost(
+        replace(inputs, hours=HOURS_PER_YEAR * share, rent_usd_per_year=np.asarray(rent) / run_years * share)
+    )
     first = annual_cost(
         replace(
             inputs,
