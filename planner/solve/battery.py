@@ -258,7 +258,7 @@ def _time_out_with_plan(solve: SolveFunction) -> None:
         [(-float(c), 0, 1, True) for c in random.integers(1, 1000, columns)],
         [({j: float(weights[i, j]) for j in range(columns)}, -_INF, float(weights[i].sum() // 3)) for i in range(rows)],
     )
-    short = _consistent(solve, program, Limits(time_limit_s=0.5, gap=0.0, threads=1))
+    short = _consistent(solve, program, Limits(time_limit_s=0.3, gap=0.0, threads=1))
     if short.status in (Status.INFEASIBLE, Status.UNBOUNDED):
         raise CheckFailedError(f"{short.status} said of a program that has a plan and an optimum")
     if short.status is Status.FAILED:

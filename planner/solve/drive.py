@@ -17,8 +17,6 @@ from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, s
 
 Backend = Literal["auto", "highs", "cpsat", "cpsat_grid", "brute", "split"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
-SMALL = 2_000
-"""Integer columns up to which a program is first given to HiGHS whole."""
 _WHOLE_SHARE = 0.5
 _WELL_SCALED = (1e-4, 1e4)
 
@@ -121,14 +119,13 @@ def _dispatch(program: Program, limits: Limits, backend: str, hook: Hook | None)
 
 
 def _auto(program: Program, limits: Limits, hook: Hook | None) -> Solution:
-    """Small programs whole by HiGHS; what that leaves open, and large programs, by the split."""
-    from planner.solve.highs import solve_highs
-    from planner.solve.split import solve_split
+    """Programs of few integer columns whole by HiGHS; what that leaves open, and all others, by the split."""
+    from planner.solve.split import SMALL, highs_that_stops, solve_split
 
     if int(program.integer.sum()) > SMALL:
         return solve_split(program, limits, hook)
     started = time.monotonic()
-    first = solve_highs(program, replace(limits, time_limit_s=_WHOLE_SHARE * limits.time_limit_s), hook)
+    first = highs_that_stops(program, replace(limits, time_limit_s=_WHOLE_SHARE * limits.time_limit_s), hook)
     left = limits.time_limit_s - (time.monotonic() - started)
     if first.status.conclusive or left < 0.05:
         return first

@@ -19,7 +19,7 @@ import numpy as np
 
 from planner.solve.form import BoolArray, FloatArray, Program, with_fixed, with_integer
 from planner.solve.highs import relax, solve_highs
-from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
+from planner.solve.status import Hook, Limits, Progress, Solution, Status, relative_gap, status_of_plan
 
 WIDTHS = (3000, 300, 20_000)
 """How many of the cheapest columns join the LP's own, one attempt after the other. Only the last is given the best
@@ -29,12 +29,34 @@ _WIDTH_SHARES = (0.3, 0.5, 0.7)
 _STRUCTURE_SHARE = 0.6
 """Share of the time for step 1: cutting it short was measured to cost far more than it saves."""
 _COUNT_PRECISION = 1e-6
+SMALL = 2_000
+"""Integer columns up to which a program is first given to HiGHS whole."""
+_QUICK = 500
+"""Columns up to which HiGHS is trusted to keep its time limit."""
 
 
 def solve_split(program: Program, limits: Limits, hook: Hook | None = None) -> Solution:
     """Solve by the split; falls back as far as the whole program by HiGHS while time is left."""
     run = _Run(program, limits, hook)
     return run.solve()
+
+
+def highs_that_stops(program: Program, limits: Limits, hook: Hook | None = None) -> Solution:
+    """HiGHS, in a process of its own where the program is large enough for HiGHS to overrun its limit.
+
+    Overruns of ten times and more are known; without this one would eat the time of everything after it.
+    """
+    if program.column_count <= _QUICK:
+        return solve_highs(program, limits, hook)
+    from planner.solve.child import solve_in_child
+
+    def report(progress: Progress) -> None:
+        if hook is not None:
+            unknown = progress.incumbent is None
+            bound = -math.inf if progress.bound is None else progress.bound
+            hook("HiGHS", math.nan if unknown else float(progress.incumbent or 0.0), bound, None)
+
+    return solve_in_child(program, limits, "highs", report)
 
 
 class _Run:
@@ -61,7 +83,7 @@ class _Run:
         share = _STRUCTURE_SHARE if program.structure.any() else 1.0
         first = self._note(
             "structure",
-            solve_highs(
+            highs_that_stops(
                 relaxed,
                 replace(self.limits, time_limit_s=max(0.01, share * self.left()), gap=0.5 * self.limits.gap),
                 self._bound_hook("structure"),
@@ -168,6 +190,9 @@ class _Run:
     def _offer(self, found: Solution) -> None:
         if found.values is not None and (self.best is None or found.objective < self.best.objective):
             self.best = found
+            if self.hook is not None:
+                # from here on the plan survives the killing of this process
+                self.hook("plan", found.objective, self.bound, found.values)
 
     def _note(self, phase: str, found: Solution) -> Solution:
         if found.solver and found.solver not in self.solvers:

@@ -10,7 +10,15 @@ import pulp
 import pytest
 
 from planner.solve import Limits, Solution, Status, lexicographic, solve
-from planner.solve.battery import check_backend, checks, inconsistencies, program_of, solver_of, wrong_optima
+from planner.solve.battery import (
+    CheckFailedError,
+    check_backend,
+    checks,
+    inconsistencies,
+    program_of,
+    solver_of,
+    wrong_optima,
+)
 from planner.solve.drive import solve_here
 from planner.solve.highs import build, relax
 from planner.solve.status import status_of_plan
@@ -70,8 +78,18 @@ def lying(change):
     ],
 )
 def test_the_battery_sees_a_lie(change, caught):
-    failures = check_backend(lying(change))
-    assert any(line.startswith(caught) for line in failures), failures
+    check = next(check for check in checks() if check.name.startswith(caught))
+    with pytest.raises(CheckFailedError):
+        check.run(lying(change))
+
+
+def test_the_battery_lists_what_fails():
+    def refuses(_program, _limits):
+        return Solution(Status.FAILED, message="no licence")
+
+    failures = check_backend(refuses, continuous=False, endless=False)
+    assert "offset: failed instead of the optimum -997 (no licence)" in failures
+    assert not any(line.startswith("wrong_optimum") for line in failures)  # it takes no continuous columns
 
 
 def test_pulp_own_word_is_not_ours():
