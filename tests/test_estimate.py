@@ -1,0 +1,242 @@
+"""Estimates: the model behind plans on one configuration, and the nearest legal layout where there is none."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner import estimate_serving, estimate_training
+from planner.catalog import Catalog
+from planner.errors import InputError, UnknownFigureError
+from planner.options.serving import ServingSearch
+from planner.performance.compile import build_platform
+from planner.performance.serving import ServingCandidates
+from planner.performance.serving import estimate_serving as price_serving
+from planner.performance.serving_grid import serving_grid
+from planner.performance.training import TrainingJob
+from planner.performance.training import estimate_training as price_training
+from planner.performance.training_grid import training_grid
+from planner.scenario import Serving
+
+SYSTEM = "hgx_h100_oem"
+CHIP = "h100_sxm"
+
+
+def problem(error: pytest.ExceptionInfo[InputError]) -> str:
+    """The first problem, as it is told."""
+    return str(error.value.problems[0])
+
+
+def test_an_estimate_is_the_plans_model_on_arrays_of_length_one(shipped: Catalog) -> None:
+    found = estimate_training(
+        model="llama-3.1-70b", system=SYSTEM, chips=64, tp=8, pp=2, sequence_length=8192, global_batch=128,
+        recompute="selective", catalog=shipped,
+    )  # fmt: skip
+    platform = build_platform(shipped, SYSTEM, CHIP, found.cooling)
+    job = TrainingJob(shipped.model("llama-3.1-70b"), 8192, 128, "bf16")
+    grid = training_grid(job, platform, 64)
+    wanted = {"tp": 8, "pp": 2, "vpp": 1, "cp": 1, "ep": 1, "micro_batch": 1, "zero_stage": 1, "recompute": 1}
+    mask = np.logical_and.reduce([getattr(grid, k) == v for k, v in wanted.items()])
+    one = price_training(job, platform, grid.take(mask))
+    assert one.step_time_s.tolist() == [found.step_time_s]
+    assert one.mfu.tolist() == [found.mfu]
+    assert found.parallelism.dp == 4
+    assert found.parallelism.sp
+    assert found.tokens_per_s == pytest.approx(8192 * 128 / found.step_time_s)
+    assert found.model_tflops_per_chip == pytest.approx(found.mfu * found.peak_tflops_per_chip)
+    assert sum(found.breakdown_s.values()) == pytest.approx(found.step_time_s)
+    assert sum(found.memory_gb.values()) == pytest.approx(found.memory_gb_per_chip)
+    assert found.fits == (found.memory_gb_per_chip <= found.memory_limit_gb_per_chip)
+    assert json.loads(json.dumps(found.to_dict()))["parallelism"]["recompute"] == "selective"
+
+
+def test_the_best_layout_is_the_fastest_of_all_that_fit(shipped: Catalog) -> None:
+    found = estimate_training(
+        model="llama-3.1-8b", system=SYSTEM, chips=32, global_batch=64, best=True, catalog=shipped
+    )
+    platform = build_platform(shipped, SYSTEM, CHIP, found.cooling)
+    job = TrainingJob(shipped.model("llama-3.1-8b"), 4096, 64, "bf16")
+    grid = training_grid(job, platform, 32)
+    every = price_training(job, platform, grid)
+    assert found.enumerated == grid.size
+    assert found.candidates == int(every.fits.sum())
+    assert found.step_time_s == every.step_time_s[every.fits].min()
+    assert found.fits
+
+
+@pytest.mark.parametrize("pin", [{"tp": 4}, {"pp": 2}, {"zero_stage": 3}, {"recompute": "full"}, {"micro_batch": 2}])
+def test_a_search_keeps_what_is_given_and_never_gains_by_it(shipped: Catalog, pin: dict[str, int | str]) -> None:
+    ask = {"model": "llama-3.1-8b", "system": SYSTEM, "chips": 16, "global_batch": 64, "best": True, "catalog": shipped}
+    free = estimate_training(**ask)
+    kept = estimate_training(**ask, **pin)
+    for name, value in pin.items():
+        assert getattr(kept.parallelism, name) == value
+    assert kept.step_time_s >= free.step_time_s
+    assert kept.enumerated < free.enumerated
+
+
+def test_what_does_not_fit_is_said_and_still_estimated(shipped: Catalog) -> None:
+    found = estimate_training(model="llama-3.1-405b", system=SYSTEM, chips=8, catalog=shipped)
+    assert not found.fits
+    assert found.candidates == 0
+    with pytest.raises(InputError) as error:
+        estimate_training(model="llama-3.1-405b", system=SYSTEM, chips=8, best=True, catalog=shipped)
+    assert "fits in memory in none of" in problem(error)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    tp=st.integers(1, 16), pp=st.integers(1, 8), vpp=st.integers(1, 4), cp=st.integers(1, 4), ep=st.integers(1, 8),
+    micro_batch=st.integers(1, 8), zero_stage=st.integers(0, 3), chips=st.sampled_from([8, 16, 24, 64, 96]),
+    global_batch=st.sampled_from([64, 96, 250]),
+)  # fmt: skip
+def test_what_is_refused_is_not_in_the_grid_and_the_nearest_named_is(
+    shipped: Catalog, chips: int, global_batch: int, **widths: int
+) -> None:
+    ask = {"model": "mixtral-8x7b", "system": SYSTEM, "catalog": shipped, "chips": chips, "global_batch": global_batch}
+    try:
+        found = estimate_training(**ask, **widths)
+    except InputError as error:
+        told = error.problems[0]
+        if not told.nearest:
+            return
+        fixed = {**ask, **widths, told.path: int(told.nearest)}
+        if told.path == "chips" and chips % (widths["tp"] * widths["pp"] * widths["cp"]):
+            assert int(told.nearest) % (widths["tp"] * widths["pp"] * widths["cp"]) == 0
+            return  # what comes next is told next
+        assert estimate_training(**fixed).step_time_s > 0
+        return
+    p = found.parallelism
+    assert p.tp * p.pp * p.cp * p.dp == chips
+    assert global_batch % (p.dp * widths["micro_batch"]) == 0
+
+
+def test_the_rule_that_is_broken_is_named(shipped: Catalog) -> None:
+    ask = {"model": "llama-3.1-8b", "system": SYSTEM, "chips": 64, "catalog": shipped}
+    for widths, rule, nearest in (
+        ({"tp": 8, "pp": 3}, "not a multiple of tp x pp x cp = 24", "72"),
+        ({"ep": 2}, "ep must divide the experts", "1"),
+        ({"zero_stage": 3, "pp": 2}, "ZeRO 2 and 3 go without a pipeline", "1"),
+        ({"micro_batch": 3}, "dp x micro-batch must divide the global batch", "2"),
+        ({"global_batch": 1000}, "dp x micro-batch must divide the global batch", "1024"),
+    ):
+        with pytest.raises(InputError) as error:
+            estimate_training(**ask, **widths)
+        assert rule in problem(error)
+        assert error.value.problems[0].nearest == nearest
+
+
+def test_hardware_by_name_variant_and_cooling(shipped: Catalog) -> None:
+    ask = {"model": "llama-3.1-8b", "chips": 8, "catalog": shipped}
+    assert estimate_training(**ask, system=SYSTEM).cooling == "air_crah"
+    assert estimate_training(**ask, system=SYSTEM, cooling="d2c_1p_hybrid").cooling == "d2c_1p_hybrid"
+    assumed = shipped.with_assumptions({"systems": {"sgx5000": {"scaleout_gbit_s_per_chip": 400}}})
+    air = estimate_training(**ask | {"catalog": assumed}, system="sgx5000", chip="mtt_s5000_air")
+    liquid = estimate_training(**ask | {"catalog": assumed}, system="sgx5000", chip="mtt_s5000_liquid")
+    assert air.peak_tflops_per_chip < liquid.peak_tflops_per_chip
+    with pytest.raises(InputError, match="is not sold with chip"):
+        estimate_training(**ask, system=SYSTEM, chip="h200_sxm")
+    with pytest.raises(InputError, match="not made for cooling"):
+        estimate_training(**ask, system="gb200_nvl72", cooling="air_crah")
+    with pytest.raises(UnknownFigureError):
+        estimate_training(**ask, system="sgx5000")
+
+
+def test_serving_is_the_plans_model_and_its_percentiles_those_of_a_plan(shipped: Catalog) -> None:
+    found = estimate_serving(
+        model="llama-3.1-70b", system=SYSTEM, tp=4, precision="fp8", input_tokens=2000, output_tokens=400, batch=48,
+        catalog=shipped,
+    )  # fmt: skip
+    load = Serving(
+        kind="serving", name="x", model="llama-3.1-70b", precision=("fp8",), input_tokens=2000, output_tokens=400,
+        requests_per_s=1,
+    )  # fmt: skip
+    search = ServingSearch(load, shipped)
+    platform = build_platform(shipped, SYSTEM, CHIP, found.cooling)
+    p = found.parallelism
+    shape = ServingCandidates(*(np.array([v]) for v in (p.tp, p.pp, p.ep, p.dp, p.batch, p.chunk_tokens, 0)))
+    one = price_serving(search.job("fp8"), platform, shape)
+    ttft, tpot = search.latencies(platform, shape, one)
+    assert found.ttft_p95_ms == ttft[0]
+    assert found.tpot_p95_ms == tpot[0]
+    assert found.output_tokens_per_s == one.output_tokens_per_s[0]
+    assert found.output_tokens_per_s_per_chip == pytest.approx(found.output_tokens_per_s / 4)
+    assert found.requests_per_s * 400 == pytest.approx(found.output_tokens_per_s)
+    assert sum(found.breakdown_s.values()) == pytest.approx(found.step_ms / 1e3)
+    assert sum(found.memory_gb.values()) == pytest.approx(found.memory_gb_per_chip)
+
+
+def test_the_best_replica_is_the_best_of_the_grid_inside_the_limits(shipped: Catalog) -> None:
+    found = estimate_serving(
+        model="llama-3.1-8b", system=SYSTEM, chips=8, ttft_ms=400, tpot_ms=12, best=True, catalog=shipped
+    )
+    load = Serving(
+        kind="serving", name="x", model="llama-3.1-8b", input_tokens=2048, output_tokens=512, requests_per_s=1
+    )
+    job = ServingSearch(load, shipped).job("bf16")
+    platform = build_platform(shipped, SYSTEM, CHIP, found.cooling)
+    grid = serving_grid(job, platform, 8)
+    grid = grid.take(grid.role == 0)
+    every = price_serving(job, platform, grid)
+    inside = every.fits & (every.ttft_s <= 0.4) & (every.tpot_s <= 0.012)
+    assert found.enumerated == len(grid)
+    assert found.output_tokens_per_s_per_chip == (every.output_tokens_per_s / every.chips)[inside].max()
+
+
+def test_looser_limits_never_serve_less(shipped: Catalog) -> None:
+    rates = [
+        estimate_serving(
+            model="llama-3.1-70b", system=SYSTEM, precision="fp8", chips=8, tpot_ms=limit, best=True, catalog=shipped
+        ).output_tokens_per_s_per_chip
+        for limit in (15, 20, 40, 80, None)
+    ]
+    assert rates == sorted(rates)
+
+
+@pytest.mark.parametrize("role", ["prefill", "decode"])
+def test_a_replica_of_one_phase_says_nothing_of_the_other(shipped: Catalog, role: str) -> None:
+    for best in (False, True):
+        found = estimate_serving(
+            model="deepseek-v3", system="hgx_h800", chips=32, precision="fp8", role=role, best=best, catalog=shipped
+        )
+        prefill = role == "prefill"
+        assert (found.ttft_ms is None, found.input_tokens_per_s is None) == (not prefill, not prefill)
+        assert (found.tpot_ms is None, found.output_tokens_per_s is None) == (prefill, prefill)
+        assert found.interval is not None
+        assert found.interval.quantity == ("ttft_ms" if prefill else "tpot_ms")
+
+
+def test_defaults_fill_a_replica_from_its_chips(shipped: Catalog) -> None:
+    def shape(model: str, **widths: int) -> tuple[int, int, int, int]:
+        p = estimate_serving(model=model, system="hgx_h800", precision="fp8", catalog=shipped, **widths).parallelism
+        return p.tp, p.pp, p.dp, p.ep
+
+    assert shape("deepseek-v3", chips=32) == (8, 1, 4, 32)
+    assert shape("deepseek-v3", chips=32, tp=4) == (4, 1, 8, 32)
+    assert shape("llama-3.1-70b", chips=16) == (8, 2, 1, 1)
+    assert shape("llama-3.1-70b", tp=2) == (2, 1, 1, 1)
+
+
+def test_wrong_replicas_are_refused(shipped: Catalog) -> None:
+    ask = {"model": "llama-3.1-70b", "system": SYSTEM, "catalog": shipped}
+    for widths, path, nearest in (
+        ({"tp": 3}, "tp", "2"),
+        ({"tp": 8, "chips": 4}, "chips", "8"),
+        ({"attention_dp": 2}, "attention_dp", "1"),
+        ({"ep": 2}, "ep", "1"),
+        ({"tp": 2, "pp": 4, "batch": 2}, "batch", "4"),
+        ({"role": "decoder"}, "role", "decode"),
+        ({"precision": "fp9"}, "precision", "fp8"),
+        ({"tpot_ms": 10.0}, "tpot_ms", ""),
+    ):
+        with pytest.raises(InputError) as error:
+            estimate_serving(**ask, **widths)
+        assert (error.value.problems[0].path, error.value.problems[0].nearest) == (path, nearest)
+    with pytest.raises(InputError, match="no shape keeps the limit"):
+        estimate_serving(**ask, precision="fp8", tpot_ms=0.1, best=True)
+    with pytest.raises(InputError, match="recommender"):
+        estimate_serving(**ask | {"model": next(m.id for m in shipped.models.values() if m.kind == "recommender")})
