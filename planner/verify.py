@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from planner.catalog import Catalog
@@ -23,13 +23,18 @@ from planner.errors import PlannerError
 from planner.facility.capacity import capacity_tree
 from planner.options.describe import Described, Describer, Spec, layout_of_plan
 from planner.result import Deployment, Plan
+from planner.scenario import problem_digest
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving
+from planner.scenario.workloads import Serving, Training
 
 RELATIVE_TOLERANCE = 1e-9
 """Of recomputed figures: the same arithmetic in another order."""
 LIMIT_TOLERANCE = Fraction(1, 10**6)
 """Relative overrun of a limit that is rounding of the solver's own arithmetic, not a broken limit."""
+
+SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
+"""Predicted figures that grow with the number of units; all others are of a unit."""
+UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
 
 
 def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
@@ -45,6 +50,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     units: list[tuple[Deployment, Described, int]] = []
     for i, deployment in enumerate(plan.deployments):
         where = f"deployments[{i}] {deployment.workload} on {deployment.system}"
+        failures += [f"{where}: {text}" for text in _asked(deployment, scenario)]
         try:
             described = describer.describe(_spec(deployment, scenario))
         except (PlannerError, KeyError, ValueError) as error:
@@ -58,8 +64,11 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
             continue
         units.append((deployment, described, count))
         failures += [f"{where}: {text}" for text in _figures(deployment, described, count)]
+    failures += _question(plan, scenario, catalog)
     failures += _racks(units)
     failures += _sums(plan, units)
+    failures += _proof(plan, scenario)
+    failures += _per_token(plan, scenario)
     failures += _demand(scenario, units)
     failures += _limits(scenario, units)
     return failures
@@ -79,37 +88,115 @@ def _near(a: float | None, b: float | None) -> bool:
 
 
 def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
-    p = described.priced
-    expected: dict[str, tuple[float | None, float | None]] = {
-        "chips": (d.chips, described.chips * n),
-        "replicas": (d.replicas, described.replicas * n),
-        "spares": (d.spares, described.spares * n),
-        "power.it_mw": (d.power.it_mw, float(p.it_peak_w[0]) * n / 1e6),
-        "power.facility_mw": (d.power.facility_mw, float(p.facility_peak_w[0]) * n / 1e6),
-        "power.facility_average_mw": (d.power.facility_average_mw, float(p.facility_average_w[0]) * n / 1e6),
-        "power.breakdown_mw": (math.fsum(d.power.breakdown_mw.values()), d.power.facility_average_mw),
-        "cost.capex_usd": (d.cost.capex_usd, float(p.capex_usd[0]) * n),
-        "cost.opex_usd_per_year": (d.cost.opex_usd_per_year, float(p.opex_usd_per_year[0]) * n),
-        "cost.total_usd": (d.cost.total_usd, float(p.cost_usd[0]) * n),
-        "cost.lines_usd": (math.fsum(d.cost.lines_usd.values()), d.cost.total_usd),
-        "carbon_t": (d.carbon_t, float(p.carbon_t[0]) * n),
-        "water_m3": (d.water_m3, float(p.water_m3[0]) * n),
+    """Every figure of a deployment that its description does not fix by itself."""
+    p, again = described.priced, described.predicted
+    grown = {name: value * n for name in SCALED_RATES if (value := getattr(again, name)) is not None}
+    lines = {name: float(v[0]) * n for name, v in p.cost_lines_usd.items()}
+    expected: dict[str, object] = {
+        "chips": described.chips * n,
+        "replicas": described.replicas * n,
+        "spares": described.spares * n,
+        "interconnect": described.interconnect,
+        "parallelism": described.parallelism.model_dump(),
+        "power_cap": 1.0,
+        "predicted": again.model_dump() | grown,
+        "power": {
+            "it_mw": float(p.it_peak_w[0]) * n / 1e6,
+            "facility_mw": float(p.facility_peak_w[0]) * n / 1e6,
+            "it_average_mw": float(p.it_average_w[0]) * n / 1e6,
+            "facility_average_mw": float(p.facility_average_w[0]) * n / 1e6,
+            "pue": p.pue,
+            "breakdown_mw": {name: float(v[0]) * n / 1e6 for name, v in p.power_breakdown_w.items() if v[0]},
+        },
+        "cost": {
+            "capex_usd": float(p.capex_usd[0]) * n,
+            "opex_usd_per_year": float(p.opex_usd_per_year[0]) * n,
+            "total_usd": float(p.cost_usd[0]) * n,
+            "lines_usd": lines,
+        },
+        "carbon_t": float(p.carbon_t[0]) * n,
+        "water_m3": float(p.water_m3[0]) * n,
+        "network": {name: float(v[0]) * n for name, v in p.network.items() if v[0]},
     }
-    mine, again = d.predicted, described.predicted
-    for name in ("step_time_s", "mfu", "ettr", "days", "finish_days", "ttft_ms", "tpot_ms", "latency_ms",
-                 "memory_gb_per_chip", "tokens_per_s_per_chip", "model_tflops_per_chip"):  # fmt: skip
-        expected[f"predicted.{name}"] = (getattr(mine, name), getattr(again, name))
-    for name in ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s"):
-        value = getattr(again, name)
-        expected[f"predicted.{name}"] = (getattr(mine, name), None if value is None else value * n)
-    for name in ("breakdown", "memory_gb"):
-        if getattr(mine, name).keys() != getattr(again, name).keys():
-            yield f"predicted.{name} has other parts than the performance model gives"
-    if mine.memory_gb:
-        expected["predicted.memory_gb"] = (math.fsum(mine.memory_gb.values()), mine.memory_gb_per_chip)
-    for name, (said, found) in expected.items():
-        if not _near(said, found):
-            yield f"{name} is {said}, recomputed {found}"
+    said = d.model_dump()
+    yield from _differences("", {name: said[name] for name in expected}, expected)
+    for name, parts, whole in (
+        ("cost.lines_usd", d.cost.lines_usd, d.cost.total_usd),
+        ("power.breakdown_mw", d.power.breakdown_mw, d.power.facility_average_mw),
+        ("predicted.memory_gb", d.predicted.memory_gb, d.predicted.memory_gb_per_chip),
+    ):
+        if parts and not _near(math.fsum(parts.values()), whole):
+            yield f"{name} sums to {math.fsum(parts.values())}, the whole is {whole}"
+
+
+def _differences(path: str, said: object, found: object) -> Iterator[str]:
+    """Where two pieces of plain data differ: figures beyond rounding, everything else at all."""
+    if isinstance(said, Mapping) and isinstance(found, Mapping):
+        for name in sorted(said.keys() | found.keys()):
+            here = f"{path}.{name}" if path else str(name)
+            if name not in said or name not in found:
+                yield f"{here} is {said.get(name, 'missing')}, recomputed {found.get(name, 'as no part of it')}"
+            else:
+                yield from _differences(here, said[name], found[name])
+        return
+    numbers = isinstance(said, int | float) and isinstance(found, int | float)
+    if not (_near(float(said), float(found)) if numbers else said == found):  # type: ignore[arg-type]
+        yield f"{path} is {said}, recomputed {found}"
+
+
+def _asked(d: Deployment, scenario: Scenario) -> Iterator[str]:
+    """What the scenario fixes by hand: formats, degrees, whether phases are apart."""
+    workload = next((w for w in scenario.workloads if w.name == d.workload), None)
+    if workload is None:
+        return  # describing it will say so
+    if d.precision not in workload.precision:
+        yield f"precision {d.precision} is none of {', '.join(workload.precision)}"
+    pinned = getattr(workload, "parallelism", None)
+    for name, value in (pinned.model_dump() if pinned is not None else {}).items():
+        mine = getattr(d.parallelism, "dp" if name == "attention_dp" else name)
+        if value is not None and mine != value:
+            yield f"parallelism.{name} is {mine}, the scenario fixes {value}"
+    phases = getattr(workload, "disaggregated", "auto")
+    if phases != "auto" and (d.role == "serve") != (phases == "never"):
+        yield f"role is {d.role}, the scenario says disaggregated: {phases}"
+
+
+def _question(plan: Plan, scenario: Scenario, catalog: Catalog) -> Iterator[str]:
+    """Whether the plan answers this scenario with this catalog."""
+    assumed = {
+        f"{kind}.{record}.{name}": value
+        for kind, records in scenario.assume.as_mapping().items()
+        for record, fields in records.items()
+        for name, value in fields.items()
+    }
+    said: dict[str, object] = {
+        "scenario": plan.scenario,
+        "start": plan.start,
+        "periods": plan.periods,
+        "horizon_years": plan.horizon_years,
+        "catalog_digest": plan.catalog_digest,
+        "problem_digest": plan.problem_digest,
+        "objective.name": plan.objective.name,
+        "objective.priorities": plan.objective.priorities,
+        "objective.unit": plan.objective.unit,
+        "assumptions": {a.path: a.value for a in plan.assumptions},
+        "proof.bound": plan.proof.bound,
+    }
+    found: dict[str, object] = {
+        "scenario": scenario.name,
+        "start": scenario.start,
+        "periods": scenario.period_starts,
+        "horizon_years": scenario.horizon_years,
+        "catalog_digest": catalog.digest,
+        "problem_digest": problem_digest(scenario, catalog.digest),
+        "objective.name": scenario.objective[0],
+        "objective.priorities": scenario.objective,
+        "objective.unit": UNITS[scenario.objective[0]],
+        "assumptions": assumed,
+        "proof.bound": plan.objective.bound,
+    }
+    for name, value in said.items():
+        yield from _differences(name, value, found[name])
 
 
 def _racks(units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
@@ -158,14 +245,47 @@ def _sums(plan: Plan, units: Sequence[tuple[Deployment, Described, int]]) -> Ite
     if objective.name not in values or objective.value is None:
         yield f"objective {objective.name!r} has no value to check"
         return
-    if not math.isclose(objective.value, values[objective.name], rel_tol=1e-6, abs_tol=1e-6):
-        yield f"objective {objective.name} is {objective.value}, the deployments give {values[objective.name]}"
-    if objective.bound is not None:
-        better = (
-            objective.bound - objective.value if objective.name != "throughput" else objective.value - objective.bound
-        )
-        if better > 1e-6 * max(1.0, abs(objective.value)):
-            yield f"the bound {objective.bound} is worse than the plan's own value {objective.value}"
+    for name, said in (objective.values | {objective.name: objective.value}).items():
+        if name not in values or not math.isclose(said, values[name], rel_tol=1e-6, abs_tol=1e-9):
+            yield f"objective {name} is {said}, the deployments give {values.get(name)}"
+    if objective.values.get(objective.name) != objective.value:
+        yield f"objective.values says {objective.values.get(objective.name)}, objective.value {objective.value}"
+
+
+def _proof(plan: Plan, scenario: Scenario) -> Iterator[str]:
+    """A bound that is not better than the plan, and a status that value and bound bear out."""
+    objective = plan.objective
+    value, bound = objective.value, objective.bound
+    if value is None:
+        return
+    if bound is None:
+        if plan.status != "feasible" or objective.gap is not None:
+            yield f"status {plan.status} without a bound"
+        return
+    better = bound - value if objective.name != "throughput" else value - bound
+    if better > 1e-6 * max(1.0, abs(value)):
+        yield f"the bound {bound} is worse than the plan's own value {value}"
+    gap = abs(value - bound) / max(1e-9, abs(value))
+    if objective.gap is None or not math.isclose(objective.gap, gap, rel_tol=1e-6, abs_tol=1e-9):
+        yield f"objective.gap is {objective.gap}, value and bound give {gap}"
+    allowed = {"proven_optimal": 1e-5, "within_gap": scenario.solve.gap + 1e-5}.get(plan.status, math.inf)
+    if gap > allowed and abs(value - bound) > 1e-6:
+        yield f"status {plan.status} with a gap of {gap}"
+
+
+def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
+    """Cost for each million tokens that a workload asks for over the horizon."""
+    found = {}
+    for workload in scenario.workloads:
+        cost = math.fsum(d.cost.total_usd for d in plan.deployments if d.workload == workload.name)
+        if isinstance(workload, Training):
+            found[workload.name] = cost / (workload.tokens / 1e6)
+        elif isinstance(workload, Serving):
+            seconds = scenario.horizon_years * 8760.0 * 3600.0
+            tokens = workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * seconds
+            found[workload.name] = cost / (tokens / 1e6)
+    if plan.totals is not None:
+        yield from _differences("totals.usd_per_m_tokens", plan.totals.usd_per_m_tokens, found)
 
 
 def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
@@ -183,6 +303,8 @@ def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
         wanted = workload.requests_per_s if isinstance(workload, Serving) else (workload.samples_per_s or 0.0)  # type: ignore[union-attr]
         by_site: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
         for d, described, n in mine:
+            if d.period != scenario.period_starts[0]:
+                continue  # a load is there from the start
             for phase, rate in described.rates.items():
                 by_site[d.site.split("/")[0]][phase] += Fraction(rate) * n
         phases = {"prefill", "decode"} if isinstance(workload, Serving) else {"score"}

@@ -7,14 +7,14 @@ what an optimizer carried along.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.options.choices import Choice, delivery, hardware_choices
-from planner.options.enumerate import start_days
+from planner.options.enumerate import interconnect_of, start_days
 from planner.options.option import Option
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import describe_recommendation, placement_of_plan
@@ -60,6 +60,7 @@ class Described:
     predicted: Predicted
     priced: Priced
     parallelism: Parallelism
+    interconnect: str = ""
 
 
 @dataclass
@@ -91,15 +92,19 @@ class Describer:
                 raise InputError(Problem(f"{spec.system}: {reason}"))
         assert ready is not None  # noqa: S101 - narrowed for the type checker
         if isinstance(workload, Training):
-            return self._train(workload, choice, spec, ready)
-        if isinstance(workload, Serving):
-            return self._serve(workload, choice, spec, ready)
-        return self._recommend(workload, choice, spec, ready)
+            found = self._train(workload, choice, spec, ready)
+        elif isinstance(workload, Serving):
+            found = self._serve(workload, choice, spec, ready)
+        else:
+            found = self._recommend(workload, choice, spec, ready)
+        return replace(found, interconnect=interconnect_of(choice))
 
     def _train(self, workload: Training, choice: Choice, spec: Spec, ready: float) -> Described:
         ready = max(ready, start_days(self.scenario, workload.start))
         search = TrainingSearch(workload, self.catalog)
         platform = build_platform(self.catalog, spec.system, spec.chip, spec.cooling)
+        if not search.is_legal(platform, spec.precision, spec.layout):
+            raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal layout on {spec.system}"))
         estimate = detail_of(search, platform, spec.precision, spec.layout)
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
@@ -161,6 +166,8 @@ class Describer:
         search = ServingSearch(workload, self.catalog)
         platform = build_platform(self.catalog, spec.system, spec.chip, spec.cooling)
         candidates = ServingCandidates(**{name: np.array([spec.layout[name]]) for name in SHAPE})
+        if not search.is_legal(platform, spec.precision, candidates):
+            raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal replica on {spec.system}"))
         estimate = estimate_serving(search.job(spec.precision), platform, candidates)
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))

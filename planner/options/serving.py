@@ -137,6 +137,17 @@ class ServingSearch:
         ]
         return f"{choice.chip.id}: " + ("; ".join(texts) if texts else "no shape meets both latency limits at once")
 
+    def is_legal(self, platform: Platform, precision: str, shape: ServingCandidates) -> bool:
+        """Whether a shape (arrays of length one) is in the grid that the scenario allows."""
+        chips = int(shape.chips[0])
+        if chips < 1:
+            return False
+        grid = self._allowed(serving_grid(self.job(precision), platform, chips, ServingGrid()))
+        same = np.ones(len(grid), dtype=bool)
+        for name in SHAPE:
+            same &= getattr(grid, name) == getattr(shape, name)
+        return bool(same.any())
+
     def _allowed(self, candidates: ServingCandidates) -> ServingCandidates:
         keep: NDArray[np.bool_] = np.ones(len(candidates), dtype=bool)
         for name, value in self.workload.parallelism.model_dump().items():

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog import Catalog
+from planner.errors import InputError
 from planner.facility.power import PHASE_ACTIVITY
 from planner.facility.reliability import (
     ReliabilityProfile,
@@ -156,6 +157,18 @@ class TrainingSearch:
             grid = TrainingGrid(sharded_pipeline=pinned is not None and pinned >= 2)
             self._grids[key] = self._pinned(training_grid(job, platform, chips, grid))
         return self._grids[key]
+
+    def is_legal(self, platform: Platform, precision: str, layout: Mapping[str, int]) -> bool:
+        """Whether a layout is in the grid of its own number of chips, with the degrees that the scenario fixes."""
+        try:
+            chips = int(one_layout(layout).chips[0])
+            grid = self._grid(self.job(precision), platform, chips)
+        except (InputError, ValueError):
+            return False
+        same = np.ones(grid.size, dtype=bool)
+        for name in LAYOUT:
+            same &= getattr(grid, name) == layout[name]
+        return bool(same.any())
 
     def _pinned(self, candidates: TrainingCandidates) -> TrainingCandidates:
         """Only the layouts with the degrees that the scenario fixes."""
