@@ -23,13 +23,15 @@ _ALIGNED: tuple[tuple[int, float], ...] = (
 )
 
 
+_SHARE_OF_BLOCK = np.full(65, 1.0)
+for _block, _share in _ALIGNED:
+    _SHARE_OF_BLOCK[_block] = _share
+
+
 def alignment(width: Floats | float) -> Floats:
     """Share of the rate that a matrix of ``width`` columns keeps, by the largest power of two that divides it."""
-    whole = np.asarray(width, dtype=np.float64)
-    result = np.full(whole.shape, _ALIGNED[-1][1])
-    for block, share in reversed(_ALIGNED):
-        result = np.where(np.mod(whole, block) == 0, share, result)
-    return result
+    whole = np.asarray(width).astype(np.int64)
+    return np.asarray(_SHARE_OF_BLOCK[np.minimum(whole & -whole, 64)])
 
 
 def gemm_seconds(

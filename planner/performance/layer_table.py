@@ -102,8 +102,14 @@ def _matrices(profile: LayerProfile, keys: Keys, machine: Machine) -> tuple[Floa
             k = k / keys.tp
         else:
             tokens = keys.norm_tokens
-        forward += _low_time(tokens, n, k, machine)
-        backward += _low_time(tokens, k, n, machine) + _low_time(k, n, tokens, machine, wgrad=True)
+        if machine.profile.async_tp and g.shard in {"column", "row"}:
+            tiles = np.where(keys.sp > 0, keys.tp, 1.0)  # smaller products, one transfer under each
+            forward += tiles * _low_time(tokens / tiles, n, k, machine)
+            backward += tiles * _low_time(tokens / tiles, k, n, machine)
+        else:
+            forward += _low_time(tokens, n, k, machine)
+            backward += _low_time(tokens, k, n, machine)
+        backward += _low_time(k, n, tokens, machine, wgrad=True)
     return forward, backward
 
 
@@ -305,7 +311,9 @@ def layer_cost(profile: LayerProfile, group: LayerGroup, model: ModelArch, keys:
         backward["host"] = backward["host"] + machine.profile.moe_s
     p, sigma = machine.profile, machine.platform.comm_core_share
     traffic = _communication(profile, group, keys, machine, model)
-    omegas = {"tp": p.tp_overlap, "cp": p.cp_overlap, "ep": p.ep_overlap}
+    omegas: dict[str, Floats | float] = {"tp": p.tp_overlap, "cp": p.cp_overlap, "ep": p.ep_overlap}
+    if p.async_tp:  # all tiles but the first travel under the product of the one before
+        omegas["tp"] = np.where(keys.sp > 0, np.maximum(1.0 - 1.0 / keys.tp, p.tp_overlap), p.tp_overlap)
     for name, (ahead, back) in traffic.items():
         window_f = attention_f if name == "cp" else busy_f
         window_b = attention_b if name == "cp" else busy_b

@@ -2,7 +2,8 @@
 
 Three parameters per chip and engine: omega, the share of the communication that the schedule can overlap; sigma, the
 share of compute cores that communication takes (20 of 132 SMs, 0.15, for the core-driven collectives of
-arXiv:2412.19437; 0 where an engine does it); mu, mutual slow-down while overlapped. While overlapped, compute progresses at (1-sigma)/(1+mu).
+arXiv:2412.19437; 0 where an engine does it); mu, mutual slow-down while overlapped. While overlapped, compute
+progresses at (1-sigma)/(1+mu).
     step = (1-omega)*T_m + max(omega*T_m*(1+mu), T_c + (1-rho)*omega*T_m*(1+mu))
 """
 

@@ -29,6 +29,12 @@ class Profile:
     ``schedule``: 1f1b, zb_h1 or dualpipe. ``balanced_stages``: layers are placed so that embedding, head and
     multi-token prediction count. ``overhead_gib``: context and libraries on the chip.
     ``activations``: bytes kept for backward over those of fused operators.
+
+    Techniques of a run, off unless asked for (``with_changes``, ``training_grid.techniques``): ``async_tp``: matrices
+    and the collectives of tensor parallelism with sequence parallelism are cut into tp tiles, one transfer under
+    the next product. ``recompute_share``: share of the layers that full recomputation repeats.
+    ``offload_optimizer``, ``offload_weights``, ``offload_activations``: share of these bytes kept in host or pooled
+    memory; ``offload_gb_s``: GB/s of that memory per chip and direction, 0 for the platform's host link.
     """
 
     name: str
@@ -59,6 +65,17 @@ class Profile:
     overhead_gib: float = 2.5
     activations: float = 1.0
     balanced_stages: bool = False
+    async_tp: bool = False
+    recompute_share: float = 1.0
+    offload_optimizer: float = 0.0
+    offload_weights: float = 0.0
+    offload_activations: float = 0.0
+    offload_gb_s: float = 0.0
+
+    @property
+    def offloads(self) -> bool:
+        """Whether anything lives outside the chip's memory."""
+        return self.offload_optimizer > 0 or self.offload_weights > 0 or self.offload_activations > 0
 
 
 # A competent stack of one's own: Llama 3 405B ran at 43% of peak where tuned stacks reach 54% on the same chips.

@@ -21,6 +21,7 @@ from planner.performance.calibration import effects_of, level_of
 from planner.performance.keys import factorise
 from planner.performance.laws import law_of
 from planner.performance.layer_table import FORWARD_PARTS, Keys, Machine, all_layers, end_cost
+from planner.performance.offload import offload_seconds, resident
 from planner.performance.overlap import exposed
 from planner.performance.pipeline import bubble_seconds, in_flight, stage_layers
 from planner.performance.platform import Platform
@@ -115,6 +116,7 @@ class TrainingEstimate:
     """Arrays (n,). ``breakdown`` sums exactly to ``step_time_s``, ``memory`` to ``memory_bytes`` (worst stage).
 
     ``low80``/``high80`` multiply ``step_time_s`` to the ends of the 80% interval. ``memory_by_stage``: first, last.
+    ``host_bytes``: bytes a chip needs in host or pooled memory for what its profile offloads.
     """
 
     step_time_s: Floats
@@ -130,6 +132,7 @@ class TrainingEstimate:
     breakdown: Mapping[str, Floats] = field(default_factory=dict)
     memory: Mapping[str, Floats] = field(default_factory=dict)
     memory_by_stage: Mapping[str, Floats] = field(default_factory=dict)
+    host_bytes: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 def machine_of(job: TrainingJob, platform: Platform, profile: Profile) -> Machine:
@@ -357,7 +360,7 @@ def estimate_training(
 
     # one layer, by part, recomputation included: the table is small, the gather is what is per candidate
     base = np.asarray(sum(layer.average.values()))
-    repeat = np.where(full, layer.forward[at], np.where(selective, layer.core_again[at], 0.0))
+    repeat = np.where(full, prof.recompute_share * layer.forward[at], np.where(selective, layer.core_again[at], 0.0))
     per_layer = base[at] + repeat
     slow = layer.slow[at]
     head = layer.head_f[at] + layer.head_b[at]
@@ -400,6 +403,23 @@ def estimate_training(
     compute = slowest * micro_batches
     optimizer = column["optimizer_s"]
     steady = compute + waiting + sends + data + optimizer
+    moved = np.zeros_like(steady)
+    host_bytes = np.zeros_like(steady)
+    if prof.offloads:
+        held = np.minimum(in_flight(micro_batches, pp, chunks, np.zeros_like(pp), prof.schedule), micro_batches)
+        stored = {
+            "weights": np.maximum(column["weights_first"], column["weights_last"]),
+            "optimizer": np.maximum(column["optimizer_first"], column["optimizer_last"]),
+            "activations": _kept_per_layer(prof, layer, at, full, selective) * fullest,
+        }
+        turns = micro_batches + (pp - 1.0) / chunks
+        moved = offload_seconds(platform, prof, stored, forward_stage, backward_stage, backward_stage + drain, turns)
+        steady = steady + moved
+        host_bytes = (
+            prof.offload_weights * stored["weights"]
+            + prof.offload_optimizer * stored["optimizer"]
+            + prof.offload_activations * stored["activations"] * held
+        )
     servers = np.maximum(tp * pp * dp * cp / max(platform.server_chips, 1), 1.0)
     wait = steady * prof.straggler_cv * np.sqrt(2.0 * np.log(np.maximum(servers, 1.0)))
     names = effects_of(
@@ -432,6 +452,7 @@ def estimate_training(
             "pipeline_send": sends,
             "data_parallel": data,
             "optimizer": optimizer,
+            "offload": moved,
             "stragglers": wait,
         }
         breakdown = {name: level * seconds for name, seconds in breakdown.items()}
@@ -449,6 +470,7 @@ def estimate_training(
         memory_bytes=peak_bytes,
         memory_limit_bytes=limit,
         fits=peak_bytes <= limit,
+        host_bytes=host_bytes,
         low80=np.full_like(step, low),
         high80=np.full_like(step, high),
         breakdown=breakdown,
@@ -488,6 +510,13 @@ def _breakdown(
     return result
 
 
+def _kept_per_layer(profile: Profile, layer: _Layers, at: Ints, full: Bools, selective: Bools) -> Floats:
+    """Activation bytes of a layer and micro-batch under each candidate's recomputation."""
+    kept, share = layer.kept[at], profile.recompute_share
+    partial = layer.inputs[at] if share >= 1.0 else share * layer.inputs[at] + (1.0 - share) * kept
+    return np.where(full, partial, np.where(selective, kept - layer.core[at], kept))
+
+
 def _memory(
     job: TrainingJob,
     machine: Machine,
@@ -504,8 +533,9 @@ def _memory(
     """Bytes by component on the first and on the last stage."""
     kept, core, inputs = layer.kept[at], layer.core[at], layer.inputs[at]
     full, selective = c.recompute == RECOMPUTE_FULL, c.recompute == RECOMPUTE_SELECTIVE
-    per_layer = np.where(full, inputs, np.where(selective, kept - core, kept))
-    schedule = machine.profile.schedule
+    profile = machine.profile
+    per_layer = _kept_per_layer(profile, layer, at, full, selective)
+    schedule = profile.schedule
     held_first = in_flight(micro_batches, pp, chunks, np.zeros_like(pp), schedule)
     held_last = in_flight(micro_batches, pp, chunks, pp - 1.0, schedule)
     twice = 2.0 if schedule == "dualpipe" else 1.0
@@ -515,19 +545,21 @@ def _memory(
     overhead = np.full_like(pp, machine.profile.overhead_gib * GIB)
     logits = layer.logits[at]
     first = {
-        "weights": column["weights_first"] * copies,
+        "weights": resident(column["weights_first"] * copies, profile.offload_weights, fullest),
         "gradients": column["grads_first"],
-        "optimizer": column["optimizer_first"],
-        "activations": per_layer * fullest * held_first,
+        "optimizer": resident(column["optimizer_first"], profile.offload_optimizer, fullest),
+        "activations": resident(per_layer * fullest * held_first, profile.offload_activations, fullest * held_first),
         "logits": np.where(pp > 1, 0.0, logits),
         "workspace": working + column["gathered"],
         "overhead": overhead,
     }
     last = {
-        "weights": column["weights_last"] * copies,
+        "weights": resident(column["weights_last"] * copies, profile.offload_weights, fullest),
         "gradients": column["grads_last"],
-        "optimizer": column["optimizer_last"],
-        "activations": per_layer * last_layers * held_last,
+        "optimizer": resident(column["optimizer_last"], profile.offload_optimizer, fullest),
+        "activations": resident(
+            per_layer * last_layers * held_last, profile.offload_activations, last_layers * held_last
+        ),
         "logits": logits,
         "workspace": working + column["gathered"],
         "overhead": overhead,
