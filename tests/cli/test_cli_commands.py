@@ -13,7 +13,10 @@ import pytest
 import yaml
 from cli_support import Shell, files_of, write
 
+from planner.performance.calibration import read_training_calibration
+from planner.performance.serving_profile import read_serving_calibration, shipped_serving_calibration
 from planner.result import Plan
+from planner.validation.cases import read_cases
 
 TRAINING = ("estimate", "training", "--model", "llama-3.1-8b", "--system", "hgx_h100_oem", "--chips", 16)
 SERVING = ("estimate", "serving", "--model", "llama-3.1-8b", "--system", "hgx_h100_oem")
@@ -251,3 +254,18 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         told = process.stderr.read()
         assert process.wait(60) == 0
     assert b"Traceback" not in told
+
+
+def test_calibrate_tells_what_it_writes_and_where(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training is refitted on every fifteenth row; the search of serving constants, minutes long, stays at its start."""
+    monkeypatch.setattr("planner.validation.refit.read_cases", lambda file: read_cases(file)[::15])
+    monkeypatch.setattr("planner.validation.refit.calibrate_serving", lambda *_, **__: shipped_serving_calibration())
+    assert shell("calibrate", "--out", tmp_path / "new") == 0
+    assert files_of(tmp_path / "new") == {"training.yaml", "serving.yaml"}
+    assert "training: " in shell.err
+    fitted = read_training_calibration(tmp_path / "new" / "training.yaml")
+    assert len(fitted.sources) > 5
+    assert 0 < fitted.error["median"] < 1
+    assert read_serving_calibration(tmp_path / "new" / "serving.yaml").families
