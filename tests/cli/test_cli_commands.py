@@ -259,8 +259,8 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 def test_calibrate_tells_what_it_writes_and_where(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training is refitted on every fifteenth row; the search of serving constants, minutes long, stays at its start."""
-    monkeypatch.setattr("planner.validation.refit.read_cases", lambda file: read_cases(file)[::15])
+    """Training is refitted on every fortieth row; the search of serving constants stays at its start."""
+    monkeypatch.setattr("planner.validation.refit.read_cases", lambda file: read_cases(file)[::40])
     monkeypatch.setattr("planner.validation.refit.calibrate_serving", lambda *_, **__: shipped_serving_calibration())
     assert shell("calibrate", "--out", tmp_path / "new") == 0
     assert files_of(tmp_path / "new") == {"training.yaml", "serving.yaml"}
