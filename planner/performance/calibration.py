@@ -118,6 +118,7 @@ class Observation:
     experts: bool
     ratio: float
     fit: bool = True
+    case_id: str = ""
 
     @property
     def effects(self) -> tuple[str, ...]:

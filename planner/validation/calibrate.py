@@ -62,6 +62,7 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
                 experts=s.job.model.is_moe,
                 ratio=ratio,
                 fit=may_fit(a.case),
+                case_id=a.case.case_id,
             )
         )
     return found
