@@ -35,6 +35,7 @@ class Profile:
     the next product. ``recompute_share``: share of the layers that full recomputation repeats.
     ``offload_optimizer``, ``offload_weights``, ``offload_activations``: share of these bytes kept in host or pooled
     memory; ``offload_gb_s``: GB/s of that memory per chip and direction, 0 for the platform's host link.
+    ``tiled_loss``: output head and loss over tiles of the sequence, an eighth of the logits alive at a time.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Profile:
     offload_weights: float = 0.0
     offload_activations: float = 0.0
     offload_gb_s: float = 0.0
+    tiled_loss: bool = False
 
     @property
     def offloads(self) -> bool:

@@ -38,6 +38,7 @@ GIB = float(1 << 30)
 RECOMPUTE_NONE, RECOMPUTE_SELECTIVE, RECOMPUTE_FULL = 0, 1, 2
 # Share of usable memory that a caching allocator cannot hand out (fragmentation; SimuMax divides by 0.94).
 ALLOCATOR_RESERVE = 0.05
+LOGIT_TILE = 1.0 / 8.0  # share of the logits alive where loss is computed over tiles of the sequence
 
 
 @dataclass(frozen=True)
@@ -543,7 +544,7 @@ def _memory(
     # the layer being worked on: what full recomputation restores, and gradients of its activations
     working = np.where(full, kept, np.where(selective, core, 0.0)) + 4.0 * inputs
     overhead = np.full_like(pp, machine.profile.overhead_gib * GIB)
-    logits = layer.logits[at]
+    logits = layer.logits[at] * (LOGIT_TILE if profile.tiled_loss else 1.0)
     first = {
         "weights": resident(column["weights_first"] * copies, profile.offload_weights, fullest),
         "gradients": column["grads_first"],

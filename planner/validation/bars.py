@@ -180,7 +180,10 @@ def training_bars(answers: Sequence[Answer]) -> list[Bar]:
     add("error, rows left out and source kept in", kept, "at most 8%", lambda v: v <= 0.08)
     if classic:
         add(
-            "error, rows of Korthikanti 2022, Narayanan 2021, MT-NLG (calibrated)", fmean(classic), "at most 6%", lambda v: v <= 0.06
+            "error, Korthikanti 2022, Narayanan 2021, MT-NLG, calibrated",
+            fmean(classic),
+            "at most 6%",
+            lambda v: v <= 0.06,
         )
     add("bias over groups, calibrated", bias, "within 3%", lambda v: abs(v) <= 0.03)
     for o in ordering_of(step):

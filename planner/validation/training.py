@@ -26,7 +26,7 @@ from planner.errors import PlannerError
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.precision import normalise_precision
-from planner.performance.profile import Profile, profile_for_framework
+from planner.performance.profile import Profile, profile_for_framework, with_changes
 from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
 from planner.validation.cases import Case, CaseResult
 from planner.validation.models import model_of_case
@@ -163,7 +163,7 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         raise _UnanswerableError("the row gives no sequence length")
     platform = _platform(case, catalog)
     year = case.whole("year")
-    profile = profile_for_framework(case.text("framework"), year)
+    profile = _with_stated_techniques(profile_for_framework(case.text("framework"), year), case)
     precision = case.text("precision")
     if not precision:
         eight = profile.name.startswith("bridge") and "fp8" in platform.peak_flops
@@ -252,6 +252,18 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
             partial = float(np.clip((bytes_[1] - limit) / max(float(bytes_[1] - bytes_[2]), 1.0), 0.0, 1.0))
         assumed["recompute"] = f"full for {partial:.0%} of the layers" if partial else ("none", "selective")[pick]
     return Setup(job, platform, candidates.take(slice(pick, pick + 1)), profile, assumed, chips, partial)
+
+
+def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
+    """The profile with what a row's own words say is switched on beside the framework's habits.
+
+    Arctic long-sequence training keeps recomputation's inputs in host memory and tiles the loss (arXiv:2506.13996).
+    """
+    if "offload" in case.text("zero_stage_or_fsdp").lower():
+        profile = with_changes(profile, offload_optimizer=1.0)
+    if "long-sequence" in case.text("framework").lower():
+        profile = with_changes(profile, offload_activations=1.0, tiled_loss=True)
+    return profile
 
 
 def default_interleave(profile: Profile, layers: int, pp: int, micro_batches: int) -> int:
