@@ -46,12 +46,25 @@ main()
 
 
 def solve_in_child(
-    program: Program, limits: Limits, backend: str, progress: ProgressCallback | None = None
+    program: Program,
+    limits: Limits,
+    backend: str,
+    progress: ProgressCallback | None = None,
+    start: FloatArray | None = None,
 ) -> Solution:
-    """`drive.solve_here` in a child. Never raises for what the child does: a crash is a solution with status failed."""
+    """`drive.solve_here` in a child; from the plan `start` (n,) if there is one and HiGHS solves.
+
+    Never raises for what the child does: a crash is a solution with status failed.
+    """
     started = time.monotonic()
     try:
-        kind, block, best = _run("solve", program, limits, {"backend": backend}, progress)
+        kind, block, best = _run(
+            "solve",
+            program,
+            limits,
+            {"backend": backend, "start": None if start is None else start.tolist()},
+            progress,
+        )
     except _ChildError as error:
         return Solution(Status.FAILED, solver=backend, seconds=time.monotonic() - started, message=str(error))
     if kind == wire.RESULT:

@@ -172,6 +172,11 @@ Job = Callable[[Program, Limits, Mapping[str, Any], Hook], bytes]
 
 
 def _solve_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+    start = options.get("start")
+    if start is not None and options["backend"] == "highs":
+        from planner.solve.highs import solve_highs
+
+        return wire.solution_block(checked(program, solve_highs(program, limits, hook, np.array(start)), limits))
     return wire.solution_block(solve_here(program, limits, options["backend"], hook))
 
 

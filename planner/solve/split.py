@@ -1,7 +1,7 @@
 """Each solver for the half it is good at.
 
 1. HiGHS with the structure columns whole and the counts continuous: a structure, and a bound that holds for the whole
-   program.
+   program. Where there are many columns it starts from the structure that is best for the few the LP would use.
 2. CP-SAT finds whole counts with that structure fixed, over the columns the LP uses and the cheapest others. Its image
    of the program is drawn in where it is not exact, so a plan it finds is a plan; the bound is that of step 1.
 3. What is still open after that goes to HiGHS: whole counts near the LP, then the whole program from the best plan.
@@ -28,7 +28,12 @@ _WIDTH_SHARES = (0.3, 0.5, 0.7)
 """Share of the time left that each attempt gets: where the first width stalls, another was measured to go on."""
 _STRUCTURE_SHARE = 0.6
 """Share of the time for step 1: cutting it short was measured to cost far more than it saves."""
+_STRUCTURE_GAP = 0.3
+"""Share of the gap that step 1 may leave; whole counts need the rest."""
 _COUNT_PRECISION = 1e-6
+"""Relative precision of coefficients in step 2: what it loses of a limit, in money, is far below any gap."""
+_SIFTED, _SIFTED_SHARE = 500, 0.25
+"""Cheapest columns, and share of the time, for a first structure."""
 SMALL = 2_000
 """Integer columns up to which a program is first given to HiGHS whole."""
 _QUICK = 500
@@ -41,13 +46,15 @@ def solve_split(program: Program, limits: Limits, hook: Hook | None = None) -> S
     return run.solve()
 
 
-def highs_that_stops(program: Program, limits: Limits, hook: Hook | None = None) -> Solution:
-    """HiGHS, in a process of its own where the program is large enough for HiGHS to overrun its limit.
+def highs_that_stops(
+    program: Program, limits: Limits, hook: Hook | None = None, start: FloatArray | None = None
+) -> Solution:
+    """HiGHS from a plan `start` (n,), in a process of its own where the program is large enough for it to overrun.
 
     Overruns of ten times and more are known; without this one would eat the time of everything after it.
     """
     if program.column_count <= _QUICK:
-        return solve_highs(program, limits, hook)
+        return solve_highs(program, limits, hook, start)
     from planner.solve.child import solve_in_child
 
     def report(progress: Progress) -> None:
@@ -56,7 +63,7 @@ def highs_that_stops(program: Program, limits: Limits, hook: Hook | None = None)
             bound = -math.inf if progress.bound is None else progress.bound
             hook("HiGHS", math.nan if unknown else float(progress.incumbent or 0.0), bound, None)
 
-    return solve_in_child(program, limits, "highs", report)
+    return solve_in_child(program, limits, "highs", report, start)
 
 
 class _Run:
@@ -81,12 +88,14 @@ class _Run:
             return self._whole()
         relaxed = with_integer(program, program.structure)
         share = _STRUCTURE_SHARE if program.structure.any() else 1.0
+        start = self._sifted(relaxed, counts)
         first = self._note(
             "structure",
             highs_that_stops(
                 relaxed,
-                replace(self.limits, time_limit_s=max(0.01, share * self.left()), gap=0.5 * self.limits.gap),
+                replace(self.limits, time_limit_s=max(0.01, share * self.left()), gap=_STRUCTURE_GAP * self.limits.gap),
                 self._bound_hook("structure"),
+                start,
             ),
         )
         if first.status is Status.INFEASIBLE:
@@ -99,6 +108,24 @@ class _Run:
         if self._good_enough():
             return self._finished()
         return self._whole()
+
+    def _sifted(self, relaxed: Program, counts: BoolArray) -> FloatArray | None:
+        """A good structure from the few columns the LP would use: where HiGHS starts on all of them."""
+        if not self.program.structure.any() or int(counts.sum()) <= 2 * _SIFTED:
+            return None
+        linear = relax(relaxed, replace(self.limits, time_limit_s=max(0.01, 0.2 * self.left()), log=False))
+        if linear.values is None or linear.reduced_cost is None:
+            return None
+        self.bound = max(self.bound, linear.bound)
+        near = _neighbourhood(self.program, linear.values, linear.reduced_cost, counts, _SIFTED)
+        part = with_fixed(relaxed, counts & ~near, np.round(linear.values))
+        limits = replace(
+            self.limits,
+            time_limit_s=max(0.01, _SIFTED_SHARE * self.left()),
+            gap=_STRUCTURE_GAP * self.limits.gap,
+            log=False,
+        )
+        return highs_that_stops(part, limits).values
 
     def _counts(self, relaxed: FloatArray, counts: BoolArray) -> None:
         """Whole counts for the structure of a relaxed point."""
