@@ -10,21 +10,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from planner.catalog import Catalog, load_catalog
 from planner.errors import PlannerError, SolveError, VerificationError
-from planner.explain import Diagnosis, alternatives, arithmetic_findings, binding_limits, model_findings
+from planner.explain import Diagnosis, alternatives, arithmetic_findings, binding_limits, model_findings, unable
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
 from planner.fleet.build import build_fleet
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.options.describe import Describer
 from planner.options.enumerate import enumerate_options
 from planner.options.option import OptionSet
-from planner.result import Alternative, Assumption, Binding, LeftOut, Objective, Plan, Proof
+from planner.result import Alternative, Assumption, Binding, LeftOut, Nearest, Objective, Plan, Proof
 from planner.result import Status as PlanStatus
 from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
-from planner.solve import Limits, Solution, Status, lexicographic
+from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
 from planner.verify import verify_plan
 
 Progress = Callable[[str, float], None]
@@ -72,7 +74,7 @@ def plan(
     clock.lap("pricing")
     limits = _limits_of(scenario)
     draft = _Draft(scenario, variant, plain, found, clock, limits)
-    if {w.name for w in scenario.workloads} - {o.workload for o in found.options}:
+    if unable(scenario, found.options):
         tell("Explaining", 0.75)
         return draft.without_plan("infeasible", _diagnose(scenario, known, found, limits))
 
@@ -88,10 +90,10 @@ def plan(
         progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
     )
     clock.lap("solving")
-    last = solutions[-1]
-    if last.status is Status.FAILED:
-        raise SolveError(f"the solver failed: {last.message}")
-    if last.status is Status.UNBOUNDED:
+    first = solutions[0]
+    if first.status is Status.FAILED:
+        raise SolveError(f"the solver failed: {first.message}")
+    if first.status is Status.UNBOUNDED:
         raise SolveError("the model is unbounded: a limit is missing that this objective needs")
     if not solutions[0].status.has_plan:
         if solutions[0].status is Status.INFEASIBLE:
@@ -124,13 +126,37 @@ def _limits_of(scenario: Scenario) -> Limits:
 def _diagnose(scenario: Scenario, catalog: Catalog, found: OptionSet, limits: Limits) -> Diagnosis:
     """Counting first; then, over options that reach beyond every limit, the model's own conflict."""
     relaxed = enumerate_options(scenario, catalog, relaxed=True)
-    if {w.name for w in scenario.workloads} - {o.workload for o in relaxed.options}:
-        return arithmetic_findings(scenario, relaxed)
     short = replace(limits, time_limit_s=min(limits.time_limit_s, 60.0))
+    if unable(scenario, relaxed.options):
+        return _tried(scenario, catalog, arithmetic_findings(scenario, relaxed), short)
     diagnosis = model_findings(build_fleet(scenario, relaxed.options), short)
     if diagnosis.conflicts:
         return diagnosis
     return arithmetic_findings(scenario, found)
+
+
+def _tried(scenario: Scenario, catalog: Catalog, diagnosis: Diagnosis, limits: Limits) -> Diagnosis:
+    """Each change that counting proposes, tried alone; where none is enough, all of them together."""
+
+    def possible(changes: Sequence[Nearest]) -> bool:
+        data = scenario.model_dump(mode="json")
+        for change in changes:
+            _, name, leaf = change.limit.split(".")
+            next(w for w in data["workloads"] if w["name"] == name)[leaf] = change.needed
+        other = scenario_from_mapping(data)
+        options = enumerate_options(other, catalog).options
+        if unable(other, options):
+            return False
+        program = build_fleet(other, options).program
+        return solve(with_objective(program, np.zeros(program.column_count)), limits).status.has_plan
+
+    wanted = diagnosis.nearest
+    tried = tuple(n.model_copy(update={"confirmed": possible([n])}) for n in wanted)
+    if len(wanted) > 1 and not any(n.confirmed for n in tried) and possible(wanted):
+        text = " and ".join(f"{n.limit} from {n.now:g} to {n.needed:g} {n.unit}" for n in wanted)
+        message = f"Move {text} together: then a plan exists."
+        tried = tuple(n.model_copy(update={"confirmed": True, "message": message}) for n in wanted)
+    return replace(diagnosis, nearest=tried)
 
 
 class _Clock:
@@ -244,7 +270,7 @@ class _Draft:
         assert best.values is not None  # noqa: S101 - narrowed for the type checker
         chosen = chosen_options(model, best.values)
         deployments = deployments_of(self.scenario, Describer(self.scenario, catalog), chosen)
-        values = objective_values(deployments, math.fsum(c.option.tokens_per_s * c.units for c in chosen))
+        values = objective_values(self.scenario, deployments)
         scale = OBJECTIVE_UNITS[name][1]
         first = solutions[0]
         value = values[name]

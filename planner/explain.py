@@ -9,7 +9,7 @@ nearest       for each of them the smallest change of it alone that makes a plan
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,6 @@ from planner.solve.what_if import Change, what_if
 
 _MOST_ALTERNATIVES = 8
 _UNIT_STEP: Mapping[str, float] = {"MW": 1.0, "days": 1.0, "racks": 1.0, "chips": 8.0, "systems": 1.0}
-_NOT_LIMITS = {"balance", "fit", "objective"}
 
 
 def _usage(program: Program, limit: Limit, values: NDArray[np.float64]) -> float:
@@ -135,7 +134,8 @@ def alternatives(
         if not any(o.system == system for o in model.options) and f"only {system}" not in known:
             reason = _why_not(system, dropped)
             found.append(Alternative(name=f"only {system}", objective=None, summary=f"not possible: {reason}"))
-    ranked = sorted(found, key=lambda a: (a.objective is None, a.difference or 0.0, a.name))
+    best_first = -1.0 if objective == "throughput" else 1.0
+    ranked = sorted(found, key=lambda a: (a.objective is None, best_first * (a.difference or 0.0), a.name))
     return tuple(ranked[:_MOST_ALTERNATIVES])
 
 
@@ -184,21 +184,49 @@ class Diagnosis:
     nearest: tuple[Nearest, ...]
 
 
+def unable(scenario: Scenario, options: Sequence[Option]) -> set[str]:
+    """Names of workloads that no options together could do, whatever the limits: a load needs both its phases."""
+    phases: dict[str, set[str]] = {w.name: set() for w in scenario.workloads}
+    for o in options:
+        phases[o.workload].update(o.rates)
+    return {
+        w.name
+        for w in scenario.workloads
+        if not phases[w.name] or (w.kind == "serving" and phases[w.name] != {"prefill", "decode"})
+    }
+
+
+def _filters(scenario: Scenario, reasons: Sequence[Dropped]) -> list[str]:
+    """Filters of the scenario that stand among the reasons, in the words of the file."""
+    hardware = scenario.hardware
+    text = " ".join(d.reason for d in reasons)
+    found = []
+    if hardware.export != "none" and ("its export to" in text or "entity list" in text):
+        found.append(f"hardware.export: {hardware.export}")
+    if "hardware.exclude" in text:
+        found.append(f"hardware.exclude: {', '.join(hardware.exclude)}")
+    if "hardware.vendors" in text:
+        found.append(f"hardware.vendors: {', '.join(hardware.vendors)}")
+    if "it is delivered from" in text:
+        found.append(f"delivery by {hardware.deliverable_by or scenario.start}")
+    return found
+
+
 def arithmetic_findings(scenario: Scenario, found: OptionSet) -> Diagnosis:
     """What counting alone shows: workloads that no option can do, with the best that was reached.
 
     The best message where it applies: no solver is needed to say that 14 ms is the fastest any chip gets.
     """
-    able = {o.workload for o in found.options}
+    stuck = unable(scenario, found.options)
     conflicts: list[Conflict] = []
     nearest: list[Nearest] = []
     for workload in scenario.workloads:
-        if workload.name in able:
+        if workload.name not in stuck:
             continue
         reasons = [d for d in found.dropped if d.option.startswith(f"{workload.name} on ")] or list(found.dropped)
         shown = "; ".join(f"{d.option}: {d.reason}" for d in reasons[:6])
         more = f"; and {len(reasons) - 6} more (left_out lists all)" if len(reasons) > 6 else ""
-        limits = [workload.name]
+        limits = [workload.name, *_filters(scenario, reasons)]
         for quantity, unit in (("ttft_ms", "ms"), ("tpot_ms", "ms"), ("latency_ms", "ms")):
             asked = getattr(workload, quantity, None)
             best = found.best_effort.get((workload.name, quantity))
@@ -229,17 +257,28 @@ def arithmetic_findings(scenario: Scenario, found: OptionSet) -> Diagnosis:
 
 def _up(value: float) -> float:
     """Rounded up to three digits, so that the figure shown is enough."""
-    if value <= 0:
-        return 0.0
-    digits = 2 - math.floor(math.log10(value))
-    return float(math.ceil(value * 10.0**digits - 1e-9) / 10.0**digits)
+    return _rounded(value, math.ceil, -1e-9)
 
 
 def _down(value: float) -> float:
+    return _rounded(value, math.floor, 1e-9)
+
+
+def _rounded(value: float, way: Callable[[float], int], slack: float) -> float:
     if value <= 0:
         return 0.0
     digits = 2 - math.floor(math.log10(value))
-    return float(math.floor(value * 10.0**digits + 1e-9) / 10.0**digits)
+    if digits < 0:
+        return float(way(value / 10**-digits + slack) * 10**-digits)
+    return float(way(value * 10**digits + slack) / 10**digits)
+
+
+def _leaf_needed(limit: Limit, amount: float) -> float:
+    """What the leaf of a limit must say when the limit moves by an amount (in the row's unit), in figures to read."""
+    needed = (limit.limit + amount * limit.scale) / limit.share
+    if limit.whole:
+        return float(math.ceil(needed - 1e-6) if limit.sense < 0 else math.floor(needed + 1e-6))
+    return _up(needed) if limit.sense < 0 else _down(needed)
 
 
 def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
@@ -269,28 +308,28 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
     for limit, (_, amount) in zip(movable, moved, strict=True):
         if amount is None or not amount:
             continue
-        needed = limit.limit + amount * limit.scale
-        needed = _up(needed) if limit.sense < 0 else _down(needed)
+        needed = _leaf_needed(limit, amount)
         if limit.sense > 0 and needed <= 0:
             continue
         wanted.append((limit, needed))
     changes = []
     for limit, needed in wanted:
         row = program.row(limit.row)
-        scaled = needed / limit.scale
+        scaled = needed * limit.share / limit.scale
         changes.append(Change(row_upper={row: scaled}) if limit.sense < 0 else Change(row_lower={row: scaled}))
     outcomes = what_if(program, changes, limits) if changes else []
     nearest = []
     for (limit, needed), outcome in zip(wanted, outcomes, strict=True):
         verb, way = ("Raise", "more") if limit.sense < 0 else ("Lower", "less")
-        change = f"{verb} {limit.path} from {limit.limit:g} to {needed:g} {limit.unit}"
+        unit = limit.leaf_unit or limit.unit
+        change = f"{verb} {limit.path} from {limit.leaf:g} to {needed:g} {unit}"
         nearest.append(
             Nearest(
                 limit=limit.path,
-                now=limit.limit,
+                now=limit.leaf,
                 needed=needed,
-                unit=limit.unit,
-                message=f"{change} ({abs(needed / limit.limit - 1):.0%} {way}): then a plan exists.",
+                unit=unit,
+                message=f"{change} ({abs(needed / limit.leaf - 1):.0%} {way}): then a plan exists.",
                 confirmed=outcome.status.has_plan,
             )
         )
@@ -323,18 +362,17 @@ def _together(
         return []
     needed = {}
     for limit, amount in moved:
-        value = limit.limit + amount * limit.scale
-        needed[limit.row] = _up(value) if limit.sense < 0 else _down(value)
-    uppers = {program.row(m.row): needed[m.row] / m.scale for m, _ in moved if m.sense < 0}
-    lowers = {program.row(m.row): needed[m.row] / m.scale for m, _ in moved if m.sense > 0}
+        needed[limit.row] = _leaf_needed(limit, amount)
+    uppers = {program.row(m.row): needed[m.row] * m.share / m.scale for m, _ in moved if m.sense < 0}
+    lowers = {program.row(m.row): needed[m.row] * m.share / m.scale for m, _ in moved if m.sense > 0}
     outcome = what_if(program, [Change(row_upper=uppers, row_lower=lowers)], limits)[0]
-    text = " and ".join(f"{m.path} from {m.limit:g} to {needed[m.row]:g} {m.unit}" for m, _ in moved)
+    text = " and ".join(f"{m.path} from {m.leaf:g} to {needed[m.row]:g} {m.leaf_unit or m.unit}" for m, _ in moved)
     return [
         Nearest(
             limit=m.path,
-            now=m.limit,
+            now=m.leaf,
             needed=needed[m.row],
-            unit=m.unit,
+            unit=m.leaf_unit or m.unit,
             message=f"Move {text} together: then a plan exists.",
             confirmed=outcome.status.has_plan,
         )

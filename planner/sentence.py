@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from planner.result import Deployment, Plan
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Training
+from planner.scenario.workloads import Serving, Training
 
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "use the installed"}
 
@@ -29,8 +29,9 @@ def money(value: float) -> str:
 def _group(deployments: Sequence[Deployment]) -> str:
     d = deployments[0]
     where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooling}"
-    spare = f", {d.spares} of them spare" if d.spares else ""
-    return f"{_VERBS[d.acquire]} {_number(d.systems)} {d.system} ({_number(d.chips)} {d.chip}{spare}){where}"
+    spare = f", {d.spares} of them spare," if d.spares else ""
+    at_work = " at work" if d.spares else ""
+    return f"{_VERBS[d.acquire]} {_number(d.systems)} {d.system}{spare} ({_number(d.chips)} {d.chip}{at_work}){where}"
 
 
 def served_requests(deployments: Sequence[Deployment]) -> float:
@@ -44,6 +45,20 @@ def served_requests(deployments: Sequence[Deployment]) -> float:
     for site in {site for site, _ in rates}:
         serve, prefill, decode = (rates.get((site, role), 0.0) for role in ("serve", "prefill", "decode"))
         total += min(serve + prefill, serve + decode)
+    return total
+
+
+def throughput_of(scenario: Scenario, deployments: Sequence[Deployment]) -> float:
+    """Tokens a second of all workloads: trained, or answered (input and output); samples of recommenders."""
+    total = 0.0
+    for workload in scenario.workloads:
+        mine = [d for d in deployments if d.workload == workload.name]
+        if isinstance(workload, Serving):
+            total += served_requests(mine) * (workload.input_tokens + workload.output_tokens)
+        elif isinstance(workload, Training):
+            total += sum(d.predicted.tokens_per_s or 0.0 for d in mine)
+        else:
+            total += sum(d.predicted.samples_per_s or 0.0 for d in mine)
     return total
 
 
@@ -116,6 +131,10 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
     if any(d.acquire == "rent" for d in plan.deployments):
         notes.append(
             "Rented systems are billed on demand at the catalog's rate; their power and carbon are the owner's."
+        )
+    if scenario.outcomes:
+        notes.append(
+            "The scenario's outcomes (uncertainty) are kept, not evaluated: the plan is for its central figures."
         )
     return tuple(notes)
 

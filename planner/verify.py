@@ -21,11 +21,13 @@ from fractions import Fraction
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.facility.capacity import capacity_tree
+from planner.options.choices import start_days
 from planner.options.describe import Described, Describer, Spec, layout_of_plan
 from planner.result import Deployment, Plan
 from planner.scenario import problem_digest
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
+from planner.sentence import throughput_of
 
 RELATIVE_TOLERANCE = 1e-9
 """Of recomputed figures: the same arithmetic in another order."""
@@ -66,7 +68,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         failures += [f"{where}: {text}" for text in _figures(deployment, described, count)]
     failures += _question(plan, scenario, catalog)
     failures += _racks(units)
-    failures += _sums(plan, units)
+    failures += _sums(plan, scenario)
     failures += _proof(plan, scenario)
     failures += _per_token(plan, scenario)
     failures += _demand(scenario, units)
@@ -213,7 +215,7 @@ def _racks(units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
             yield f"{group[1]} in {group[3]} at {group[0]} is said to stand in {said[group]} racks, recomputed {whole}"
 
 
-def _sums(plan: Plan, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
+def _sums(plan: Plan, scenario: Scenario) -> Iterator[str]:
     totals = plan.totals
     if totals is None:
         yield "a plan has no totals"
@@ -222,8 +224,8 @@ def _sums(plan: Plan, units: Sequence[tuple[Deployment, Described, int]]) -> Ite
         ("chips", lambda d: d.chips),
         ("systems", lambda d: d.systems),
         ("racks", lambda d: d.racks),
-        ("it_mw", lambda d: d.power.it_mw),
-        ("facility_mw", lambda d: d.power.facility_mw),
+        ("it_mw", lambda d: 0.0 if d.acquire == "rent" else d.power.it_mw),
+        ("facility_mw", lambda d: 0.0 if d.acquire == "rent" else d.power.facility_mw),
         ("capex_usd", lambda d: d.cost.capex_usd),
         ("opex_usd_per_year", lambda d: d.cost.opex_usd_per_year),
         ("tco_usd", lambda d: d.cost.total_usd),
@@ -237,9 +239,9 @@ def _sums(plan: Plan, units: Sequence[tuple[Deployment, Described, int]]) -> Ite
     values = {
         "cost": math.fsum(d.cost.total_usd for d in plan.deployments),
         "time": math.fsum(d.predicted.finish_days or 0.0 for d in plan.deployments),
-        "power": math.fsum(d.power.facility_mw for d in plan.deployments),
+        "power": math.fsum(d.power.facility_mw for d in plan.deployments if d.acquire != "rent"),
         "carbon": math.fsum(d.carbon_t for d in plan.deployments),
-        "throughput": math.fsum(described.tokens_per_s * n for _, described, n in units),
+        "throughput": throughput_of(scenario, plan.deployments),
     }
     objective = plan.objective
     if objective.name not in values or objective.value is None:
@@ -295,9 +297,12 @@ def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
         if is_run:
             if sum(n for _, _, n in mine) != 1:
                 yield f"{workload.name} is run {sum(n for _, _, n in mine)} times, must be run once"
-            limit = getattr(workload, "finish_within_days", None)
+            asked = getattr(workload, "finish_within_days", None)
+            limit = scenario.horizon_years * 365.25
+            if asked is not None:
+                limit = min(limit, start_days(scenario, getattr(workload, "start", None)) + asked)
             for _, described, _ in mine:
-                if limit is not None and Fraction(described.finish_days) > Fraction(limit) * (1 + LIMIT_TOLERANCE):
+                if Fraction(described.finish_days) > Fraction(limit) * (1 + LIMIT_TOLERANCE):
                     yield f"{workload.name} ends after {described.finish_days:.3f} days, {limit:g} allowed"
             continue
         wanted = workload.requests_per_s if isinstance(workload, Serving) else (workload.samples_per_s or 0.0)  # type: ignore[union-attr]
@@ -313,9 +318,9 @@ def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
             yield f"{workload.name} is served at {float(served):.6g}/s, {wanted:g}/s asked"
         for d, described, _ in mine:
             for name in ("ttft_ms", "tpot_ms", "latency_ms"):
-                limit, value = getattr(workload, name, None), getattr(described.predicted, name)
-                if limit is not None and value is not None and value > limit * (1 + 1e-9):
-                    yield f"{workload.name} on {d.system} has {name} {value:.3f}, {limit:g} allowed"
+                most, value = getattr(workload, name, None), getattr(described.predicted, name)
+                if most is not None and value is not None and value > most * (1 + 1e-9):
+                    yield f"{workload.name} on {d.system} has {name} {value:.3f}, {most:g} allowed"
 
 
 def _limits(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
@@ -348,7 +353,7 @@ def _limits(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
     limits = scenario.limits
     sums: dict[str, Fraction] = {
         "power_mw": on_site / 10**6,
-        "chips": Fraction(sum(x.chips * n for _, x, n in units)),
+        "chips": Fraction(sum(x.bought_chips * n for _, x, n in units)),
     }
     for name in ("capex_usd", "opex_usd_per_year", "carbon_t_per_year", "water_m3_per_year", "cost_usd"):
         parts = (Fraction(float(getattr(x.priced, name)[0])) * n for _, x, n in units)

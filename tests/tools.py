@@ -183,11 +183,27 @@ def allowed(scenario: Scenario, options: Sequence[Option], counts: Sequence[int]
 WORTH = {
     "cost": lambda o: o.cost_usd,
     "time": lambda o: o.finish_days,
-    "power": lambda o: o.facility_peak_w / 1e6,
+    "power": lambda o: 0.0 if o.acquire == "rent" else o.facility_peak_w / 1e6,  # rented systems stand elsewhere
     "carbon": lambda o: o.carbon_t,
-    "throughput": lambda o: -o.tokens_per_s,
 }
-"""What a unit adds to each objective, in the units people see; throughput negative, so that less is better."""
+"""What a unit adds to each objective that units add up to, in the units people see."""
+
+
+def tokens_served(scenario: Scenario, options: Sequence[Option], counts: Sequence[int]) -> float:
+    """Tokens a second: of runs what they train; of a load whose phases are apart what its sites answer."""
+    total = 0.0
+    for w in scenario.workloads:
+        mine = [(o, n) for o, n in zip(options, counts, strict=True) if o.workload == w.name]
+        if w.kind == "training" or all(o.role == "serve" for o, _ in mine if o.period == 0):
+            total += math.fsum(o.tokens_per_s * n for o, n in mine)
+            continue
+        by_site: dict[str, dict[str, float]] = defaultdict(lambda: {"prefill": 0.0, "decode": 0.0})
+        for o, n in mine:
+            if o.period == 0:
+                for phase, rate in o.rates.items():
+                    by_site[o.site][phase] += rate * n
+        total += sum(min(rates.values()) for rates in by_site.values()) * (w.input_tokens + w.output_tokens)
+    return total
 
 
 def counted_best(scenario: Scenario, options: Sequence[Option], goals: Sequence[str]) -> tuple[float, ...] | None:
@@ -195,7 +211,13 @@ def counted_best(scenario: Scenario, options: Sequence[Option], goals: Sequence[
     best: tuple[float, ...] | None = None
     for counts in itertools.product(*(range(o.max_units + 1) for o in options)):
         values = tuple(
-            round(math.fsum(WORTH[g](o) * n for o, n in zip(options, counts, strict=True)), 6) for g in goals
+            round(
+                -tokens_served(scenario, options, counts)
+                if g == "throughput"
+                else math.fsum(WORTH[g](o) * n for o, n in zip(options, counts, strict=True)),
+                6,
+            )
+            for g in goals
         )
         if (best is None or values < best) and allowed(scenario, options, counts):
             best = values

@@ -16,6 +16,7 @@ from planner.options.option import Option
 from planner.result import Cost, Deployment, DeploymentPower, Predicted, Totals
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
+from planner.sentence import throughput_of
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
@@ -111,8 +112,8 @@ def totals_of(scenario: Scenario, deployments: Sequence[Deployment]) -> Totals:
         chips=sum(d.chips for d in deployments),
         systems=sum(d.systems for d in deployments),
         racks=sum(d.racks for d in deployments),
-        it_mw=math.fsum(d.power.it_mw for d in deployments),
-        facility_mw=math.fsum(d.power.facility_mw for d in deployments),
+        it_mw=math.fsum(d.power.it_mw for d in deployments if d.acquire != "rent"),
+        facility_mw=math.fsum(d.power.facility_mw for d in deployments if d.acquire != "rent"),
         capex_usd=math.fsum(d.cost.capex_usd for d in deployments),
         opex_usd_per_year=math.fsum(d.cost.opex_usd_per_year for d in deployments),
         tco_usd=math.fsum(d.cost.total_usd for d in deployments),
@@ -138,12 +139,12 @@ def usd_per_m_tokens(scenario: Scenario, deployments: Sequence[Deployment]) -> d
     return found
 
 
-def objective_values(deployments: Sequence[Deployment], described_tokens: float) -> dict[str, float]:
+def objective_values(scenario: Scenario, deployments: Sequence[Deployment]) -> dict[str, float]:
     """The plan's value of every objective the planner knows, in people's units."""
     return {
         "cost": math.fsum(d.cost.total_usd for d in deployments),
         "time": math.fsum(d.predicted.finish_days or 0.0 for d in deployments),
-        "power": math.fsum(d.power.facility_mw for d in deployments),
+        "power": math.fsum(d.power.facility_mw for d in deployments if d.acquire != "rent"),
         "carbon": math.fsum(d.carbon_t for d in deployments),
-        "throughput": described_tokens,
+        "throughput": throughput_of(scenario, deployments),
     }

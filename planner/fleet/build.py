@@ -30,5 +30,5 @@ def build_fleet(scenario: Scenario, options: Sequence[Option]) -> FleetModel:
         options=tuple(options),
         units=tuple(draft.units),
         limits=dict(draft.limits),
-        objectives=objective_vectors(program.column_count, options, draft.units),
+        objectives=objective_vectors(program.column_count, options, draft.units, draft.served, draft.split),
     )

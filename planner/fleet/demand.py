@@ -29,10 +29,11 @@ def add(draft: Draft) -> None:
             demand, unit, leaf = workload.requests_per_s, "requests/s", "requests_per_s"
         else:
             demand, unit, leaf = float(workload.samples_per_s or 0.0), "samples/s", "samples_per_s"
-        _serve(draft, workload.name, mine, demand, unit, f"{path}.{leaf}")
+        tokens = float(workload.input_tokens + workload.output_tokens) if isinstance(workload, Serving) else 1.0
+        _serve(draft, workload.name, mine, demand, unit, f"{path}.{leaf}", tokens)
 
 
-def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, path: str) -> None:
+def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, path: str, tokens: float) -> None:
     label = f"{name} at {demand:g} {unit}"
     scale = max(demand, 1e-9)
     row = f"demand[{name}]"
@@ -44,9 +45,17 @@ def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, p
     # KV caches do not travel between sites: each site serves the lesser of its two phases.
     sites = sorted({_place(draft, i) for i in mine})
     served = {}
+    draft.split.add(name)
     for site in sites:
-        column = draft.builder.add_column(f"served[{name},{site}]", lower=0.0, upper=2 * demand / scale)
+        most = sum(
+            draft.options[i].rates.get("decode", 0.0) * draft.options[i].max_units
+            for i in mine
+            if _place(draft, i) == site
+        )
+        upper = max(most, demand)
+        column = draft.builder.add_column(f"served[{name},{site}]", lower=0.0, upper=upper / scale)
         served[site] = column
+        draft.served[column] = tokens * scale
         for phase in ("decode", "prefill"):  # both, even where no option here does one of them
             here = {
                 draft.units[i]: draft.options[i].rates.get(phase, 0.0) / scale

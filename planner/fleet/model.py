@@ -13,7 +13,7 @@ Coefficients are scaled at the row: MW, M$, kilochips, kt, so that they stay wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from planner.facility.capacity import Level, Location
 from planner.options.option import Option
+from planner.scenario.site import Hall, Site
 from planner.scenario.types import Scenario
 from planner.solve.form import Program, ProgramBuilder
 
@@ -30,6 +31,8 @@ class Limit:
     """What a row means to a person: ``limit`` in ``unit``; the row's coefficients are in ``unit`` / ``scale``.
 
     ``path`` is the leaf of the scenario that states it (for the remedy), ``sense`` -1 for at most, +1 for at least.
+    Where the leaf says something else than the limit (installed supply of which a part is usable, rows of racks), the
+    limit is ``share`` of the leaf, which is in ``leaf_unit``. ``whole``: the leaf is a whole number.
     """
 
     row: str
@@ -40,6 +43,24 @@ class Limit:
     scale: float
     path: str
     sense: int = -1
+    share: float = 1.0
+    leaf_unit: str = ""
+    whole: bool = False
+
+    @property
+    def leaf(self) -> float:
+        """What the leaf says now."""
+        return self.limit / self.share
+
+
+def hall_of(site: Site, names: Sequence[str]) -> tuple[Hall, str]:
+    """A hall of a site by the names above it and its own, and its path in the scenario."""
+    halls, path, hall = (site.capacity.halls if site.capacity else ()), f"sites.{site.name}.capacity", None
+    for name in names:
+        hall = next(h for h in halls if h.name == name)
+        halls, path = hall.halls, f"{path}.halls.{name}"
+    assert hall is not None  # noqa: S101 - names are never empty
+    return hall, path
 
 
 @dataclass
@@ -53,6 +74,10 @@ class Draft:
     builder: ProgramBuilder = field(default_factory=ProgramBuilder)
     units: list[int] = field(default_factory=list)
     limits: dict[str, Limit] = field(default_factory=dict)
+    served: dict[int, float] = field(default_factory=dict)
+    """{column served[w,s]: tokens a second that one of it stands for}; its workload's options then count none."""
+    split: set[str] = field(default_factory=set)
+    """Loads whose throughput is what ``served`` says."""
 
     def add_limit(self, limit: Limit, coefficients: Mapping[int, float]) -> None:
         """One row for a limit. ``coefficients`` are in the limit's unit per unit of column."""
@@ -79,15 +104,19 @@ class FleetModel:
 
 
 def objective_vectors(
-    model_columns: int, options: Sequence[Option], units: Sequence[int]
+    model_columns: int,
+    options: Sequence[Option],
+    units: Sequence[int],
+    served: Mapping[int, float],
+    split: Set[str],
 ) -> dict[str, NDArray[np.float64]]:
     """A vector over all columns for each objective of a scenario; the solver always minimises."""
     picks: dict[str, Callable[[Option], float]] = {
         "cost": lambda o: o.cost_usd / 1e6,
         "time": lambda o: o.finish_days if o.role == "train" or o.rates.get("run") else 0.0,
-        "power": lambda o: o.facility_peak_w / 1e6,
+        "power": lambda o: o.facility_peak_w / 1e6 if o.on_site else 0.0,
         "carbon": lambda o: o.carbon_t / 1e3,
-        "throughput": lambda o: -o.tokens_per_s / 1e6,
+        "throughput": lambda o: 0.0 if o.workload in split else -o.tokens_per_s / 1e6,
     }
     vectors = {}
     for name, pick in picks.items():
@@ -95,6 +124,8 @@ def objective_vectors(
         for option, column in zip(options, units, strict=True):
             vector[column] = pick(option)
         vectors[name] = vector
+    for column, tokens in served.items():
+        vectors["throughput"][column] = -tokens / 1e6
     return vectors
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from planner.fleet.model import Draft, Limit
+from planner.fleet.model import Draft, Limit, hall_of
+from planner.scenario.site import Site
 
 
 def add(draft: Draft) -> None:
@@ -25,10 +26,9 @@ def add(draft: Draft) -> None:
                 for level in limited & set(levels):
                     columns[level][draft.units[i]] = draft.options[i].racks
             continue
-        places = min(draft.levels[name].racks or 0 for name in limited & set(levels))
         most = math.ceil(sum(draft.options[i].racks * draft.options[i].max_units for i in members))
         name = f"{place},{system},{chip},{cooling}"
-        column = draft.builder.add_column(f"racks[{name}]", upper=float(min(most, max(places, 1) * 16)), integer=True)
+        column = draft.builder.add_column(f"racks[{name}]", upper=float(most), integer=True)
         draft.builder.add_row(
             f"fit[{name}]",
             {column: 1.0, **{draft.units[i]: -draft.options[i].racks for i in members}},
@@ -37,17 +37,31 @@ def add(draft: Draft) -> None:
         )
         for level in limited & set(levels):
             columns[level][column] = 1.0
+    sites = {site.name: site for site in draft.scenario.sites}
     for name in sorted(limited):
+        site, *halls = name.split("/")
+        leaf = _hall_leaf(sites[site], halls) if halls else _site_leaf(sites[site])
+        if leaf is None:
+            continue
+        path, share, unit = leaf
         places = draft.levels[name].racks or 0
+        label = f"{places} racks at {name}"
         draft.add_limit(
             Limit(
-                f"racks[{name}]",
-                "racks",
-                f"{places} racks at {name}",
-                float(places),
-                "racks",
-                1.0,
-                f"sites.{name}.racks",
+                f"racks[{name}]", "racks", label, float(places), "racks", 1.0, path,
+                share=share, leaf_unit=unit, whole=True,
             ),
             columns[name],
-        )
+        )  # fmt: skip
+
+
+def _site_leaf(site: Site) -> tuple[str, float, str] | None:
+    """The leaf behind a site's places; None where they are the sum of its halls, whose own rows then say it all."""
+    return (f"sites.{site.name}.racks", 1.0, "racks") if site.racks == site.rack_places else None
+
+
+def _hall_leaf(site: Site, names: list[str]) -> tuple[str, float, str] | None:
+    hall, path = hall_of(site, names)
+    if hall.rows is None or hall.racks_per_row is None:
+        return None
+    return f"{path}.rows", float(hall.racks_per_row), "rows"

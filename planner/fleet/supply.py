@@ -11,24 +11,21 @@ def add(draft: Draft) -> None:
     """One row for each system installed at a site."""
     for site in draft.scenario.sites:
         counts: dict[str, int] = defaultdict(int)
-        for block in site.installed:
+        blocks: dict[str, list[int]] = defaultdict(list)
+        for i, block in enumerate(site.installed):
             counts[block.system] += block.count
+            blocks[block.system].append(i)
         for system, count in counts.items():
             users = {
                 draft.units[i]: float(o.systems)
                 for i, o in enumerate(draft.options)
                 if o.acquire == "installed" and o.site == site.name and o.system == system
             }
-            if users:
-                draft.add_limit(
-                    Limit(
-                        f"installed[{site.name},{system}]",
-                        "supply",
-                        f"{count} {system} installed at {site.name}",
-                        float(count),
-                        "systems",
-                        1.0,
-                        f"sites.{site.name}.installed",
-                    ),
-                    users,
-                )
+            if not users:
+                continue
+            path = f"sites.{site.name}.installed"
+            if len(blocks[system]) == 1:
+                path += f".{blocks[system][0]}.count"
+            label = f"{count} {system} installed at {site.name}"
+            row = f"installed[{site.name},{system}]"
+            draft.add_limit(Limit(row, "supply", label, float(count), "systems", 1.0, path, whole=True), users)

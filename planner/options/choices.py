@@ -88,7 +88,7 @@ def site_region(catalog: Catalog, site: Site) -> Region:
 def competing_systems(scenario: Scenario, catalog: Catalog) -> tuple[list[tuple[System, Chip]], list[Dropped]]:
     """(system, chip variant) pairs that the filters allow, and why those named are not allowed."""
     hardware = scenario.hardware
-    named = list(hardware.systems)
+    named = list(dict.fromkeys(hardware.systems))
     systems = [catalog.system(name) for name in named] if named else list(catalog.systems.values())
     pairs: list[tuple[System, Chip]] = []
     dropped: list[Dropped] = []
@@ -130,6 +130,13 @@ def available_from(system: System, chip: Chip) -> str | None:
     return max(months) if months else None
 
 
+def start_days(scenario: Scenario, start: str | None) -> float:
+    """Days from the scenario's start to a month; 0 where none is given."""
+    if start is None:
+        return 0.0
+    return (month_index(start) - month_index(scenario.start)) * 365.25 / 12
+
+
 def delivery(scenario: Scenario, system: System, chip: Chip, period: int) -> tuple[float | None, str]:
     """(days from the scenario's start until systems bought in a period are there, "") or (None, why they never are).
 
@@ -147,7 +154,7 @@ def delivery(scenario: Scenario, system: System, chip: Chip, period: int) -> tup
         return None, f"no date of delivery is known for {chip.id}"
     arrives = max(begins, month_index(month))
     by = scenario.hardware.deliverable_by
-    latest = begins if by is None else max(begins, month_index(by))
+    latest = begins if by is None else month_index(by)
     if arrives > latest:
         until = by or scenario.period_starts[period]
         return None, f"it is delivered from {month}, after {until}"
@@ -164,11 +171,14 @@ def hardware_choices(scenario: Scenario, catalog: Catalog) -> tuple[list[Choice]
         for location in locations:
             if "buy" in scenario.hardware.acquire:
                 choices += _at(catalog, site, location, region, pairs, "buy", dropped)
+            standing: dict[str, int] = {}
             for block in site.installed:
-                system = catalog.system(block.system)
+                standing[block.system] = standing.get(block.system, 0) + block.count
+            for name, count in standing.items():
+                system = catalog.system(name)
                 own = [(system, catalog.chip(c)) for c in system.chip_ids]
                 choices += [
-                    replace(choice, count=block.count)
+                    replace(choice, count=count)
                     for choice in _at(catalog, site, location, region, own, "installed", dropped)
                 ]
     if "rent" in scenario.hardware.acquire:

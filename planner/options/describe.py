@@ -13,8 +13,8 @@ import numpy as np
 
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
-from planner.options.choices import Choice, delivery, hardware_choices
-from planner.options.enumerate import interconnect_of, start_days
+from planner.options.choices import Choice, delivery, hardware_choices, start_days
+from planner.options.enumerate import interconnect_of
 from planner.options.option import Option
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import describe_recommendation, placement_of_plan
@@ -60,6 +60,8 @@ class Described:
     predicted: Predicted
     priced: Priced
     parallelism: Parallelism
+    bought_chips: int
+    """Chips of all systems of the unit, spares and idle ones too."""
     interconnect: str = ""
 
 
@@ -112,13 +114,12 @@ class Describer:
             platform, search.job(spec.precision), one_layout(spec.layout), float(estimate.step_time_s[0])
         )
         spares = search.spares_of(size.chips, platform)
-        hours = horizon_hours(self.scenario, ready)
         designs = Designs(
             systems=np.array([size.systems + spares]),
             spares=np.array([spares]),
             chips=np.array([size.chips]),
             activity=np.array([training_activity()]),
-            run_hours=np.array([min(size.days * 24.0, hours)]),
+            run_hours=np.array([size.days * 24.0]),
             cluster=True,
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
@@ -154,6 +155,7 @@ class Describer:
             systems=size.systems + spares, spares=spares, chips=size.chips, replicas=1, rates={"run": 1.0},
             tokens_per_s=tokens_per_s, finish_days=ready + size.days, run_days=size.days, predicted=predicted,
             priced=priced,
+            bought_chips=(size.systems + spares) * platform.system_chips,
             parallelism=Parallelism(
                 tp=layout["tp"], pp=layout["pp"], vpp=layout["vpp"], dp=layout["dp"], ep=layout["ep"], cp=layout["cp"],
                 sp=bool(layout["sp"]), micro_batch=layout["micro_batch"], global_batch=workload.global_batch,
@@ -163,6 +165,8 @@ class Describer:
         )  # fmt: skip
 
     def _serve(self, workload: Serving, choice: Choice, spec: Spec, ready: float) -> Described:
+        if ready > 0:
+            raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))
         search = ServingSearch(workload, self.catalog)
         platform = build_platform(self.catalog, spec.system, spec.chip, spec.cooling)
         candidates = ServingCandidates(**{name: np.array([spec.layout[name]]) for name in SHAPE})
@@ -216,6 +220,7 @@ class Describer:
             systems=int(systems[0]), spares=0, chips=chips, replicas=int(replicas[0]),
             rates=dict.fromkeys(PHASES[spec.role], rate), tokens_per_s=rate * tokens, finish_days=0.0,
             run_days=hours / 24.0, predicted=predicted, priced=priced,
+            bought_chips=int(systems[0]) * platform.system_chips,
             parallelism=Parallelism(
                 tp=shape["tp"], pp=shape["pp"], dp=shape["attention_dp"], ep=shape["ep"], batch=shape["batch"],
                 chunk_tokens=shape["chunk"] if prefilling else None,

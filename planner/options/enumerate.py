@@ -12,9 +12,9 @@ import numpy as np
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
-from planner.options.choices import Choice, delivery, hardware_choices
+from planner.options.choices import Choice, delivery, hardware_choices, start_days
 from planner.options.dominance import nondominated
-from planner.options.option import Dropped, Option, OptionSet, Role
+from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import RecommendationSearch
 from planner.options.serving import PHASES, ServingSearch
@@ -30,10 +30,9 @@ Search = TrainingSearch | ServingSearch | RecommendationSearch
 THIN_REACH = 16
 """A diagnosis looks at clusters up to this many times what a run would need at the chip's peak (an MFU of 6%)."""
 LARGEST_RUN_CHIPS = 131_072
-"""Clusters larger than this are not searched."""
-BEYOND = 1.25
-"""Options reach this much past limits and deadlines. The rows of the model keep plans within them; what lies just
-beyond is there so that one more unit of a limit can be priced by solving again."""
+"""Clusters larger than this are not searched for a run."""
+NO_LIMIT_CHIPS = 1 << 30
+"""Where no limit of the scenario says how many."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,20 @@ def enumerate_options(
 ) -> OptionSet:
     """Every option of a scenario. ``catalog`` holds the scenario's assumptions already.
 
-    ``relaxed``: limits and deadlines do not filter (a diagnosis wants to know how far away they are); run sizes are
-    then thinned to numbers with small prime factors.
+    ``relaxed``: limits and deadlines do not filter (a diagnosis wants to know how far away they are); where a run has
+    many sizes they are then thinned to steps of a few percent.
     """
     choices, dropped = hardware_choices(scenario, catalog)
     levels = {level.name: level for site in scenario.sites for level in capacity_tree(site)[0]}
-    periods = range(len(scenario.period_starts))
+    every = range(len(scenario.period_starts))
     collector = Collector(scenario, catalog, levels, relaxed, list(dropped))
     steps = len(scenario.workloads) * max(1, len(choices))
     done = 0
     for workload in scenario.workloads:
         search = collector.search_of(workload)
+        # a load is there from the start, so what is bought later cannot answer it; a run may wait
+        is_run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
+        periods = every if is_run else every[:1]
         for choice in choices:
             if progress:
                 progress(f"Pricing {workload.name} on {choice.system.id}", done / steps)
@@ -144,8 +146,8 @@ class Collector:
             ready,
         )
         if self.relaxed:
-            return _Bounds(max(1, LARGEST_RUN_CHIPS // per), LARGEST_RUN_CHIPS)
-        most = max(1, LARGEST_RUN_CHIPS // per)
+            return _Bounds(max(1, NO_LIMIT_CHIPS // per), NO_LIMIT_CHIPS)
+        most = max(1, NO_LIMIT_CHIPS // per)
         limits = self.scenario.limits
         if choice.location is not None:
             watts = float(one.facility_peak_w[0])
@@ -176,8 +178,11 @@ class Collector:
         days = hours / 24.0
         reach = days
         if workload.finish_within_days is not None:
-            days = min(days, workload.finish_within_days - ready)
-            reach = min(reach, workload.finish_within_days * BEYOND - ready)
+            begins = start_days(self.scenario, workload.start)
+            days = min(days, begins + workload.finish_within_days - ready)
+            reach = min(reach, begins + workload.finish_within_days * BEYOND - ready)
+        if days <= 0 and self.relaxed:
+            days = hours / 24.0
         if days <= 0:
             self.drop(
                 choice, workload.name, f"there after {ready:.0f} days, due within {workload.finish_within_days:g}"
@@ -187,15 +192,17 @@ class Collector:
         least = 1
         if precision is not None and not self.relaxed:
             least = search.least_chips(platform, precision, max(reach, days))
-        most = bounds.chips
-        if workload.chips is not None:
-            least = max(least, workload.chips.min or 1)
-            most = min(most, workload.chips.max or most)
+        most = min(bounds.chips, LARGEST_RUN_CHIPS)
+        most = min(most, platform.tiers[-1].size)  # a pod whose outer network is not published
         per = platform.system_chips
+        asked = workload.chips
         if self.relaxed and precision is not None:
             most = min(most, max(per, THIN_REACH * search.least_chips(platform, precision, max(days, 1.0))))
-            if workload.chips is not None and workload.chips.max is not None:
-                most = min(LARGEST_RUN_CHIPS, max(most, workload.chips.max))
+            if asked is not None:
+                most = min(LARGEST_RUN_CHIPS, max(most, asked.max or most, asked.min or 1))
+        elif asked is not None:
+            least = max(least, asked.min or 1)
+            most = min(most, asked.max or most)
         if -(-least // per) * per > most // per * per:
             self.drop(
                 choice,
@@ -227,7 +234,7 @@ class Collector:
             spares=spares,
             chips=np.array([s.chips for s in sizes]),
             activity=np.full(len(sizes), training_activity()),
-            run_hours=np.array([min(s.days * 24.0, hours) for s in sizes]),
+            run_hours=np.array([s.days * 24.0 for s in sizes]),
             cluster=True,
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
@@ -243,11 +250,14 @@ class Collector:
 
     def _serve(self, search: ServingSearch, choice: Choice, period: int, ready: float) -> None:
         workload = search.workload
+        if ready > 0:
+            self.drop(choice, workload.name, f"it arrives {ready:.0f} days after the load begins")
+            return
         hours = horizon_hours(self.scenario, ready)
-        bounds = self.bounds(choice, ready)
+        bounds = self.bounds(choice, ready, BEYOND)
         most = bounds.chips
         if workload.chips is not None and workload.chips.max is not None:
-            most = min(most, workload.chips.max)
+            most = min(most, math.floor(workload.chips.max * BEYOND))
         if bounds.systems < 1:
             self.drop(choice, workload.name, "one system alone exceeds a limit of the place or the plan")
             return
@@ -257,8 +267,9 @@ class Collector:
         self.pruned += found.pruned
         for quantity, value in found.best_ms.items():
             self.note_best(workload.name, quantity, value)
-        if not found.units:
+        if found.reason:
             self.drop(choice, workload.name, found.reason)
+        if not found.units:
             return
         units = [u for u in found.units if u.systems <= bounds.systems]
         if not units:
@@ -320,6 +331,7 @@ class Collector:
                 systems=int(designs.systems[i]),
                 spares=int(designs.spares[i]),
                 chips=int(designs.chips[i]),
+                bought_chips=int(designs.systems[i]) * int(choice.system.need("chips_total")),
                 replicas=replicas,
                 max_units=max_units,
                 racks=float(priced.racks[i]),
@@ -361,15 +373,6 @@ def _distinct(dropped: Iterable[Dropped]) -> list[Dropped]:
     return list(dict.fromkeys(dropped))
 
 
-def start_days(scenario: Scenario, start: str | None) -> float:
-    """Days from the scenario's start to a month; 0 where none is given."""
-    from planner.scenario.base import month_index
-
-    if start is None:
-        return 0.0
-    return (month_index(start) - month_index(scenario.start)) * 365.25 / 12
-
-
 def interconnect_of(choice: Choice) -> str:
     """Scale-up and scale-out of a choice in words, for the plan."""
     system, chip = choice.system, choice.chip
@@ -395,7 +398,8 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
         uses = np.array(
             [
                 (o.cost_usd, o.facility_peak_w, o.capex_usd, o.opex_usd_per_year, o.carbon_t, o.carbon_t_per_year,
-                 o.water_m3, o.water_m3_per_year, o.chips, -o.chips if _wants_chips(o) else 0, o.systems, o.finish_days)
+                 o.water_m3, o.water_m3_per_year, o.all_chips, o.chips,
+                 -o.chips if _wants_chips(o) else 0, o.systems, o.finish_days)
                 for o in mine
             ]
         )  # fmt: skip

@@ -8,6 +8,9 @@ from typing import Literal
 
 Role = Literal["train", "serve", "prefill", "decode", "recommend"]
 Acquire = Literal["buy", "rent", "installed"]
+BEYOND = 1.25
+"""Options reach this much past limits and deadlines. The rows of the model keep plans within them; what lies just
+beyond is there so that one more unit of a limit can be priced by solving again."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,13 @@ class Option:
     water_m3: float
     water_m3_per_year: float
     parallelism: Mapping[str, int] = field(default_factory=dict)
-    dominates: int = 0
+    bought_chips: int = 0
+    """Chips of all its systems, spares and idle ones too; 0 where they are the ones that work."""
+
+    @property
+    def all_chips(self) -> int:
+        """Chips that a limit on chips counts."""
+        return self.bought_chips or self.chips
 
     @property
     def on_site(self) -> bool:

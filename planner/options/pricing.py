@@ -3,9 +3,9 @@
 One function over arrays of designs on one choice of hardware; ``verify`` calls the same function with arrays of length
 one for what a plan chose. Conventions:
 
-- Money is present value at the scenario's start over the rest of the horizon (``planner.cost.tco``): an asset is
-  charged for the part of its life that the horizon covers. Energy, carbon, water and rent of a run are those of its
-  own days; the systems stay bought after it.
+- Money is present value at the scenario's start (``planner.cost.tco``): an asset is charged for ``horizon_years`` of its
+  life from the day it is there, whenever that is, so waiting is not rewarded by a shorter bill. Energy, carbon, water
+  and rent of a run are those of its own days; the systems stay bought after it.
 - A run's network is the fat tree of its own cluster. A serving unit pays its share of a pod of ``POD_ENDPOINTS`` ports,
   so that n units cost n times one. One system alone needs no network beyond itself.
 - What stands at a site already is paid for: capital is left out, its upkeep is not.
@@ -103,7 +103,9 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
     system, chip, pair = choice.system, choice.chip, choice.pair
     per_system = int(system.need("chips_total"))
     systems = designs.systems.astype(np.float64)
-    years = horizon_hours(scenario, ready_days) / HOURS_PER_YEAR
+    horizon_hours(scenario, ready_days)  # raises when nothing of the horizon is left
+    # assets are charged for as many years whenever they are bought: waiting is not rewarded by a shorter bill
+    years = float(scenario.horizon_years)
     network = _network(catalog, choice, designs, per_system)
     network_w_per_chip = network["power_w"] / (systems * per_system)
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.facility.reliability import default_profile, effective_training_time
-from planner.options.choices import Choice
+from planner.options.choices import Choice, start_days
+from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.serving import LARGEST_REPLICA_CHIPS, frontier, unit_of
 from planner.performance.compile import build_platform
@@ -90,15 +91,19 @@ class RecommendationSearch:
         self, collector: Collector, choice: Choice, platform: Platform, precision: str, period: int, ready: float
     ) -> None:
         w = self.workload
+        begins = start_days(collector.scenario, w.start)
+        ready = max(ready, begins)
         hours = horizon_hours(collector.scenario, ready)
-        limit = hours / 24.0
+        limit = reach = hours / 24.0
         if w.finish_within_days is not None:
-            limit = min(limit, w.finish_within_days - ready)
-        bounds = collector.bounds(choice, ready)
+            limit = min(limit, begins + w.finish_within_days - ready)
+            reach = min(reach, begins + w.finish_within_days * BEYOND - ready)
+        bounds = collector.bounds(choice, ready, BEYOND)
         per = platform.system_chips
         batch = int(w.global_batch or 1)
-        most = min(bounds.chips, batch, w.chips.max if w.chips and w.chips.max else bounds.chips)
-        least = w.chips.min if w.chips and w.chips.min else 1
+        asked = None if collector.relaxed else w.chips
+        most = min(bounds.chips, batch, (asked.max if asked else None) or bounds.chips)
+        least = (asked.min if asked else None) or 1
         sizes = [n for n in range(per, most + 1, per) if batch % n == 0 and n >= least]
         grid = np.array([(n, s, batch // n, h) for n in sizes for s in (0, 1) for h in HBM_PERCENTS], dtype=np.int64)
         if not len(grid):
@@ -117,7 +122,7 @@ class RecommendationSearch:
         days = np.array(
             [self.run_days(platform, int(candidates.chips[i]), float(estimate.step_time_s[i])) for i in best]
         )
-        kept = [(i, d) for i, d in zip(best, days, strict=True) if collector.relaxed or d <= limit]
+        kept = [(i, d) for i, d in zip(best, days, strict=True) if collector.relaxed or d <= reach]
         if not kept:
             collector.drop(choice, w.name, f"{days.min():.3g} days at best on up to {most} chips, {limit:.3g} allowed")
             return
@@ -152,10 +157,12 @@ class RecommendationSearch:
         self, collector: Collector, choice: Choice, platform: Platform, precision: str, period: int, ready: float
     ) -> None:
         w = self.workload
-        bounds = collector.bounds(choice, ready)
-        most = max(
-            1, min(bounds.chips, LARGEST_REPLICA_CHIPS, w.chips.max if w.chips and w.chips.max else bounds.chips)
-        )
+        if ready > 0:
+            collector.drop(choice, w.name, f"it arrives {ready:.0f} days after the load begins")
+            return
+        bounds = collector.bounds(choice, ready, BEYOND)
+        largest = math.floor(w.chips.max * BEYOND) if w.chips and w.chips.max else bounds.chips
+        most = max(1, min(bounds.chips, LARGEST_REPLICA_CHIPS, largest))
         job = self.job(precision)
         candidates = recommendation_grid(job, most, hbm_percents=HBM_PERCENTS)
         estimate = estimate_recommendation(job, platform, candidates)
@@ -175,7 +182,7 @@ class RecommendationSearch:
             best = f"{float(latency[fits].min()):.3g} ms at best" if fits.any() else f"{w.model} does not fit in memory"
             collector.drop(choice, w.name, best)
             return
-        index = mine[frontier(systems[mine], rate[mine])]
+        index = mine[frontier(systems[mine], rate[mine], (candidates.chips * replicas)[mine])]
         collector.pruned += len(mine) - len(index)
         hours = horizon_hours(collector.scenario, ready)
         designs = Designs(
@@ -236,9 +243,13 @@ def describe_recommendation(
     estimate = estimate_recommendation(search.job(spec.precision), platform, candidates)
     if not search.fits(choice, estimate)[0]:
         raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
+    training = workload.mode == "training"
+    if training:
+        ready = max(ready, start_days(scenario, workload.start))
+    elif ready > 0:
+        raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))
     hours = horizon_hours(scenario, ready)
     step = float(estimate.step_time_s[0])
-    training = workload.mode == "training"
     chips = int(candidates.chips[0])
     systems, replicas = unit_of(candidates.chips, platform.system_chips)
     run_days = search.run_days(platform, chips, step) if training else hours / 24.0
@@ -276,6 +287,7 @@ def describe_recommendation(
         systems=int(systems[0]), spares=0, chips=chips * count, replicas=count,
         rates={"run": 1.0} if training else {"score": rate}, tokens_per_s=rate,
         finish_days=ready + run_days if training else 0.0, run_days=run_days, predicted=predicted, priced=priced,
+        bought_chips=int(systems[0]) * platform.system_chips,
         parallelism=Parallelism(
             dp=chips, batch=int(candidates.local_batch[0]), global_batch=workload.global_batch if training else None,
             sharding=SHARDINGS[int(candidates.sharding[0])], hbm_percent=int(candidates.hbm_percent[0]),

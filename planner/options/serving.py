@@ -120,10 +120,12 @@ class ServingSearch:
         ttft, tpot = self.latencies(platform, candidates, estimate)
         units, pruned, best = self._units(platform, candidates, estimate, fits, ttft, tpot)
         reason = ""
+        roles = {unit.role for unit in units}
         if not fits.any():
             reason = f"{self.workload.model} with its cache fits in no replica of up to {most_chips} chips"
-        elif not units:
+        elif "serve" not in roles and len(roles) < 2:
             reason = self._missed(choice, best)
+            reason += f"; it could do {' and '.join(roles)} alone" if roles else ""
         return SearchedUnits(precision, units, len(candidates), int(fits.sum()), pruned, best, reason)
 
     def _missed(self, choice: Choice, best: Mapping[str, float]) -> str:
@@ -186,23 +188,23 @@ class ServingSearch:
     ) -> tuple[tuple[Unit, ...], int, dict[str, float]]:
         w = self.workload
         role = candidates.role
+        prompt = (ttft <= (w.ttft_ms or np.inf)) | (role == DECODE)
+        pace = (tpot <= (w.tpot_ms or np.inf)) | (role == PREFILL)
         best = {}
-        for key, values, exempt in (("ttft_ms", ttft, DECODE), ("tpot_ms", tpot, PREFILL)):
+        for key, values, exempt, others in (("ttft_ms", ttft, DECODE, pace), ("tpot_ms", tpot, PREFILL, prompt)):
             counted = fits & (role != exempt)
+            # the best among shapes that keep the other limit, where any does
+            counted = counted & others if (counted & others).any() else counted
             if counted.any():
                 best[key] = float(values[counted].min())
-        keep = fits & (estimate.requests_per_s > 0)
-        if w.ttft_ms is not None:
-            keep &= (ttft <= w.ttft_ms) | (role == DECODE)
-        if w.tpot_ms is not None:
-            keep &= (tpot <= w.tpot_ms) | (role == PREFILL)
+        keep = fits & (estimate.requests_per_s > 0) & prompt & pace
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
         rate = estimate.requests_per_s * w.utilisation * replicas
         units: list[Unit] = []
         pruned = 0
         for number, name in ROLE_NAMES.items():
             mine = np.flatnonzero(keep & (role == number))
-            staying = frontier(systems[mine], rate[mine])
+            staying = frontier(systems[mine], rate[mine], (candidates.chips * replicas)[mine])
             pruned += len(mine) - len(staying)
             for i in mine[staying]:
                 units.append(
@@ -226,15 +228,23 @@ def unit_of(chips: NDArray[np.int64], system_chips: int) -> tuple[NDArray[np.int
     return systems, np.where(systems == 1, system_chips // chips, 1)
 
 
-def frontier(systems: NDArray[np.int64], rate: NDArray[np.float64]) -> NDArray[np.int64]:
+def frontier(
+    systems: NDArray[np.int64], rate: NDArray[np.float64], chips: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Indices of units that no whole number of another unit replaces on no more systems.
 
-    Unit A replaces B when k A-units, k = floor(systems_B / systems_A), give at least B's rate.
+    Unit A replaces B when k A-units, k = floor(systems_B / systems_A), give at least B's rate, on as many chips (which
+    limits count both ways, at most and at least) where ``chips`` of a unit are given.
     """
     order = np.lexsort((-rate, systems))
     staying: list[int] = []
     for i in order:
-        if not any(systems[i] // systems[j] * rate[j] >= rate[i] for j in staying):
+        kept = np.asarray(staying, dtype=np.int64)
+        times = systems[i] // systems[kept]
+        beaten = times * rate[kept] >= rate[i]
+        if chips is not None:
+            beaten &= times * chips[kept] == chips[i]
+        if not beaten.any():
             staying.append(int(i))
     return np.asarray(staying, dtype=np.int64)
 

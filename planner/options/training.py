@@ -39,6 +39,8 @@ SECONDS_PER_DAY = 86400.0
 BATCH = 1 << 17
 """Layouts estimated in one call: bounds memory to a few hundred megabytes."""
 LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
+MOST_THINNED = 1000
+"""Cluster sizes that a diagnosis looks at; fewer make it quicker and its smallest change larger than need be."""
 RECOMPUTE = ("none", "selective", "full")
 
 
@@ -97,7 +99,7 @@ class TrainingSearch:
         return max(1, int(np.ceil(self.total_flops / (peak * days * SECONDS_PER_DAY) * (1 - 1e-9))))
 
     def search(self, choice: Choice, least: int, most: int, *, thin: bool = False) -> Searched:
-        """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes smooth numbers only."""
+        """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes steps only."""
         platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
         key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin)
         if key not in self._found:
@@ -147,7 +149,15 @@ class TrainingSearch:
         held = np.unique(np.multiply.outer(np.multiply.outer(tensor, context), list(stages)))
         made = np.unique(np.multiply.outer(held, divisors(self.workload.global_batch)))
         legal = made[(made % per == 0) & (made >= least) & (made <= most)]
-        return [int(n) for n in legal if not thin or _smooth(int(n) // per)]
+        return [int(n) for n in (self._thinned(legal) if thin else legal)]
+
+    def _thinned(self, legal: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sizes in steps of a few percent, the ends included, and all (or again steps) of those asked for."""
+        parts = [_spaced(legal)]
+        asked = self.workload.chips
+        if asked is not None:
+            parts.append(_spaced(legal[(legal >= (asked.min or 1)) & (legal <= (asked.max or np.inf))]))
+        return np.unique(np.concatenate(parts))
 
     def _grid(self, job: TrainingJob, platform: Platform, chips: int) -> TrainingCandidates:
         """The legal layouts of one size with the degrees that the scenario fixes; platforms of one domain share it."""
@@ -244,12 +254,12 @@ def detail_of(
     return estimate_training(search.job(precision), platform, one_layout(layout), search.stack)
 
 
-def _smooth(number: int) -> bool:
-    """Whether a number has no prime factor above 3."""
-    for prime in (2, 3):
-        while number % prime == 0:
-            number //= prime
-    return number == 1
+def _spaced(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At most about ``MOST_THINNED`` of some sorted sizes, evenly spread over their logarithms, both ends included."""
+    if len(sizes) <= MOST_THINNED:
+        return sizes
+    wanted = np.geomspace(sizes[0], sizes[-1], MOST_THINNED)
+    return np.unique(sizes[np.clip(np.searchsorted(sizes, wanted - 0.5), 0, len(sizes) - 1)])
 
 
 def _batches(grids: Sequence[TrainingCandidates]) -> Iterator[list[TrainingCandidates]]:

@@ -57,8 +57,9 @@ Month = Annotated[
 ]
 """A calendar month, ``YYYY-MM``."""
 
-Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f\[\]=,]+$")]
-"""A name that people give: it appears in tables and limits, so no control characters, brackets, '=' or commas."""
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f\[\]=,/]+$")]
+"""A name that people give: it appears in tables and limits, so no control characters,
+brackets, slashes, '=' or commas."""
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 """The name of something in the catalog."""

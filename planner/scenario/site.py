@@ -42,6 +42,8 @@ class Hall(Part):
     @model_validator(mode="after")
     def _rows_and_racks(self) -> Self:
         findings = _repeated_names(self.halls)
+        if self.ups is not None and self.power_mw is None:
+            findings.append(Finding(("ups",), "needs power_mw: the installed supply of which redundancy leaves a part"))
         if (self.rows is None) != (self.racks_per_row is None):
             lacking = "racks_per_row" if self.racks_per_row is None else "rows"
             findings.append(Finding((), f"{lacking} is missing: rows and racks_per_row go together"))
@@ -83,7 +85,7 @@ class Installed(Part):
     system: Id = Field(description="Id of the system.")
     count: int = Field(ge=1, le=MANY, description="How many systems (not chips).", json_schema_extra=unit("systems"))
     since: Month | None = Field(
-        default=None, description="Month they were bought in; decides what is left of their life."
+        default=None, description="Month they were bought in, for the record: what stands there is paid for."
     )
 
 

@@ -247,6 +247,11 @@ class Scenario(Part):
                 )
             )
         findings += repeated_names("sites", [s.name for s in self.sites])
+        findings += [
+            Finding(("sites", i, "name"), "'rented' is where rented systems stand", remedy="Rename the site.")
+            for i, site in enumerate(self.sites)
+            if site.name == "rented"
+        ]
         findings += repeated_names("workloads", [w.name for w in self.workloads])
         for i, goal in enumerate(self.objective):
             if goal in self.objective[:i]:

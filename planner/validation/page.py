@@ -15,12 +15,15 @@ from statistics import fmean
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.performance.calibration import calibrate_training, left_out_levels, read_training_calibration
+from planner.performance.training import estimate_training
+from planner.validation.bars import bars_table, training_bars
 from planner.validation.calibrate import answers_of, observations_of
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport, validate
 from planner.validation.serving_page import serving_markdown
 from planner.validation.summary import by_group, by_tag, is_rate, overall, time_error
+from planner.validation.training import Answer
 
 SHOWN_ROWS = 60
 WORST = 10
@@ -64,6 +67,23 @@ def _number(value: float | None, quantity: str) -> str:
     return f"{value:,.0f}" if is_rate(quantity) and value > 100 else f"{value:,.3g}"
 
 
+def _largest_parts(answers: Sequence[Answer], count: int = 3) -> dict[str, str]:
+    """By group (source, model, chip, precision) the largest parts of the predicted step of its first row, in words."""
+    found: dict[str, str] = {}
+    for a in answers:
+        case = a.case
+        name = " | ".join((case.source, case.text("model"), case.text("chip"), case.text("precision") or "unstated"))
+        if a.setup is None or name in found:
+            continue
+        s = a.setup
+        estimate = estimate_training(s.job, s.platform, s.candidate, s.profile)
+        step = float(estimate.step_time_s[0])
+        shares = sorted(((float(v[0]) / step, k) for k, v in estimate.breakdown.items()), reverse=True)[:count]
+        words = ", ".join(f"{k.replace('_', ' ')} {share:.0%}" for share, k in shares)
+        found[name] = f"{words} ({s.profile.name})"
+    return found
+
+
 def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
     step = report.step_times()
     whole = overall(step)
@@ -71,7 +91,8 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         return []
     folder = catalog_folder()
     cases = read_cases(folder / "measurements" / "training.csv")
-    observations = observations_of(answers_of(cases, catalog))
+    answers = answers_of(cases, catalog)
+    observations = observations_of(answers)
     held = calibrate_training(observations)
     levels = left_out_levels(observations)
     per_source: dict[str, list[float]] = {}
@@ -106,6 +127,14 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         f"80% intervals hold {_percent(whole.coverage80)} of the rows. Calibration: {len(shipped.effects)} shrunk "
         f"effects from {len(shipped.sources)} sources (catalog/calibration/training.yaml).",
         "",
+    ]
+    lines += [
+        "### Every figure beside its bar",
+        "",
+        "From `python -m planner.validation.bars`; a `no` is a bar that the model does not reach. Coverage is of "
+        'intervals that do not know the row\'s source; "source kept in" leaves out one row in five.',
+        "",
+        *bars_table(training_bars(answers)),
     ]
     lines += ["### By source, that source left out", ""]
     rows = []
@@ -146,9 +175,14 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
     )
     lines += ["### The worst groups, and what is missing", ""]
     worst = sorted(by_group(step), key=lambda g: -g.mean_absolute)[:WORST]
+    lines += [
+        "Where the predicted time of the group's first row goes, largest parts first: the mechanism to doubt.",
+        "",
+    ]
+    parts = _largest_parts(answers)
     lines += _table(
-        ("group", "rows", "error"),
-        [(g.name.replace(" | ", "; "), str(g.rows), _percent(g.bias, True)) for g in worst],
+        ("group", "rows", "error", "largest parts of the predicted step"),
+        [(g.name.replace(" | ", "; "), str(g.rows), _percent(g.bias, True), parts.get(g.name, "")) for g in worst],
     )
     lines += [f"### {SHOWN_ROWS} rows, spread over chips and sources", ""]
     lines += _table(

@@ -26,7 +26,7 @@ from planner.errors import PlannerError
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.precision import normalise_precision
-from planner.performance.profile import Profile, profile_for_framework, with_changes
+from planner.performance.profile import Profile, get_profile, profile_for_framework, with_changes
 from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
 from planner.validation.cases import Case, CaseResult
 from planner.validation.models import model_of_case
@@ -70,6 +70,10 @@ CHIPS: Mapping[str, tuple[str, str]] = {
 }
 # Pods joined over the data-centre network: no vendor publishes it per chip; 25 Gb/s is v5p's own class.
 POD_SCALEOUT_GBIT_S = 25.0
+
+# Servers with other networks than the catalog's system: Gb/s per server. Jean Zay: 4 Omni-Path links of 100 Gb/s
+# beside 8 A100 (arXiv:2211.05100).
+CLUSTER_NETWORKS: Mapping[str, float] = {"Jean Zay": 400.0}
 
 # What stacks recompute to fit is chosen well: cheap operators with large outputs first, at half the cost of a layer.
 PARTIAL_RECOMPUTE_COST = 0.5
@@ -147,7 +151,22 @@ def _platform(case: Case, catalog: Catalog) -> Platform:
     else:
         found = catalog.chip(name)
         system, chip = catalog.default_system(found.id).id, found.id
-    return build_platform(catalog, system, chip, "")
+    platform = build_platform(catalog, system, chip, "")
+    stated = stated_network_gbit_s(case)
+    if stated is None or platform.tiers[-1].kind != "scale_out":
+        return platform
+    per_chip = stated / max(platform.server_chips, 1) * 1e9 / 8.0
+    return replace(platform, tiers=(*platform.tiers[:-1], replace(platform.tiers[-1], bandwidth=per_chip)))
+
+
+def stated_network_gbit_s(case: Case) -> float | None:
+    """Gb/s of network ports of a server: from the row's own words, else of the cluster it is known to be run on."""
+    found = re.search(
+        r"(\d+)\s?Gb(?:/s|ps)\s(?:InfiniBand link )?(?:per (?:\d-GPU )?node|node-node)", case.text("notes")
+    )
+    if found:
+        return float(found.group(1))
+    return next((gbit for place, gbit in CLUSTER_NETWORKS.items() if place in case.source), None)
 
 
 def setup_of(case: Case, catalog: Catalog) -> Setup:
@@ -257,12 +276,14 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
 def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
     """The profile with what a row's own words say is switched on beside the framework's habits.
 
-    Arctic long-sequence training keeps recomputation's inputs in host memory and tiles the loss (arXiv:2506.13996).
+    Arctic long-sequence training keeps recomputation's inputs in host memory and tiles the loss (arXiv:2506.13996);
+    its layers are eager PyTorch, which keeps what nanotron's do.
     """
     if "offload" in case.text("zero_stage_or_fsdp").lower():
         profile = with_changes(profile, offload_optimizer=1.0)
     if "long-sequence" in case.text("framework").lower():
-        profile = with_changes(profile, offload_activations=1.0, tiled_loss=True)
+        kept = get_profile("nanotron").activations
+        profile = with_changes(profile, offload_activations=1.0, tiled_loss=True, activations=kept)
     return profile
 
 

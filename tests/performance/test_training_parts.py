@@ -84,7 +84,9 @@ def test_collectives_follow_the_ring():
     size, stride, s = _a(8.0), _a(1.0), _a(8e9)
     rate = p.tiers[0].bandwidth * p.tiers[0].efficiency
     assert collectives.all_gather(p.tiers, size, stride, s)[0] == pytest.approx(7 / 8 * 8e9 / rate, rel=0.01)
-    assert collectives.all_reduce(p.tiers, size, stride, s)[0] == pytest.approx(collectives.ALL_REDUCE_FACTOR * 2 * 7 / 8 * 8e9 / rate, rel=0.01)
+    assert collectives.all_reduce(p.tiers, size, stride, s)[0] == pytest.approx(
+        collectives.ALL_REDUCE_FACTOR * 2 * 7 / 8 * 8e9 / rate, rel=0.01
+    )
     assert collectives.all_gather(p.tiers, _a(1.0), stride, s)[0] == 0
     # 16 servers, all eight ports of each: bound by the smaller of eight ports and one link
     both = collectives.all_gather(p.tiers, _a(128.0), stride, s)[0]
