@@ -3,9 +3,9 @@
 One function over arrays of designs on one choice of hardware; ``verify`` calls the same function with arrays of length
 one for what a plan chose. Conventions:
 
-- Money is present value at the scenario's start (``planner.cost.tco``): an asset is charged for ``horizon_years`` of its
-  life from the day it is there, whenever that is, so waiting is not rewarded by a shorter bill. Energy, carbon, water
-  and rent of a run are those of its own days; the systems stay bought after it.
+- Money is present value at the scenario's start (``planner.cost.tco``): an asset is charged for ``horizon_years``
+  of its life from the day it is there, whenever that is, so waiting is not rewarded by a shorter bill. Energy, carbon,
+  water and rent of a run are those of its own days; the systems stay bought after it.
 - A run's network is the fat tree of its own cluster. A serving unit pays its share of a pod of ``POD_ENDPOINTS`` ports,
   so that n units cost n times one. One system alone needs no network beyond itself.
 - What stands at a site already is paid for: capital is left out, its upkeep is not.
