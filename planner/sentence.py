@@ -29,9 +29,8 @@ def money(value: float) -> str:
 def _group(deployments: Sequence[Deployment]) -> str:
     d = deployments[0]
     where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooling}"
-    spare = f", {d.spares} of them spare," if d.spares else ""
-    at_work = " at work" if d.spares else ""
-    return f"{_VERBS[d.acquire]} {_number(d.systems)} {d.system}{spare} ({_number(d.chips)} {d.chip}{at_work}){where}"
+    spare = f" at work, {d.spares} {'system' if d.spares == 1 else 'systems'} spare" if d.spares else ""
+    return f"{_VERBS[d.acquire]} {_number(d.systems)} {d.system} ({_number(d.chips)} {d.chip}{spare}){where}"
 
 
 def served_requests(deployments: Sequence[Deployment]) -> float:
