@@ -23,11 +23,20 @@ from planner.performance.calibration import (
     read_training_calibration,
 )
 from planner.validation import Case, validate
+from planner.validation.bars import bars_table, training_bars
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport
 from planner.validation.summary import by_tag, overall
-from planner.validation.training import default_interleave, may_fit, validate_training, zero_stage_of
+from planner.validation.training import (
+    answer,
+    default_interleave,
+    may_fit,
+    setup_of,
+    stated_network_gbit_s,
+    validate_training,
+    zero_stage_of,
+)
 
 TABLE = catalog_folder() / "measurements" / "training.csv"
 
@@ -238,14 +247,14 @@ def test_a_row_says_what_network_it_ran_on(cases, catalog):
 
 
 def test_offload_in_the_source_s_words_is_priced(cases, catalog):
-    """Long sequences with host offload and a tiled loss: peak memory within a fifth, which is threefold without."""
+    """Long sequences with host offload and a tiled loss: peak memory within a third, which is threefold without."""
     rows = [case for case in cases if case.case_id.startswith("STAS") and case.number("peak_memory_gib")]
     assert len(rows) == 12
     for case in rows:
         found = answer(case, catalog)
         assert found.setup is not None
         assert found.setup.profile.offload_optimizer == 1.0
-        assert found.memory_gib == pytest.approx(case.number("peak_memory_gib"), rel=0.35)
+        assert found.memory_gib == pytest.approx(case.number("peak_memory_gib"), rel=0.34)
 
 
 def test_every_bar_has_a_figure(cases, catalog):
