@@ -60,8 +60,8 @@ def binding_limits(
     unit, scale = OBJECTIVE_UNITS[objective]
     program = with_objective(model.program, model.objectives[objective])
     asked = [limit for limit in model.limits.values() if limit.row not in _firm(model) and limit.limit > 0]
-    # counts are whole: where one more unit changes nothing, a tenth more may
-    steps = [sorted({_step(limit), 0.1 * limit.limit}) for limit in asked]
+    # counts are whole: where one more unit changes nothing, a tenth or a quarter more may (as far as options reach)
+    steps = [sorted({_step(limit), 0.1 * limit.limit, 0.25 * limit.limit}) for limit in asked]
     changes = [_loosened(program, limit, step) for limit, few in zip(asked, steps, strict=True) for step in few]
     outcomes = iter(what_if(program, changes, limits))
     found = []

@@ -1,0 +1,331 @@
+"""Explanations are true: what one more unit is worth, what conflicts and what would help, each tried on the planner."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from tools import load, option, round_scenario, run, run_option, scenario_of
+
+from planner.api import plan
+from planner.catalog import Catalog
+from planner.explain import model_findings
+from planner.fleet.build import build_fleet
+from planner.result import Nearest, Plan
+from planner.scenario import scenario_from_mapping
+from planner.scenario.types import Scenario
+from planner.solve import Limits, Status, solve, with_objective
+from planner.solve.form import without_rows
+
+pytestmark = pytest.mark.usefixtures("in_process")
+BOTH = {"systems": ["plain_8", "big_8"]}
+
+
+def changed(scenario: Scenario, path: str, value: float) -> Scenario:
+    """The scenario with one leaf set, by the path that explanations use."""
+    data = scenario.model_dump(mode="json")
+    *parents, leaf = path.split(".")
+    at: Any = data
+    for part in parents:
+        if isinstance(at, list):
+            at = at[int(part)] if part.isdigit() else next(x for x in at if x["name"] == part)
+        else:
+            at = at[part]
+    assert at[leaf] is not None, path
+    at[leaf] = int(value) if isinstance(at[leaf], int) and float(value).is_integer() else value
+    return scenario_from_mapping(data)
+
+
+def value_of(found: Plan) -> float:
+    """The objective's value; there must be one."""
+    assert found.objective.value is not None, found.answer
+    return found.objective.value
+
+
+# -- what one more unit is worth ------------------------------------------------------------------------------------
+
+WORTH: dict[str, tuple[Scenario, str]] = {
+    "power, cheapest servers": (
+        round_scenario(load(2200, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03}),
+        "sites.here.power_mw",
+    ),
+    "power, most throughput": (
+        round_scenario(load(500, disaggregated="never"), site={"power_mw": 0.05}, objective=["throughput"]),
+        "sites.here.power_mw",
+    ),
+    "power, fastest run": (
+        round_scenario(run(tokens=1e12, mfu=0.5), site={"power_mw": 0.4}, objective=["time"]), "sites.here.power_mw",
+    ),
+    "days of a run": (
+        round_scenario(run(tokens=1e12, mfu=0.5, finish_within_days=20)), "workloads.run.finish_within_days",
+    ),
+    "racks": (
+        round_scenario(load(500, disaggregated="never"), site={"racks": 4}, objective=["throughput"]),
+        "sites.here.racks",
+    ),
+    "chips in all": (
+        round_scenario(run(tokens=1e12, mfu=0.5), limits={"chips": 128}, objective=["time"]), "limits.chips",
+    ),
+    "capital": (
+        round_scenario(run(tokens=1e12, mfu=0.5), limits={"capex_usd": 2e6}, objective=["time"]), "limits.capex_usd",
+    ),
+    "a hall of half supply": (
+        round_scenario(
+            load(500, disaggregated="never"),
+            site={"power_mw": None, "capacity": {"halls": [{"name": "a", "ups": "2N", "power_mw": 0.1}]}},
+            objective=["throughput"],
+        ),
+        "sites.here.capacity.halls.a.power_mw",
+    ),
+    "demand": (
+        round_scenario(load(1700, disaggregated="never")), "workloads.load.requests_per_s",
+    ),
+}  # fmt: skip
+LABELS = {
+    "sites.here.power_mw": "MW at the meter", "sites.here.capacity.halls.a.power_mw": "MW in here/a",
+    "sites.here.racks": "racks at", "limits.chips": "chips", "limits.capex_usd": "capital",
+    "workloads.run.finish_within_days": "run within", "workloads.load.requests_per_s": "load at",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WORTH)
+def test_worth_is_what_planning_again_shows(name: str, round_catalog: Catalog) -> None:
+    """A limit moved by the step that the note tells changes the plan by step x worth."""
+    scenario, path = WORTH[name]
+    first = plan(scenario, catalog=round_catalog)
+    (limit,) = [b for b in first.binding if LABELS[path] in b.limit]
+    assert limit.worth_per_unit
+    step = re.search(r"with ([\d.e+-]+) ", limit.note)
+    assert step is not None
+    share = 0.5 if "halls" in path else 1.0
+    sign = -1 if path.endswith("requests_per_s") else 1
+    moved = plan(changed(scenario, path, (limit.of + sign * float(step[1])) / share), catalog=round_catalog)
+    gained = abs(value_of(first) - value_of(moved))
+    assert gained == pytest.approx(limit.worth_per_unit * float(step[1]), rel=5e-3)
+
+
+def test_a_limit_that_is_not_near_is_not_binding(round_catalog: Catalog) -> None:
+    """1 MW for one box, 1000 racks and a year too much: nothing binds."""
+    scenario = round_scenario(load(10, disaggregated="never"), site={"racks": 1000}, limits={"chips": 1000})
+    assert plan(scenario, catalog=round_catalog).binding == ()
+
+
+def test_alternatives_are_plans_of_their_own(round_catalog: Catalog) -> None:
+    """The best plan with only the other server is what the planner finds when only that is offered."""
+    wide = plan(round_scenario(load(2200, disaggregated="never"), hardware=BOTH), catalog=round_catalog)
+    (other,) = [a for a in wide.alternatives if a.name == "only big_8"]
+    alone = plan(
+        round_scenario(load(2200, disaggregated="never"), hardware={"systems": ["big_8"]}), catalog=round_catalog
+    )
+    assert other.objective == pytest.approx(value_of(alone))
+    assert other.difference == pytest.approx(value_of(alone) / value_of(wide) - 1)
+
+
+# -- no plan: what conflicts, and what would help -------------------------------------------------------------------
+
+IMPOSSIBLE: dict[str, tuple[Scenario, tuple[str, ...], tuple[str, ...]]] = {
+    "power too small for the deadline": (
+        round_scenario(run(tokens=1e12, mfu=0.5, finish_within_days=10), site={"power_mw": 0.1}),
+        ("0.1 MW at the meter of here", "run within 10 days"),
+        ("sites.here.power_mw", "workloads.run.finish_within_days"),
+    ),
+    "budget": (
+        round_scenario(run(tokens=1e12, mfu=0.5, finish_within_days=20), limits={"capex_usd": 5e5}),
+        ("capital", "run within 20 days"),
+        ("limits.capex_usd", "workloads.run.finish_within_days"),
+    ),
+    "racks": (
+        round_scenario(load(4000, disaggregated="never"), site={"racks": 1}),
+        ("1 racks at here", "load at 4000 requests/s"),
+        ("sites.here.racks", "workloads.load.requests_per_s"),
+    ),
+    "chips limit": (
+        round_scenario(load(4000, disaggregated="never"), limits={"chips": 24}),
+        ("24 chips", "load at 4000 requests/s"),
+        ("limits.chips", "workloads.load.requests_per_s"),
+    ),
+    "chips of a run": (
+        round_scenario(run(tokens=1e12, mfu=0.5, finish_within_days=20, chips={"max": 16})),
+        ("run on at most 16 chips", "run within 20 days"),
+        ("workloads.run.chips.max", "workloads.run.finish_within_days"),
+    ),
+    "exactly so many chips": (
+        round_scenario(run(tokens=1e12, mfu=0.5, finish_within_days=20, chips=40)),
+        ("run on at most 40 chips", "run within 20 days"),
+        ("workloads.run.finish_within_days",),
+    ),
+    "carbon": (
+        round_scenario(load(4000, disaggregated="never"), limits={"carbon_t_per_year": 100}),
+        ("carbon of 100", "load at 4000 requests/s"),
+        ("limits.carbon_t_per_year", "workloads.load.requests_per_s"),
+    ),
+    "a hall of half supply": (
+        round_scenario(
+            load(4000, disaggregated="never"),
+            site={"power_mw": None, "capacity": {"grid_mw": 1, "halls": [{"name": "a", "ups": "2N", "power_mw": 0.06},
+                                                                        {"name": "b", "power_mw": 0.01}]}},
+        ),
+        ("0.03 MW in here/a", "load at 4000 requests/s"),
+        ("sites.here.capacity.halls.a.power_mw", "workloads.load.requests_per_s"),
+    ),
+    "rows of a hall": (
+        round_scenario(
+            load(9000, disaggregated="never"),
+            site={"capacity": {"halls": [{"name": "a", "power_mw": 1, "rows": 1, "racks_per_row": 2}]}},
+        ),
+        ("2 racks at here/a", "load at 9000 requests/s"),
+        ("sites.here.capacity.halls.a.rows", "workloads.load.requests_per_s"),
+    ),
+    "what stands there": (
+        round_scenario(
+            load(4000, disaggregated="never"), hardware={"systems": ["plain_8"], "acquire": ["rent"]},
+            site={"installed": [{"system": "plain_8", "count": 2}]}, limits={"cost_usd": 2e5},
+        ),
+        ("total cost", "load at 4000 requests/s"),
+        ("limits.cost_usd", "workloads.load.requests_per_s"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_conflicts_are_named_and_changes_are_enough(name: str, round_catalog: Catalog) -> None:
+    """The limits a person would name conflict; each confirmed change makes a plan possible, and a bit less does not."""
+    scenario, limits, paths = IMPOSSIBLE[name]
+    found = plan(scenario, catalog=round_catalog)
+    assert found.status == "infeasible"
+    (conflict,) = found.conflicts
+    for words in limits:
+        assert any(words in label for label in conflict.limits), conflict.limits
+    alone = {n.limit: n for n in found.nearest if n.confirmed and "together" not in n.message}
+    assert set(paths) <= set(alone), found.nearest
+    for path, change in alone.items():
+        enough = plan(changed(scenario, path, change.needed), catalog=round_catalog)
+        assert enough.status == "proven_optimal", (path, change.needed, enough.answer)
+        assert enough.verified
+        less = _a_bit_less(change)
+        if less is not None:
+            short = plan(changed(scenario, path, less), catalog=round_catalog)
+            assert short.status == "infeasible", (path, less, short.answer)
+
+
+def _a_bit_less(change: Nearest) -> float | None:
+    """A change one part in a hundred smaller, or one whole unit; None where that is no change."""
+    whole = change.unit in {"racks", "rows", "chips", "systems"}
+    back = 1.0 if whole else 0.011 * change.needed
+    less = change.needed - back if change.needed > change.now else change.needed + back
+    return None if (less - change.now) * (change.needed - change.now) <= 0 else less
+
+
+def test_changes_together(round_catalog: Catalog) -> None:
+    """Racks for two boxes and chips for three, asked for six: neither alone is enough, both together are."""
+    scenario = round_scenario(load(4000, disaggregated="never"), site={"racks": 1, "rack_kw": 20}, limits={"chips": 24})
+    found = plan(scenario, catalog=round_catalog)
+    assert found.status == "infeasible"
+    together = [n for n in found.nearest if "together" in n.message]
+    assert {n.limit for n in together} >= {"sites.here.racks", "limits.chips"}
+    for change in together:
+        assert change.confirmed
+        scenario = changed(scenario, change.limit, change.needed)
+    assert plan(scenario, catalog=round_catalog).status == "proven_optimal"
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"ttft_ms": 1.0}, "workloads.load.ttft_ms"),
+        ({"tpot_ms": 0.2}, "workloads.load.tpot_ms"),
+        ({"tpot_ms": 0.2, "disaggregated": "always"}, "workloads.load.tpot_ms"),
+        ({"ttft_ms": 1.0, "disaggregated": "never", "tpot_ms": 50}, "workloads.load.ttft_ms"),
+    ],
+)
+def test_a_latency_out_of_reach(fields: dict[str, Any], path: str, round_catalog: Catalog) -> None:
+    """The best that any server reaches is told, and it is enough."""
+    scenario = round_scenario(load(10, **fields), hardware=BOTH)
+    found = plan(scenario, catalog=round_catalog)
+    assert found.status == "infeasible"
+    assert any(path.rsplit(".", 1)[-1].split("_", maxsplit=1)[0].upper() in x for x in found.conflicts[0].limits)
+    (change,) = [n for n in found.nearest if n.limit == path]
+    assert change.confirmed
+    assert plan(changed(scenario, path, change.needed), catalog=round_catalog).status == "proven_optimal"
+    assert plan(changed(scenario, path, change.needed * 0.98), catalog=round_catalog).status == "infeasible"
+
+
+def test_both_latencies_out_of_reach(round_catalog: Catalog) -> None:
+    """Neither limit alone is to blame: both changes together are enough."""
+    scenario = round_scenario(load(10, ttft_ms=1, tpot_ms=0.2))
+    found = plan(scenario, catalog=round_catalog)
+    assert {n.limit for n in found.nearest} == {"workloads.load.ttft_ms", "workloads.load.tpot_ms"}
+    for change in found.nearest:
+        assert change.confirmed
+        assert "together" in change.message
+        scenario = changed(scenario, change.limit, change.needed)
+    assert plan(scenario, catalog=round_catalog).status == "proven_optimal"
+
+
+def test_an_export_class_that_leaves_nothing(shipped: Catalog) -> None:
+    """Servers whose export to China is denied, for China: the rule is named as what stands in the way."""
+    denied = [s.id for s in shipped.systems.values()
+              if s.chip_ids and all(shipped.chips[c].export_class == "us_denied_cn" for c in s.chip_ids)]  # fmt: skip
+    scenario = round_scenario(load(1), hardware={"systems": denied[:2], "export": "cn"},
+                              site={"region": "cn_west", "cooling": []})  # fmt: skip
+    found = plan(scenario, catalog=shipped)
+    assert found.status == "infeasible"
+    assert "hardware.export: cn" in found.conflicts[0].limits
+    assert "export to China" in found.answer
+
+
+def test_hardware_that_comes_too_late(shipped: Catalog) -> None:
+    """A part that is delivered after the plan begins cannot serve from the start; the reason is its date."""
+    late = next(s.id for s in shipped.systems.values() if (s.available_from or "") > "2027-01")
+    scenario = round_scenario(load(1), hardware={"systems": [late]},
+                              site={"region": "us_va", "cooling": [], "power_mw": 5})  # fmt: skip
+    found = plan(scenario, catalog=shipped)
+    assert found.status == "infeasible"
+    assert "delivered from 20" in found.answer
+    assert "delivery by 2026-10" in found.conflicts[0].limits
+
+
+# -- irreducible ----------------------------------------------------------------------------------------------------
+
+BY_HAND = {
+    "power against demand": (
+        scenario_of(load(5), sites=[{"name": "here", "region": "us_va", "power_mw": 0.02, "racks": 50}],
+                    limits={"capex_usd": 1e9}),
+        [option("a", max_units=50)],
+    ),
+    "money against a deadline": (
+        scenario_of(run(finish_within_days=30), limits={"capex_usd": 2e6, "chips": 1000}),
+        [run_option("slow", 60.0, capex_usd=1e6), run_option("fast", 20.0, capex_usd=3e6)],
+    ),
+    "three limits at once": (
+        scenario_of(load(3), limits={"capex_usd": 4e6, "carbon_t_per_year": 60}),
+        [option("dirty", carbon_t_per_year=25.0), option("clean", capex_usd=2.1e6, carbon_t_per_year=1.0)],
+    ),
+    "whole racks": (
+        scenario_of(load(1), load(1, name="other"),
+                    sites=[{"name": "here", "region": "us_va", "power_mw": 1, "racks": 1}]),
+        [option("a", racks=0.25), option("b", workload="other", system="crate", racks=0.25)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_conflicts_are_irreducible(name: str) -> None:
+    """With only the rows named there is no plan; without any one of them there is."""
+    scenario, options = BY_HAND[name]
+    model = build_fleet(scenario, options)
+    program = with_objective(model.program, model.program.objective * 0)
+    (conflict,) = model_findings(model, Limits(time_limit_s=20)).conflicts
+    movable = {x.label: x.row for x in model.limits.values() if not (x.kind == "demand" and x.unit == "run")}
+    rows = {movable[label] for label in conflict.limits}
+    assert len(rows) >= 2 or name == "whole racks"
+    others = set(movable.values()) - rows
+
+    def possible(without: set[str]) -> bool:
+        part = without_rows(program, [r in without for r in program.row_names])
+        return solve(part, Limits(time_limit_s=20), in_child=False).status is not Status.INFEASIBLE
+
+    assert not possible(others)
+    for row in rows:
+        assert possible(others | {row}), row
