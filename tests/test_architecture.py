@@ -1,0 +1,140 @@
+"""The shape of the code: data goes one way, no room prints, nothing of where it was written stays in it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "planner"
+
+ROAD = (
+    "errors", "catalog", "scenario", "workload", "network", "performance", "facility", "cost", "options",
+    "fleet", "solve", "faces",
+)  # fmt: skip
+"""docs/architecture.md: a room may import those before it."""
+ROOM = {
+    "sentence": "facility", "result": "errors", "verify": "options", "explain": "solve", "api": "faces",
+    "__init__": "faces", "__main__": "faces", "cli": "faces", "ui": "faces", "report": "faces", "sweep": "faces",
+    "validation": "faces", "estimate": "faces",
+}  # fmt: skip
+"""Modules beside the rooms. The form of the answer (result) needs nothing but errors; the sentence only reads it."""
+FLEET_SEES = {"solve"}
+"""The fleet writes its model in the solver room's form, which knows no chip."""
+
+
+def sources() -> list[Path]:
+    """Every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: str) -> str:
+    """The room of ``planner.x.y``."""
+    part = module.split(".")[1] if "." in module else "__init__"
+    return ROOM.get(part, part)
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """(line, module) of everything a module imports, in functions too; for type checking only is not importing."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            skipped.update(x for part in node.body for x in ast.walk(part))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            yield node.lineno, node.module
+
+
+def test_every_module_has_a_room() -> None:
+    """A new folder must be put on the road, or beside it, on purpose."""
+    for path in sources():
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        assert room_of(module) in ROAD, f"{module} is in no room of docs/architecture.md"
+
+
+def test_rooms_import_only_what_stands_above() -> None:
+    """errors, catalog, scenario, ... faces: never the other way round."""
+    wrong = []
+    for path in sources():
+        here = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        room = room_of(here)
+        for line, module in imports(path):
+            if not module.startswith("planner."):
+                continue
+            other = room_of(module)
+            if other == room or (room == "fleet" and other in FLEET_SEES):
+                continue
+            if ROAD.index(other) >= ROAD.index(room):
+                wrong.append(f"{here}:{line} ({room}) imports {module} ({other})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_solver_room_knows_no_chip() -> None:
+    """``planner/solve`` imports nothing of the package but errors."""
+    for path in sorted((PACKAGE / "solve").rglob("*.py")):
+        for line, module in imports(path):
+            allowed = not module.startswith("planner") or module.startswith(("planner.solve", "planner.errors"))
+            assert allowed, f"{path}:{line} imports {module}"
+
+
+def test_no_room_prints() -> None:
+    """What people see goes through the faces' own consoles; a library says nothing by itself."""
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+            assert not called, f"{path}:{node.lineno}"
+
+
+def test_only_declared_packages_at_run_time() -> None:
+    """No scipy, and nothing else that installing the planner does not bring."""
+    declared = {
+        "numpy", "pydantic", "yaml", "pulp", "highspy", "ortools", "typer", "rich", "streamlit", "altair", "planner",
+        "pandas",  # comes with streamlit and altair, whose tables are its frames
+        "pydantic_core",  # comes with pydantic
+        "click",  # comes with typer
+    }  # fmt: skip
+    import sys
+
+    for path in sources():
+        for line, module in imports(path):
+            top = module.split(".")[0]
+            assert top in declared or top in sys.stdlib_module_names, f"{path}:{line} imports {module}"
+
+
+def tracked() -> list[Path]:
+    """Files in git; none where this is no checkout."""
+    try:
+        found = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, timeout=30)
+    except OSError:
+        return []
+    if found.returncode:
+        return []
+    return [ROOT / name.decode() for name in found.stdout.split(b"\0") if name and (ROOT / name.decode()).is_file()]
+
+
+def test_nothing_says_where_it_was_written() -> None:
+    """No tracked file names a folder that exists on one machine only."""
+    files = tracked()
+    if not files:
+        pytest.skip("not a git checkout")
+    workplace = re.compile("|".join((r"/wor" + r"k/", r"\.\./shar" + r"ed", r"/wor" + r"k\b(?!\S)")).encode())
+    found = []
+    for path in files:
+        data = path.read_bytes()
+        for number, line in enumerate(data.splitlines(), 1):
+            if workplace.search(line) and not line.startswith(b"http"):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line[:100]!r}")
+    assert not found, "\n".join(found)
