@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from planner.catalog import Catalog, load_catalog
-from planner.errors import PlannerError, SolveError, VerificationError
+from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
 from planner.explain import Diagnosis, alternatives, arithmetic_findings, binding_limits, model_findings, unable
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
 from planner.fleet.build import build_fleet
@@ -67,6 +67,7 @@ def plan(
         )
     plain = catalog if catalog is not None else load_catalog()
     check_scenario(scenario, plain)
+    _check_bounded(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")
 
@@ -110,6 +111,24 @@ def plan(
     answer = draft.explained(answer, model, solutions)
     tell("Done", 1.0)
     return answer
+
+
+def _check_bounded(scenario: Scenario) -> None:
+    """Raise ``InputError`` where the most throughput has no end: rented systems need no site."""
+    limits = scenario.limits
+    ended = any(x is not None for x in (limits.chips, limits.cost_usd, limits.opex_usd_per_year))
+    loads = [w for w in scenario.workloads if w.kind == "serving" or getattr(w, "mode", "") == "serving"]
+    endless = [w for w in loads if w.chips is None or w.chips.max is None]
+    if "throughput" in scenario.objective and "rent" in scenario.hardware.acquire and endless and not ended:
+        raise InputError(
+            Problem(
+                "the most throughput has no end where systems may be rented and neither chips nor money are limited",
+                file=scenario.source.file,
+                line=scenario.source.line(("objective",)),
+                path="objective",
+                remedy="Give limits.chips, limits.cost_usd or limits.opex_usd_per_year, or leave rent out of acquire.",
+            )
+        )
 
 
 def _goals(scenario: Scenario) -> list[str]:

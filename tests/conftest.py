@@ -12,7 +12,8 @@ from tools import write_round_catalog
 import planner.solve.child
 from planner.catalog import Catalog, load_catalog
 from planner.solve.drive import JOBS, solve_here
-from planner.solve.form import Program
+from planner.solve.form import FloatArray, Program
+from planner.solve.highs import solve_highs
 from planner.solve.status import Limits, ProgressCallback, Solution
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,8 +29,14 @@ def shipped() -> Catalog:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Solves run in this process: starting a child takes longer than a small solve. What is solved is the same."""
 
-    def solve(program: Program, limits: Limits, backend: str, progress: ProgressCallback | None = None) -> Solution:
-        return solve_here(program, limits, backend)
+    def solve(
+        program: Program,
+        limits: Limits,
+        backend: str,
+        progress: ProgressCallback | None = None,
+        start: FloatArray | None = None,
+    ) -> Solution:
+        return solve_here(program, limits, backend) if start is None else solve_highs(program, limits, None, start)
 
     def job(name: str, program: Program, limits: Limits, options: Mapping[str, Any], *_: Any, **__: Any) -> bytes:
         return JOBS[name](program, limits, options, lambda *_: None)

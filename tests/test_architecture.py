@@ -103,7 +103,7 @@ def test_only_declared_packages_at_run_time() -> None:
     declared = {
         "numpy", "pydantic", "yaml", "pulp", "highspy", "ortools", "typer", "rich", "streamlit", "altair", "planner",
         "pandas",  # comes with streamlit and altair, whose tables are its frames
-        "pydantic_core",  # comes with pydantic
+        "pydantic_core", "annotated_types",  # come with pydantic
         "click",  # comes with typer
     }  # fmt: skip
     import sys
