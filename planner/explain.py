@@ -34,6 +34,18 @@ def _usage(program: Program, limit: Limit, values: NDArray[np.float64]) -> float
     return float((program.vals[at] * values[program.cols[at]]).sum()) * limit.scale
 
 
+def _fewest_racks(program: Program, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The plan with no more racks than hold its systems: nothing makes the solver stop at them."""
+    fewest = np.array(values)
+    for row, kind in enumerate(program.row_kind):
+        if kind == "fit":
+            at = np.flatnonzero(program.rows == row)
+            racks = program.cols[at[program.vals[at] > 0]]
+            held = -(program.vals[at] * values[program.cols[at]])[program.vals[at] < 0].sum()
+            fewest[racks] = math.ceil(held - 1e-9)
+    return fewest
+
+
 def _step(limit: Limit) -> float:
     """One more unit, or a twentieth of the limit where that is coarse or the unit tiny (dollars, tonnes)."""
     unit = _UNIT_STEP.get(limit.unit)
@@ -58,6 +70,7 @@ def binding_limits(
     divided by the step; the plan's own gap is the resolution, so smaller differences count as none.
     """
     unit, scale = OBJECTIVE_UNITS[objective]
+    values = _fewest_racks(model.program, values)
     program = with_objective(model.program, model.objectives[objective])
     asked = [limit for limit in model.limits.values() if limit.row not in _firm(model) and limit.limit > 0]
     # counts are whole: where one more unit changes nothing, a tenth or a quarter more may (as far as options reach)

@@ -60,6 +60,8 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    load: float | None = None
+    """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
     sharding: Literal["table-wise", "row-wise"] | None = None
     """Recommenders: whole tables on chips, or the rows of each spread."""
     hbm_percent: int | None = None

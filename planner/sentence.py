@@ -102,8 +102,8 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
     text = "; ".join(parts)
     text = text[:1].upper() + text[1:]
     if totals is not None:
-        drawn = f", {power(totals.facility_mw)} at the meter" if totals.facility_mw else ""
-        capex = f", {money(totals.capex_usd)} of it capital to spend up front" if totals.capex_usd else ""
+        drawn = f"; power at the meter: {power(totals.facility_mw)}" if totals.facility_mw else ""
+        capex = f"; capital to spend up front: {money(totals.capex_usd)}" if totals.capex_usd else ""
         text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
     return text
 

@@ -160,7 +160,7 @@ def test_serving_is_the_plans_model_and_its_percentiles_those_of_a_plan(shipped:
     p = found.parallelism
     shape = ServingCandidates(*(np.array([v]) for v in (p.tp, p.pp, p.ep, p.dp, p.batch, p.chunk_tokens, 0)))
     one = price_serving(search.job("fp8"), platform, shape)
-    ttft, tpot = search.latencies(platform, shape, one)
+    ttft, tpot = search.latencies(platform, shape, one, search.loads()[-1])
     assert found.ttft_p95_ms == ttft[0]
     assert found.tpot_p95_ms == tpot[0]
     assert found.output_tokens_per_s == one.output_tokens_per_s[0]

@@ -408,5 +408,6 @@ def _percentiles(
         output_tokens=max(1, round(job.output_tokens)), requests_per_s=1.0, percentile=PERCENTILE,
         utilisation=UTILISATION,
     )  # fmt: skip
-    ttft, tpot = ServingSearch(load, catalog).latencies(platform, shape, found)
+    search = ServingSearch(load, catalog)
+    ttft, tpot = search.latencies(platform, shape, found, search.loads()[-1])
     return float(ttft[0]), float(tpot[0])

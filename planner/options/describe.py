@@ -6,6 +6,7 @@ what an optimizer carried along.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -175,7 +176,12 @@ class Describer:
         estimate = estimate_serving(search.job(spec.precision), platform, candidates)
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
-        ttft, tpot = search.latencies(platform, candidates, estimate)
+        load = spec.layout["load"]
+        if load not in search.loads():
+            raise InputError(
+                Problem(f"{spec.workload} is planned at a load of {load} thousandths, not one of the levels")
+            )
+        ttft, tpot = search.latencies(platform, candidates, estimate, load)
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
         chips = int(candidates.chips[0] * replicas[0])
         hours = horizon_hours(self.scenario, ready)
@@ -188,7 +194,7 @@ class Describer:
             cluster=False,
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
-        rate = float(estimate.requests_per_s[0] * workload.utilisation * replicas[0])
+        rate = float(estimate.requests_per_s[0] * search.utilisation_at(load) * replicas[0])
         tokens = {"serve": workload.input_tokens + workload.output_tokens, "prefill": workload.input_tokens,
                   "decode": workload.output_tokens}[spec.role]  # fmt: skip
         decoding, prefilling = spec.role != "prefill", spec.role != "decode"
@@ -223,7 +229,7 @@ class Describer:
             bought_chips=int(systems[0]) * platform.system_chips,
             parallelism=Parallelism(
                 tp=shape["tp"], pp=shape["pp"], dp=shape["attention_dp"], ep=shape["ep"], batch=shape["batch"],
-                chunk_tokens=shape["chunk"] if prefilling else None,
+                chunk_tokens=shape["chunk"] if prefilling else None, load=search.utilisation_at(load),
             ),
         )  # fmt: skip
 
@@ -249,4 +255,4 @@ def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
                   RECOMPUTE.index(p.recompute or "none"), int(p.sp))  # fmt: skip
         return dict(zip(LAYOUT, values, strict=True))
     shape = (p.tp, p.pp, p.ep, p.dp, p.batch or 1, p.chunk_tokens or 1024, ROLES.get(role, 0))
-    return dict(zip(SHAPE, shape, strict=True))
+    return {**dict(zip(SHAPE, shape, strict=True)), "load": math.ceil((p.load or 0.0) * 1000 - 1e-9)}

@@ -7,6 +7,7 @@ its rate on no more systems. Every legal shape is priced to find the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,9 @@ SHAPE = ("tp", "pp", "ep", "attention_dp", "batch", "chunk", "role")
 ROLE_NAMES = {AGGREGATED: "serve", PREFILL: "prefill", DECODE: "decode"}
 ROLES = {name: role for role, name in ROLE_NAMES.items()}
 PHASES = {"serve": ("prefill", "decode"), "prefill": ("prefill",), "decode": ("decode",)}
+LOADS = (300, 500, 700)
+"""Loads below the workload's ``utilisation`` that replicas may be planned at, in thousandths of their throughput: where
+a latency limit leaves no room for queueing at the most, fewer requests on each replica may still meet it."""
 LARGEST_REPLICA_CHIPS = 384
 """Replicas larger than this are not searched (the largest published one has 320)."""
 
@@ -117,8 +121,7 @@ class ServingSearch:
             )
         estimate = estimate_serving(job, platform, candidates)
         fits = np.asarray(estimate.fits, dtype=bool)
-        ttft, tpot = self.latencies(platform, candidates, estimate)
-        units, pruned, best = self._units(platform, candidates, estimate, fits, ttft, tpot)
+        units, pruned, best = self._units(platform, candidates, estimate, fits)
         reason = ""
         roles = {unit.role for unit in units}
         if not fits.any():
@@ -150,6 +153,15 @@ class ServingSearch:
             same &= getattr(grid, name) == getattr(shape, name)
         return bool(same.any())
 
+    def loads(self) -> tuple[int, ...]:
+        """Loads a replica may be planned at, in thousandths, the workload's ``utilisation`` last."""
+        most = math.ceil(self.workload.utilisation * 1000 - 1e-9)
+        return (*(load for load in LOADS if load < most), most)
+
+    def utilisation_at(self, load: int) -> float:
+        """The share of throughput that a load stands for."""
+        return min(load / 1000.0, self.workload.utilisation)
+
     def _allowed(self, candidates: ServingCandidates) -> ServingCandidates:
         keep: NDArray[np.bool_] = np.ones(len(candidates), dtype=bool)
         for name, value in self.workload.parallelism.model_dump().items():
@@ -162,13 +174,13 @@ class ServingSearch:
         return candidates.take(keep) if not keep.all() else candidates
 
     def latencies(
-        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate
+        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate, load: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(TTFT, TPOT) ms at the workload's percentile and utilisation.
+        """(TTFT, TPOT) ms at the workload's percentile and a load in thousandths of a replica's throughput.
 
         A separate prefill ends with the cache's journey to the decoding replica over the scale-out network.
         """
-        ttft, tpot = at_percentile(estimate, self.workload.percentile, self.workload.utilisation)
+        ttft, tpot = at_percentile(estimate, self.workload.percentile, self.utilisation_at(load))
         out = platform.tiers[-1]
         journey = (
             estimate.kv_bytes_per_request / (out.bandwidth * out.efficiency * np.maximum(candidates.tp, 1))
@@ -183,11 +195,19 @@ class ServingSearch:
         candidates: ServingCandidates,
         estimate: ServingEstimate,
         fits: NDArray[np.bool_],
-        ttft: NDArray[np.float64],
-        tpot: NDArray[np.float64],
     ) -> tuple[tuple[Unit, ...], int, dict[str, float]]:
         w = self.workload
         role = candidates.role
+        loads = np.array(self.loads())
+        times = [self.latencies(platform, candidates, estimate, int(load)) for load in loads]
+        met = [((t <= (w.ttft_ms or np.inf)) | (role == DECODE)) & ((p <= (w.tpot_ms or np.inf)) | (role == PREFILL))
+               for t, p in times]  # fmt: skip
+        # of one shape the highest load that keeps the limits gives most; the lowest shows what is out of reach
+        level = np.where(np.any(met, axis=0), len(loads) - 1 - np.argmax(np.array(met)[::-1], axis=0), 0)
+        column = np.arange(len(candidates))
+        ttft = np.array([t for t, _ in times])[level, column]
+        tpot = np.array([p for _, p in times])[level, column]
+        used = np.array([self.utilisation_at(int(load)) for load in loads])[level]
         prompt = (ttft <= (w.ttft_ms or np.inf)) | (role == DECODE)
         pace = (tpot <= (w.tpot_ms or np.inf)) | (role == PREFILL)
         best = {}
@@ -199,7 +219,7 @@ class ServingSearch:
                 best[key] = float(values[counted].min())
         keep = fits & (estimate.requests_per_s > 0) & prompt & pace
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
-        rate = estimate.requests_per_s * w.utilisation * replicas
+        rate = estimate.requests_per_s * used * replicas
         units: list[Unit] = []
         pruned = 0
         for number, name in ROLE_NAMES.items():
@@ -216,7 +236,7 @@ class ServingSearch:
                         requests_per_s=float(rate[i]),
                         ttft_ms=float(ttft[i]),
                         tpot_ms=float(tpot[i]),
-                        shape={f: int(getattr(candidates, f)[i]) for f in SHAPE},
+                        shape={**{f: int(getattr(candidates, f)[i]) for f in SHAPE}, "load": int(loads[level[i]])},
                     )
                 )
         return tuple(units), pruned, best
