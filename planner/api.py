@@ -309,9 +309,8 @@ class _Draft:
             proof=self._proof(model, solutions).model_copy(update={"bound": bound}),
             **self._common(),
         )
-        return draft.model_copy(
-            update={"answer": answer_sentence(self.scenario, draft), "notes": plan_notes(self.scenario, draft)}
-        )
+        notes = (*plan_notes(self.scenario, draft), *_export_notes(self.scenario, catalog, draft))
+        return draft.model_copy(update={"answer": answer_sentence(self.scenario, draft), "notes": notes})
 
     def explained(self, answer: Plan, model: FleetModel, solutions: Sequence[Solution]) -> Plan:
         """A verified plan with what binds and what else was possible."""
@@ -331,6 +330,20 @@ class _Draft:
         self.clock.lap("explaining")
         proof = answer.proof.model_copy(update={"seconds": self.clock.total, "seconds_by_room": dict(self.clock.laps)})
         return answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+
+
+def _export_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[str]:
+    """Export rules that bear on what a plan buys for China, whatever the scenario's own filter lets through."""
+    in_china = {s.name for s in scenario.sites if s.region == "cn" or s.region.startswith("cn_")}
+    classes = {"us_case_by_case_cn": "needs a US licence, case by case", "us_denied_cn": "is denied by the US"}
+    found = {}
+    for d in answer.deployments:
+        rule = classes.get(catalog.chip(d.chip).export_class)
+        if rule and d.acquire == "buy" and d.site.split("/")[0] in in_china:
+            found[d.chip] = (
+                f"Export of {d.chip} to {d.site} {rule} (catalog; hardware.export: cn leaves out what is denied)."
+            )
+    return list(found.values())
 
 
 def _assumptions(scenario: Scenario, catalog: Catalog) -> tuple[Assumption, ...]:

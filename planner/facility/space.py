@@ -17,6 +17,8 @@ from planner.errors import InputError, Problem
 
 RACK_UNITS_FOR_SERVERS = 40
 """Units of a 42U rack left to servers, two for the leaf switch and patching (documented default)."""
+UNKNOWN_SERVER_UNITS = 8
+"""Height of a server of which neither height nor chips are known (planner estimate)."""
 _SLACK = 1e-9  # relative; 20 kW / 4 kW must be 5 servers however the kilowatts were computed
 
 
@@ -60,18 +62,14 @@ def systems_per_rack(system: System, it_peak_w: float, rack_kw_limit: float) -> 
     if system.kind != "server":
         return 1
     by_power = math.inf if it_peak_w <= 0.0 else rack_kw_limit * 1e3 / it_peak_w * (1.0 + _SLACK)
-    by_space = math.inf
     figure, units = system.figure("servers_per_rack"), system.get("rack_units_per_server")
     most = None if figure is None else (figure.value if figure.high is None else figure.high)
     if most is not None:
         by_space = most
-    elif units:
-        by_space = RACK_UNITS_FOR_SERVERS // units
-    fits = min(by_power, by_space)
-    if math.isinf(fits):
-        message = f"{system.id}: neither rack power nor servers_per_rack limits how many fit in a rack"
-        raise InputError(Problem(message, remedy="State rack_kw of the site or servers_per_rack of the system."))
-    return max(1, math.floor(fits))
+    else:
+        # where nobody says how tall a server is: a rack unit a chip, as eight-chip servers of 8U have it
+        by_space = RACK_UNITS_FOR_SERVERS // (units or system.get("chips_per_server") or UNKNOWN_SERVER_UNITS)
+    return max(1, math.floor(min(by_power, by_space)))
 
 
 def racks_for(system: System, count: ArrayLike, it_peak_w: float, rack_kw_limit: float) -> NDArray[np.int64]:
