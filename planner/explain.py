@@ -307,8 +307,7 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
     named = [model.limits[r] for r in rows if r in model.limits]
     movable = [limit for limit in model.limits.values() if limit.row not in _firm(model)]
     conflicts: tuple[Conflict, ...] = ()
-    moved_names = [limit for limit in named if limit.row not in _firm(model)] or named
-    named = moved_names
+    named = [limit for limit in named if limit.row not in _firm(model)] or named
     if named:
         conflicts = (
             Conflict(

@@ -15,6 +15,7 @@ from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import Machine, language_model, machine_of, plain, whole
 from planner.options.serving import LARGEST_REPLICA_CHIPS, ServingSearch
 from planner.performance.platform import Platform
+from planner.performance.precision import peak_name
 from planner.performance.serving import (
     AGGREGATED,
     DECODE,
@@ -36,8 +37,6 @@ DEFAULT_BATCH = 32
 """Requests in flight per attention copy and stage where no batch is given."""
 PERCENTILE, UTILISATION = 95.0, 0.85
 """Of the percentiles beside the means: those a scenario plans with unless it says otherwise."""
-
-_PLAIN = {"fp16": "bf16", "tf32": "bf16"}
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def estimate_serving(
     arch = language_model(known, model)
     machine = machine_of(known, system, chip, cooling)
     job = ServingJob(
-        arch, _PLAIN.get(precision, precision), _PLAIN.get(kv_precision or "bf16", kv_precision or "bf16"),
+        arch, peak_name(precision), peak_name(kv_precision or "bf16"),
         float(input_tokens), float(output_tokens), float(cached_prefix),
     )  # fmt: skip
     if output_tokens < 1:

@@ -21,9 +21,10 @@ from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import describe_recommendation, placement_of_plan
 from planner.options.serving import PHASES, ROLES, SHAPE, ServingSearch, unit_of
 from planner.options.serving import activity as serving_activity
-from planner.options.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout, peak_name
+from planner.options.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.training import activity as training_activity
 from planner.performance.compile import build_platform
+from planner.performance.precision import peak_name
 from planner.performance.serving import ServingCandidates, estimate_serving
 from planner.result import Interval, Parallelism, Predicted
 from planner.scenario.types import Scenario

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -391,7 +391,6 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
         hardware = o.system if o.acquire == "installed" else ""
         groups.setdefault((o.workload, o.role, o.location, o.period, o.acquire, hardware), []).append(i)
     keep = np.ones(len(options), dtype=bool)
-    wins: dict[int, int] = {}
     for members in groups.values():
         mine = [options[i] for i in members]
         # whole racks are shared within one kind of system only: another kind must win by a whole rack
@@ -425,9 +424,8 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
                 better &= ~equal
                 if better.any():
                     stays[i] = False
-                    wins[members[int(left[np.flatnonzero(better)[0]])]] = 1
         keep[np.array(members)[~stays]] = False
-    kept = [replace(o) for o, k in zip(options, keep, strict=True) if k]
+    kept = [o for o, k in zip(options, keep, strict=True) if k]
     return kept, int((~keep).sum())
 
 

@@ -23,6 +23,7 @@ from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.serving import LARGEST_REPLICA_CHIPS, frontier, unit_of
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
+from planner.performance.precision import first_precision, peak_name
 from planner.performance.recommendation import (
     RecommendationCandidates,
     RecommendationEstimate,
@@ -58,13 +59,11 @@ class RecommendationSearch:
 
     def job(self, precision: str) -> RecommendationJob:
         """The job in one precision of its dense layers."""
-        plain = {"fp16": "bf16", "tf32": "bf16"}.get(precision, precision)
-        return RecommendationJob(self.model, precision=plain, training=self.workload.mode == "training")
+        return RecommendationJob(self.model, precision=peak_name(precision), training=self.workload.mode == "training")
 
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip has."""
-        plain = {"fp16": "bf16", "tf32": "bf16"}
-        return next((p for p in self.workload.precision if plain.get(p, p) in platform.peak_flops), None)
+        return first_precision(self.workload.precision, platform.peak_flops)
 
     def add(self, collector: Collector, choice: Choice, period: int, ready: float) -> None:
         """Price every option of one choice and hand it to the collector."""

@@ -19,6 +19,7 @@ from planner.facility.power import PHASE_ACTIVITY
 from planner.options.choices import Choice
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
+from planner.performance.precision import first_precision, peak_name
 from planner.performance.serving import (
     AGGREGATED,
     DECODE,
@@ -84,10 +85,10 @@ class ServingSearch:
     def job(self, precision: str) -> ServingJob:
         """The job in one precision of the weights."""
         w = self.workload
-        kv = {"fp16": "bf16", "tf32": "bf16"}.get(w.kv_precision or "bf16", w.kv_precision or "bf16")
+        kv = peak_name(w.kv_precision or "bf16")
         return ServingJob(
             model=self.model,
-            precision={"fp16": "bf16", "tf32": "bf16"}.get(precision, precision),
+            precision=peak_name(precision),
             kv_precision=kv,
             input_tokens=float(w.input_tokens),
             output_tokens=float(w.output_tokens),
@@ -96,8 +97,7 @@ class ServingSearch:
 
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip computes in."""
-        plain = {"fp16": "bf16", "tf32": "bf16"}
-        return next((p for p in self.workload.precision if plain.get(p, p) in platform.peak_flops), None)
+        return first_precision(self.workload.precision, platform.peak_flops)
 
     def search(self, choice: Choice, most_chips: int) -> SearchedUnits:
         """Every unit worth counting with replicas of at most ``most_chips`` chips."""

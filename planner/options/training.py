@@ -28,6 +28,7 @@ from planner.facility.reliability import (
 from planner.options.choices import Choice
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
+from planner.performance.precision import first_precision, peak_name
 from planner.performance.profile import get_profile
 from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob, estimate_training
 from planner.performance.training_grid import TrainingGrid, divisors, training_grid
@@ -91,7 +92,7 @@ class TrainingSearch:
 
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip has."""
-        return next((p for p in self.workload.precision if peak_name(p) in platform.peak_flops), None)
+        return first_precision(self.workload.precision, platform.peak_flops)
 
     def least_chips(self, platform: Platform, precision: str, days: float) -> int:
         """Fewer chips than this cannot finish in time even at the chip's peak: proven, so they are not searched."""
@@ -230,11 +231,6 @@ class TrainingSearch:
         if platform.system_chips > platform.server_chips:
             return 0
         return int(spares_for(chips, platform.server_chips, self.profile))
-
-
-def peak_name(precision: str) -> str:
-    """The peak of a platform that a precision of a workload runs on."""
-    return {"fp16": "bf16", "tf32": "bf16"}.get(precision, precision)
 
 
 def activity() -> float:

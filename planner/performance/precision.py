@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from planner.errors import InputError, Problem, nearest_name
@@ -70,3 +70,13 @@ def normalise_precision(name: str) -> str:
             allowed=", ".join(sorted(RECIPES)),
         )
     )
+
+
+def peak_name(precision: str) -> str:
+    """The peak of a platform that a workload's precision runs on: 16-bit formats share one, TF32 is not kept apart."""
+    return {"fp16": "bf16", "tf32": "bf16"}.get(precision, precision)
+
+
+def first_precision(wanted: Iterable[str], peak_flops: Mapping[str, float]) -> str | None:
+    """The first precision of a list that a chip with these peaks has; None where it has none of them."""
+    return next((p for p in wanted if peak_name(p) in peak_flops), None)
