@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -56,37 +56,20 @@ def plan(
     (with ``conflicts`` and ``nearest``) or ``no_plan_found``. Raises ``InputError`` for input that is wrong,
     ``VerificationError`` when a plan did not survive the independent check, ``SolveError`` when a solver failed.
     """
-    clock = _Clock()
     tell = _teller(progress, cancel)
-    tell("Reading", 0.0)
-    if not isinstance(scenario, Scenario):
-        scenario = (
-            scenario_from_mapping(scenario, variant=variant)
-            if isinstance(scenario, Mapping)
-            else load_scenario(Path(scenario), variant=variant)
-        )
-    plain = catalog if catalog is not None else load_catalog()
-    check_scenario(scenario, plain)
-    _check_bounded(scenario)
-    known = plain.with_assumptions(scenario.assume.as_mapping())
-    clock.lap("reading")
-
-    found = enumerate_options(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
-    clock.lap("pricing")
-    limits = _limits_of(scenario)
-    draft = _Draft(scenario, variant, plain, found, clock, limits)
-    if unable(scenario, found.options):
+    question = ask(scenario, catalog=catalog, variant=variant, progress=tell)
+    scenario, model, clock = question.scenario, question.model, question.clock
+    draft = _Draft(question)
+    if model is None:
         tell("Explaining", 0.75)
-        return draft.without_plan("infeasible", _diagnose(scenario, known, found, limits))
+        return draft.without_plan("infeasible", diagnose(question))
 
     tell("Solving", 0.72)
-    model = build_fleet(scenario, found.options)
-    clock.lap("modelling")
     goals = _goals(scenario)
     solutions = lexicographic(
         model.program,
         [model.objectives[g] for g in goals],
-        limits,
+        question.limits,
         backend=scenario.solve.backend,
         progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
     )
@@ -99,18 +82,87 @@ def plan(
     if not solutions[0].status.has_plan:
         if solutions[0].status is Status.INFEASIBLE:
             tell("Explaining", 0.85)
-            return draft.without_plan("infeasible", _diagnose(scenario, known, found, limits), model, solutions)
+            return draft.without_plan("infeasible", diagnose(question), model, solutions)
         return draft.without_plan("no_plan_found", Diagnosis((), ()), model, solutions)
-    answer = draft.with_plan(model, solutions, known)
     tell("Verifying", 0.9)
-    failures = verify_plan(answer, scenario, plain)
-    clock.lap("verifying")
-    if failures:
-        raise VerificationError("the plan did not survive verification: " + "; ".join(failures[:5]))
+    answer = _verified(draft, model, solutions)
     tell("Explaining", 0.93)
     answer = draft.explained(answer, model, solutions)
     tell("Done", 1.0)
     return answer
+
+
+@dataclass(frozen=True)
+class Question:
+    """A scenario that has been read and checked, with everything that can be chosen, priced, and the program over it.
+
+    ``plain`` is the catalog without the scenario's assumptions, ``catalog`` with them. ``model`` is None where some
+    workload has no option at all, so that there is nothing to solve.
+    """
+
+    scenario: Scenario
+    variant: str | None
+    plain: Catalog
+    catalog: Catalog
+    found: OptionSet
+    model: FleetModel | None
+    limits: Limits
+    clock: _Clock
+
+
+def ask(
+    scenario: Scenario | Mapping[str, Any] | str | Path,
+    *,
+    catalog: Catalog | None = None,
+    variant: str | None = None,
+    progress: Progress | None = None,
+) -> Question:
+    """Read, check and price a scenario (arguments as in ``plan``); what comes back can be solved in many ways.
+
+    Raises ``InputError`` for input that is wrong, and whatever ``progress`` raises.
+    """
+    clock = _Clock()
+    tell = progress or (lambda what, share: None)
+    tell("Reading", 0.0)
+    if not isinstance(scenario, Scenario):
+        scenario = (
+            scenario_from_mapping(scenario, variant=variant)
+            if isinstance(scenario, Mapping)
+            else load_scenario(Path(scenario), variant=variant)
+        )
+    plain = catalog if catalog is not None else load_catalog()
+    check_scenario(scenario, plain)
+    _check_bounded(scenario)
+    known = plain.with_assumptions(scenario.assume.as_mapping())
+    clock.lap("reading")
+    found = enumerate_options(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
+    clock.lap("pricing")
+    model = None
+    if not unable(scenario, found.options):
+        model = build_fleet(scenario, found.options)
+        clock.lap("modelling")
+    return Question(scenario, variant, plain, known, found, model, _limits_of(scenario), clock)
+
+
+def answered(question: Question, solutions: Sequence[Solution], model: FleetModel | None = None) -> Plan:
+    """The verified plan of some solutions of a question's program (or of another ``model`` over the same options).
+
+    What binds and alternatives are left out. Raises ``VerificationError`` when the plan does not hold.
+    """
+    program = model or question.model
+    if program is None:
+        raise ValueError("a question without a program has no solutions")
+    return _verified(_Draft(question), program, solutions)
+
+
+def _verified(draft: _Draft, model: FleetModel, solutions: Sequence[Solution]) -> Plan:
+    question = draft.question
+    answer = draft.with_plan(model, solutions, question.catalog)
+    failures = verify_plan(answer, question.scenario, question.plain)
+    question.clock.lap("verifying")
+    if failures:
+        raise VerificationError("the plan did not survive verification: " + "; ".join(failures[:5]))
+    return answer.model_copy(update={"verified": True})
 
 
 def _check_bounded(scenario: Scenario) -> None:
@@ -142,8 +194,9 @@ def _limits_of(scenario: Scenario) -> Limits:
     return Limits(time_limit_s=s.time_limit_s, gap=s.gap, seed=s.seed, threads=s.threads, reproducible=s.reproducible)
 
 
-def _diagnose(scenario: Scenario, catalog: Catalog, found: OptionSet, limits: Limits) -> Diagnosis:
-    """Counting first; then, over options that reach beyond every limit, the model's own conflict."""
+def diagnose(question: Question) -> Diagnosis:
+    """Why there is no plan. Counting first; then, over options that reach beyond every limit, the model's conflict."""
+    scenario, catalog, found, limits = question.scenario, question.catalog, question.found, question.limits
     relaxed = enumerate_options(scenario, catalog, relaxed=True)
     short = replace(limits, time_limit_s=min(limits.time_limit_s, 60.0))
     if unable(scenario, relaxed.options):
@@ -208,11 +261,10 @@ def _teller(progress: Progress | None, cancel: Cancel | None) -> Progress:
 class _Draft:
     """What every answer to one scenario has in common."""
 
-    def __init__(
-        self, scenario: Scenario, variant: str | None, catalog: Catalog, found: OptionSet, clock: _Clock, limits: Limits
-    ) -> None:
-        self.scenario, self.variant, self.catalog, self.found = scenario, variant, catalog, found
-        self.clock, self.limits = clock, limits
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.scenario, self.variant, self.catalog = question.scenario, question.variant, question.plain
+        self.found, self.clock, self.limits = question.found, question.clock, question.limits
 
     def _common(self) -> dict[str, Any]:
         scenario = self.scenario

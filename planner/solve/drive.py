@@ -218,7 +218,21 @@ def _what_if_job(program: Program, limits: Limits, options: Mapping[str, Any], h
     return json.dumps(what_if_here(program, limits, options["changes"])).encode()
 
 
+def _front_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+    from planner.solve.front import front_here
+
+    return json.dumps(front_here(program, limits, options)).encode()
+
+
+def _different_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+    from planner.solve.front import different_here
+
+    return json.dumps(different_here(program, limits, options)).encode()
+
+
 JOBS: dict[str, Job] = {
+    "front": _front_job,
+    "different": _different_job,
     "what_if": _what_if_job,
     "solve": _solve_job,
     "relax": _relax_job,
