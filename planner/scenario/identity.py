@@ -45,7 +45,10 @@ def problem_digest(scenario: Scenario, catalog_digest: str, *, model_version: st
     Names of sites and workloads count: they appear in the answer. ``catalog_digest`` and ``model_version`` stand for
     the facts and the formulas the answer rests on.
     """
-    data = resolve(scenario)
+    # what is at its default is left out, so that a field added later does not change what was asked before
+    data = _without_empty(
+        scenario.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude=set(_APPLIED))
+    )
     question = {key: value for key, value in data.items() if key not in (*_HOW, *_LABELS)}
     text = json.dumps(
         {"catalog": catalog_digest, "model": model_version, "scenario": _canonical(question)},

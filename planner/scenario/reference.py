@@ -24,6 +24,7 @@ BEGIN, END = "<!-- fields: generated -->", "<!-- end of fields -->"
 _TITLES = {
     "Scenario": "The file",
     "Finance": "`finance`",
+    "Fleet": "`fleet`",
     "Site": "`sites[]`",
     "Capacity": "`sites[].capacity`",
     "Hall": "`halls[]`",

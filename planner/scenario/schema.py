@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.scenario.base import field_shapes
+from planner.scenario.fleet import Fleet
 from planner.scenario.site import Capacity, Hall, Installed, Site
 from planner.scenario.types import Assumptions, Finance, Hardware, Limits, Scenario, Solve
 from planner.scenario.workloads import (
@@ -26,6 +27,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS = (
     Scenario,
     Finance,
+    Fleet,
     Site,
     Capacity,
     Hall,
@@ -61,6 +63,10 @@ def scenario_schema() -> dict[str, Any]:
                 field["description"] += f" Not {looks_like}."
             if shapes[name] == "names":
                 _one_or_many(field)
+            elif (name == "requests_per_s" and record is Serving) or (
+                name == "samples_per_s" and record is Recommendation
+            ):
+                _or_path(field, body["properties"][name.split("_")[0] + "_path"])
             elif name == "chips" and record in {Training, Serving, Recommendation}:
                 field["anyOf"] = [{"type": "integer", "minimum": 1}, *field["anyOf"]]
     del schema["required"]
@@ -74,6 +80,12 @@ def scenario_schema() -> dict[str, Any]:
 
 def _without_title(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key != "title"}
+
+
+def _or_path(field: dict[str, Any], path: dict[str, Any]) -> None:
+    """A demand may be written as a path over time."""
+    number = field.pop("anyOf", None) or [{k: field.pop(k) for k in list(field) if k not in {"description", "default"}}]
+    field["anyOf"] = [*number, {k: v for k, v in path.items() if k not in {"description", "default", "title"}}]
 
 
 def _one_or_many(field: dict[str, Any]) -> None:

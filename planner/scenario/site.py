@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Name, Part, report, unit
+from planner.scenario.fleet import MonthPath
 
 Ups = Literal["N", "N+1", "2N", "2N+1", "3N/2", "4N/3"]
 
@@ -125,6 +126,15 @@ class Site(Part):
         le=3,
         description="Price of electricity; none: the region's.",
         json_schema_extra=unit("USD/kWh", looks_like="USD per MWh"),
+    )
+    tariff_path: MonthPath = Field(
+        default={},
+        description="Price of electricity over time, {month: USD/kWh from then on}. Needs `fleet.shared`.",
+    )
+    power_path: MonthPath = Field(
+        default={},
+        description="Power at the meter over time, {month: MW from then on}, never above `power_mw`. "
+        "Needs `fleet.shared`.",
     )
     carbon_kg_per_kwh: float | None = Field(
         default=None,

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
+from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
 from planner.scenario.site import Site
 from planner.scenario.workloads import Workload
 
@@ -50,6 +51,30 @@ class Hardware(Part):
         description="Where it will stand, for export rules: cn leaves out what may not be sold to China, "
         "us what may not be used in the US; none applies no rule.",
     )
+    supply: dict[Id, MonthPath] = Field(
+        default={},
+        description="Most systems that arrive in a period, by system: {system: {month: systems a period from "
+        "then on}}. Needs `fleet.shared`.",
+    )
+    price_usd: dict[Id, MonthPath] = Field(
+        default={},
+        description="Price of a system over time, instead of the catalog's: {system: {month: USD from then on}}. "
+        "Needs `fleet.shared`.",
+    )
+    price_change_per_year: float = Field(
+        default=0,
+        ge=-0.9,
+        le=1,
+        description="Change of every other system's price a year, compound. Needs `fleet.shared`.",
+        json_schema_extra=unit("fraction/year", looks_like="percent"),
+    )
+    lead_months: int = Field(
+        default=0,
+        ge=0,
+        le=120,
+        description="Months from order to arrival: nothing bought is there before. Needs `fleet.shared`.",
+        json_schema_extra=unit("months"),
+    )
     acquire: tuple[Literal["buy", "rent"], ...] = Field(
         default=("buy",),
         min_length=1,
@@ -72,6 +97,18 @@ class Limits(Part):
     )
     opex_usd_per_year: float | None = Field(
         default=None, gt=0, le=1e15, description="Running cost of a year.", json_schema_extra=unit("USD/year")
+    )
+    capex_usd_per_year: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e15,
+        description="Money spent on buying and building in any one year of the plan. Needs `fleet.shared`.",
+        json_schema_extra=unit("USD/year"),
+    )
+    vendor_share: dict[Id, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default={},
+        description="Largest share of a vendor in all chips bought and rented: {vendor: fraction}. "
+        "Needs `fleet.shared`.",
     )
     chips: int | None = Field(default=None, ge=1, le=MANY, description="Chips in all.", json_schema_extra=unit("chips"))
     power_mw: float | None = Field(
@@ -199,6 +236,7 @@ class Scenario(Part):
         default=(), description="First month of each period of a staged plan; none: one period, the horizon."
     )
     finance: Finance = Field(default=Finance(), description="Money over time.")
+    fleet: Fleet = Field(default=Fleet(), description="How hardware is owned and shared over time.")
     sites: tuple[Site, ...] = Field(min_length=1, description="Where hardware may stand.")
     hardware: Hardware = Field(default=Hardware(), description="Which systems compete.")
     limits: Limits = Field(default=Limits(), description="Limits over the whole plan.")
@@ -257,6 +295,7 @@ class Scenario(Part):
             if goal in self.objective[:i]:
                 findings.append(Finding(("objective", i), f"{goal} is listed twice"))
         findings += self._time_findings()
+        findings += self._fleet_findings()
         report(findings)
         return self
 
@@ -304,6 +343,45 @@ class Scenario(Part):
                             found=block.since,
                         )
                     )
+        return findings
+
+    def _fleet_findings(self) -> list[Finding]:
+        """What needs a shared fleet and stands without one, and runs that wait for what is no run before them."""
+        findings: list[Finding] = []
+        wants: list[tuple[tuple[str | int, ...], object]] = [
+            (("hardware", name), getattr(self.hardware, name))
+            for name in ("supply", "price_usd", "price_change_per_year", "lead_months")
+        ]
+        wants += [(("limits", name), getattr(self.limits, name)) for name in ("capex_usd_per_year", "vendor_share")]
+        for i, site in enumerate(self.sites):
+            wants += [(("sites", i, name), getattr(site, name)) for name in ("tariff_path", "power_path")]
+        for i, workload in enumerate(self.workloads):
+            over_time = ("requests_path", "samples_path", "growth_per_year", "after")
+            wants += [(("workloads", i, name), getattr(workload, name, None)) for name in over_time]
+            wants.append((("workloads", i, "peak_to_mean"), getattr(workload, "peak_to_mean", 1) > 1))
+        if not self.fleet.shared:
+            remedy = "Add `fleet: {shared: true}`, or take it out."
+            findings += [Finding(path, "needs a shared fleet", remedy=remedy) for path, value in wants if value]
+            return findings
+        if "throughput" in self.objective:
+            findings.append(
+                Finding(("objective",), "throughput is no objective of a shared fleet: its demand is given by period")
+            )
+        if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
+            findings.append(
+                Finding(("fleet", "slot_months"), f"cuts the plan into more than {MAX_SLOTS} slots", remedy="Raise it.")
+            )
+        runs = {w.name: set(getattr(w, "after", ())) for w in self.workloads if hasattr(w, "after")}
+        for i, workload in enumerate(self.workloads):
+            for j, name in enumerate(getattr(workload, "after", ())):
+                if name not in runs or name == workload.name:
+                    findings.append(Finding(("workloads", i, "after", j), f"{name!r} is no other run of this file"))
+        done: set[str] = set()
+        while ready := [n for n, before in runs.items() if n not in done and before & runs.keys() <= done]:
+            done.update(ready)
+        if len(done) < len(runs):
+            rest = ", ".join(n for n in runs if n not in done)
+            findings.append(Finding(("workloads",), f"runs wait for each other in a circle: {rest}"))
         return findings
 
     @property

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Name, Part, Precision, parse_number, report, unit
+from planner.scenario.fleet import MonthPath
 
 
 class ChipRange(Part):
@@ -115,6 +116,22 @@ Framework = Literal[
 """Training stacks a scenario may name: profiles of the performance model (a test holds that they exist)."""
 
 
+def _with_path(data: Any, leaf: str, path: str) -> Any:
+    """A demand given as {month: figure} in the place of a number: the path, and its largest figure as the number."""
+    if not isinstance(data, Mapping):
+        return data
+    data = dict(data)
+    if isinstance(data.get(leaf), Mapping):
+        data[path] = data.pop(leaf)
+    steps = data.get(path)
+    if isinstance(steps, Mapping) and steps:
+        figures = [parse_number(v) if isinstance(v, str) else v for v in steps.values()]
+        known = [float(v) for v in figures if isinstance(v, int | float) and not isinstance(v, bool)]
+        if len(known) == len(figures) and max(known) > 0:
+            data[leaf] = max(known)
+    return data
+
+
 class Training(Part):
     """A training run: so many tokens through a model."""
 
@@ -146,6 +163,9 @@ class Training(Part):
     )
     start: Month | None = Field(
         default=None, description="Earliest month the run may begin; none: the scenario's start."
+    )
+    after: tuple[Name, ...] = Field(
+        default=(), description="Runs that must have ended before this one begins. Needs `fleet.shared`."
     )
     chips: ChipRange | None = Field(
         default=None,
@@ -194,6 +214,26 @@ class Serving(Part):
     requests_per_s: float = Field(
         gt=0, le=1e8, description="Requests that must be answered, at the peak.", json_schema_extra=unit("requests/s")
     )
+    requests_path: MonthPath = Field(
+        default={},
+        description="Demand over time, {month: requests/s from then on}; may be written in the place of "
+        "`requests_per_s`, which then is the largest. Needs `fleet.shared`.",
+    )
+    growth_per_year: float = Field(
+        default=0,
+        gt=-1,
+        le=100,
+        description="Growth of the demand a year, compound, from the scenario's start. Needs `fleet.shared`.",
+        json_schema_extra=unit("fraction/year", looks_like="percent"),
+    )
+    peak_to_mean: float = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for. "
+        "Needs `fleet.shared`.",
+        json_schema_extra=unit("ratio"),
+    )
     ttft_ms: float | None = Field(
         default=None,
         ge=1,
@@ -241,6 +281,11 @@ class Serving(Part):
         default=ServingParallelism(), description="Degrees fixed by hand; the rest is searched."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _demand_over_time(cls, data: Any) -> Any:
+        return _with_path(data, "requests_per_s", "requests_path")
+
 
 class Recommendation(Part):
     """A recommender, trained or served."""
@@ -278,6 +323,26 @@ class Recommendation(Part):
         description="Samples to score (mode: serving).",
         json_schema_extra=unit("samples/s"),
     )
+    samples_path: MonthPath = Field(
+        default={},
+        description="Demand over time, {month: samples/s from then on}; may be written in the place of "
+        "`samples_per_s`, which then is the largest. Needs `fleet.shared`.",
+    )
+    growth_per_year: float = Field(
+        default=0,
+        gt=-1,
+        le=100,
+        description="Growth of the demand a year, compound, from the scenario's start. Needs `fleet.shared`.",
+        json_schema_extra=unit("fraction/year", looks_like="percent"),
+    )
+    peak_to_mean: float = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for. "
+        "Needs `fleet.shared`.",
+        json_schema_extra=unit("ratio"),
+    )
     latency_ms: float | None = Field(
         default=None,
         ge=0.01,
@@ -300,11 +365,19 @@ class Recommendation(Part):
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     start: Month | None = Field(default=None, description="Earliest month it may begin; none: the scenario's start.")
+    after: tuple[Name, ...] = Field(
+        default=(), description="Runs that must have ended before this one begins. Needs `fleet.shared`."
+    )
     chips: ChipRange | None = Field(
         default=None,
         description="Chips: a number for exactly that many, or {min, max}.",
         json_schema_extra=unit("chips"),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _demand_over_time(cls, data: Any) -> Any:
+        return _with_path(data, "samples_per_s", "samples_path")
 
     @model_validator(mode="after")
     def _mode_has_its_numbers(self) -> Self:
