@@ -5,6 +5,10 @@
     P_IT      = P_server + network outside the system
     P_site    = PUE P_IT
 
+A phase alternates between full power and waiting (for links, memory or the host) at ``LOW_ACTIVITY`` of the dynamic
+range, in the shares that give its mean activity. A cap cuts what stands above it, so it takes little from work that
+waits for memory; the step between both levels is the swing that a synchronous job shows its supply.
+
 Host power is what a published system power leaves after chips at TDP, NICs and fans, so that a system at full load
 draws its published peak; a cooling with fewer fans then lowers it. Which published power was used is in ``basis``:
 
@@ -37,6 +41,10 @@ Floats = float | NDArray[np.float64]
 PHASE_ACTIVITY: dict[str, float] = {"train": 0.9, "prefill": 0.925, "decode": 0.575, "serve": 0.75, "idle": 0.0}
 """Share of a chip's dynamic power range by phase: middle of 0.8-1, 0.85-1, 0.45-0.7; ``serve`` mixes the last two."""
 
+LOW_ACTIVITY = 0.5
+"""Share of the dynamic range that a chip draws while its matrix units wait: between collectives (0.40-0.45) and
+streaming weights at full bandwidth (0.6), as in the serving model's activities (arXiv:2311.18677)."""
+
 NIC_W_PER_400G = 25.0
 """Watts of a NIC per 400 Gb/s of port, without its optic (planner estimate; only splits host from NICs)."""
 HOST_W_PER_CHIP_MIN = 100.0
@@ -56,6 +64,7 @@ class SystemPower:
 
     ``breakdown`` {chips, host, nics, fans, network, cooling_and_losses} sums exactly to ``facility_average_w``;
     ``peak_breakdown`` likewise to ``facility_peak_w``. ``basis`` names the published figure that host power rests on.
+    ``swing_w``: IT watts between full power and waiting when all chips of the unit change together.
     """
 
     it_peak_w: Floats
@@ -64,6 +73,7 @@ class SystemPower:
     facility_average_w: Floats
     chips: int
     basis: str
+    swing_w: Floats = 0.0
     breakdown: Mapping[str, Floats] = field(default_factory=dict)
     peak_breakdown: Mapping[str, Floats] = field(default_factory=dict)
 
@@ -133,13 +143,14 @@ def system_power(
     host = _host_w(peak, nameplate, chips * tdp + nics, chips, pair.fan_fraction_rated)
 
     fan_factor = pair.fan_fraction / (1.0 - pair.fan_fraction)
-    idle = chips * tdp * idle_share
     chips_peak = chips * tdp * cap
-    chips_average = idle + (chips_peak - idle) * act
+    low = np.minimum(_of_range(idle_share, np.minimum(act, LOW_ACTIVITY)), cap)
+    chips_average = chips * tdp * _average_share(act, cap, idle_share)
     network = chips * net_per_chip
     it_peak, site_peak, peak_parts = _site(chips_peak, host, nics, fan_factor, network, pair.pue_peak)
     it_average, site_average, parts = _site(chips_average, host, nics, fan_factor, network, pair.pue)
-    return SystemPower(it_peak, it_average, site_peak, site_average, chips, basis, parts, peak_parts)
+    swing: Any = (chips_peak - chips * tdp * low) + np.zeros(np.shape(net_per_chip))
+    return SystemPower(it_peak, it_average, site_peak, site_average, chips, basis, swing[()], parts, peak_parts)
 
 
 def speed_at_cap(
@@ -164,6 +175,19 @@ def speed_at_cap(
     safe_compute, safe_memory = np.where(alive, compute, 1.0), np.where(alive, memory, 1.0)
     speed: Any = np.where(alive, 1.0 / ((1.0 - m) / safe_compute + m / safe_memory), 0.0)
     return speed[()]  # type: ignore[no-any-return]
+
+
+def _of_range(idle_share: Floats, activity: Floats) -> Any:
+    """Share of TDP at an activity: idle plus its part of the dynamic range."""
+    return idle_share + (1.0 - idle_share) * activity
+
+
+def _average_share(activity: NDArray[np.float64], cap: NDArray[np.float64], idle_share: float) -> Any:
+    """Mean draw over TDP under a cap: full power and waiting in the shares that make up ``activity``, both cut at it."""
+    low = np.minimum(activity, LOW_ACTIVITY)
+    full = (activity - low) / (1.0 - low)
+    capped = full * cap + (1.0 - full) * np.minimum(_of_range(idle_share, low), cap)
+    return np.where(cap >= 1.0, _of_range(idle_share, activity), capped)
 
 
 def _host_w(peak: float, nameplate: float, chips_and_nics: float, chips: int, fan_rated: float) -> float:
