@@ -1,0 +1,392 @@
+"""What systems cost while they stand, and what their work costs on top: the prices of a fleet over time.
+
+The same conventions, lines and formulas as ``pricing`` (docs/cost.md), split in two: a lot pays for standing (capital
+recovery, upkeep, idling), work pays the power above idle. A system that works all the time costs the same both ways.
+
+- The scale-out fabric of a place joins ``fleet.fabric_chips`` chips; every system pays and powers its share.
+- Sold before the horizon ends, a lot loses what is not recovered: all of network, storage and installation, and of the
+  systems what the sale does not bring. Buildings and plant are handed on at their unrecovered value.
+- What stands at the start is paid for; sold, it brings its worth at its age (nothing where its age is not known).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.cost.carbon import embodied_kg_per_chip
+from planner.cost.finance import HOURS_PER_YEAR, annuity, capital_recovery_factor, depreciated_value
+from planner.cost.tco import AssetPrices, CostInputs, annual_cost, asset_prices, rent_cost, rent_terms
+from planner.errors import InputError, Problem
+from planner.facility.power import system_power
+from planner.facility.space import own_racks, rack_refusal, systems_per_rack
+from planner.network.bill_of_materials import fat_tree, scale_up_fabric
+from planner.options.choices import Choice
+from planner.options.timeline import DAYS_PER_MONTH, Timeline, path_by_period
+from planner.scenario.base import month_index
+from planner.scenario.types import Scenario
+
+Floats = NDArray[np.float64]
+
+CAPITAL = ("systems", "network", "storage", "installation", "building", "cooling_plant")
+SOLD_OFF = ("network", "storage", "installation")
+"""Of what is bought with systems, what a sale brings nothing for."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One system of a choice as it stands. Watts; ``yearly_usd``: lines of a year at the plan's start, no energy."""
+
+    choice: Choice
+    chips: int
+    racks: float
+    it_peak_w: float
+    facility_peak_w: float
+    it_idle_w: float
+    facility_idle_w: float
+    price_usd: float
+    capex_usd: Mapping[str, float]
+    yearly_usd: Mapping[str, float]
+    embodied_kg: float
+    prices: AssetPrices
+    tariff: Floats
+    """(T,) USD/kWh."""
+    network: Mapping[str, float]
+
+    @property
+    def rented(self) -> bool:
+        """Whether it stands elsewhere, at another's expense."""
+        return self.choice.acquire == "rent"
+
+
+@dataclass(frozen=True)
+class LotPrice:
+    """One system of a lot. Lines sum to ``cost_usd`` (present value); by year (K,) not discounted."""
+
+    cost_usd: float
+    lines_usd: Mapping[str, float]
+    capex_usd: float
+    opex_usd: Floats
+    carbon_t: Floats
+    water_m3: Floats
+
+
+@dataclass(frozen=True)
+class WorkPrice:
+    """Work on top of standing over one stretch of time. Lines sum to ``cost_usd``; the rest is not discounted."""
+
+    cost_usd: float
+    lines_usd: Mapping[str, float]
+    opex_usd: float
+    carbon_t: float
+    water_m3: float
+
+
+def standing(scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline) -> Standing:
+    """One system of a choice: power, racks and yearly lines.
+
+    Raises ``UnknownFigureError`` for figures nobody published and ``InputError`` where it cannot stand at the place.
+    """
+    system, chip, pair = choice.system, choice.chip, choice.pair
+    chips = int(system.need("chips_total"))
+    network = _network_share(scenario, catalog, choice, chips)
+    per_chip = network["power_w"] / chips
+    idle = system_power(catalog, system, chip, pair, activity=0.0, network_w_per_chip=per_chip)
+    it_peak, facility_peak = float(idle.it_peak_w), float(idle.facility_peak_w)
+    price, capex, yearly = 0.0, dict.fromkeys(CAPITAL, 0.0), {}
+    rate = scenario.finance.discount_rate
+    prices = AssetPrices(discount_rate=catalog.cost("wacc") if rate is None else rate, tariff_usd_per_kwh=0.0)
+    tariff = np.zeros(timeline.periods)
+    if choice.acquire == "rent":
+        chip.need("rent_usd_per_h")
+    else:
+        own = "colo" if choice.colo else "own"
+        prices = asset_prices(catalog, choice.region, pair, building=own, discount_rate=rate)  # type: ignore[arg-type]
+        site = next(s for s in scenario.sites if s.name == choice.site)
+        tariff = path_by_period(timeline, dict(site.tariff_path), prices.tariff_usd_per_kwh)
+        known = system.get("price_usd") if choice.acquire == "installed" else system.need("price_usd")
+        price = known or 0.0
+        fabric = scale_up_fabric(system, catalog)
+        optics = 0.0 if fabric.in_system or fabric.price_usd is None else fabric.price_usd
+        cost = annual_cost(
+            CostInputs(
+                prices=replace(prices, tariff_usd_per_kwh=0.0),
+                systems_usd=price,
+                network_usd=network["price_usd"] + optics,
+                chips=float(chips) if chip.vendor.lower() == "nvidia" else 0.0,  # the catalog's item is NVIDIA's
+                it_peak_kw=it_peak / 1e3,
+                facility_peak_kw=facility_peak / 1e3,
+            )
+        )
+        yearly = {name: float(v) for name, v in cost.lines.items()}
+        capex = {name: float(v) for name, v in cost.capex.items()}
+    return Standing(
+        choice=choice,
+        chips=chips,
+        racks=_racks(choice, it_peak),
+        it_peak_w=it_peak,
+        facility_peak_w=facility_peak,
+        it_idle_w=float(idle.it_average_w),
+        facility_idle_w=float(idle.facility_average_w),
+        price_usd=price,
+        capex_usd=capex,
+        yearly_usd=yearly,
+        embodied_kg=embodied_kg_per_chip(catalog, chip) * chips,
+        prices=prices,
+        tariff=tariff,
+        network=network,
+    )
+
+
+def _network_share(scenario: Scenario, catalog: Catalog, choice: Choice, chips: int) -> dict[str, float]:
+    """A system's share of the fabric of its place."""
+    names = ("switches", "links", "endpoint_links", "optics", "price_usd", "power_w")
+    rate = choice.system.get("scaleout_gbit_s_per_chip")
+    rate = choice.chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
+    if choice.acquire == "rent" or not rate:
+        return dict.fromkeys(names, 0.0)
+    fabric = fat_tree(scenario.fleet.fabric_chips, rate, catalog=catalog)
+    share = chips / scenario.fleet.fabric_chips
+    return {name: float(getattr(fabric, name)) * share for name in names}
+
+
+def _racks(choice: Choice, it_peak_w: float) -> float:
+    """Racks of one system, a part of one where servers share it."""
+    if choice.location is None:
+        return 0.0
+    limit = choice.pair.rack_kw_max
+    if choice.location.rack_kw is not None:
+        limit = min(limit, choice.location.rack_kw)
+    reason = rack_refusal(choice.system, it_peak_w, limit)
+    if reason:
+        raise InputError(Problem(reason))
+    own = own_racks(choice.system)
+    return float(own) if own else 1.0 / max(1, systems_per_rack(choice.system, it_peak_w, limit))
+
+
+def price_factor(scenario: Scenario, timeline: Timeline, stand: Standing, period: int) -> float:
+    """Price of a system bought in a period over the catalog's."""
+    path = scenario.hardware.price_usd.get(stand.choice.system.id)
+    if path:
+        return float(path_by_period(timeline, dict(path), 0.0)[period]) / stand.price_usd
+    return float((1.0 + scenario.hardware.price_change_per_year) ** (timeline.edges[period] / 12))
+
+
+def price_lot(
+    scenario: Scenario,
+    catalog: Catalog,
+    timeline: Timeline,
+    stand: Standing,
+    acquire: str,
+    begin: int,
+    end: int,
+    *,
+    term: str = "",
+    since: str | None = None,
+) -> LotPrice:
+    """One system that stands from the beginning of period ``begin`` to that of ``end``."""
+    start, stop = timeline.edges[begin], timeline.edges[end]
+    years = timeline.by_year(start, stop)
+    if acquire == "rent":
+        return _rented(catalog, timeline, stand, start, stop, term, years)
+    p = stand.prices
+    factor = price_factor(scenario, timeline, stand, begin) if acquire == "buy" else 1.0
+    # what follows the price of systems; buildings, plant and what hangs on power do not, nor do network and optics
+    dearer = _dearer(stand, factor)
+    yearly = {name: v + dearer.get(name, 0.0) for name, v in stand.yearly_usd.items()}
+    capex = {name: stand.capex_usd[name] + dearer.get(f"capex.{name}", 0.0) for name in CAPITAL}
+    if acquire == "installed":
+        yearly = {name: 0.0 if name in CAPITAL else v for name, v in yearly.items()}
+        capex = dict.fromkeys(CAPITAL, 0.0)
+    worth = timeline.worth(start, stop)
+    lines = {name: v * worth for name, v in yearly.items()}
+    opex = sum(v for name, v in yearly.items() if name not in CAPITAL) * years
+    carbon = np.zeros(timeline.years)
+    water = np.zeros(timeline.years)
+    grid = stand.choice.region.need("carbon_kg_per_kwh")
+    for t in range(begin, end):
+        idle = _work_price(timeline, stand, t, timeline.edges[t], timeline.edges[t + 1], stand.it_idle_w,
+                           stand.facility_idle_w, timeline.period_years(t) * HOURS_PER_YEAR, grid)  # fmt: skip
+        share = timeline.by_year(timeline.edges[t], timeline.edges[t + 1])
+        share = share / share.sum()
+        for name, v in idle.lines_usd.items():
+            lines[name] = lines.get(name, 0.0) + v
+        opex = opex + idle.opex_usd * share
+        carbon += idle.carbon_t * share
+        water += idle.water_m3 * share
+    if stop < timeline.end or (acquire == "installed" and stop < timeline.end):
+        lines["resale"] = _loss(scenario, timeline, stand, acquire, start, stop, factor, since)
+    done = np.cumsum(years)
+    made = np.minimum(1.0, done / p.systems_life_years)
+    carbon += np.diff(made, prepend=0.0) * stand.embodied_kg / 1e3
+    lines = {name: v for name, v in lines.items() if v}
+    return LotPrice(
+        cost_usd=float(sum(lines.values())),
+        lines_usd=lines,
+        capex_usd=float(sum(capex.values())),
+        opex_usd=opex,
+        carbon_t=carbon,
+        water_m3=water,
+    )
+
+
+def _dearer(stand: Standing, factor: float) -> dict[str, float]:
+    """Yearly lines and capital (``capex.*``) of a system's price times ``factor`` - 1."""
+    if factor == 1.0 or not stand.price_usd:
+        return {}
+    more = annual_cost(
+        CostInputs(prices=replace(stand.prices, tariff_usd_per_kwh=0.0), systems_usd=stand.price_usd * (factor - 1.0))
+    )
+    return {name: float(v) for name, v in more.lines.items()} | {
+        f"capex.{name}": float(v) for name, v in more.capex.items()
+    }
+
+
+def _loss(
+    scenario: Scenario, timeline: Timeline, stand: Standing, acquire: str, start: float, stop: float, factor: float,
+    since: str | None,
+) -> float:  # fmt: skip
+    """Present value of what a sale before the horizon's end loses; below zero where it brings more than is owed."""
+    p = stand.prices
+    if acquire == "installed":
+        if since is None:
+            return 0.0
+        age = (timeline.first_month - month_index(since) + stop) / 12
+        left = _unrecovered(stand.price_usd, p.discount_rate, p.systems_life_years, age)
+        return (
+            -scenario.fleet.resale_share
+            * min(left, float(depreciated_value(stand.price_usd, age)))
+            * (timeline.discount(stop))
+        )
+    age = (stop - start) / 12
+    price = stand.price_usd * factor
+    left = _unrecovered(price, p.discount_rate, p.systems_life_years, age)
+    brings = scenario.fleet.resale_share * min(left, float(depreciated_value(price, age)))
+    dearer = _dearer(stand, factor)
+    gone = 0.0
+    for name in SOLD_OFF:
+        life = p.systems_life_years if name == "installation" else p.network_life_years
+        gone += _unrecovered(stand.capex_usd[name] + dearer.get(f"capex.{name}", 0.0), p.discount_rate, life, age)
+    return (left - brings + gone) * timeline.discount(stop)
+
+
+def _unrecovered(price: float, rate: float, life: float, age: float) -> float:
+    """What is still to be repaid of a price after ``age`` years."""
+    if age >= life:
+        return 0.0
+    return price * float(capital_recovery_factor(rate, life)) * float(annuity(rate, life - age))
+
+
+def _rented(
+    catalog: Catalog, timeline: Timeline, stand: Standing, start: float, stop: float, term: str, years: Floats
+) -> LotPrice:
+    terms = rent_terms(catalog)
+    length = (stop - start) / 12
+    usd = float(
+        rent_cost(
+            stand.chips, stand.choice.chip.need("rent_usd_per_h"), length * HOURS_PER_YEAR, terms[term or "on_demand"]
+        )
+    )
+    grid = stand.choice.region.need("carbon_kg_per_kwh")
+    made = np.minimum(1.0, np.cumsum(years) / catalog.cost("dep_chip_econ"))
+    carbon = stand.facility_idle_w / 1e6 * HOURS_PER_YEAR * grid * years
+    return LotPrice(
+        cost_usd=usd / length * timeline.worth(start, stop),
+        lines_usd={"rent": usd / length * timeline.worth(start, stop)},
+        capex_usd=0.0,
+        opex_usd=usd / length * years,
+        carbon_t=carbon + np.diff(made, prepend=0.0) * stand.embodied_kg / 1e3,
+        water_m3=stand.it_idle_w / 1e6 * HOURS_PER_YEAR * stand.choice.pair.wue_l_per_kwh * years,
+    )
+
+
+def added_watts(catalog: Catalog, stand: Standing, activity: float) -> tuple[float, float]:
+    """(IT, facility) watts that one system at work draws above idle."""
+    choice = stand.choice
+    per_chip = stand.network["power_w"] / stand.chips
+    busy = system_power(
+        catalog, choice.system, choice.chip, choice.pair, activity=activity, network_w_per_chip=per_chip
+    )
+    return float(busy.it_average_w) - stand.it_idle_w, float(busy.facility_average_w) - stand.facility_idle_w
+
+
+def price_load(timeline: Timeline, stand: Standing, watts: tuple[float, float], systems: int, period: int) -> WorkPrice:
+    """``systems`` systems at work through a period, ``watts`` above idle each."""
+    a, b = timeline.edges[period], timeline.edges[period + 1]
+    grid = stand.choice.region.need("carbon_kg_per_kwh")
+    hours = timeline.period_years(period) * HOURS_PER_YEAR
+    return _work_price(timeline, stand, period, a, b, watts[0] * systems, watts[1] * systems, hours, grid)
+
+
+@dataclass(frozen=True)
+class RunPrice:
+    """A run's work for n starts. Lines (n,) sum to ``cost_usd`` (n,); by year (n, K) not discounted."""
+
+    cost_usd: Floats
+    lines_usd: Mapping[str, Floats]
+    opex_usd: Floats
+    carbon_t: Floats
+    water_m3: Floats
+
+
+def price_run(
+    timeline: Timeline,
+    stand: Standing,
+    watts: tuple[float, float],
+    systems: int | NDArray[np.int64],
+    starts: Floats,
+    days: float | Floats,
+) -> RunPrice:
+    """``systems`` systems that work for ``days`` days from each month of ``starts`` (n,), at the prices of the time.
+
+    ``systems`` and ``days`` are of all or of each (n,).
+    """
+    n = len(starts)
+    stops = starts + days / DAYS_PER_MONTH
+    grid = stand.choice.region.need("carbon_kg_per_kwh")
+    facility_kw = np.asarray(watts[1] * systems / 1e3, np.float64)
+    per_kwh = watts[0] / watts[1] * stand.choice.pair.wue_l_per_kwh / 1e3 if watts[1] else 0.0
+    energy, paid = np.zeros(n), np.zeros(n)
+    opex, used = np.zeros((n, timeline.years)), np.zeros((n, timeline.years))
+    lows = 12.0 * np.arange(timeline.years)
+    for t in range(timeline.periods):
+        a, b = np.maximum(starts, timeline.edges[t]), np.minimum(stops, timeline.edges[t + 1])
+        inside = b > a
+        if not inside.any():
+            continue
+        a, b = np.where(inside, a, 0.0), np.where(inside, b, 0.0)
+        years = np.where(inside, (b - a) / 12, 1.0)
+        kwh = facility_kw * (b - a) * DAYS_PER_MONTH * 24.0
+        level = (annuity(timeline.rate, b / 12) - annuity(timeline.rate, a / 12)) / years
+        part = (
+            np.clip(np.minimum(b[:, None], lows + 12.0) - np.maximum(a[:, None], lows), 0.0, None) / 12 / years[:, None]
+        )
+        used += kwh[:, None] * part
+        if not stand.rented:
+            usd, drunk = float(stand.tariff[t]), per_kwh * stand.prices.water_usd_per_m3
+            energy += kwh * usd * level
+            paid += kwh * drunk * level
+            opex += (kwh * (usd + drunk))[:, None] * part
+    lines = {name: v for name, v in (("energy", energy), ("water", paid)) if v.any()}
+    return RunPrice(energy + paid, lines, opex, used * grid / 1e3, used * per_kwh)
+
+
+def _work_price(
+    timeline: Timeline, stand: Standing, period: int, a: float, b: float, it_w: float, facility_w: float, hours: float,
+    grid: float,
+) -> WorkPrice:  # fmt: skip
+    """Energy and water of some watts for ``hours`` between months ``a`` and ``b`` of one period."""
+    wue = stand.choice.pair.wue_l_per_kwh
+    water = it_w / 1e3 * hours * wue / 1e3
+    carbon = facility_w / 1e3 * hours * grid / 1e3
+    if stand.rented:
+        return WorkPrice(0.0, {}, 0.0, carbon, water)
+    level = timeline.worth(a, b) / ((b - a) / 12)
+    energy = facility_w / 1e3 * hours * float(stand.tariff[period])
+    paid = water * stand.prices.water_usd_per_m3
+    lines = {name: v * level for name, v in (("energy", energy), ("water", paid)) if v}
+    return WorkPrice(float(sum(lines.values())), lines, energy + paid, carbon, water)

@@ -1,0 +1,611 @@
+"""Columns of a shared fleet: every group of hardware, its lots, and what each could do for each workload.
+
+Performance does not depend on place or period: every workload is searched once on each platform (system, chip, speed
+of its cooling), and what is found is priced at each place. Of a run's cluster sizes only those stay that another does
+not beat in slots, systems, energy and latest start (docs/optimization.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.errors import InputError
+from planner.facility.capacity import Level, capacity_tree
+from planner.options.choices import RENTED, Choice, delivery, hardware_choices, start_days
+from planner.options.dominance import nondominated
+from planner.options.enumerate import Collector, Search, interconnect_of
+from planner.options.option import BEYOND, Dropped, Role
+from planner.options.ownership import RunPrice, Standing, added_watts, price_load, price_lot, price_run, standing
+from planner.options.pricing import Designs, Priced
+from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work
+from planner.options.timeline import DAYS_PER_MONTH, Timeline, demand_by_period, timeline_of
+from planner.performance.compile import build_platform
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Recommendation, Serving, Training
+
+Progress = Callable[[str, float], None]
+MANY_SYSTEMS = 1_000_000
+"""Where no limit says how many systems a lot may have."""
+TERMS = (("1y", 12.0), ("3y", 36.0))
+"""Commitments of rent and their months."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a search found on a platform: performance only."""
+
+    role: Role
+    precision: str
+    systems: int
+    spares: int
+    chips: int
+    replicas: int
+    rates: Mapping[str, float]
+    activity: float
+    days: float
+    layout: Mapping[str, int]
+
+
+class _Searcher(Collector):
+    """The enumeration's own searches, with their findings kept instead of priced."""
+
+    def __init__(self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool) -> None:
+        super().__init__(scenario, catalog, levels, relaxed, [])
+        self.found: list[_Found] = []
+        self.room = 1
+
+    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0) -> Any:
+        """What the largest of all places of this platform leaves; each place's own limit is applied when priced."""
+        from planner.options.enumerate import _Bounds
+
+        per = int(choice.system.need("chips_total"))
+        return _Bounds(self.room, min(self.room * per, max(per, self.scenario.fleet.fabric_chips)))
+
+    def append(
+        self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
+        i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
+        layout: Mapping[str, int], **_more: Any,
+    ) -> None:  # fmt: skip
+        self.found.append(
+            _Found(cast(Role, role), precision, int(designs.systems[i]), int(designs.spares[i]), int(designs.chips[i]), replicas,
+                   dict(rates), float(designs.activity[i]), float(designs.run_hours[i]) / 24.0, dict(layout))
+        )  # fmt: skip
+
+
+@dataclass
+class _Drafts:
+    groups: list[Group] = field(default_factory=list)
+    lots: list[Lot] = field(default_factory=list)
+    works: list[Work] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    pruned: int = 0
+
+
+def enumerate_stock(
+    scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
+) -> StockSet:
+    """Every group, lot, serving unit and run of a scenario. ``catalog`` holds the scenario's assumptions already.
+
+    ``relaxed``: limits and deadlines do not filter (a diagnosis wants to know how far away they are).
+    """
+    timeline = timeline_of(scenario, catalog)
+    choices, reasons = hardware_choices(scenario, catalog)
+    levels = {level.name: level for site in scenario.sites for level in capacity_tree(site)[0]}
+    dropped = list(reasons)
+    stands = _standing(scenario, catalog, timeline, choices, dropped)
+    rooms = {key: _room(scenario, levels, many, relaxed) for key, many in stands.items()}
+    platforms = _platforms(catalog, stands)
+    searcher = _Searcher(scenario, catalog, levels, relaxed)
+    found: dict[tuple[tuple[str, ...], str], list[_Found]] = {}
+    for w, workload in enumerate(scenario.workloads):
+        search = searcher.search_of(workload)
+        for p, (platform, keys) in enumerate(platforms.items()):
+            if progress:
+                share = (w + p / len(platforms)) / len(scenario.workloads)
+                progress(f"Pricing {workload.name} on {platform[0]}", share)
+            searcher.room = max(rooms[key] for key in keys)
+            found[platform, workload.name] = _search(searcher, search, [stands[key][0] for key in keys])
+    drafts = _Drafts()
+    for platform, keys in platforms.items():
+        mine = [(w, found[platform, w.name]) for w in scenario.workloads]
+        if any(options for _, options in mine):
+            for key in keys:
+                _group(drafts, scenario, catalog, timeline, stands[key], rooms[key], mine, dropped, relaxed)
+    kept = _without_dominated(drafts)
+    demands, runs, order = _asked(scenario, timeline)
+    stock = Stock(
+        periods=timeline.periods,
+        slots=tuple(s.period for s in timeline.slots),
+        years=timeline.years,
+        period_years=np.array(
+            [timeline.by_year(a, b) for a, b in zip(timeline.edges, timeline.edges[1:], strict=False)]
+        ),
+        groups=tuple(kept.groups),
+        lots=tuple(kept.lots),
+        works=tuple(kept.works),
+        runs=tuple(kept.runs),
+        demands=demands,
+        run_names=runs,
+        order=order,
+        installed=_installed(scenario),
+    )
+    return StockSet(
+        stock=stock,
+        dropped=tuple(dict.fromkeys([*dropped, *searcher.dropped])),
+        enumerated=searcher.enumerated,
+        candidates=searcher.candidates,
+        pruned=searcher.pruned + kept.pruned,
+        best_effort=dict(searcher.best),
+    )
+
+
+def _installed(scenario: Scenario) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for site in scenario.sites:
+        for block in site.installed:
+            counts[site.name, block.system] += block.count
+    return dict(counts)
+
+
+def _asked(
+    scenario: Scenario, timeline: Timeline
+) -> tuple[tuple[Demand, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
+    demands, runs, order = [], [], []
+    for w in scenario.workloads:
+        if is_run(w):
+            runs.append(w.name)
+            order += [(before, w.name) for before in getattr(w, "after", ())]
+        else:
+            phases = ("prefill", "decode") if isinstance(w, Serving) else ("score",)
+            demands.append(Demand(w.name, demand_of(w, timeline), phases))
+    return tuple(demands), tuple(runs), tuple(order)
+
+
+def is_run(workload: Training | Serving | Recommendation) -> bool:
+    """Whether a workload is run once, rather than there all the time."""
+    return workload.kind == "training" or getattr(workload, "mode", "") == "training"
+
+
+def demand_of(workload: Serving | Recommendation | Training, timeline: Timeline) -> Floats:
+    """Peak demand of a load in each period (T,), requests or samples a second."""
+    if isinstance(workload, Serving):
+        base, path = workload.requests_per_s, workload.requests_path
+    else:
+        assert isinstance(workload, Recommendation)  # noqa: S101 - narrowed for the type checker
+        base, path = workload.samples_per_s or 0.0, workload.samples_path
+    return demand_by_period(timeline, base, dict(path), workload.growth_per_year)
+
+
+# -- hardware ----------------------------------------------------------------------------------------------------------
+
+Key = tuple[str, str, str, str]
+
+
+def _standing(
+    scenario: Scenario, catalog: Catalog, timeline: Timeline, choices: Sequence[Choice], dropped: list[Dropped]
+) -> dict[Key, list[Standing]]:
+    """Choices that can stand, bought and installed ones of one kind at one place together."""
+    found: dict[Key, list[Standing]] = defaultdict(list)
+    for choice in choices:
+        try:
+            stand = standing(scenario, catalog, choice, timeline)
+        except InputError as error:
+            where = "" if choice.location is None else f" at {choice.place}"
+            dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
+            continue
+        found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id].append(stand)
+    return dict(found)
+
+
+def _room(scenario: Scenario, levels: Mapping[str, Level], stands: Sequence[Standing], relaxed: bool) -> int:
+    """Most systems of a group that every single limit, with a margin, would allow if nothing else stood there."""
+    stand, limits = stands[0], scenario.limits
+    most = float(MANY_SYSTEMS)
+    if relaxed:
+        return MANY_SYSTEMS
+    if stand.choice.location is not None:
+        for name in stand.choice.location.levels:
+            level = levels[name]
+            if level.power_w is not None:
+                most = min(most, level.power_w / stand.facility_peak_w * BEYOND)
+            if level.racks is not None and stand.racks > 0:
+                most = min(most, level.racks / stand.racks * BEYOND)
+        if limits.power_mw is not None:
+            most = min(most, limits.power_mw * 1e6 / stand.facility_peak_w * BEYOND)
+    if limits.chips is not None:
+        most = min(most, limits.chips / stand.chips * BEYOND)
+    return max(1, math.floor(most * (1 + 1e-12)))
+
+
+def _platforms(catalog: Catalog, stands: Mapping[Key, Sequence[Standing]]) -> dict[tuple[str, ...], list[Key]]:
+    """Groups by what performance sees of them."""
+    found: dict[tuple[str, ...], list[Key]] = defaultdict(list)
+    for key in stands:
+        try:
+            platform = build_platform(catalog, key[1], key[2], key[3])
+        except InputError:
+            found[key[1], key[2], key[3]].append(key)  # the search will say why
+            continue
+        found[key[1], key[2], f"{platform.clock_factor!r}"].append(key)
+    return dict(found)
+
+
+def _search(searcher: _Searcher, search: Search, stands: Sequence[Standing]) -> list[_Found]:
+    """What a workload's search finds on a platform, asked at the first place that can answer."""
+    before = len(searcher.dropped)
+    for stand in stands:
+        searcher.found = []
+        try:
+            searcher.add(search, stand.choice, 0, 0.0)
+        except InputError as error:
+            searcher.drop(stand.choice, search.workload.name, str(error.problems[0]))
+            continue
+        if searcher.found:
+            del searcher.dropped[before:]
+            return searcher.found
+        break
+    return []
+
+
+# -- one group ---------------------------------------------------------------------------------------------------------
+
+
+def _group(
+    drafts: _Drafts,
+    scenario: Scenario,
+    catalog: Catalog,
+    timeline: Timeline,
+    stands: Sequence[Standing],
+    room: int,
+    found: Sequence[tuple[Training | Serving | Recommendation, list[_Found]]],
+    dropped: list[Dropped],
+    relaxed: bool,
+) -> None:
+    """A group with its lots, units and runs; nothing where it could never stand or never work."""
+    stand = stands[0]
+    choice = stand.choice
+    lots: list[Lot] = []
+    index = len(drafts.groups)
+    for one in stands:
+        lots += _lots(scenario, catalog, timeline, one, index, room, dropped)
+    if not lots:
+        return
+    works: list[Work] = []
+    runs: list[Run] = []
+    watts: dict[float, tuple[float, float]] = {}
+    for workload, options in found:
+        mean = getattr(workload, "peak_to_mean", 1.0)
+        mine = []
+        for option in options:
+            activity = option.activity if is_run(workload) else option.activity / mean
+            if activity not in watts:
+                watts[activity] = added_watts(catalog, stand, activity)
+            if option.systems > room:
+                continue
+            if not is_run(workload):
+                works.append(_work(timeline, stand, index, workload.name, option, watts[activity]))
+            else:
+                mine.append((option, watts[activity]))
+        if mine:
+            first = min(lot.begin for lot in lots)
+            made, gone = _runs(scenario, timeline, stand, index, workload, mine, first, relaxed)  # type: ignore[arg-type]
+            runs += made
+            drafts.pruned += gone
+    if not works and not runs:
+        return
+    drafts.groups.append(
+        Group(
+            id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id),
+            location=choice.place,
+            site=choice.site,
+            system=choice.system.id,
+            chip=choice.chip.id,
+            cooling=choice.cooling_id,
+            vendor=choice.chip.vendor,
+            interconnect=interconnect_of(choice),
+            chips=stand.chips,
+            racks=stand.racks,
+            peak_w=0.0 if stand.rented else stand.facility_peak_w,
+            levels=() if choice.location is None else choice.location.levels,
+        )
+    )
+    drafts.lots += lots
+    drafts.works += works
+    drafts.runs += runs
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:12]
+
+
+def lot_ends(scenario: Scenario, timeline: Timeline, begin: int) -> list[int]:
+    """Periods before which systems that arrive in ``begin`` may leave; the last is the horizon's end."""
+    last = timeline.periods
+    keep = scenario.fleet.keep
+    early = range(begin + 1, last) if keep != "horizon" else range(0)
+    months = [timeline.edges[e] - timeline.edges[begin] for e in early]
+    return [e for e, m in zip(early, months, strict=True) if keep == "periods" or m % 12 == 0] + [last]
+
+
+def arrivals(scenario: Scenario, timeline: Timeline, choice: Choice) -> tuple[list[int], str]:
+    """Periods in which systems of a choice may arrive, and why none where there are none."""
+    found, reason = [], ""
+    for period, month in enumerate(timeline.edges[:-1]):
+        if choice.acquire == "buy" and month < scenario.hardware.lead_months:
+            reason = f"nothing arrives before {scenario.hardware.lead_months} months have passed"
+            continue
+        ready, why = delivery(scenario, choice.system, choice.chip, period)
+        if ready is None or ready > month * DAYS_PER_MONTH + 1e-6:
+            reason = why or "it arrives after the period begins"
+            continue
+        found.append(period)
+    return found, reason
+
+
+def _lots(
+    scenario: Scenario,
+    catalog: Catalog,
+    timeline: Timeline,
+    stand: Standing,
+    group: int,
+    room: int,
+    dropped: list[Dropped],
+) -> list[Lot]:
+    choice = stand.choice
+    spans: list[tuple[int, int, str, str | None, int]] = []
+    if choice.acquire == "installed":
+        site = next(s for s in scenario.sites if s.name == choice.site)
+        # blocks of one kind of different ages are lots of their own
+        for since in dict.fromkeys(b.since for b in site.installed if b.system == choice.system.id):
+            count = sum(b.count for b in site.installed if b.system == choice.system.id and b.since == since)
+            spans += [(0, end, "", since, count) for end in lot_ends(scenario, timeline, 0)]
+    else:
+        periods, reason = arrivals(scenario, timeline, choice)
+        if not periods:
+            where = "" if choice.location is None else f" at {choice.place}"
+            dropped.append(Dropped(f"{choice.hardware}{where}", reason))
+        for begin in periods:
+            if choice.acquire == "rent":
+                spans += [(begin, end, term, None, room) for end, term in rent_ends(timeline, begin)]
+            else:
+                spans += [(begin, end, "", None, room) for end in lot_ends(scenario, timeline, begin)]
+    lots = []
+    for begin, end, term, since, most in spans:
+        p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
+        lots.append(
+            Lot(
+                id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, choice.acquire, begin,
+                           end, term, since or ""),
+                group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
+                cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
+                opex_usd=p.opex_usd, carbon_by_year_t=p.carbon_t, water_by_year_m3=p.water_m3, term=term or since or "",
+            )
+        )  # fmt: skip
+    return lots
+
+
+def rent_ends(timeline: Timeline, begin: int) -> list[tuple[int, str]]:
+    """(period that ends it, term) of what may be rented from a period on: that period, or a whole commitment."""
+    found = [(begin + 1, "on_demand")]
+    start = timeline.edges[begin]
+    for name, months in TERMS:
+        found += [(e, name) for e in range(begin + 1, timeline.periods + 1) if timeline.edges[e] - start == months]
+    return found
+
+
+def _work(
+    timeline: Timeline, stand: Standing, group: int, workload: str, option: _Found, watts: tuple[float, float]
+) -> Work:
+    prices = [price_load(timeline, stand, watts, option.systems, t) for t in range(timeline.periods)]
+    choice = stand.choice
+    return Work(
+        id=_digest(workload, option.role, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
+                   option.precision, option.systems, *sorted(option.layout.items())),
+        workload=workload, role=option.role, group=group, systems=option.systems, chips=option.chips,
+        replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
+        cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
+        carbon_t=np.array([p.carbon_t for p in prices]), water_m3=np.array([p.water_m3 for p in prices]),
+    )  # fmt: skip
+
+
+def start_slots(
+    scenario: Scenario, timeline: Timeline, workload: Training | Recommendation, days: float, first: int, beyond: float
+) -> list[int]:
+    """Slots at which a run of ``days`` may begin: released, delivered from period ``first``, over in time."""
+    begins = start_days(scenario, workload.start)
+    end = timeline.end * DAYS_PER_MONTH
+    if workload.finish_within_days is not None:
+        end = min(end, begins + workload.finish_within_days * beyond)
+    return [
+        i
+        for i, slot in enumerate(timeline.slots)
+        if slot.period >= first
+        and slot.start * DAYS_PER_MONTH >= begins - 1e-6
+        and slot.start * DAYS_PER_MONTH + days <= end * (1 + 1e-12)
+    ]
+
+
+def _runs(
+    scenario: Scenario,
+    timeline: Timeline,
+    stand: Standing,
+    group: int,
+    workload: Training | Recommendation,
+    options: Sequence[tuple[_Found, tuple[float, float]]],
+    first: int,
+    relaxed: bool,
+) -> tuple[list[Run], int]:
+    """Runs of one workload on one group, and how many sizes another one beats."""
+    beyond = 1e6 if relaxed else 1.0
+    kept = []
+    for option, watts in options:
+        starts = start_slots(scenario, timeline, workload, option.days, first, beyond)
+        if starts:
+            kept.append((option, watts, starts))
+    if not kept:
+        return [], 0
+    # every start of every size in one call
+    counts = np.array([len(s) for _, _, s in kept])
+    months = np.array([timeline.slots[i].start for _, _, starts in kept for i in starts])
+    p = price_run(
+        timeline, stand, kept[0][1], np.repeat([o.systems - o.spares for o, _, _ in kept], counts), months,
+        np.repeat([o.days for o, _, _ in kept], counts),
+    )  # fmt: skip
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    alive = _worth_keeping(scenario, timeline, workload, kept, p, offsets)
+    choice = stand.choice
+    runs = []
+    for k in np.flatnonzero(alive):
+        option, _, starts = kept[k]
+        made = []
+        for i, slot in enumerate(starts, offsets[k]):
+            touched = timeline.slots_within(months[i], months[i] + option.days / DAYS_PER_MONTH)
+            made.append(
+                Start(slot, touched[-1], float(months[i]) * DAYS_PER_MONTH + option.days, float(p.cost_usd[i]),
+                      p.opex_usd[i], p.carbon_t[i], p.water_m3[i])
+            )  # fmt: skip
+        runs.append(
+            Run(
+                id=_digest(workload.name, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
+                           option.precision, option.systems, *sorted(option.layout.items())),
+                workload=workload.name, role=option.role, group=group, systems=option.systems, spares=option.spares,
+                chips=option.chips, days=option.days, precision=option.precision, layout=option.layout,
+                starts=tuple(made),
+            )
+        )  # fmt: skip
+    return runs, int((~alive).sum())
+
+
+def _worth_keeping(
+    scenario: Scenario, timeline: Timeline, workload: Training | Recommendation,
+    kept: Sequence[tuple[_Found, tuple[float, float], list[int]]], prices: RunPrice, offsets: NDArray[np.int64],
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Which sizes no other beats: as few slots and systems, as many starts, no dearer at any of them."""
+    step = scenario.fleet.slot_months
+    # where a slot is cut short, touching as many depends on the days themselves
+    whole = all(s.end - s.start == step for s in timeline.slots)
+    limits = scenario.limits
+    yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
+    first = min(starts[0] for _, _, starts in kept)
+    last = max(starts[-1] for _, _, starts in kept)
+    rows = []
+    for k, (o, _, starts) in enumerate(kept):
+        at = slice(offsets[k], offsets[k + 1])
+        cost = np.full(last - first + 1, np.inf)
+        cost[np.array(starts) - first] = prices.cost_usd[at]
+        row = [o.systems, math.ceil(o.days / DAYS_PER_MONTH / step - 1e-9) if whole else o.days,
+               float(prices.carbon_t[at][0].sum()), *cost]  # fmt: skip
+        if workload.chips is not None:
+            row += [o.chips, -o.chips]
+        if "time" in scenario.objective:
+            row.append(o.days)
+        if yearly:
+            row += [o.days, -o.days]  # their energy falls into other years
+        rows.append(row)
+    alive, _ = nondominated(np.array(rows, dtype=np.float64), np.zeros((len(kept), 0)))
+    return alive
+
+
+# -- groups that another beats -----------------------------------------------------------------------------------------
+
+
+def _without_dominated(drafts: _Drafts) -> _Drafts:
+    """Without groups that another cooling of the same system at the same place beats in everything.
+
+    Everything a limit or an objective counts is no more for the same lot, every unit and run has one of the same
+    systems that does at least as much for no more: any plan with the one stays possible with the other in its place.
+    """
+    lots: dict[int, list[Lot]] = defaultdict(list)
+    works: dict[int, list[Work]] = defaultdict(list)
+    runs: dict[int, list[Run]] = defaultdict(list)
+    for lot in drafts.lots:
+        lots[lot.group].append(lot)
+    for work in drafts.works:
+        works[work.group].append(work)
+    for run in drafts.runs:
+        runs[run.group].append(run)
+    same: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for i, g in enumerate(drafts.groups):
+        same[g.location, g.system, g.chip].append(i)
+    gone: set[int] = set()
+    for members in same.values():
+        for b in members:
+            rivals = [a for a in members if a != b and a not in gone]
+            if any(
+                _beats(drafts, a, b, lots, works, runs)
+                and not (a > b and _beats(drafts, b, a, lots, works, runs))  # of equals the first stays
+                for a in rivals
+            ):
+                gone.add(b)
+    stay = [i for i in range(len(drafts.groups)) if i not in gone]
+    at = {old: new for new, old in enumerate(stay)}
+    return _Drafts(
+        groups=[drafts.groups[i] for i in stay],
+        lots=[replace(x, group=at[x.group]) for x in drafts.lots if x.group in at],
+        works=[replace(x, group=at[x.group]) for x in drafts.works if x.group in at],
+        runs=[replace(x, group=at[x.group]) for x in drafts.runs if x.group in at],
+        pruned=drafts.pruned + sum(x.group in gone for x in drafts.works) + sum(x.group in gone for x in drafts.runs),
+    )
+
+
+def _beats(
+    drafts: _Drafts, a: int, b: int, lots: Mapping[int, list[Lot]], works: Mapping[int, list[Work]],
+    runs: Mapping[int, list[Run]],
+) -> bool:  # fmt: skip
+    """Whether group ``a`` can stand in for ``b`` in any plan at no more of anything."""
+    ga, gb = drafts.groups[a], drafts.groups[b]
+    if ga.racks > gb.racks or ga.peak_w > gb.peak_w:
+        return False
+    mine = {(x.acquire, x.begin, x.end, x.term): x for x in lots[a]}
+    for theirs in lots[b]:
+        x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term))
+        if x is None or x.most < theirs.most or not _lot_no_more(x, theirs):
+            return False
+    units = {(w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))): w for w in works[a]}
+    for w in works[b]:
+        u = units.get((w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))))
+        if u is None or any(u.rates.get(p, 0.0) < r for p, r in w.rates.items()):
+            return False
+        if any((getattr(u, n) > getattr(w, n)).any() for n in ("cost_usd", "opex_usd", "carbon_t", "water_m3")):
+            return False
+    sizes: dict[tuple[str, int], list[Run]] = defaultdict(list)
+    for r in runs[a]:
+        sizes[r.workload, r.systems].append(r)
+    return all(any(_run_no_more(x, r) for x in sizes[r.workload, r.systems]) for r in runs[b])
+
+
+def _lot_no_more(x: Lot, y: Lot) -> bool:
+    return (
+        x.cost_usd <= y.cost_usd
+        and x.capex_usd <= y.capex_usd
+        and bool((x.opex_usd <= y.opex_usd).all())
+        and bool((x.carbon_by_year_t <= y.carbon_by_year_t).all())
+        and bool((x.water_by_year_m3 <= y.water_by_year_m3).all())
+    )
+
+
+def _run_no_more(x: Run, y: Run) -> bool:
+    if x.chips != y.chips or x.days > y.days:
+        return False
+    mine = {s.slot: s for s in x.starts}
+    for theirs in y.starts:
+        s = mine.get(theirs.slot)
+        if s is None or s.last_slot > theirs.last_slot or s.cost_usd > theirs.cost_usd:
+            return False
+        if (s.carbon_by_year_t > theirs.carbon_by_year_t).any() or (s.opex_usd > theirs.opex_usd).any():
+            return False
+        if (s.water_by_year_m3 > theirs.water_by_year_m3).any():
+            return False
+    return True
+
+
+__all__ = ["RENTED", "arrivals", "demand_of", "enumerate_stock", "is_run", "lot_ends", "rent_ends", "start_slots"]
