@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from planner.asked import asked_of
 from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
 from planner.explain import Diagnosis, alternatives, arithmetic_findings, binding_limits, model_findings, unable
@@ -275,6 +276,7 @@ class _Draft:
             "start": scenario.start,
             "periods": scenario.period_starts,
             "horizon_years": float(scenario.horizon_years),
+            "workloads": asked_of(scenario),
             "assumptions": _assumptions(scenario, self.catalog),
             "left_out": tuple(LeftOut(option=d.option, reason=d.reason) for d in self.found.dropped),
             "problem_digest": problem_digest(scenario, self.catalog.digest),

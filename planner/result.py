@@ -126,6 +126,8 @@ class Cost(_Part):
     opex_usd_per_year: float
     total_usd: float
     lines_usd: dict[str, float]
+    capex_lines_usd: dict[str, float] = Field(default_factory=dict)
+    """What is bought, at its purchase price; sums to ``capex_usd``."""
 
 
 class Deployment(_Part):
@@ -258,6 +260,26 @@ class Nearest(_Part):
     confirmed: bool
 
 
+class Asked(_Part):
+    """What a workload of the scenario asks for, as far as acting on the plan needs it (launch settings, sizes)."""
+
+    name: str
+    kind: Literal["training", "serving", "recommendation"]
+    model: str
+    tokens: float | None = None
+    sequence_length: int | None = None
+    global_batch: int | None = None
+    framework: str = ""
+    checkpoint_interval_s: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    requests_per_s: float | None = None
+    kv_precision: str = ""
+    cached_prefix: float | None = None
+    samples: float | None = None
+    samples_per_s: float | None = None
+
+
 class Plan(_Part):
     """A plan, or the reason there is none."""
 
@@ -272,6 +294,8 @@ class Plan(_Part):
     answer: str
     """One sentence a person can repeat."""
     objective: Objective
+    workloads: tuple[Asked, ...] = ()
+    """What was asked, in the scenario's order."""
     deployments: tuple[Deployment, ...] = ()
     totals: Totals | None = None
     binding: tuple[Binding, ...] = ()

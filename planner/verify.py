@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
+from planner.asked import asked_of
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.facility.capacity import capacity_tree
@@ -112,6 +113,7 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
         },
         "cost": {
             "capex_usd": float(p.capex_usd[0]) * n,
+            "capex_lines_usd": {name: float(v[0]) * n for name, v in p.capex_lines_usd.items()},
             "opex_usd_per_year": float(p.opex_usd_per_year[0]) * n,
             "total_usd": float(p.cost_usd[0]) * n,
             "lines_usd": lines,
@@ -182,6 +184,7 @@ def _question(plan: Plan, scenario: Scenario, catalog: Catalog) -> Iterator[str]
         "objective.priorities": plan.objective.priorities,
         "objective.unit": plan.objective.unit,
         "assumptions": {a.path: a.value for a in plan.assumptions},
+        "workloads": {w.name: w.model_dump() for w in plan.workloads},
         "proof.bound": plan.proof.bound,
     }
     found: dict[str, object] = {
@@ -195,6 +198,7 @@ def _question(plan: Plan, scenario: Scenario, catalog: Catalog) -> Iterator[str]
         "objective.priorities": scenario.objective,
         "objective.unit": UNITS[scenario.objective[0]],
         "assumptions": assumed,
+        "workloads": {w.name: w.model_dump() for w in asked_of(scenario)},
         "proof.bound": plan.objective.bound,
     }
     for name, value in said.items():

@@ -19,7 +19,8 @@ ROAD = (
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
-    "sentence": "facility", "result": "errors", "verify": "options", "explain": "solve", "api": "faces",
+    "asked": "facility", "export": "faces", "sentence": "facility",
+    "result": "errors", "verify": "options", "explain": "solve", "api": "faces",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "ui": "faces", "report": "faces", "sweep": "faces",
     "validation": "faces", "estimate": "faces",
 }  # fmt: skip

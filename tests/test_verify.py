@@ -90,7 +90,7 @@ def other(value: Any) -> Any:
 
 OTHER_WORD = {
     "status": "within_gap", "role": "decode", "acquire": "rent", "recompute": "full", "precision": "fp8",
-    "schedule": "1F1B", "sharding": "row-wise",
+    "schedule": "1F1B", "sharding": "row-wise", "kind": "recommendation",
 }  # fmt: skip
 """For words of which only some are allowed. (A proven plan that calls itself merely within the gap is not wrong.)"""
 

@@ -80,6 +80,7 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
         ),
         cost=Cost(
             capex_usd=float(p.capex_usd[0]) * n,
+            capex_lines_usd={name: float(v[0]) * n for name, v in p.capex_lines_usd.items()},
             opex_usd_per_year=float(p.opex_usd_per_year[0]) * n,
             total_usd=math.fsum(lines.values()),
             lines_usd=lines,

@@ -75,6 +75,7 @@ class Priced:
     power_breakdown_w: Mapping[str, Floats]
     racks: Floats
     capex_usd: Floats
+    capex_lines_usd: Mapping[str, Floats]
     opex_usd_per_year: Floats
     cost_usd: Floats
     cost_lines_usd: Mapping[str, Floats]
@@ -157,6 +158,7 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
         power_breakdown_w=breakdown,
         racks=racks,
         capex_usd=money.capex_usd,
+        capex_lines_usd=money.capex_lines,
         opex_usd_per_year=money.opex_usd_per_year,
         cost_usd=money.cost_usd,
         cost_lines_usd=money.lines,
@@ -172,17 +174,19 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
 @dataclass(frozen=True)
 class _Money:
     capex_usd: Floats
+    capex_lines: Mapping[str, Floats]
     opex_usd_per_year: Floats
     cost_usd: Floats
     lines: Mapping[str, Floats]
 
 
 def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int) -> dict[str, Floats]:
-    """Scale-out network of a unit: counts, price and power, (n,) each."""
+    """Scale-out network of a unit: counts, price and its parts, power, (n,) each."""
     system, chip = choice.system, choice.chip
     n = len(designs.systems)
     names = ("switches", "links", "endpoint_links", "optics", "price_usd", "power_w")
-    zero = {name: np.zeros(n) for name in names}
+    parts = ("switches", "optics", "cables")
+    zero = {name: np.zeros(n) for name in (*names, *(f"{part}_usd" for part in parts))}
     rate = system.get("scaleout_gbit_s_per_chip")
     rate = chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
     if choice.acquire == "rent" or not rate:
@@ -190,10 +194,14 @@ def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int
     if not designs.cluster:
         pod = fat_tree(POD_ENDPOINTS, rate, catalog=catalog)
         share = designs.systems * per_system / POD_ENDPOINTS
-        return {name: np.asarray(getattr(pod, name), np.float64) * share for name in names}
+        found = {name: getattr(pod, name) for name in names}
+        found |= {f"{part}_usd": pod.breakdown[part] for part in parts}
+        return {name: np.asarray(value, np.float64) * share for name, value in found.items()}
     alone = designs.systems <= 1
     own = fat_tree(np.maximum(designs.systems * per_system, 1), rate, catalog=catalog)
-    return {name: np.where(alone, 0.0, np.asarray(getattr(own, name), np.float64)) for name in names}
+    found = {name: getattr(own, name) for name in names}
+    found |= {f"{part}_usd": own.breakdown[part] for part in parts}
+    return {name: np.where(alone, 0.0, np.asarray(value, np.float64)) for name, value in found.items()}
 
 
 def _racks(choice: Choice, systems: Floats, it_peak_w: Floats) -> Floats:
@@ -278,6 +286,7 @@ def _money(
     opex = sum((np.asarray(v, np.float64) for k, v in first.lines.items() if k not in CAPITAL_LINES), start=np.zeros(n))
     return _Money(
         capex_usd=_row(whole.capex_usd, n),
+        capex_lines={name: _row(v, n) for name, v in whole.capex.items() if np.any(v)},
         opex_usd_per_year=_row(opex, n),
         cost_usd=np.sum(list(lines.values()), axis=0) if lines else np.zeros(n),
         lines=lines,
