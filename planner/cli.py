@@ -166,6 +166,35 @@ def init_command(
     return EXIT_OK
 
 
+@app.command("export")
+def export_command(
+    plan: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
+    what: Annotated[str, typer.Option("--for", help="megatron, vllm, sglang, slurm, kubernetes or bom.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: standard output.")] = None,
+    catalog: CatalogDir = None,
+) -> int:
+    """Launch settings, job sizes or a bill of materials of a plan, for those who act on it."""
+    from planner.catalog import load_catalog
+    from planner.export import export_plan
+    from planner.result import Plan, write_bytes
+
+    files = export_plan(Plan.read(plan), load_catalog(catalog), what)
+    if out is not None:
+        _must_be_writable(out)
+        for file in files:
+            write_bytes(out / file.name, file.data)
+        _say("Written: " + ", ".join(str(out / file.name) for file in files))
+    else:
+        texts = [f for f in files if f.text is not None]
+        for i, file in enumerate(texts):
+            _stdout(
+                (f"# {file.name}\n" if len(texts) > 1 else "") + (file.text or "") + ("\n" if texts[i + 1 :] else "")
+            )
+    if what == "bom" and len(files) == 1:
+        _say('No XLSX: openpyxl is not installed (pip install "ai-compute-planner[xlsx]").')
+    return EXIT_OK
+
+
 @app.command("diff")
 def diff_command(
     first: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],

@@ -365,12 +365,17 @@ def plan_schema() -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all; raises ``InputError`` when the place cannot be written."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; raises ``InputError`` when the place cannot be written."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("x", encoding="utf-8") as handle:
-                handle.write(text)
+            with temporary.open("xb") as handle:
+                handle.write(data)
             temporary.replace(path)
         except BaseException:  # Ctrl-C and a full disk leave nothing behind
             temporary.unlink(missing_ok=True)

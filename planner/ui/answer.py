@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
+from planner.export.bom import bill_of_materials, bom_csv
 from planner.report import format as fmt
 from planner.report import html_page, summary
 from planner.result import Deployment, Nearest, Plan
@@ -98,6 +99,8 @@ def _downloads(plan: Plan, yaml: str) -> None:
         _download("Report (HTML)", html_page(plan), "text/html", "plan.html")
         if yaml:
             _download("Scenario (YAML)", yaml, "application/yaml", "scenario.yaml")
+        if plan.deployments and any(d.cost.capex_lines_usd for d in plan.deployments):
+            _download("Bill of materials (CSV)", bom_csv(bill_of_materials(plan)), "text/csv", "bom.csv")
 
 
 def _download(label: str, text: str, mime: str, name: str) -> None:

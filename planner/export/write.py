@@ -1,0 +1,87 @@
+"""A plan as files for others to act on: which formats there are, and what each makes of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from planner.catalog import Catalog
+from planner.errors import InputError, Problem, unknown_name
+from planner.export.bom import bill_of_materials, bom_csv, bom_xlsx
+from planner.export.cluster import kubernetes, script, slurm
+from planner.export.megatron import megatron
+from planner.export.serving import sglang, vllm
+from planner.export.settings import Job, jobs_of
+from planner.result import Plan
+
+SERVING = ("serve", "prefill", "decode")
+
+
+@dataclass(frozen=True)
+class ExportFile:
+    """A file to write. ``text`` is None where it is no text."""
+
+    name: str
+    data: bytes
+    media: str
+
+    @property
+    def text(self) -> str | None:
+        """The file as text."""
+        return self.data.decode() if self.media.startswith("text/") else None
+
+
+def export_plan(plan: Plan, catalog: Catalog, what: str) -> tuple[ExportFile, ...]:
+    """The files of a format for a plan; ``catalog`` without the plan's assumptions (they are in the plan).
+
+    Raises ``InputError`` for an unknown format, a plan without deployments, one made by an older planner, or one in
+    which nothing is of the format's kind. XLSX is left out where openpyxl is not installed (``bom_xlsx`` says so).
+    """
+    if what not in FORMATS:
+        raise unknown_name("format to export", what, list(FORMATS))
+    if what == "bom":
+        return tuple(_bom(plan))
+    jobs = jobs_of(plan, with_assumptions(plan, catalog))
+    roles, make, suffix = _LAUNCHED[what]
+    files = tuple(
+        ExportFile(f"{job.name}.{suffix}", make(job).encode(), "text/plain")
+        for job in jobs
+        if job.deployment.role in roles
+    )
+    if not files:
+        has = ", ".join(sorted({job.deployment.role for job in jobs}))
+        raise InputError(
+            Problem(f"nothing in the plan is launched with {what}", found=has, allowed=f"roles {', '.join(roles)}")
+        )
+    return files
+
+
+def with_assumptions(plan: Plan, catalog: Catalog) -> Catalog:
+    """The catalog with the figures that the plan assumes."""
+    wanted: dict[str, dict[str, dict[str, float | str]]] = {}
+    for a in plan.assumptions:
+        kind, record, name = a.path.split(".", 2)
+        wanted.setdefault(kind, {}).setdefault(record, {})[name] = a.value
+    return catalog.with_assumptions(wanted) if wanted else catalog
+
+
+def _bom(plan: Plan) -> Iterator[ExportFile]:
+    lines = bill_of_materials(plan)
+    yield ExportFile("bom.csv", bom_csv(lines).encode(), "text/csv")
+    try:
+        yield ExportFile(
+            "bom.xlsx", bom_xlsx(lines), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+        )
+    except InputError:
+        return
+
+
+_LAUNCHED: Mapping[str, tuple[tuple[str, ...], Callable[[Job], str], str]] = {
+    "megatron": (("train",), lambda job: script(job, megatron(job)), "megatron.sh"),
+    "vllm": (SERVING, lambda job: script(job, vllm(job)), "vllm.sh"),
+    "sglang": (SERVING, lambda job: script(job, sglang(job)), "sglang.sh"),
+    "slurm": (("train", *SERVING), slurm, "sbatch"),
+    "kubernetes": (("train", *SERVING), kubernetes, "yaml"),
+}
+FORMATS: tuple[str, ...] = (*_LAUNCHED, "bom")
+"""Names of the formats."""
