@@ -20,6 +20,7 @@ from planner.fleet.model import OBJECTIVE_UNITS, FleetModel, Limit
 from planner.options.option import Dropped, Option, OptionSet
 from planner.result import Alternative, Binding, Conflict, Nearest
 from planner.scenario.types import Scenario
+from planner.scenario.workloads import Serving
 from planner.solve import Limits, conflicting_rows, elastic, nearest_changes, with_objective
 from planner.solve.form import Program
 from planner.solve.what_if import Change, what_if
@@ -72,7 +73,12 @@ def binding_limits(
     unit, scale = OBJECTIVE_UNITS[objective]
     values = _fewest_racks(model.program, values)
     program = with_objective(model.program, model.objectives[objective])
-    asked = [limit for limit in model.limits.values() if limit.row not in _firm(model) and limit.limit > 0]
+    used_rows = set(program.rows.tolist())  # nothing uses any of a limit without coefficients: it cannot bind
+    asked = [
+        limit
+        for limit in model.limits.values()
+        if limit.row not in _firm(model) and limit.limit > 0 and program.row(limit.row) in used_rows
+    ]
     # counts are whole: where one more unit changes nothing, a tenth or a quarter more may (as far as options reach)
     steps = [sorted({_step(limit), 0.1 * limit.limit, 0.25 * limit.limit}) for limit in asked]
     changes = [_loosened(program, limit, step) for limit, few in zip(asked, steps, strict=True) for step in few]
@@ -205,8 +211,16 @@ def unable(scenario: Scenario, options: Sequence[Option]) -> set[str]:
     return {
         w.name
         for w in scenario.workloads
-        if not phases[w.name] or (w.kind == "serving" and phases[w.name] != {"prefill", "decode"})
+        if not phases[w.name] or (isinstance(w, Serving) and not _answerable(w, options, phases[w.name]))
     }
+
+
+def _answerable(workload: Serving, options: Sequence[Option], phases: set[str]) -> bool:
+    """Whether some options do both phases of a load; of one with request classes, whether each class finds one."""
+    if not workload.request_classes:
+        return phases == {"prefill", "decode"}
+    mine = [o for o in options if o.workload == workload.name]
+    return all(any(o.rates.get(c.label, 0.0) > 0 for o in mine) for c in workload.request_classes)
 
 
 def _filters(scenario: Scenario, reasons: Sequence[Dropped]) -> list[str]:

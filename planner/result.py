@@ -130,6 +130,23 @@ class Cost(_Part):
     """What is bought, at its purchase price; sums to ``capex_usd``."""
 
 
+class Answered(_Part):
+    """What a deployment answers of one class of requests, and the settings at which a replica does it."""
+
+    name: str
+    input_tokens: int
+    output_tokens: int
+    requests_per_s: float
+    share_of_time: float
+    """Of all replicas' time; the classes of a deployment sum to one at most."""
+    ttft_ms: float
+    tpot_ms: float
+    batch: int
+    """Requests of the class in flight on one replica."""
+    chunk_tokens: int
+    load: float
+
+
 class Deployment(_Part):
     """Some whole systems, at one site from one period on, doing one job of one workload."""
 
@@ -159,6 +176,8 @@ class Deployment(_Part):
     cost: Cost
     carbon_t: float
     water_m3: float
+    answers: tuple[Answered, ...] = ()
+    """Loads with request classes: what it answers of each."""
     network: dict[str, float] = Field(default_factory=dict)
     """Bill of materials of the cluster network: switches, links, optics, price_usd, power_w."""
     option: str = ""

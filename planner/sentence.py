@@ -52,7 +52,9 @@ def throughput_of(scenario: Scenario, deployments: Sequence[Deployment]) -> floa
     total = 0.0
     for workload in scenario.workloads:
         mine = [d for d in deployments if d.workload == workload.name]
-        if isinstance(workload, Serving):
+        if isinstance(workload, Serving) and workload.request_classes:
+            total += sum((d.predicted.tokens_per_s or 0.0) + (d.predicted.input_tokens_per_s or 0.0) for d in mine)
+        elif isinstance(workload, Serving):
             total += served_requests(mine) * (workload.input_tokens + workload.output_tokens)
         elif isinstance(workload, Training):
             total += sum(d.predicted.tokens_per_s or 0.0 for d in mine)
@@ -127,6 +129,7 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
                 " H100-class failure rate; restarts, lost work and checkpoints take the rest."
             )
         notes += _claims(scenario, d)
+    notes += [text for d in plan.deployments if (text := _classes(d))]
     if any(d.acquire == "rent" for d in plan.deployments):
         notes.append(
             "Rented systems are billed on demand at the catalog's rate; their power and carbon are the owner's."
@@ -136,6 +139,20 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
             "The scenario's outcomes (uncertainty) are kept, not evaluated: the plan is for its central figures."
         )
     return tuple(notes)
+
+
+def _classes(d: Deployment) -> str:
+    """Which requests a deployment answers, where its load has classes."""
+    if not d.answers:
+        return ""
+    prompts, answers = ([getattr(a, name) for a in d.answers] for name in ("input_tokens", "output_tokens"))
+    rate = _number(sum(a.requests_per_s for a in d.answers))
+    shape = f"tp {d.parallelism.tp}, pp {d.parallelism.pp}"
+    return (
+        f"{d.workload}: {_number(d.systems)} {d.system} ({shape}) answer {rate} requests/s of {len(d.answers)} classes,"
+        f" prompts of {min(prompts):,} to {max(prompts):,} and answers of {min(answers):,} to {max(answers):,} tokens,"
+        f" busy {sum(a.share_of_time for a in d.answers):.0%} of their planned time."
+    )
 
 
 def _claims(scenario: Scenario, d: Deployment) -> list[str]:

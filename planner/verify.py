@@ -20,10 +20,11 @@ from fractions import Fraction
 
 from planner.asked import asked_of
 from planner.catalog import Catalog
-from planner.errors import PlannerError
+from planner.errors import InputError, PlannerError
 from planner.facility.capacity import capacity_tree
 from planner.options.choices import start_days
 from planner.options.describe import Described, Describer, Spec, layout_of_plan
+from planner.options.mixed_serving import answered
 from planner.result import Deployment, Plan
 from planner.scenario import problem_digest
 from planner.scenario.types import Scenario
@@ -96,6 +97,7 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
     grown = {name: value * n for name in SCALED_RATES if (value := getattr(again, name)) is not None}
     lines = {name: float(v[0]) * n for name, v in p.cost_lines_usd.items()}
     expected: dict[str, object] = {
+        "answers": [],
         "chips": described.chips * n,
         "replicas": described.replicas * n,
         "spares": described.spares * n,
@@ -122,7 +124,20 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
         "water_m3": float(p.water_m3[0]) * n,
         "network": {name: float(v[0]) * n for name, v in p.network.items() if v[0]},
     }
+    if described.class_rates:
+        try:
+            answers, together = answered(described, {a.name: a.requests_per_s for a in d.answers}, n)
+        except InputError as error:
+            yield str(error.problems[0])
+            return
+        expected |= {"predicted": together.model_dump(), "answers": [a.model_dump() for a in answers]}
+        if math.fsum(a.share_of_time for a in answers) > 1 + float(LIMIT_TOLERANCE):
+            yield f"its replicas answer for {math.fsum(a.share_of_time for a in answers):.6f} of their time"
+        if any(a.requests_per_s <= 0 for a in answers):
+            yield "it answers less than nothing of a class"
     said = d.model_dump()
+    said["answers"] = list(said["answers"])
+    yield from _listed("answers", said["answers"], expected.pop("answers"))
     yield from _differences("", {name: said[name] for name in expected}, expected)
     for name, parts, whole in (
         ("cost.lines_usd", d.cost.lines_usd, d.cost.total_usd),
@@ -131,6 +146,16 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
     ):
         if parts and not _near(math.fsum(parts.values()), whole):
             yield f"{name} sums to {math.fsum(parts.values())}, the whole is {whole}"
+
+
+def _listed(path: str, said: object, found: object) -> Iterator[str]:
+    """Where two lists of plain data differ."""
+    assert isinstance(said, list)  # noqa: S101 - narrowed for the type checker
+    assert isinstance(found, list)  # noqa: S101
+    if len(said) != len(found):
+        yield f"{path} has {len(said)} entries, recomputed {len(found)}"
+    for i, (a, b) in enumerate(zip(said, found, strict=False)):
+        yield from _differences(f"{path}[{i}]", a, b)
 
 
 def _differences(path: str, said: object, found: object) -> Iterator[str]:
@@ -309,6 +334,9 @@ def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
                 if Fraction(described.finish_days) > Fraction(limit) * (1 + LIMIT_TOLERANCE):
                     yield f"{workload.name} ends after {described.finish_days:.3f} days, {limit:g} allowed"
             continue
+        if isinstance(workload, Serving) and workload.request_classes:
+            yield from _classes(scenario, workload, mine)
+            continue
         wanted = workload.requests_per_s if isinstance(workload, Serving) else (workload.samples_per_s or 0.0)  # type: ignore[union-attr]
         by_site: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
         for d, described, n in mine:
@@ -325,6 +353,35 @@ def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
                 most, value = getattr(workload, name, None), getattr(described.predicted, name)
                 if most is not None and value is not None and value > most * (1 + 1e-9):
                     yield f"{workload.name} on {d.system} has {name} {value:.3f}, {most:g} allowed"
+
+
+def _classes(
+    scenario: Scenario, workload: Serving, mine: Sequence[tuple[Deployment, Described, int]]
+) -> Iterator[str]:
+    """Every class of requests is answered at its rate by what is there from the start, within its latencies."""
+    got: dict[str, Fraction] = defaultdict(Fraction)
+    limits = {c.label: (c.ttft_ms or workload.ttft_ms, c.tpot_ms or workload.tpot_ms) for c in workload.request_classes}
+    for d, described, n in mine:
+        if d.period != scenario.period_starts[0]:
+            continue
+        for a in d.answers:
+            got[a.name] += Fraction(a.requests_per_s)
+            rate = described.class_rates.get(a.name)
+            if rate is None or a.name not in limits:
+                yield f"{workload.name}: class {a.name} is not answered by {d.system}"
+                continue
+            for name, value, most in zip(("TTFT", "TPOT"), (rate.ttft_ms, rate.tpot_ms), limits[a.name], strict=True):
+                if most is not None and value > most * (1 + 1e-9):
+                    yield f"{workload.name}: class {a.name} on {d.system} has {name} {value:.3f} ms, {most:g} allowed"
+        time = sum((Fraction(a.requests_per_s) / Fraction(described.class_rates[a.name].requests_per_s)
+                    for a in d.answers if a.name in described.class_rates), start=Fraction(0))  # fmt: skip
+        if time > n * (1 + LIMIT_TOLERANCE):
+            yield f"{workload.name} on {d.system} needs {float(time):.6g} units of time, {n} stand there"
+    for c in workload.request_classes:
+        wanted = Fraction(c.share) * Fraction(workload.requests_per_s)
+        if got[c.label] < wanted * (1 - LIMIT_TOLERANCE):
+            rates = f"{float(got[c.label]):.6g}/s, {float(wanted):.6g} asked"
+            yield f"{workload.name}: class {c.label} is answered at {rates}"
 
 
 def _limits(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:

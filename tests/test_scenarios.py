@@ -49,7 +49,7 @@ def test_there_are_the_scenarios_people_ask_for() -> None:
     assert set(NAMES) >= {
         "quickstart", "deepseek-v3-pretrain", "llama-405b-16k", "kuae-10k", "robobrain-1000-cards",
         "deepseek-v3-serving",
-        "air-or-liquid", "supernode-or-servers", "wait-for-br20x", "infeasible", "recommender",
+        "air-or-liquid", "supernode-or-servers", "wait-for-br20x", "infeasible", "recommender", "gpu-mix",
     }  # fmt: skip
 
 
@@ -63,6 +63,19 @@ def test_every_scenario_has_a_proven_verified_plan(name: str) -> None:
     assert verify_plan(answer, load_scenario(FOLDER / f"{name}.yaml"), catalog()) == []
     jsonschema.validate(json.loads(answer.to_json()), shipped_plan_schema())
     assert answer.answer.endswith(".")
+
+
+def test_a_gpu_mix_answers_each_size_where_it_is_cheap() -> None:
+    """Two chips together are cheaper than any alone: the small one answers short prompts, the large one long ones."""
+    answer = planned("gpu-mix")
+    mean: dict[str, float] = {}
+    for chip in {d.chip for d in answer.deployments}:
+        parts = [a for d in answer.deployments if d.chip == chip for a in d.answers]
+        mean[chip] = sum(a.input_tokens * a.requests_per_s for a in parts) / sum(a.requests_per_s for a in parts)
+    assert set(mean) == {"l40s", "h100_sxm"}
+    assert mean["l40s"] < 1000 < mean["h100_sxm"]
+    alone = [a.difference for a in answer.alternatives if a.name.startswith("only ") and a.difference is not None]
+    assert min(alone) > 0.05
 
 
 def test_deepseek_pretraining_is_decided_by_power_and_date() -> None:

@@ -38,13 +38,14 @@ def vllm(job: Job) -> Launch:
     elif p.ep == p.tp * p.dp:
         launch.option("--enable-expert-parallel", of="ep")
     _vllm_nodes(launch)
-    if p.batch is not None:
-        copies = max(1, -(-p.batch // p.dp))
+    batch, chunk = _limits(job)
+    if batch is not None:
+        copies = max(1, -(-batch // p.dp))
         launch.option("--max-num-seqs", copies, of="batch")
-        if copies * p.dp != p.batch:
-            launch.said(f"{p.batch} requests in flight are not divided evenly by {p.dp} copies: rounded up.")
-    if p.chunk_tokens is not None:
-        launch.option("--max-num-batched-tokens", p.chunk_tokens, of="chunk_tokens")
+        if copies * p.dp != batch:
+            launch.said(f"{batch} requests in flight are not divided evenly by {p.dp} copies: rounded up.")
+    if chunk is not None:
+        launch.option("--max-num-batched-tokens", chunk, of="chunk_tokens")
         launch.said("vLLM counts decoded tokens of a step in the chunk too; the plan does not.")
     _weights(launch, _VLLM_WEIGHTS)
     _cache(launch, _VLLM_KV)
@@ -102,12 +103,13 @@ def sglang(job: Job) -> Launch:
         launch.option("--nnodes", job.nodes)
         launch.option("--node-rank", RANK)
         launch.option("--dist-init-addr", f"{MASTER}:{PORT}")
-    if p.batch is not None:
-        launch.option("--max-running-requests", p.batch, of="batch")
-    if p.chunk_tokens is not None:
-        launch.option("--chunked-prefill-size", p.chunk_tokens * p.dp, of="chunk_tokens")
+    batch, chunk = _limits(job)
+    if batch is not None:
+        launch.option("--max-running-requests", batch, of="batch")
+    if chunk is not None:
+        launch.option("--chunked-prefill-size", chunk * p.dp, of="chunk_tokens")
         if p.dp > 1:
-            launch.said(f"SGLang divides the chunk by the copies: {p.chunk_tokens} tokens a step and copy.")
+            launch.said(f"SGLang divides the chunk by the copies: {chunk} tokens a step and copy.")
     _weights(launch, _SGLANG_WEIGHTS)
     _cache(launch, _SGLANG_KV)
     if job.asked.cached_prefix:
@@ -124,6 +126,15 @@ def sglang(job: Job) -> Launch:
         launch.said("Prefill and decode run on the same replica.", of="role")
     _common(launch)
     return launch
+
+
+def _limits(job: Job) -> tuple[int | None, int | None]:
+    """Requests in flight and prefill chunk of a replica; the largest of its classes where a load has classes."""
+    d = job.deployment
+    batch, chunk = d.parallelism.batch, d.parallelism.chunk_tokens
+    if d.answers:
+        batch, chunk = max(a.batch for a in d.answers), max(a.chunk_tokens for a in d.answers)
+    return batch, chunk
 
 
 def _weights(launch: Launch, online: dict[str, str]) -> None:
@@ -173,6 +184,12 @@ def _common(launch: Launch) -> None:
     if d.parallelism.load is not None:
         launch.said(f"That is {d.parallelism.load:.0%} of what a replica could do: latency needs the rest.", of="load")
     launch.said(f"The model is {job.model.id}: put the path or name of its checkpoint.", of="model")
+    for a in d.answers:
+        launch.said(
+            f"Class {a.name}: {a.requests_per_s:.4g} requests/s of {a.input_tokens} + {a.output_tokens} tokens, at most"
+            f" {a.batch} in flight on a replica in chunks of {a.chunk_tokens}; the router keeps to that.",
+            of="answers",
+        )
     if asked.input_tokens and asked.output_tokens:
         launch.said(
             f"Requests of {asked.input_tokens} + {asked.output_tokens} tokens are means: the longest request that must"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from planner.errors import SolveError
 from planner.fleet.model import FleetModel
 from planner.options.describe import Described, Describer, spec_of_option
+from planner.options.mixed_serving import answered
 from planner.options.option import Option
 from planner.result import Cost, Deployment, DeploymentPower, Predicted, Totals
 from planner.scenario.types import Scenario
@@ -21,6 +22,8 @@ from planner.sentence import throughput_of
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
 HOURS_PER_YEAR = 8760.0
+LEAST_ANSWERED = 1e-12
+"""Requests a second of a class below this are rounding of the solver's."""
 RACK_SLACK = 1e-9
 """Of a rack: rounding of n times a part of a rack, not another rack."""
 
@@ -31,18 +34,21 @@ class Chosen:
 
     option: Option
     units: int
+    answers: Mapping[str, float] = field(default_factory=dict)
+    """Requests a second by class, where a load has classes."""
 
 
 def chosen_options(model: FleetModel, values: Sequence[float] | np.ndarray) -> list[Chosen]:
     """Options with at least one unit, largest capital first. Raises ``SolveError`` on a count that is not whole."""
     found = []
-    for option, column in zip(model.options, model.units, strict=True):
+    for i, (option, column) in enumerate(zip(model.options, model.units, strict=True)):
         value = float(values[column])
         units = round(value)
         if abs(value - units) > 1e-6:
             raise SolveError(f"the solver returned {value} units of {option.id}")
         if units:
-            found.append(Chosen(option, units))
+            amounts = {c: float(values[at]) * each for c, (at, each) in model.answers.get(i, {}).items()}
+            found.append(Chosen(option, units, {c: a for c, a in amounts.items() if a > LEAST_ANSWERED}))
     return sorted(found, key=lambda c: (-c.option.cost_usd * c.units, c.option.id))
 
 
@@ -50,6 +56,7 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
     """One deployment of the plan."""
     o, n, d = chosen.option, chosen.units, described
     p = d.priced
+    answers, predicted = answered(d, chosen.answers, n) if d.class_rates else ((), None)
     grown = {name: getattr(d.predicted, name) * n for name in SCALED_RATES if getattr(d.predicted, name) is not None}
     lines = {name: float(v[0]) * n for name, v in p.cost_lines_usd.items()}
     return Deployment(
@@ -69,7 +76,8 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
         acquire=o.acquire,
         parallelism=d.parallelism,
         precision=o.precision,
-        predicted=Predicted(**{**d.predicted.model_dump(), **grown, "interval": d.predicted.interval}),
+        predicted=predicted or Predicted(**{**d.predicted.model_dump(), **grown, "interval": d.predicted.interval}),
+        answers=answers,
         power=DeploymentPower(
             it_mw=float(p.it_peak_w[0]) * n / 1e6,
             facility_mw=float(p.facility_peak_w[0]) * n / 1e6,

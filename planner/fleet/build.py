@@ -31,4 +31,5 @@ def build_fleet(scenario: Scenario, options: Sequence[Option]) -> FleetModel:
         units=tuple(draft.units),
         limits=dict(draft.limits),
         objectives=objective_vectors(program.column_count, options, draft.units, draft.served, draft.split),
+        answers=draft.answers,
     )

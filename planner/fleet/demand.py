@@ -25,6 +25,9 @@ def add(draft: Draft) -> None:
             draft.limits[row] = Limit(row, "demand", f"{workload.name} must run once", 1.0, "run", 1.0, path, 1)
             continue
         mine = [i for i in mine if draft.options[i].period == 0]
+        if isinstance(workload, Serving) and workload.request_classes:
+            _answer(draft, workload, mine, path)
+            continue
         if isinstance(workload, Serving):
             demand, unit, leaf = workload.requests_per_s, "requests/s", "requests_per_s"
         else:
@@ -65,6 +68,48 @@ def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, p
             draft.builder.add_row(f"{phase}[{name},{site}]", {**here, column: -1.0}, lower=0.0, kind="balance")
     draft.builder.add_row(row, dict.fromkeys(served.values(), 1.0), lower=demand / scale, kind="demand")
     draft.limits[row] = limit
+
+
+def _answer(draft: Draft, workload: Serving, mine: list[int], path: str) -> None:
+    """A load with classes of requests: every class at its rate, and the time of the units of each option is enough.
+
+    ``answer[o,c]`` is the share of class c's demand that the units of option o answer; all slices of a class are one.
+    """
+    draft.split.add(workload.name)
+    demand = {c.label: c.share * workload.requests_per_s for c in workload.request_classes}
+    tokens = {c.label: float(c.input_tokens + c.output_tokens) for c in workload.request_classes}
+    most = 1.0 if "throughput" not in draft.scenario.objective else None
+    answered: dict[str, dict[int, float]] = {label: {} for label in demand}
+    for i in mine:
+        option = draft.options[i]
+        columns: dict[str, tuple[int, float]] = {}
+        taken: dict[int, float] = {draft.units[i]: -1.0}
+        for label, asked in demand.items():
+            rate = option.rates.get(label, 0.0)
+            if rate <= 0:
+                continue
+            ceiling = rate * option.max_units / asked
+            upper = ceiling if most is None else min(most, ceiling)
+            column = draft.builder.add_column(f"answer[{option.id},{label}]", upper=upper)
+            columns[label] = (column, asked)
+            taken[column] = asked / rate
+            answered[label][column] = 1.0
+            draft.served[column] = tokens[label] * asked
+        draft.answers[i] = columns
+        draft.builder.add_row(f"time[{option.id}]", taken, upper=0.0, kind="balance")
+    scale = max(workload.requests_per_s, 1e-9)
+    total = f"answered[{workload.name}]"
+    ends = [sum(draft.options[i].rates.get(c, 0.0) * draft.options[i].max_units for i in mine) / d
+            for c, d in demand.items()]  # fmt: skip
+    whole = draft.builder.add_column(total, lower=0.0, upper=max(1.0, *ends) if most is None else 1.0)
+    for label, columns_of in answered.items():
+        draft.builder.add_row(
+            f"class[{workload.name},{label}]", {**columns_of, whole: -1.0}, lower=0.0, kind="balance"
+        )
+    row = f"demand[{workload.name}]"
+    words = f"{workload.name} at {workload.requests_per_s:g} requests/s in {len(demand)} classes"
+    limit = Limit(row, "demand", words, workload.requests_per_s, "requests/s", scale, f"{path}.requests_per_s", 1)
+    draft.add_limit(limit, {whole: scale})
 
 
 def _place(draft: Draft, index: int) -> str:

@@ -78,6 +78,8 @@ class Draft:
     """{column served[w,s]: tokens a second that one of it stands for}; its workload's options then count none."""
     split: set[str] = field(default_factory=set)
     """Loads whose throughput is what ``served`` says."""
+    answers: dict[int, dict[str, tuple[int, float]]] = field(default_factory=dict)
+    """{option: {class of requests: (column, requests/s that one of it stands for)}}"""
 
     def add_limit(self, limit: Limit, coefficients: Mapping[int, float]) -> None:
         """One row for a limit. ``coefficients`` are in the limit's unit per unit of column."""
@@ -101,6 +103,8 @@ class FleetModel:
     limits: Mapping[str, Limit]
     objectives: Mapping[str, NDArray[np.float64]]
     """Cost vector of each objective (throughput negated: all are minimised), in the scaled units of OBJECTIVE_UNITS."""
+    answers: Mapping[int, Mapping[str, tuple[int, float]]] = field(default_factory=dict)
+    """{option: {class of requests: (column, requests/s that one of it stands for)}}"""
 
 
 def objective_vectors(

@@ -16,6 +16,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.options.choices import Choice, delivery, hardware_choices, start_days
 from planner.options.enumerate import interconnect_of
+from planner.options.mixed_serving import ClassRate, describe_classes
 from planner.options.option import Option
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import describe_recommendation, placement_of_plan
@@ -65,6 +66,8 @@ class Described:
     bought_chips: int
     """Chips of all systems of the unit, spares and idle ones too."""
     interconnect: str = ""
+    class_rates: Mapping[str, ClassRate] = field(default_factory=dict)
+    """Loads with request classes: what a unit does of each alone."""
 
 
 @dataclass
@@ -97,6 +100,8 @@ class Describer:
         assert ready is not None  # noqa: S101 - narrowed for the type checker
         if isinstance(workload, Training):
             found = self._train(workload, choice, spec, ready)
+        elif isinstance(workload, Serving) and workload.request_classes:
+            found = describe_classes(self.scenario, self.catalog, workload, choice, spec, ready)
         elif isinstance(workload, Serving):
             found = self._serve(workload, choice, spec, ready)
         else:

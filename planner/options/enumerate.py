@@ -14,6 +14,7 @@ from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
 from planner.options.choices import Choice, delivery, hardware_choices, start_days
 from planner.options.dominance import nondominated
+from planner.options.mixed_serving import MixedServingSearch
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import RecommendationSearch
@@ -26,7 +27,7 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 Progress = Callable[[str, float], None]
-Search = TrainingSearch | ServingSearch | RecommendationSearch
+Search = TrainingSearch | ServingSearch | MixedServingSearch | RecommendationSearch
 THIN_REACH = 16
 """A diagnosis looks at clusters up to this many times what a run would need at the chip's peak (an MFU of 6%)."""
 LARGEST_RUN_CHIPS = 131_072
@@ -107,7 +108,7 @@ class Collector:
         if isinstance(workload, Training):
             return TrainingSearch(workload, self.catalog)
         if isinstance(workload, Serving):
-            return ServingSearch(workload, self.catalog)
+            return (MixedServingSearch if workload.request_classes else ServingSearch)(workload, self.catalog)
         return RecommendationSearch(workload, self.catalog)
 
     def add(self, search: Search, choice: Choice, period: int, ready: float) -> None:

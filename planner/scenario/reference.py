@@ -34,6 +34,7 @@ _TITLES = {
     "Assumptions": "`assume`",
     "Training": "`workloads[]`, kind: training",
     "Serving": "`workloads[]`, kind: serving",
+    "RequestClass": "`request_classes[]` of a serving load",
     "Recommendation": "`workloads[]`, kind: recommendation",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",

@@ -12,6 +12,7 @@ from typing import Any
 
 from planner.scenario.base import field_shapes
 from planner.scenario.fleet import Fleet
+from planner.scenario.requests import RequestClass
 from planner.scenario.site import Capacity, Hall, Installed, Site
 from planner.scenario.types import Assumptions, Finance, Hardware, Limits, Scenario, Solve
 from planner.scenario.workloads import (
@@ -37,6 +38,7 @@ RECORDS = (
     Assumptions,
     Training,
     Serving,
+    RequestClass,
     Recommendation,
     ChipRange,
     Parallelism,
@@ -69,6 +71,7 @@ def scenario_schema() -> dict[str, Any]:
                 _or_path(field, body["properties"][name.split("_")[0] + "_path"])
             elif name == "chips" and record in {Training, Serving, Recommendation}:
                 field["anyOf"] = [{"type": "integer", "minimum": 1}, *field["anyOf"]]
+    _classes(bodies[Serving.__name__], definitions)
     del schema["required"]
     schema["required"] = ["name", "sites", "workloads"]
     schema["anyOf"] = [{"required": ["start"]}, {"required": ["periods"]}]
@@ -86,6 +89,33 @@ def _or_path(field: dict[str, Any], path: dict[str, Any]) -> None:
     """A demand may be written as a path over time."""
     number = field.pop("anyOf", None) or [{k: field.pop(k) for k in list(field) if k not in {"description", "default"}}]
     field["anyOf"] = [*number, {k: v for k, v in path.items() if k not in {"description", "default", "title"}}]
+
+
+def _classes(load: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """Lengths and rates that classes of requests say; the table that stands for them."""
+    said = {"input_tokens", "output_tokens", "requests_per_s"}
+    load["required"] = [name for name in load["required"] if name not in said]
+    plain: dict[str, Any] = {"required": sorted(said)}
+    load["anyOf"] = [plain, {"required": ["request_classes"]}, {"required": ["request_table"]}]
+    count: dict[str, Any] = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}}
+    load["properties"]["request_table"] = {
+        "type": "object",
+        "description": "Classes as a table: weights of any sum, a row for each prompt length.",
+        "properties": {
+            "input_tokens": count,
+            "output_tokens": count,
+            "weights": {"type": "array", "items": {"type": "array", "items": {"type": "number", "minimum": 0}}},
+        },
+        "required": ["input_tokens", "output_tokens", "weights"],
+        "additionalProperties": False,
+    }
+    one = definitions[RequestClass.__name__]
+    one["properties"]["requests_per_s"] = {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "description": "In the place of share, for all classes. Unit: requests/s.",
+    }
+    one["required"] = ["input_tokens", "output_tokens"]
 
 
 def _one_or_many(field: dict[str, Any]) -> None:

@@ -400,6 +400,11 @@ class Scenario(Part):
             findings.append(
                 Finding(("objective",), "throughput is no objective of a shared fleet: its demand is given by period")
             )
+        findings += [
+            Finding(("workloads", i, "request_classes"), "a shared fleet plans loads by their mean request")
+            for i, workload in enumerate(self.workloads)
+            if getattr(workload, "request_classes", ())
+        ]
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(
                 Finding(("fleet", "slot_months"), f"cuts the plan into more than {MAX_SLOTS} slots", remedy="Raise it.")

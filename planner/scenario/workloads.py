@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Name, Part, Precision, parse_number, report, unit
 from planner.scenario.fleet import MonthPath
+from planner.scenario.requests import RequestClass, distinct, with_classes
 
 
 class ChipRange(Part):
@@ -280,11 +281,26 @@ class Serving(Part):
     parallelism: ServingParallelism = Field(
         default=ServingParallelism(), description="Degrees fixed by hand; the rest is searched."
     )
+    request_classes: tuple[RequestClass, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="Sizes of requests, each a share of the load: every class may be answered by other hardware. The "
+        "lengths above are then their means and may be left out. `request_table: {input_tokens: [..], output_tokens: "
+        "[..], weights: [[..], ..]}`, a row for each prompt length, may be written in its place. Replicas answer whole "
+        "requests then (disaggregated: never).",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _demand_over_time(cls, data: Any) -> Any:
-        return _with_path(data, "requests_per_s", "requests_path")
+        return with_classes(_with_path(data, "requests_per_s", "requests_path"))
+
+    @model_validator(mode="after")
+    def _classes(self) -> Self:
+        distinct(self.request_classes)
+        if self.request_classes and self.disaggregated == "always":
+            report([Finding(("disaggregated",), "loads with request classes are answered by whole replicas")])
+        return self
 
 
 class Recommendation(Part):
