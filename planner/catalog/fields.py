@@ -109,6 +109,7 @@ _TEXTS: tuple[FieldSpec, ...] = (
     _text("scaleup_vendor_claim", (CHIPS,), "Link bandwidth in the vendor's words (often both directions added)"),
     _text("host_link", (CHIPS,), "Link to the host"),
     _text("tdp_w_note", (CHIPS,), "Variants behind the maximum power"),
+    _text("tdp_scope", (CHIPS,), "module where tdp_w holds the host processor and its memory too", words=("module",)),
     _text("edge", (CHIPS,), "true for an edge part, which never goes into a cluster", words=("true", "false")),
     _text("announced_ym", (CHIPS,), "When it was announced"),
     _text("export_class", (CHIPS,), "Export class under the base rule of 2026-01-15", words=EXPORT_CLASSES),

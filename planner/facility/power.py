@@ -15,7 +15,8 @@ draws its published peak; a cooling with fewer fans then lowers it. Which publis
     measured    power_kw_server_measured of the system
     nameplate   power_kw_server_max x the highest measured share of nameplate (0.82, an 8-GPU H100 node: 8.4 of 10.2 kW)
     rack        power_kw_total or power_kw_rack x racks, as the maker states it
-    estimate    chips x TDP x (1 + 575/700) as nameplate: non-GPU power of an H100 server scaled with TDP
+    estimate    chips x TDP x (1 + 575/700) as nameplate: non-GPU power of an H100 server scaled with TDP; where TDP is
+                of a module with its host processor (GH200), TDP + 100 W of board and storage
 
 Sources: arXiv:2412.08602 and 2506.14551 (measured share), catalog costs ``node_power_utilisation``, ``power_non_gpu``,
 ``idle_fraction_gpu``; capping law: docs/facility.md.
@@ -101,6 +102,9 @@ def rated_power_w(catalog: Catalog, system: System, chip: Chip, pair: CoolingPai
     if nameplate is not None:
         rated = nameplate * 1e3 * chips / per_server
         return rated * share, rated, "nameplate"
+    if chip.text("tdp_scope") == "module":  # the host is inside TDP: what is left is board and storage
+        rated = (chips * (tdp + HOST_W_PER_CHIP_MIN) + _nics_w(system, chip)) / (1.0 - pair.fan_fraction_rated)
+        return rated, rated, "estimate"
     rated = chips * tdp * (1.0 + float(catalog.cost("power_non_gpu")) / H100_TDP_W)
     return rated * share, rated, "estimate"
 
@@ -138,8 +142,7 @@ def system_power(
     peak, nameplate, basis = rated_power_w(catalog, system, chip, pair)
     chips = int(system.need("chips_total"))
     tdp = chip.need("tdp_w")
-    gbit = system.get("scaleout_gbit_s_per_chip") or chip.get("scaleout_gbit_s_per_chip") or 0.0
-    nics = chips * NIC_W_PER_400G * gbit / 400.0
+    nics = _nics_w(system, chip)
     host = _host_w(peak, nameplate, chips * tdp + nics, chips, pair.fan_fraction_rated)
 
     fan_factor = pair.fan_fraction / (1.0 - pair.fan_fraction)
@@ -188,6 +191,12 @@ def _average_share(activity: NDArray[np.float64], cap: NDArray[np.float64], idle
     full = (activity - low) / (1.0 - low)
     capped = full * cap + (1.0 - full) * np.minimum(_of_range(idle_share, low), cap)
     return np.where(cap >= 1.0, _of_range(idle_share, activity), capped)
+
+
+def _nics_w(system: System, chip: Chip) -> float:
+    """Watts of the network cards of one unit, without their optics."""
+    gbit = system.get("scaleout_gbit_s_per_chip") or chip.get("scaleout_gbit_s_per_chip") or 0.0
+    return system.need("chips_total") * NIC_W_PER_400G * gbit / 400.0
 
 
 def _host_w(peak: float, nameplate: float, chips_and_nics: float, chips: int, fan_rated: float) -> float:

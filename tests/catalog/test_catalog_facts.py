@@ -89,21 +89,21 @@ def test_counts(catalog):
     assert {kind: len(catalog.records(kind)) for kind in RECORD_KINDS} == {
         "chips": 86 + 16,
         "systems": 63 + 54,
-        "interconnects": 108,
+        "interconnects": 108 + 3,
         "cooling": 22,
         "regions": 67,
-        "costs": 173 + 2,
+        "costs": 173 + 15,
     }
     assert Counter(ic.kind for ic in catalog.interconnects.values()) == {
         "link": 46,
-        "measured": 25 + 1,
+        "measured": 25 + 4,
         "switch": 9,
         "optics": 12,
         "topology": 15,
     }
     assert Counter(c.kind for c in catalog.cooling.values()) == {"option": 8, "plant": 3, "evidence": 11}
     survey = Counter(c.category for c in catalog.costs.values())
-    assert (survey["electricity"], survey["carbon"], survey["reliability"], survey["finance"]) == (32, 60, 14, 10)
+    assert (survey["electricity"], survey["carbon"], survey["reliability"], survey["finance"]) == (32, 60, 14 + 4, 10 + 5)
     assert (survey["calibration"], survey["achieved"], survey["rent"]) == (6, 7, 2)
     assert Counter(c.vendor for c in catalog.chips.values())["Moore Threads"] == 4
     assert Counter(c.vendor for c in catalog.chips.values())["Biren"] == 9

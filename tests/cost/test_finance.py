@@ -1,11 +1,14 @@
 """Closed forms of money over time."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.cost.finance import (
+    PRICE_DECLINE_OOM_PER_YEAR,
     annual_capital,
     annuity,
     capital_recovery_factor,
@@ -39,6 +42,13 @@ def test_epoch_depreciation() -> None:
     """Epoch AI: 0.14 powers of ten a year, half in 2.15 years; a 30,000 USD chip used 90 days costs 2,385 USD."""
     assert float(depreciated_value(1.0, 2.15)) == pytest.approx(0.5, abs=0.001)
     assert float(run_depreciation(30_000, 90 * 24)) == pytest.approx(2385, abs=1.0)
+
+
+def test_price_performance_halves_in_two_years() -> None:
+    """F1: FLOP/s per dollar doubles every 2.07 (accelerators for learning) to 2.46 years (all), Epoch AI: 2.1-2.5."""
+    halved = math.log10(2.0) / PRICE_DECLINE_OOM_PER_YEAR
+    assert 2.1 <= halved <= 2.5
+    assert float(depreciated_value(100.0, halved)) == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize(("rate", "years"), [(-1.0, 5), (0.1, 0), (0.1, -2), (float("nan"), 5)])
