@@ -46,7 +46,9 @@ class ServingJob:
     ``kv_precision``: of the cache. ``input_tokens``, ``output_tokens``: means per request. ``cached_prefix``: share
     of input tokens whose cache is reused, 0..1. ``draft_tokens``: tokens proposed per step by speculative decoding or
     a multi-token prediction module (0 = off), each accepted with probability ``draft_acceptance`` if those before it
-    were. Raises ``InputError`` listing every field out of bounds.
+    were. ``input_cv``, ``output_cv``: coefficients of variation of the lengths, 0 = all of the mean; they weigh in
+    through attention (a long prompt costs more than in proportion) and through the cache (a long answer stays longer).
+    Raises ``InputError`` listing every field out of bounds.
     """
 
     model: ModelArch
@@ -57,6 +59,8 @@ class ServingJob:
     cached_prefix: float = 0.0
     draft_tokens: int = 0
     draft_acceptance: float = 0.0
+    input_cv: float = 0.0
+    output_cv: float = 0.0
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []
@@ -78,6 +82,8 @@ class ServingJob:
             "cached_prefix": (0.0, 1.0),
             "draft_tokens": (0.0, 32.0),
             "draft_acceptance": (0.0, 1.0),
+            "input_cv": (0.0, 10.0),
+            "output_cv": (0.0, 10.0),
         }
         for name, (low, high) in bounds.items():
             number = float(getattr(self, name))
@@ -87,6 +93,16 @@ class ServingJob:
             problems.append(Problem(f"model {self.model.id} has no layers", path="model", remedy="Use recommendation."))
         if problems:
             raise InputError(problems)
+
+    @property
+    def prompt_of_a_token(self) -> float:
+        """Length of the prompt that a prompt token, taken at random, is part of: E[i^2]/E[i]."""
+        return self.input_tokens * (1.0 + self.input_cv**2)
+
+    @property
+    def answer_of_a_token(self) -> float:
+        """Length of the answer that an answer token, taken at random, is part of: E[o^2]/E[o]."""
+        return self.output_tokens * (1.0 + self.output_cv**2)
 
     @property
     def accepted_drafts(self) -> float:
