@@ -53,6 +53,8 @@ class Parallelism(_Part):
     cp: int = 1
     sp: bool = False
     micro_batch: int | None = None
+    micro_batches: int | None = None
+    """Of a run on two kinds of systems: micro-batches that each replica of this one works through in a step."""
     global_batch: int | None = None
     zero_stage: int | None = None
     recompute: Literal["none", "selective", "full"] | None = None
@@ -62,8 +64,8 @@ class Parallelism(_Part):
     chunk_tokens: int | None = None
     load: float | None = None
     """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
-    sharding: Literal["table-wise", "row-wise"] | None = None
-    """Recommenders: whole tables on chips, or the rows of each spread."""
+    sharding: Literal["table-wise", "row-wise", "pooled"] | None = None
+    """Recommenders: whole tables on chips, the rows of each spread, or rows loaded from the memories of a domain."""
     hbm_percent: int | None = None
     """Recommenders: share of embedding rows in the chips' own memory; hosts hold the rest."""
 
@@ -176,6 +178,8 @@ class Deployment(_Part):
     cost: Cost
     carbon_t: float
     water_m3: float
+    mix: str = ""
+    """Shared by the two deployments of a run on two kinds of systems."""
     answers: tuple[Answered, ...] = ()
     """Loads with request classes: what it answers of each."""
     network: dict[str, float] = Field(default_factory=dict)

@@ -8,6 +8,7 @@ P(wait > t) ~ rho exp(-2 (1 - rho) t / S) at utilisation rho and step time S (he
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ from planner.performance.recommendation import (
     RecommendationEstimate,
     RecommendationJob,
     estimate_recommendation,
+    legal,
+    pool_chips,
     recommendation_grid,
 )
 from planner.result import Interval, Parallelism, Predicted
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from planner.options.enumerate import Collector
 
 PLACEMENT = ("chips", "sharding", "local_batch", "hbm_percent")
-SHARDINGS = ("table-wise", "row-wise")
+SHARDINGS = ("table-wise", "row-wise", "pooled")
 SECONDS_PER_DAY = 86400.0
 HBM_PERCENTS = (100, 50, 25, 10)
 
@@ -77,6 +80,22 @@ class RecommendationSearch:
         else:
             self._serve(collector, choice, platform, precision, period, ready)
 
+    def is_legal(self, platform: Platform, layout: Mapping[str, int]) -> bool:
+        """Whether a placement is one of those the search looks at: what ``verify`` asks of a plan."""
+        w = self.workload
+        chips, sharding, batch, share = (int(layout[name]) for name in PLACEMENT)
+        if min(chips, batch) < 1 or sharding not in range(len(SHARDINGS)) or share not in HBM_PERCENTS:
+            return False
+        if w.mode == "training":
+            whole = chips % platform.system_chips == 0 and batch * chips == int(w.global_batch or 1)
+        else:
+            grid = recommendation_grid(self.job("bf16"), chips, pool=pool_chips(platform), hbm_percents=HBM_PERCENTS)
+            whole = chips <= LARGEST_REPLICA_CHIPS and chips in grid.chips and batch in grid.local_batch
+            whole = bool(whole) and (w.global_batch is None or batch * chips <= w.global_batch)
+        tables = sum(t.tables for t in self.model.tables)
+        of_chips, of_sharding, of_share = (np.array([v]) for v in (chips, sharding, share))
+        return whole and bool(legal(of_chips, of_sharding, of_share, tables, pool_chips(platform))[0])
+
     def fits(self, choice: Choice, estimate: RecommendationEstimate) -> NDArray[np.bool_]:
         """Whether the chips hold their share and the hosts hold the rest; hosts of unknown memory hold no rows."""
         dram = choice.system.get("host_dram_tb")
@@ -104,11 +123,14 @@ class RecommendationSearch:
         most = min(bounds.chips, batch, (asked.max if asked else None) or bounds.chips)
         least = (asked.min if asked else None) or 1
         sizes = [n for n in range(per, most + 1, per) if batch % n == 0 and n >= least]
-        grid = np.array([(n, s, batch // n, h) for n in sizes for s in (0, 1) for h in HBM_PERCENTS], dtype=np.int64)
+        grid = np.array(
+            [(n, s, batch // n, h) for n in sizes for s in range(len(SHARDINGS)) for h in HBM_PERCENTS], dtype=np.int64
+        )
         if not len(grid):
             collector.drop(choice, w.name, f"no number of whole systems divides a batch of {batch} within the limits")
             return
-        candidates = RecommendationCandidates(*grid.T)
+        pool, tables = pool_chips(platform), sum(t.tables for t in self.model.tables)
+        candidates = RecommendationCandidates(*grid[legal(grid[:, 0], grid[:, 1], grid[:, 3], tables, pool)].T)
         estimate = estimate_recommendation(self.job(precision), platform, candidates)
         fits = self.fits(choice, estimate)
         collector.count(("recommend", w.name, platform.system_id, platform.chip_id, platform.clock_factor, most),
@@ -163,7 +185,7 @@ class RecommendationSearch:
         largest = math.floor(w.chips.max * BEYOND) if w.chips and w.chips.max else bounds.chips
         most = max(1, min(bounds.chips, LARGEST_REPLICA_CHIPS, largest))
         job = self.job(precision)
-        candidates = recommendation_grid(job, most, hbm_percents=HBM_PERCENTS)
+        candidates = recommendation_grid(job, most, pool=pool_chips(platform), hbm_percents=HBM_PERCENTS)
         estimate = estimate_recommendation(job, platform, candidates)
         fits = self.fits(choice, estimate)
         if w.global_batch is not None:
@@ -238,6 +260,8 @@ def describe_recommendation(
 
     search = RecommendationSearch(workload, catalog)
     platform = build_platform(catalog, spec.system, spec.chip, spec.cooling)
+    if not search.is_legal(platform, spec.layout):
+        raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal placement on {spec.system}"))
     candidates = RecommendationCandidates(*(np.array([spec.layout[name]]) for name in PLACEMENT))
     estimate = estimate_recommendation(search.job(spec.precision), platform, candidates)
     if not search.fits(choice, estimate)[0]:

@@ -101,4 +101,5 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         comm_core_share=comm_core_share(chip),
         clock_factor=clock_factor(catalog, chip, cooling_id),
         efficiency=efficiency_of(chip, family),
+        load_store=system.text("unified_memory_addressing") == "yes",
     )

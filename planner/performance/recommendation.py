@@ -8,6 +8,9 @@ its sharding):
                  row-wise:              times min(pooling, G): partial sums from every chip that holds rows of a sample
     dense        2 * sum(n k) FLOPs a sample, three times that when training; gradients all-reduced
     cache        a share c of the rows in HBM serves c^(1-s) of the look-ups (Zipf exponent s < 1)
+    pooled       rows lie over the memories of a domain with one address space; a chip loads those of its own samples:
+                 t = n rows * row bytes / min(BW_link * e, Q * row bytes / L_rt), and nothing is exchanged; what is left
+                 of its own memory caches the most popular rows
 
 Shapes: arrays (n,). Table-wise placement puts whole tables on chips, so the fullest chip sets the time.
 """
@@ -31,10 +34,19 @@ from planner.workload.parameters import mlp_shapes
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-TABLE_WISE, ROW_WISE = 0, 1
+TABLE_WISE, ROW_WISE, POOLED = 0, 1, 2
 INDEX_BYTES = 8.0
 BATCHES: tuple[int, ...] = tuple(2**k for k in range(6, 17))
-PARTS = ("lookups", "host_rows", "index_exchange", "vector_exchange", "dense", "gradient_reduce", "fixed")
+PARTS = (
+    "lookups",
+    "host_rows",
+    "remote_rows",
+    "index_exchange",
+    "vector_exchange",
+    "dense",
+    "gradient_reduce",
+    "fixed",
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,7 @@ class RecommendationProfile:
     fixed_s: float = 0.4e-3  # per step: launch of a few hundred kernels
     overlap: float = 0.5  # share of exchange hidden under the bottom MLP and the next batch's look-ups, at most
     optimizer_passes: float = 3.0  # row traffic of a training step over a forward one: read, read-modify-write
+    outstanding_loads: float = 4096.0  # of one chip in flight (estimate): 4096 rows of 256 B in 2 us are 524 GB/s
     request_s: float = 2e-3  # feature fetch and pre-processing in a request's latency
     low80: float = 0.6
     high80: float = 1.7
@@ -81,8 +94,8 @@ class RecommendationJob:
 
 @dataclass(frozen=True)
 class RecommendationCandidates:
-    """int64 arrays (n,): ``chips`` of one replica, ``sharding`` 0 table-wise 1 row-wise, ``local_batch`` samples per
-    chip and step, ``hbm_percent`` of the rows kept in the chips' own memory (the rest in the hosts')."""
+    """int64 arrays (n,): ``chips`` of one replica, ``sharding`` 0 table-wise 1 row-wise 2 pooled, ``local_batch``
+    samples per chip and step, ``hbm_percent`` of the rows kept in the chips' own memory (the rest in the hosts')."""
 
     chips: Ints
     sharding: Ints
@@ -91,7 +104,12 @@ class RecommendationCandidates:
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []
-        limits = {"chips": (1, 1 << 24), "sharding": (0, 1), "local_batch": (1, 1 << 30), "hbm_percent": (1, 100)}
+        limits = {
+            "chips": (1, 1 << 24),
+            "sharding": (TABLE_WISE, POOLED),
+            "local_batch": (1, 1 << 30),
+            "hbm_percent": (1, 100),
+        }
         length: int | None = None
         for f in fields(self):
             array = np.atleast_1d(np.asarray(getattr(self, f.name), dtype=np.int64))
@@ -155,12 +173,13 @@ def estimate_recommendation(
     p, c, model = profile or RecommendationProfile(), candidates, job.model
     g = c.chips.astype(np.float64)
     batch = c.local_batch.astype(np.float64)
-    row_wise = c.sharding == ROW_WISE
+    pooled_rows = c.sharding == POOLED
+    row_wise = (c.sharding == ROW_WISE) | pooled_rows
     tables = float(sum(t.tables for t in model.tables))
     size = BYTES_PER_ELEMENT[job.embedding_precision]
     rate = compute_rate(platform, job.precision)
     train = job.training
-    # the fullest chip: whole tables when table-wise, rows spread evenly when row-wise
+    # the fullest chip: whole tables when table-wise, rows spread evenly otherwise (row-wise Adagrad: 4 bytes a row)
     uneven = np.where(row_wise, 1.0, np.ceil(tables / g) * g / tables)
     # --- look-ups: every chip serves the whole batch for its share of the tables
     share = c.hbm_percent / 100.0
@@ -168,20 +187,41 @@ def estimate_recommendation(
     rows_bytes = sum(t.tables * t.pooling * max(t.dim * size, p.sector_bytes) for t in model.tables)
     passes = p.optimizer_passes if train else 1.0
     moved = batch * rows_bytes * uneven * passes
-    lookups = moved * hits / (platform.memory_bandwidth * p.gather_efficiency)
-    host_rows = moved * (1.0 - hits) / (platform.host_bandwidth * p.host_efficiency)
-    # --- exchange
+    wide = float(sum(n for _, _, n in mlp_shapes(model)))
+    weights = float(sum(k * n for _, k, n in mlp_shapes(model)))
+    rows = float(sum(t.tables * t.rows for t in model.tables))
+    row_store = float(sum(t.tables * t.rows * t.dim * size for t in model.tables)) + (4.0 * rows if train else 0.0)
+    kept = row_store * uneven / g
     both = 2.0 if train else 1.0
     pooled = float(sum(t.tables * t.dim * size for t in model.tables))
+    lookups_per_sample = sum(t.tables * t.pooling for t in model.tables)
+    memory = {
+        "embeddings": kept * share,
+        "dense": np.full(len(c), weights * (16.0 if train else BYTES_PER_ELEMENT[job.precision])),
+        "activations": batch * (wide * 2.0 * both + pooled * 2.0 + lookups_per_sample * INDEX_BYTES),
+        "workspace": np.full(len(c), float(2 << 30)),
+    }
+    limit = np.full(len(c), platform.memory_bytes * 0.95)
+    # a pooled row is near where it is the chip's own or popular enough for what is left of its memory
+    left = 0.99 * np.maximum(limit - np.asarray(sum(memory.values())), 0.0)
+    cached = hit_share(left / row_store, p.zipf)
+    remote = np.where(pooled_rows, (1.0 - 1.0 / g) * (1.0 - cached), 0.0)
+    memory["row_cache"] = np.where(pooled_rows, np.minimum(left, row_store * (1.0 - 1.0 / g)), 0.0)
+    link = platform.tiers[0]
+    row_bytes = rows_bytes / max(lookups_per_sample, 1e-30)
+    by_load = np.minimum(link.bandwidth * link.efficiency, p.outstanding_loads * row_bytes / max(link.latency, 1e-9))
+    lookups = moved * hits * (1.0 - remote) / (platform.memory_bandwidth * p.gather_efficiency)
+    host_rows = moved * (1.0 - hits) / (platform.host_bandwidth * p.host_efficiency)
+    remote_rows = moved * hits * remote / by_load
+    # --- exchange
     partial = np.asarray(sum(t.tables * t.dim * size * np.minimum(t.pooling, g) for t in model.tables))
     payload = batch * np.where(row_wise, np.maximum(partial, pooled), pooled)
     vectors = both * coll.all_to_all(c.chips, payload, platform.tiers, start_up=p.exchange_s)
-    lookups_per_sample = sum(t.tables * t.pooling for t in model.tables)
     indices = coll.all_to_all(c.chips, batch * lookups_per_sample * INDEX_BYTES, platform.tiers, start_up=p.exchange_s)
+    vectors, indices = (np.where(pooled_rows, 0.0, v) for v in (vectors, indices))
     # --- dense layers
     efficiency = p.dense_efficiency * batch / (batch + p.dense_half_batch)
     dense = batch * dense_flops_per_sample(model) * (3.0 if train else 1.0) / (rate * efficiency)
-    weights = float(sum(k * n for _, k, n in mlp_shapes(model)))
     dense = np.maximum(dense, weights * BYTES_PER_ELEMENT[job.precision] / platform.memory_bandwidth)
     reduce = coll.all_reduce(c.chips, np.full(len(c), weights * 4.0), platform.tiers, start_up=p.exchange_s)
     reduce = reduce if train else np.zeros(len(c))
@@ -191,6 +231,7 @@ def estimate_recommendation(
     breakdown = {
         "lookups": lookups,
         "host_rows": host_rows,
+        "remote_rows": remote_rows,
         "index_exchange": indices * exposed,
         "vector_exchange": vectors * exposed,
         "dense": dense,
@@ -198,20 +239,8 @@ def estimate_recommendation(
         "fixed": np.full(len(c), p.fixed_s),
     }
     step = np.asarray(sum(breakdown[name] for name in PARTS))
-    # --- memory: rows (row-wise Adagrad keeps 4 bytes a row), dense layers and their optimizer, activations
-    rows = float(sum(t.tables * t.rows for t in model.tables))
-    row_store = float(sum(t.tables * t.rows * t.dim * size for t in model.tables)) + (4.0 * rows if train else 0.0)
-    kept = row_store * uneven / g
-    wide = float(sum(n for _, _, n in mlp_shapes(model)))
-    memory = {
-        "embeddings": kept * share,
-        "dense": np.full(len(c), weights * (16.0 if train else BYTES_PER_ELEMENT[job.precision])),
-        "activations": batch * (wide * 2.0 * both + pooled * 2.0 + lookups_per_sample * INDEX_BYTES),
-        "workspace": np.full(len(c), float(2 << 30)),
-    }
     used = np.asarray(sum(memory.values()))
-    limit = np.full(len(c), platform.memory_bytes * 0.95)
-    placed = row_wise | (c.chips <= tables)
+    placed = legal(c.chips, c.sharding, c.hbm_percent, int(tables), pool_chips(platform))
     return RecommendationEstimate(
         chips=c.chips,
         step_time_s=step,
@@ -229,22 +258,37 @@ def estimate_recommendation(
     )
 
 
+def legal(chips: Ints, sharding: Ints, hbm_percent: Ints, tables: int, pool: int) -> NDArray[np.bool_]:
+    """Placements that exist, (n,): whole tables on no more chips than tables; pooled rows on 2 to ``pool`` chips, all
+    in their memories."""
+    together = (chips > 1) & (chips <= pool) & (hbm_percent == 100)
+    return np.asarray(np.where(sharding == POOLED, together, (sharding == ROW_WISE) | (chips <= tables)))
+
+
+def pool_chips(platform: Platform) -> int:
+    """Chips that can load each other's memory: the scale-up domain of a system with one address space, else 1."""
+    return platform.tiers[0].size if platform.load_store else 1
+
+
 def recommendation_grid(
     job: RecommendationJob,
     max_chips: int,
     *,
+    pool: int = 1,
     batches: tuple[int, ...] = BATCHES,
     hbm_percents: tuple[int, ...] = (100, 50, 25, 10),
 ) -> RecommendationCandidates:
-    """Every replica size (powers of two up to ``max_chips``), sharding, batch and share in HBM.
+    """Every replica size (powers of two up to ``max_chips``, and the ``pool``), sharding, batch and share in HBM.
 
-    Raises ``InputError`` when ``max_chips`` is below 1.
+    ``pool``: chips with one address space; up to so many may read pooled rows. Raises ``InputError`` when
+    ``max_chips`` is below 1.
     """
     if max_chips < 1:
         raise InputError(Problem("must be 1 or more", path="max_chips", found=str(max_chips)))
     tables = sum(t.tables for t in job.model.tables)
-    sizes = np.array([2**k for k in range(max_chips.bit_length()) if 2**k <= max_chips], dtype=np.int64)
-    g, s, b, h = np.meshgrid(sizes, np.array([TABLE_WISE, ROW_WISE]), np.array(batches), np.array(hbm_percents),
+    powers = {2**k for k in range(max_chips.bit_length()) if 2**k <= max_chips}
+    sizes = np.array(sorted(powers | ({pool} if 1 < pool <= max_chips else set())), dtype=np.int64)
+    g, s, b, h = np.meshgrid(sizes, np.array([TABLE_WISE, ROW_WISE, POOLED]), np.array(batches), np.array(hbm_percents),
                              indexing="ij")  # fmt: skip
-    keep = (s.ravel() == ROW_WISE) | (g.ravel() <= tables)
+    keep = legal(g.ravel(), s.ravel(), h.ravel(), int(tables), pool)
     return RecommendationCandidates(g.ravel()[keep], s.ravel()[keep], b.ravel()[keep], h.ravel()[keep])
