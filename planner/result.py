@@ -100,6 +100,8 @@ class Predicted(_Part):
     ttft_ms: float | None = None
     tpot_ms: float | None = None
     latency_ms: float | None = None
+    cached_prefix: float | None = None
+    """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)

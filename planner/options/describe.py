@@ -179,7 +179,7 @@ class Describer:
         candidates = ServingCandidates(**{name: np.array([spec.layout[name]]) for name in SHAPE})
         if not search.is_legal(platform, spec.precision, candidates):
             raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal replica on {spec.system}"))
-        estimate = estimate_serving(search.job(spec.precision), platform, candidates)
+        estimate = estimate_serving(search.job(spec.precision, platform), platform, candidates)
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
         load = spec.layout["load"]
@@ -216,6 +216,7 @@ class Describer:
             requests_per_s=rate,
             ttft_ms=ttft_ms,
             tpot_ms=tpot_ms,
+            cached_prefix=search.job(spec.precision, platform).cached_prefix if workload.prefix_hits else None,
             memory_gb_per_chip=float(estimate.memory_bytes[0]) / 1e9,
             memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
             breakdown={k: float(v[0]) for k, v in estimate.breakdown.items() if v[0]},

@@ -223,7 +223,7 @@ class _Rates:
 
 def _class_rates(part: ServingSearch, platform: Platform, precision: str, candidates: ServingCandidates) -> _Rates:
     w = part.workload
-    estimate = estimate_serving(part.job(precision), platform, candidates)
+    estimate = estimate_serving(part.job(precision, platform), platform, candidates)
     n = len(candidates)
     rate, load = np.zeros(n), np.zeros(n)
     ttft, tpot = np.zeros(n), np.zeros(n)

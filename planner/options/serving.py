@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.options.choices import Choice
+from planner.options.pools import cached_prefix
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
@@ -82,8 +83,8 @@ class ServingSearch:
     def __post_init__(self) -> None:
         self.model = self.catalog.model(self.workload.model)
 
-    def job(self, precision: str) -> ServingJob:
-        """The job in one precision of the weights."""
+    def job(self, precision: str, platform: Platform | None = None) -> ServingJob:
+        """The job in one precision of the weights; on a platform, whose pools decide what is cached already."""
         w = self.workload
         kv = peak_name(w.kv_precision or "bf16")
         return ServingJob(
@@ -92,7 +93,9 @@ class ServingSearch:
             kv_precision=kv,
             input_tokens=float(w.input_tokens),
             output_tokens=float(w.output_tokens),
-            cached_prefix=w.cached_prefix,
+            cached_prefix=w.cached_prefix
+            if platform is None
+            else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),
         )
 
     def precision_of(self, platform: Platform) -> str | None:
@@ -113,7 +116,7 @@ class ServingSearch:
         if precision is None:
             wanted = ", ".join(self.workload.precision)
             return SearchedUnits("", (), 0, 0, 0, {}, f"{choice.chip.id} has none of the precisions {wanted}")
-        job = self.job(precision)
+        job = self.job(precision, platform)
         candidates = self._allowed(serving_grid(job, platform, most_chips, ServingGrid()))
         if not len(candidates):
             return SearchedUnits(

@@ -263,6 +263,15 @@ class Serving(Part):
         description="Share of prompt tokens whose keys and values are cached already.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
+    prefix_hits: PrefixHits | None = Field(
+        default=None,
+        description="Published workload whose prefixes repeat as these do: what is cached then follows from the memory "
+        "that each system can pool (instead of cached_prefix).",
+    )
+    prefix_network_pool: bool = Field(
+        default=False,
+        description="With prefix_hits: servers without a common address space share their caches over the network.",
+    )
     disaggregated: Literal["auto", "never", "always"] = Field(
         default="auto", description="Whether prefill and decode run on separate replicas; auto: whichever is better."
     )

@@ -17,6 +17,7 @@ from planner.network.tiers import Tier
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.recommendation import (
+    POOLED,
     ROW_WISE,
     TABLE_WISE,
     RecommendationCandidates,
@@ -127,3 +128,33 @@ def test_bad_input_is_named() -> None:
         shape(1, 0, 1, 0)
     with pytest.raises(InputError, match="max_chips"):
         recommendation_grid(RecommendationJob(catalog().model("dlrm-dcnv2")), 0)
+
+
+def test_pooled_rows_are_loaded_at_the_links_rate() -> None:
+    """t = rows x row bytes / min(link, Q row bytes / latency), remote (G-1)/G of them, nothing exchanged."""
+    tier = Tier("up", 64, 100e9, 2e-6, 0.5)
+    p = replace(h100(), tiers=(tier,), load_store=True)
+    job = RecommendationJob(catalog().model("dlrm-dcnv2"))
+    cold = RecommendationProfile(zipf=0.0, overlap=0.0)
+    base = catalog().model("dlrm-dcnv2")
+    big = replace(base, tables=(EmbeddingTables(1000, 8_000_000, 128, 20.0),))
+    for loads, rate in ((1e9, 50e9), (100.0, 100.0 * 256 / 2e-6)):
+        e = estimate_recommendation(
+            RecommendationJob(big), p, shape(64, POOLED, 64), replace(cold, outstanding_loads=loads)
+        )
+        moved = 64 * 1000 * 20 * 256.0
+        cached = 1.0 - e.breakdown["remote_rows"][0] * rate / (moved * 63 / 64)
+        assert 0.0 <= cached < 1.0
+        assert cached == pytest.approx(e.memory["row_cache"][0] / (1000 * 8e6 * 256), rel=0.02)
+        assert e.breakdown["vector_exchange"][0] == e.breakdown["index_exchange"][0] == 0.0
+    assert not estimate_recommendation(job, replace(p, load_store=False), shape(8, POOLED, 64)).fits[0]
+    assert estimate_recommendation(job, p, shape(8, POOLED, 64)).fits[0]
+    assert not estimate_recommendation(job, p, shape(128, POOLED, 64)).fits[0]  # beyond the domain
+
+
+def test_grid_pools_only_where_there_is_one_address_space() -> None:
+    job = RecommendationJob(catalog().model("dlrm-dcnv2"))
+    assert POOLED not in recommendation_grid(job, 64).sharding
+    pooled = recommendation_grid(job, 512, pool=384)
+    assert set(pooled.chips[pooled.sharding == POOLED]) == {2, 4, 8, 16, 32, 64, 128, 256, 384}
+    assert set(pooled.hbm_percent[pooled.sharding == POOLED]) == {100}

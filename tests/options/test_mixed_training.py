@@ -1,0 +1,133 @@
+"""A run on two kinds of systems: chosen where it is cheaper, not where it is not, and checked as two halves of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner import plan
+from planner.catalog import Catalog
+from planner.errors import InputError
+from planner.export.megatron import megatron
+from planner.export.settings import jobs_of
+from planner.result import Plan
+from planner.scenario import load_scenario, resolve, scenario_from_mapping
+from planner.scenario.types import Scenario
+from planner.verify import verify_plan
+
+FILE = Path(__file__).parents[2] / "scenarios" / "mixed-training.yaml"
+
+
+@pytest.fixture(scope="module")
+def question() -> Scenario:
+    """The shipped scenario with fewer chips to choose from, so that it is quick."""
+    data = resolve(load_scenario(FILE))
+    data["limits"]["chips"] = 176
+    data["sites"][0]["cooling"] = ["air_crah", "d2c_1p_hybrid"]
+    return scenario_from_mapping(data)
+
+
+@pytest.fixture(scope="module")
+def answer(question: Scenario, shipped: Catalog) -> Plan:
+    """Its plan."""
+    return plan(question, catalog=shipped)
+
+
+def changed(question: Scenario, **values: Any) -> Scenario:
+    """The question with another run."""
+    data = resolve(question)
+    data["limits"]["chips"] = values.pop("most_chips", data["limits"]["chips"])
+    data["workloads"][0].update(values)
+    return scenario_from_mapping(data)
+
+
+def test_two_generations_beat_one_where_one_is_scarce(answer: Plan, question: Scenario, shipped: Catalog) -> None:
+    """Old servers that stand there and few new ones: in time, cheaper than new ones alone, and verified."""
+    assert answer.status in {"proven_optimal", "within_gap"}
+    lead, second = answer.deployments
+    assert lead.mix == second.mix != ""
+    assert {lead.system, second.system} == {"hgx_h100_oem", "dgx_a100"}
+    sequences = sum(d.parallelism.dp * (d.parallelism.micro_batch or 0) * (d.parallelism.micro_batches or 0)
+                    for d in answer.deployments)  # fmt: skip
+    assert sequences == 1024
+    assert lead.predicted.step_time_s == second.predicted.step_time_s
+    for d in answer.deployments:
+        assert sum(d.predicted.breakdown.values()) == pytest.approx(d.predicted.step_time_s)
+        assert (d.predicted.memory_gb_per_chip or 0) <= (d.predicted.memory_limit_gb_per_chip or 0)
+    assert [d.predicted.finish_days for d in answer.deployments].count(None) == 1
+    assert verify_plan(answer, question, shipped) == []
+    alone = plan(changed(question, mixed_systems=False), catalog=shipped)
+    assert alone.has_plan
+    assert (alone.objective.value or 0) > 1.2 * (answer.objective.value or 0)
+
+
+def test_one_kind_is_enough_where_there_is_time(question: Scenario, shipped: Catalog) -> None:
+    """What stands there does it alone: no mix, at the cost of the question that allows none."""
+    costs = []
+    for allowed in (True, False):
+        found = plan(changed(question, finish_within_days=500, mixed_systems=allowed, most_chips=64), catalog=shipped)
+        assert [(d.system, d.mix) for d in found.deployments] == [("dgx_a100", "")]
+        costs.append(found.objective.value)
+    assert costs[0] == pytest.approx(costs[1])
+
+
+def test_half_a_mix_or_a_wrong_one_is_refused(answer: Plan, question: Scenario, shipped: Catalog) -> None:
+    """Micro-batches that do not add up, a group without the other, two leads, a run that may not be mixed."""
+
+    def told(deployments: tuple[Any, ...], asked: Scenario = question) -> str:
+        return "; ".join(verify_plan(answer.model_copy(update={"deployments": deployments}), asked, shipped))
+
+    first, second = answer.deployments
+    more = first.parallelism.model_copy(update={"micro_batches": (first.parallelism.micro_batches or 0) + 1})
+    assert "sequences a step, 1024 asked" in told((first.model_copy(update={"parallelism": more}), second))
+    assert "must be two" in told((first,))
+    lead, other = (first, second) if first.predicted.finish_days is not None else (second, first)
+    both = other.predicted.model_copy(update={"finish_days": lead.predicted.finish_days})
+    assert "one of which leads" in told((lead, other.model_copy(update={"predicted": both})))
+    faster = lead.predicted.model_copy(update={"step_time_s": (lead.predicted.step_time_s or 0) * 0.99})
+    assert "step_time_s" in told((lead.model_copy(update={"predicted": faster}), other))
+    assert "does not allow" in told((first, second), changed(question, mixed_systems=False))
+
+
+def test_the_export_owns_up_to_what_megatron_cannot_say(answer: Plan, shipped: Catalog) -> None:
+    """Unequal micro-batches have no option there: they are in the comments of both groups."""
+    for job in jobs_of(answer, shipped):
+        text = "\n".join(megatron(job).comments())
+        assert f"micro_batches = {job.deployment.parallelism.micro_batches}" in text
+        assert f"mix = {job.deployment.mix}" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"), [({"mfu": 0.4}, "not with mfu"), ({"fleet": {"shared": True}}, "one kind of system")]
+)
+def test_what_a_mix_does_not_go_with_is_said(question: Scenario, fields: dict[str, Any], words: str) -> None:
+    """Refused, not ignored."""
+    data = resolve(question)
+    if "fleet" in fields:
+        data |= fields
+    else:
+        data["workloads"][0].update(fields)
+    with pytest.raises(InputError, match=words):
+        scenario_from_mapping(data)
+
+
+def test_phases_stay_on_one_chip_where_the_other_is_dear(shipped: Catalog) -> None:
+    """Prompts and answers apart, but none on a chip that costs five times as much for the load; verified."""
+    load = {
+        "kind": "serving", "name": "chat", "model": "llama-3.1-70b", "precision": ["fp8", "bf16"], "input_tokens": 2000,
+        "output_tokens": 400, "requests_per_s": 200, "ttft_ms": 2000, "tpot_ms": 50,
+    }  # fmt: skip
+    asked = scenario_from_mapping(
+        {
+            "name": "two chips", "version": 1, "start": "2026-10", "horizon_years": 4,
+            "sites": [{"name": "s", "region": "us_va", "power_mw": 5}],
+            "hardware": {"systems": ["mi300x_8", "dgx_a100"], "acquire": ["buy"]}, "workloads": [load],
+        }
+    )  # fmt: skip
+    found = plan(asked, catalog=shipped)
+    assert {d.chip for d in found.deployments} == {"mi300x"}
+    assert verify_plan(found, asked, shipped) == []
+    rival = next(a for a in found.alternatives if a.name == "only dgx_a100")
+    assert (rival.difference or 0) > 1
