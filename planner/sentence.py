@@ -69,7 +69,7 @@ def power(mw: float) -> str:
 
 
 def _result(deployments: Sequence[Deployment]) -> str:
-    d = deployments[0]
+    d = next((x for x in deployments if x.predicted.finish_days is not None), deployments[0])
     p = d.predicted
     if d.role == "train" and p.finish_days is not None:
         return f"finishes after {_number(p.finish_days)} days"

@@ -20,7 +20,7 @@ from fractions import Fraction
 
 from planner.asked import asked_of
 from planner.catalog import Catalog
-from planner.errors import InputError, PlannerError
+from planner.errors import InputError, PlannerError, Problem
 from planner.facility.capacity import capacity_tree
 from planner.options.choices import start_days
 from planner.options.describe import Described, Describer, Spec, layout_of_plan
@@ -56,7 +56,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         where = f"deployments[{i}] {deployment.workload} on {deployment.system}"
         failures += [f"{where}: {text}" for text in _asked(deployment, scenario)]
         try:
-            described = describer.describe(_spec(deployment, scenario))
+            described = describer.describe(_spec(deployment, scenario, plan))
         except (PlannerError, KeyError, ValueError) as error:
             failures.append(f"{where}: {error}")
             continue
@@ -78,10 +78,16 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     return failures
 
 
-def _spec(d: Deployment, scenario: Scenario) -> Spec:
+def _spec(d: Deployment, scenario: Scenario, plan: Plan | None = None) -> Spec:
+    partner = None
+    if d.mix and plan is not None:
+        others = [x for x in plan.deployments if x.mix == d.mix and x is not d]
+        if len(others) != 1:
+            raise InputError(Problem(f"mix {d.mix} has {len(others) + 1} deployments, must be two"))
+        partner = _spec(others[0], scenario)
     return Spec(
         d.workload, d.role, d.site, scenario.period_starts.index(d.period), d.system, d.chip, d.cooling, d.acquire,
-        d.precision, layout_of_plan(d.parallelism, d.role),
+        d.precision, layout_of_plan(d.parallelism, d.role), partner, not d.mix or d.predicted.finish_days is not None,
     )  # fmt: skip
 
 
@@ -324,8 +330,9 @@ def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
         mine = [(d, x, n) for d, x, n in units if d.workload == workload.name]
         is_run = workload.kind == "training" or (workload.kind == "recommendation" and workload.mode == "training")
         if is_run:
-            if sum(n for _, _, n in mine) != 1:
-                yield f"{workload.name} is run {sum(n for _, _, n in mine)} times, must be run once"
+            runs = sum(n for _, x, n in mine if x.rates.get("run"))
+            if runs != 1 or any(n != 1 for _, _, n in mine):
+                yield f"{workload.name} is run {runs} times, must be run once"
             asked = getattr(workload, "finish_within_days", None)
             limit = scenario.horizon_years * 365.25
             if asked is not None:

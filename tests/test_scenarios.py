@@ -50,6 +50,7 @@ def test_there_are_the_scenarios_people_ask_for() -> None:
         "quickstart", "deepseek-v3-pretrain", "llama-405b-16k", "kuae-10k", "robobrain-1000-cards",
         "deepseek-v3-serving",
         "air-or-liquid", "supernode-or-servers", "wait-for-br20x", "infeasible", "recommender", "gpu-mix",
+        "mixed-training",
     }  # fmt: skip
 
 
@@ -76,6 +77,26 @@ def test_a_gpu_mix_answers_each_size_where_it_is_cheap() -> None:
     assert mean["l40s"] < 1000 < mean["h100_sxm"]
     alone = [a.difference for a in answer.alternatives if a.name.startswith("only ") and a.difference is not None]
     assert min(alone) > 0.05
+
+
+def test_a_load_is_answered_by_two_chips_where_that_is_cheaper() -> None:
+    """DeepSeek-V3: some chip does prompts or answers only, and no chip alone is as cheap."""
+    mixed = planned("deepseek-v3-serving")
+    chips = {role: {d.chip for d in mixed.deployments if d.role == role} for role in ("prefill", "decode")}
+    assert chips["prefill"] ^ chips["decode"], "some chip does one phase only"
+    assert len(chips["prefill"] | chips["decode"]) > 1
+    alone = [a for a in mixed.alternatives if a.name.startswith("only ") and a.difference is not None]
+    assert alone
+    assert min(a.difference or 0.0 for a in alone) > 0
+
+
+def test_a_run_takes_two_generations_where_one_is_scarce() -> None:
+    """Old servers that stand there beside few new ones: half the price of new ones alone."""
+    answer = planned("mixed-training")
+    assert {d.acquire for d in answer.deployments} == {"buy", "installed"}
+    assert len({d.mix for d in answer.deployments}) == 1
+    rival = next(a for a in answer.alternatives if a.name == "only hgx_h100_oem")
+    assert (rival.difference or 0) > 0.2
 
 
 def test_deepseek_pretraining_is_decided_by_power_and_date() -> None:

@@ -23,7 +23,7 @@ _TRIVIAL: Mapping[str, object] = {
     "power_cap": 1.0, "sp": False, "spares": 0, "cached_prefix": 0.0, "framework": "default",
 }  # fmt: skip
 """Values that say nothing: the way every tool works without being told."""
-_OF_DEPLOYMENT = ("role", "precision", "power_cap", "spares", "replicas", "answers")
+_OF_DEPLOYMENT = ("role", "precision", "power_cap", "spares", "replicas", "answers", "mix")
 _OF_WORKLOAD = (
     "model", "tokens", "sequence_length", "framework", "checkpoint_interval_s", "kv_precision", "input_tokens",
     "output_tokens", "cached_prefix",

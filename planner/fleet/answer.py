@@ -77,6 +77,7 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
         parallelism=d.parallelism,
         precision=o.precision,
         predicted=predicted or Predicted(**{**d.predicted.model_dump(), **grown, "interval": d.predicted.interval}),
+        mix=o.mix,
         answers=answers,
         power=DeploymentPower(
             it_mw=float(p.it_peak_w[0]) * n / 1e6,
@@ -105,8 +106,13 @@ def deployments_of(scenario: Scenario, describer: Describer, chosen: Sequence[Ch
     order = {w.name: i for i, w in enumerate(scenario.workloads)}
     made = []
     filled: dict[tuple[str, ...], float] = defaultdict(float)
+    mixes: dict[str, list[Option]] = defaultdict(list)
     for c in chosen:
-        deployment = deployment_of(scenario, c, describer.describe(spec_of_option(c.option)))
+        if c.option.mix:
+            mixes[c.option.mix].append(c.option)
+    for c in chosen:
+        partner = next((o for o in mixes[c.option.mix] if o is not c.option), None) if c.option.mix else None
+        deployment = deployment_of(scenario, c, describer.describe(spec_of_option(c.option, partner)))
         # systems of one kind share racks: each deployment counts the racks that it adds
         kind = (deployment.site, deployment.system, deployment.chip, deployment.cooling)
         before = math.ceil(filled[kind] - RACK_SLACK)

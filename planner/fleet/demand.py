@@ -21,7 +21,9 @@ def add(draft: Draft) -> None:
         path = f"workloads.{workload.name}"
         if isinstance(workload, Training) or (workload.kind == "recommendation" and workload.mode == "training"):
             row = f"run[{workload.name}]"
-            draft.builder.add_row(row, {draft.units[i]: 1.0 for i in mine}, lower=1.0, upper=1.0, kind="demand")
+            runs = {draft.units[i]: 1.0 for i in mine if draft.options[i].rates.get("run")}
+            draft.builder.add_row(row, runs, lower=1.0, upper=1.0, kind="demand")
+            _together(draft, mine)
             draft.limits[row] = Limit(row, "demand", f"{workload.name} must run once", 1.0, "run", 1.0, path, 1)
             continue
         mine = [i for i in mine if draft.options[i].period == 0]
@@ -68,6 +70,17 @@ def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, p
             draft.builder.add_row(f"{phase}[{name},{site}]", {**here, column: -1.0}, lower=0.0, kind="balance")
     draft.builder.add_row(row, dict.fromkeys(served.values(), 1.0), lower=demand / scale, kind="demand")
     draft.limits[row] = limit
+
+
+def _together(draft: Draft, mine: list[int]) -> None:
+    """The two options of a run on two kinds of systems are bought together or not at all."""
+    pairs: dict[str, dict[int, float]] = defaultdict(dict)
+    for i in mine:
+        option = draft.options[i]
+        if option.mix:
+            pairs[option.mix][draft.units[i]] = 1.0 if option.rates.get("run") else -1.0
+    for mix, both in pairs.items():
+        draft.builder.add_row(f"mix[{mix}]", both, lower=0.0, upper=0.0, kind="balance")
 
 
 def _answer(draft: Draft, workload: Serving, mine: list[int], path: str) -> None:

@@ -17,6 +17,7 @@ from planner.errors import InputError, Problem
 from planner.options.choices import Choice, delivery, hardware_choices, start_days
 from planner.options.enumerate import interconnect_of
 from planner.options.mixed_serving import ClassRate, describe_classes
+from planner.options.mixed_training import describe_mixed
 from planner.options.option import Option
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import describe_recommendation, placement_of_plan
@@ -46,6 +47,10 @@ class Spec:
     acquire: str
     precision: str
     layout: Mapping[str, int]
+    partner: Spec | None = None
+    """The other group of a run on two kinds of systems."""
+    lead: bool = True
+    """Of two groups, the one that the run is counted with."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,9 @@ class Describer:
             if ready is None:
                 raise InputError(Problem(f"{spec.system}: {reason}"))
         assert ready is not None  # noqa: S101 - narrowed for the type checker
-        if isinstance(workload, Training):
+        if isinstance(workload, Training) and spec.partner is not None:
+            found = self._mix(workload, choice, spec, spec.partner, ready)
+        elif isinstance(workload, Training):
             found = self._train(workload, choice, spec, ready)
         elif isinstance(workload, Serving) and workload.request_classes:
             found = describe_classes(self.scenario, self.catalog, workload, choice, spec, ready)
@@ -170,6 +177,19 @@ class Describer:
                 schedule="interleaved 1F1B" if layout["vpp"] > 1 else "1F1B" if layout["pp"] > 1 else None,
             ),
         )  # fmt: skip
+
+    def _mix(self, workload: Training, choice: Choice, spec: Spec, partner: Spec, ready: float) -> Described:
+        other = self._choices.get((partner.place, partner.system, partner.chip, partner.cooling, partner.acquire))
+        if other is None or partner.workload != spec.workload or not workload.mixed_systems:
+            raise InputError(Problem(f"the scenario does not allow {spec.system} and {partner.system} together"))
+        there: float | None = 0.0
+        if partner.acquire != "installed":
+            there, reason = delivery(self.scenario, other.system, other.chip, partner.period)
+            if there is None:
+                raise InputError(Problem(f"{partner.system}: {reason}"))
+        ready = max(ready, there or 0.0, start_days(self.scenario, workload.start))
+        search = TrainingSearch(workload, self.catalog)
+        return describe_mixed(self.scenario, search, (choice, other), (spec, partner), ready)
 
     def _serve(self, workload: Serving, choice: Choice, spec: Spec, ready: float) -> Described:
         if ready > 0:
@@ -244,11 +264,12 @@ class Describer:
         return describe_recommendation(self.scenario, self.catalog, workload, choice, spec, ready)
 
 
-def spec_of_option(option: Option) -> Spec:
-    """The spec of an option."""
+def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
+    """The spec of an option; ``partner``: the other one of its mix."""
     return Spec(
         option.workload, option.role, option.location, option.period, option.system, option.chip, option.cooling,
         option.acquire, option.precision, dict(option.parallelism),
+        None if partner is None else spec_of_option(partner), not option.mix or bool(option.rates),
     )  # fmt: skip
 
 
@@ -260,6 +281,6 @@ def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
     if role == "train":
         values = (p.tp, p.pp, p.vpp, p.dp, p.cp, p.ep, p.micro_batch or 1, p.zero_stage or 0,
                   RECOMPUTE.index(p.recompute or "none"), int(p.sp))  # fmt: skip
-        return dict(zip(LAYOUT, values, strict=True))
+        return dict(zip(LAYOUT, values, strict=True)) | ({"micro_batches": p.micro_batches} if p.micro_batches else {})
     shape = (p.tp, p.pp, p.ep, p.dp, p.batch or 1, p.chunk_tokens or 1024, ROLES.get(role, 0))
     return {**dict(zip(SHAPE, shape, strict=True)), "load": math.ceil((p.load or 0.0) * 1000 - 1e-9)}

@@ -15,6 +15,7 @@ from planner.facility.capacity import Level, capacity_tree
 from planner.options.choices import Choice, delivery, hardware_choices, start_days
 from planner.options.dominance import nondominated
 from planner.options.mixed_serving import MixedServingSearch
+from planner.options.mixed_training import MixedTrainingSearch
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import RecommendationSearch
@@ -82,7 +83,24 @@ def enumerate_options(
                 except InputError as error:
                     collector.drop(choice, workload.name, str(error.problems[0]))
                     break
+        if isinstance(search, TrainingSearch) and search.workload.mixed_systems:
+            mixes = MixedTrainingSearch(search)
+            for period in periods:
+                mixes.add(collector, _there(scenario, choices, period), period)
     return collector.finish()
+
+
+def _there(scenario: Scenario, choices: Sequence[Choice], period: int) -> list[tuple[Choice, float]]:
+    """Choices that can be had in a period, and the days until they are there."""
+    found = []
+    for choice in choices:
+        if choice.acquire == "installed":
+            ready: float | None = 0.0 if not period else None
+        else:
+            ready, _ = delivery(scenario, choice.system, choice.chip, period)
+        if ready is not None:
+            found.append((choice, ready))
+    return found
 
 
 class Collector:
@@ -305,7 +323,7 @@ class Collector:
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
-        layout: Mapping[str, int],
+        layout: Mapping[str, int], mix: str = "",
     ) -> None:  # fmt: skip
         if not math.isfinite(float(priced.racks[i])):
             return  # with its network the system is too much for a rack here; smaller networks are not
@@ -313,6 +331,7 @@ class Collector:
             f"{workload}|{role}|{choice.place}|{self.scenario.period_starts[period]}|{choice.acquire}|{choice.system.id}|"
             f"{choice.chip.id}|{choice.cooling_id}|{precision}|{int(designs.systems[i])}|"
             + ",".join(f"{k}={v}" for k, v in layout.items())
+            + (f"|{mix}" if mix else "")
         )
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
         self.options.append(
@@ -351,6 +370,7 @@ class Collector:
                 water_m3=float(priced.water_m3[i]),
                 water_m3_per_year=float(priced.water_m3_per_year[i]),
                 parallelism=dict(layout),
+                mix=mix,
             )
         )
 
@@ -389,6 +409,8 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
     """Options without those another one dominates (same workload, role, place, period and way of acquiring)."""
     groups: dict[tuple[str, str, str, int, str, str], list[int]] = {}
     for i, o in enumerate(options):
+        if o.mix:
+            continue  # two options are one decision: neither beats another, nor is beaten, by itself
         hardware = o.system if o.acquire == "installed" else ""
         groups.setdefault((o.workload, o.role, o.location, o.period, o.acquire, hardware), []).append(i)
     keep = np.ones(len(options), dtype=bool)

@@ -59,6 +59,9 @@ class Option:
     bought_chips: int = 0
     """Chips of all its systems, spares and idle ones too; 0 where they are the ones that work."""
 
+    mix: str = ""
+    """Shared by the two options of a run on two kinds of systems, bought together or not at all; one has the rate."""
+
     @property
     def all_chips(self) -> int:
         """Chips that a limit on chips counts."""

@@ -332,9 +332,12 @@ def estimate_training(
     profile: Profile | str | None = None,
     *,
     detail: bool = True,
+    micro_batches: ArrayLike | None = None,
 ) -> TrainingEstimate:
     """Step time, rates and memory of every candidate.
 
+    ``micro_batches`` (n,): how many each data-parallel replica works through in a step, where replicas of another kind
+    of chip do the rest of the global batch (``performance.mixed``); default: the whole batch, evenly.
     Arrays have the shape (n,) of the candidates. With ``detail=False`` ``breakdown``, ``memory`` and
     ``memory_by_stage`` stay empty (a search needs them only for the winner). Raises ``UnknownFigureError`` when the
     chip's peak in the job's precision is not published, ``InputError`` on widths below one or unequal shapes.
@@ -356,7 +359,12 @@ def estimate_training(
 
     pp, dp, cp, tp = (a.astype(np.float64) for a in (c.pp, c.dp, c.cp, c.tp))
     chunks = np.maximum(c.vpp.astype(np.float64), 1.0)
-    micro_batches = np.maximum(np.ceil(job.global_batch / (dp * c.micro_batch)), 1.0)
+    if micro_batches is None:
+        rounds = np.maximum(np.ceil(job.global_batch / (dp * c.micro_batch)), 1.0)
+        sequences: Floats | float = float(job.global_batch)
+    else:
+        rounds = np.broadcast_to(np.asarray(micro_batches, dtype=np.float64), dp.shape)
+        sequences = rounds * dp * c.micro_batch
     full, selective = c.recompute == RECOMPUTE_FULL, c.recompute == RECOMPUTE_SELECTIVE
 
     # one layer, by part, recomputation included: the table is small, the gather is what is per candidate
@@ -375,11 +383,11 @@ def estimate_training(
         even = np.maximum(whole / pp + 0.5 * per_layer * slow / chunks, head)
         middle, last = np.minimum(middle, even), np.minimum(last, even)
     slowest = np.where(pp > 1, np.minimum(np.maximum(middle, last), whole), whole)
-    waiting = bubble_seconds(whole, slowest, chunks, micro_batches, pp, prof.schedule)
+    waiting = bubble_seconds(whole, slowest, chunks, rounds, pp, prof.schedule)
 
     hop = collectives.point_to_point(platform.tiers, tp * cp * dp, layer.p2p_bytes[at])
     sends = np.where(
-        pp > 1, hop * chunks * (2.0 * micro_batches * (1.0 - prof.p2p_overlap) + 2.0 * (pp - 1.0) / chunks), 0.0
+        pp > 1, hop * chunks * (2.0 * rounds * (1.0 - prof.p2p_overlap) + 2.0 * (pp - 1.0) / chunks), 0.0
     )
 
     # data parallelism: windows to hide behind are the backward pass of the last micro-batch and the forward of the next
@@ -388,32 +396,32 @@ def estimate_training(
     backward_stage = slowest - forward_stage
     zero3 = c.zero_stage >= 3
     sharded = zero3 & (not prof.hybrid_shard)  # hybrid stacks accumulate inside the domain and reduce across once
-    repeats = np.where(sharded | ((c.zero_stage == 2) & prof.reduce_every_micro_batch), micro_batches, 1.0)
+    repeats = np.where(sharded | ((c.zero_stage == 2) & prof.reduce_every_micro_batch), rounds, 1.0)
     grow = np.where(zero3, prof.zero3_overlap, prof.dp_overlap)
     reduce_total = column["reduce_s"] * repeats
-    gather_total = column["gather_s"] * np.where(zero3, 2.0 * micro_batches, 1.0)
-    busy = np.where(zero3, slowest * micro_batches, 0.0)
+    gather_total = column["gather_s"] * np.where(zero3, 2.0 * rounds, 1.0)
+    busy = np.where(zero3, slowest * rounds, 0.0)
     drain = np.where(pp > 1, waiting * 0.5, 0.0)
     data = np.where(
         zero3,
         exposed(reduce_total + gather_total, busy, grow, sigma, prof.mu),
-        exposed(reduce_total, backward_stage * np.minimum(repeats, micro_batches) + drain, grow, sigma, prof.mu)
+        exposed(reduce_total, backward_stage * np.minimum(repeats, rounds) + drain, grow, sigma, prof.mu)
         + exposed(gather_total, forward_stage + drain, grow, sigma, prof.mu),
     )
 
-    compute = slowest * micro_batches
+    compute = slowest * rounds
     optimizer = column["optimizer_s"]
     steady = compute + waiting + sends + data + optimizer
     moved = np.zeros_like(steady)
     host_bytes = np.zeros_like(steady)
     if prof.offloads:
-        held = np.minimum(in_flight(micro_batches, pp, chunks, np.zeros_like(pp), prof.schedule), micro_batches)
+        held = np.minimum(in_flight(rounds, pp, chunks, np.zeros_like(pp), prof.schedule), rounds)
         stored = {
             "weights": np.maximum(column["weights_first"], column["weights_last"]),
             "optimizer": np.maximum(column["optimizer_first"], column["optimizer_last"]),
             "activations": _kept_per_layer(prof, layer, at, full, selective) * fullest,
         }
-        turns = micro_batches + (pp - 1.0) / chunks
+        turns = rounds + (pp - 1.0) / chunks
         moved = offload_seconds(platform, prof, stored, forward_stage, backward_stage, backward_stage + drain, turns)
         steady = steady + moved
         host_bytes = (
@@ -429,14 +437,14 @@ def estimate_training(
     level = level_of(platform.efficiency, names)
     step = level * (steady + wait + prof.step_s)
 
-    tokens = float(job.sequence_length) * job.global_batch
+    tokens = job.sequence_length * sequences
     chips = tp * pp * dp * cp
     rate = tokens / step
     flops = train_flops_per_token(job.model, job.sequence_length, mtp=job.mtp and job.model.mtp_layers > 0)
     model_flops = flops * rate / chips
     peak = platform.peak_flops[machine.recipe.peak]
 
-    memory = _memory(job, machine, c, layer, at, column, micro_batches, chunks, pp, fullest, last_layers)
+    memory = _memory(job, machine, c, layer, at, column, rounds, chunks, pp, fullest, last_layers)
     total_first = np.asarray(sum(memory[0].values()))
     total_last = np.asarray(sum(memory[1].values()))
     peak_bytes = np.maximum(total_first, total_last)
@@ -447,7 +455,7 @@ def estimate_training(
     parts: dict[str, Floats] = {}
     by_stage: dict[str, Floats] = {}
     if detail:
-        breakdown = _breakdown(layer, at, per_layer, repeat, slowest, head, embedding, whole, pp, micro_batches)
+        breakdown = _breakdown(layer, at, per_layer, repeat, slowest, head, embedding, whole, pp, rounds)
         breakdown |= {
             "pipeline_wait": waiting,
             "pipeline_send": sends,

@@ -405,6 +405,11 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "request_classes", ())
         ]
+        findings += [
+            Finding(("workloads", i, "mixed_systems"), "runs of a shared fleet take one kind of system")
+            for i, workload in enumerate(self.workloads)
+            if getattr(workload, "mixed_systems", False)
+        ]
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(
                 Finding(("fleet", "slot_months"), f"cuts the plan into more than {MAX_SLOTS} slots", remedy="Raise it.")

@@ -189,6 +189,11 @@ class Training(Part):
         description="Maturity of the training stack, a profile of the performance model: `default` is a competent "
         "stack of one's own, `tuned` one tuned for the model and the chips, `plain` one out of the box.",
     )
+    mixed_systems: bool = Field(
+        default=False,
+        description="Whether the run may take two kinds of systems at one site together: replicas on both, each "
+        "working through whole micro-batches by its speed, gradients reduced over the slower network. Not with `mfu`.",
+    )
     checkpoint_interval_s: float | None = Field(
         default=None,
         gt=0,
@@ -196,6 +201,16 @@ class Training(Part):
         description="Time between checkpoints; none: the best one for the failure rate.",
         json_schema_extra=unit("s"),
     )
+
+    @model_validator(mode="after")
+    def _mix(self) -> Self:
+        if self.mixed_systems and self.mfu is not None:
+            report([Finding(("mixed_systems",), "not with mfu: two kinds of chips have no one utilisation")])
+        return self
+
+
+PrefixHits = Literal["chat", "api", "coder", "thinking", "conversation", "agent"]
+"""Published hit curves a load may name (a test holds that they exist)."""
 
 
 class Serving(Part):
