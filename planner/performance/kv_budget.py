@@ -151,13 +151,16 @@ def kv_shards(model: ModelArch, group: int, tp: Ints) -> Floats:
 
 
 def cache_bytes_per_request(
-    model: ModelArch, tokens: Floats | float, kv_bytes: float, tp: Ints, pp: Ints, block: int
+    model: ModelArch, tokens: Floats | float, kv_bytes: float, tp: Ints, pp: Ints, block: int, windowed: bool = True
 ) -> Floats:
-    """Bytes on one chip for one request holding ``tokens`` tokens (rounded up to blocks), (n,)."""
+    """Bytes on one chip for one request holding ``tokens`` tokens (rounded up to blocks), (n,).
+
+    ``windowed``: tokens that left a layer's window are freed.
+    """
     held = np.ceil(np.asarray(tokens, dtype=np.float64) / block) * block
     total = np.zeros(np.broadcast_shapes(np.shape(tp), np.shape(held)))
     for p in layer_profiles(model):
-        kept = held if p.window is None else np.minimum(held, float(p.window + block))
+        kept = held if p.window is None or not windowed else np.minimum(held, float(p.window + block))
         shards = kv_shards(model, p.group, tp)
         total = total + p.count * (kept * p.kv_elements * kv_bytes + p.state_elements * STATE_BYTES) / shards
     return np.asarray(total / pp)
@@ -208,6 +211,8 @@ def kv_budget(
     else:
         room = u * memory_bytes - used
         limit = np.full_like(used, u * memory_bytes)
-    each = cache_bytes_per_request(model, held_tokens, BYTES_PER_ELEMENT[kv_precision], tp, pp, profile.block_tokens)
+    each = cache_bytes_per_request(
+        model, held_tokens, BYTES_PER_ELEMENT[kv_precision], tp, pp, profile.block_tokens, profile.window_cache
+    )
     slots = np.floor(np.maximum(room, 0.0) / np.maximum(each, 1.0))
     return KvBudget(weights, activations, non_torch, room, limit, each, slots)

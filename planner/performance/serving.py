@@ -30,7 +30,7 @@ from planner.performance.serving_job import (
     ServingJob,
     one_candidate,
 )
-from planner.performance.serving_profile import ServingProfile, profile_for
+from planner.performance.serving_profile import ServingProfile, profile_for, serving_family
 from planner.performance.serving_step import PARTS, StepLoad, StepModel
 
 __all__ = [
@@ -61,7 +61,7 @@ def estimate_serving(
     ``UnknownFigureError`` when the chip has no published rate the job's precision can run at.
     """
     if profile is None:
-        profile = profile_for(platform.family)
+        profile = profile_for(serving_family(platform.chip_id, platform.family))
     c = candidates
     c_job = job
     i, o = float(job.input_tokens), float(job.output_tokens)
@@ -71,7 +71,7 @@ def estimate_serving(
     role = c.role
     draft = job.draft_tokens > 0
     # --- memory: how many requests a copy can hold
-    held = np.where(role == PREFILL, i, i + profile.kv_hold * o)
+    held = np.where(role == PREFILL, i, i + profile.kv_hold * job.answer_of_a_token)
     budget = kv_budget(
         job.model, precision=job.precision, kv_precision=job.kv_precision, memory_bytes=platform.memory_bytes,
         tp=c.tp, pp=c.pp, attention_dp=c.attention_dp, chunk=c.chunk, held_tokens=held, profile=profile, draft=draft,
@@ -84,7 +84,7 @@ def estimate_serving(
     gain = 1.0 + job.accepted_drafts
     decodes = np.where(role == PREFILL, 0.0, max(o - 1.0, 0.0) / gain)
     width = 1.0 + job.draft_tokens
-    context = i + o / 2.0
+    context, prompt = i + job.answer_of_a_token / 2.0, job.prompt_of_a_token
     total_new = np.where(role == DECODE, 0.0, new)
     alone = np.where(role == DECODE, 0.0, np.maximum(total_new / chunk, 1.0))  # prefill steps of one request
     steps_guess = np.maximum(b * total_new / chunk, decodes + alone)
@@ -93,17 +93,18 @@ def estimate_serving(
     mixed_steps = np.where(role == DECODE, 0.0, b * total_new / size)
     all_steps = np.maximum(np.maximum(mixed_steps, decodes + alone), 1e-9)
     decoding = b * decodes / all_steps
-    pure = step.seconds(c, StepLoad(np.zeros(b.shape), i, decoding, context, width))
+    pure = step.seconds(c, StepLoad(np.zeros(b.shape), prompt, decoding, context, width))
     pure_s = _total(dict(pure))
     some = role != DECODE
     if np.any(some):
-        mixed = step.seconds(c, StepLoad(np.where(some, size, 0.0), i, decoding, context, width))
-        only = step.seconds(c, StepLoad(np.where(some, np.minimum(chunk, total_new), 0.0), i, np.zeros(b.shape), 0.0))
+        mixed = step.seconds(c, StepLoad(np.where(some, size, 0.0), prompt, decoding, context, width))
+        first_chunk = np.where(some, np.minimum(chunk, total_new), 0.0)
+        only = step.seconds(c, StepLoad(first_chunk, prompt, np.zeros(b.shape), 0.0))
     else:
         mixed, only = pure, pure
     mixed_s, only_s = _total(dict(mixed)), _total(dict(only))
     if not profile.mixed:  # a prefill step of its own stops the decodes: the cohort gains the steps
-        first = step.seconds(c, StepLoad(np.where(some, size, 0.0), i, np.zeros(b.shape), 0.0))
+        first = step.seconds(c, StepLoad(np.where(some, size, 0.0), prompt, np.zeros(b.shape), 0.0))
         first_s = _total(dict(first))
         decode_steps = np.maximum(all_steps - alone, decodes)
         cohort = mixed_steps * first_s + decode_steps * pure_s

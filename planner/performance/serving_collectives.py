@@ -70,19 +70,23 @@ def _flat_over_the_bus(n: Ints, s: Spread, tiers: tuple[Tier, ...]) -> Spread:
     return replace(s, inner=inner, outer=outer)
 
 
-def all_reduce(n: Ints, payload: Floats, tiers: tuple[Tier, ...], *, start_up: float, step: float = 0.0) -> Floats:
+def all_reduce(
+    n: Ints, payload: Floats, tiers: tuple[Tier, ...], *, start_up: float, step: float = 0.0, across: float = 0.0
+) -> Floats:
     """Seconds to all-reduce ``payload`` bytes over ``n`` chips; 0 for n = 1.
 
     Two levels: reduce-scatter inside, all-reduce of the share across, all-gather inside. ``start_up``: seconds of
-    software per call; ``step``: seconds per doubling of the group on top of the tier's latency.
+    software per call; ``step``: seconds per doubling of the group on top of the tier's latency; ``across``: more
+    seconds of software for a group that leaves the domain.
     """
     s = _flat_over_the_bus(n, spread(n, tiers), tiers)
     inside = 2.0 * (s.inner - 1.0) / s.inner * payload / s.inner_bandwidth
-    across = 2.0 * (s.outer - 1.0) / s.outer * payload / s.inner / s.outer_bandwidth
+    outside = 2.0 * (s.outer - 1.0) / s.outer * payload / s.inner / s.outer_bandwidth
     # inside a domain custom kernels exchange in one step; across domains a tree of steps
     hops = np.where(s.inner > 1, s.inner_latency, 0.0) + np.log2(s.inner) * step
-    hops = hops + np.where(s.outer > 1, start_up, 0.0) + np.log2(s.outer) * (s.outer_latency + step)
-    return np.where(np.asarray(n) > 1, start_up + hops + inside + across, 0.0)
+    left = (s.inner > 1) & (s.outer > 1)
+    hops = hops + np.where(left, start_up + across, 0.0) + np.log2(s.outer) * (s.outer_latency + step)
+    return np.where(np.asarray(n) > 1, start_up + hops + inside + outside, 0.0)
 
 
 def gather_scatter(n: Ints, payload: Floats, tiers: tuple[Tier, ...], *, start_up: float) -> Floats:

@@ -29,6 +29,9 @@ class ServingProfile:
     gemm_efficiency: float = (
         0.65  # large GEMM; measured 0.50-0.80 of peak (Bekman's MAMF: A100 0.87, H100 0.80, B200 0.78)
     )
+    # share of efficiency lost with each doubling of the peak over the 16-bit one: operands arrive no faster, and power
+    # is no larger (measured GEMMs of one part, bf16 / fp8 / fp4: 0.85 / 0.77 / 0.66 of peak)
+    narrow_loss: float = 0.12
     gemm_half_tokens: float = 40.0  # tokens at which a GEMM reaches half of it (tiles of 64-128 rows half filled)
     expert_efficiency: float = 0.80  # grouped GEMM over plain GEMM (SimuMax tables: 0.43-0.49 against 0.50-0.56)
     expert_half_tokens: float = 48.0  # per expert
@@ -54,6 +57,7 @@ class ServingProfile:
     # --- communication
     all_reduce_s: float = 3e-6  # start-up of one in-domain all-reduce of an engine (custom kernels)
     all_reduce_step_s: float = 0.5e-6  # per doubling of the group
+    across_s: float = 30e-6  # more start-up of an all-reduce that leaves the domain (host-driven sends and receives)
     dispatch_s: float = 25e-6  # start-up of expert dispatch and combine; DeepEP's low-latency table within 14%
     combine_s: float = 25e-6
     all_to_all_doubling_s: float = 0.0
@@ -74,6 +78,7 @@ class ServingProfile:
     activation_scale: float = 1.0
     kv_hold: float = 0.75  # share of the output a request holds in the cache on average when admission is counted
     block_tokens: int = 16
+    window_cache: bool = True  # tokens beyond a layer's window are freed; releases of 2024 keep and read them all
     # --- cached prefix (CloudMatrix384: 1.42x at 50%, 2.28x at 90% reuse; TTFT -34%, -59%)
     reuse_efficiency: float = 0.60  # eta
     reuse_ttft_efficiency: float = 0.67  # eta_t
@@ -99,7 +104,7 @@ class ServingProfile:
 # TensorRT-LLM's scheduler never evicts, so it admits a request only with room for its whole output (kv_hold 1).
 ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
     "vllm": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
-    "vllm_2024": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "vllm_2024": {"window_cache": False, "engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
     "trtllm": {
         "engine": "trtllm",
         "workspace": "trtllm-1.0",
@@ -108,6 +113,7 @@ ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
         "kv_hold": 1.0,
     },
     "trtllm_2024": {
+        "window_cache": False,
         "engine": "trtllm",
         "workspace": "trtllm-1.0",
         "memory_utilisation": 0.95,
@@ -127,6 +133,19 @@ def engine_key(engine: str, year: int = 0) -> str:
         raise unknown_name("serving engine", engine, sorted(ENGINES))
     old = f"{engine}_{_OLD}"
     return old if 0 < year <= _OLD and old in ENGINES else engine
+
+
+# Chips whose kernels behave unlike their family's: boards with GDDR or LPDDR keep their clocks under load and have
+# other matrix units than the parts with stacked memory of the same generation.
+_APART: tuple[tuple[str, str], ...] = (("rtx_pro", "nvidia_blackwell_rtx"), ("gb10", "nvidia_blackwell_rtx"))
+
+
+def serving_family(chip_id: str, family: str) -> str:
+    """The family whose levels a chip takes in serving: its own, or a part of it that behaves otherwise."""
+    for prefix, apart in _APART:
+        if chip_id.startswith(prefix):
+            return apart
+    return family
 
 
 @dataclass(frozen=True)

@@ -116,16 +116,21 @@ class StepModel:
         ratio = low / np.maximum(high, 1e-30)
         return np.asarray(high * (1.0 + ratio**p) ** (1.0 / p))
 
+    def _narrow(self, rate: float) -> float:
+        """Efficiency at a peak of ``rate`` over that at the 16-bit peak."""
+        return float((1.0 - self.profile.narrow_loss) ** np.log2(max(rate / self.bf16, 1.0)))
+
     def _gemm(self, weights: Floats, tokens: Floats, nbytes: float, rate: float) -> Floats:
         c = self.profile
-        efficiency = c.gemm_efficiency * tokens / (tokens + c.gemm_half_tokens)
+        efficiency = c.gemm_efficiency * self._narrow(rate) * tokens / (tokens + c.gemm_half_tokens)
         return self._roofline(2.0 * tokens * weights, weights * nbytes, rate, efficiency)
 
     def _attention(self, layer: LayerProfile, load: StepLoad, tp: Floats) -> Floats:
         c = self.profile
         pairs = causal_pairs(load.prompt, layer.window, layer.sparse_top_k) / load.prompt
         prefill = 2.0 * layer.score_dim * pairs * load.prefill / tp / (self.bf16 * c.attention_efficiency)
-        keys = load.context if layer.window is None else min(load.context, float(layer.window))
+        windowed = layer.window is not None and c.window_cache
+        keys = min(load.context, float(layer.window or 0)) if windowed else load.context
         kept = min(keys, float(layer.sparse_top_k)) if layer.sparse_top_k else keys
         index = layer.index_score_dim
         mixer = self.model.groups[layer.group].mixer
@@ -151,7 +156,8 @@ class StepModel:
         weights = layer.expert_weights / (stage / ep)
         touched = np.minimum(distinct_experts(experts, k, tokens) / ep * np.minimum(load, 1.5), experts / ep)
         per_expert = assigned * load / np.maximum(touched, 1e-9)
-        efficiency = c.gemm_efficiency * c.expert_efficiency * per_expert / (per_expert + c.expert_half_tokens)
+        level = c.gemm_efficiency * self._narrow(self.rate) * c.expert_efficiency
+        efficiency = level * per_expert / (per_expert + c.expert_half_tokens)
         return self._roofline(
             2.0 * assigned * load * weights, touched * weights * self.expert_bytes, self.rate, efficiency
         )
@@ -173,7 +179,7 @@ class StepModel:
         )
         inside = coll.all_reduce(
             np.maximum(stage // cand.ep, 1), tokens * dp * 2.0 * width * (k / np.maximum(ep, k)), tiers,
-            start_up=c.all_reduce_s, step=c.all_reduce_step_s,
+            start_up=c.all_reduce_s, step=c.all_reduce_step_s, across=c.across_s,
         )  # fmt: skip
         gathered = coll.gather_scatter(stage, tokens * dp * out, tiers, start_up=c.all_reduce_s)
         scattered = coll.gather_scatter(stage, tokens * dp * 2.0 * width, tiers, start_up=c.all_reduce_s)
@@ -191,7 +197,7 @@ class StepModel:
         zero = np.zeros(tp.shape)
         gemm, experts, attention, reduce, exchange = zero.copy(), zero.copy(), zero.copy(), zero.copy(), zero.copy()
         one_reduce = coll.all_reduce(
-            cand.tp, tokens * hidden * 2.0, tiers, start_up=c.all_reduce_s, step=c.all_reduce_step_s
+            cand.tp, tokens * hidden * 2.0, tiers, start_up=c.all_reduce_s, step=c.all_reduce_step_s, across=c.across_s
         )
         moe_layers, kernels = 0, 0.0
         for layer in self.layers:

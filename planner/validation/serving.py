@@ -33,6 +33,7 @@ from planner.performance.serving_profile import (
     ServingCalibration,
     ServingProfile,
     engine_key,
+    serving_family,
     shipped_serving_calibration,
 )
 from planner.validation.cases import Case, CaseResult
@@ -54,6 +55,7 @@ class Answer:
     chips: int
     power_w: float | None
     profile: ServingProfile
+    over_budget: bool = False  # more clients than the cache holds requests: by the budget, not by the measurement
 
     def quantity(self, name: str, case: ServingCase) -> float | None:
         """A measured column's prediction in its own unit."""
@@ -88,6 +90,7 @@ def _group_key(case: ServingCase) -> tuple[object, ...]:
     return (
         case.model, case.precision, case.kv_precision, round(case.input_tokens, 3), round(case.output_tokens, 3),
         case.chip, case.system, case.engine, case.mode, case.draft_tokens, case.draft_acceptance, case.year,
+        case.requests,
     )  # fmt: skip
 
 
@@ -108,7 +111,8 @@ class ServingPredictor:
 
     def profile(self, case: ServingCase, platform: Platform) -> ServingProfile:
         """The engine's constants on the chip's family."""
-        return self.calibration.profile(platform.family, case.engine, year=case.year)
+        family = serving_family(platform.chip_id, platform.family)
+        return self.calibration.profile(family, case.engine, year=case.year)
 
     def predict(self, cases: Sequence[ServingCase]) -> dict[str, Answer | str]:
         """Answers by case id; a string is the reason there is none."""
@@ -159,7 +163,11 @@ class ServingPredictor:
             batch = [c.concurrency / c.worker.count for c in cases]
         chunk = [float(profile.chunk_tokens)] * len(cases)
         e = estimate_serving(job, platform, _candidates(workers, batch, chunk, AGGREGATED), profile)
+        rates = e.requests_per_s
+        if first.requests:
+            rates = self._finite(first.requests, e, job, platform, workers, chunk, profile)
         power = self._power(first, platform, e)
+        asked = np.maximum(np.asarray(batch), 1.0)
         result: dict[str, Answer | str] = {}
         for i, case in enumerate(cases):
             if e.kv_capacity_tokens[i] <= 0.0:
@@ -167,14 +175,28 @@ class ServingPredictor:
                 continue
             count = case.worker.count
             result[case.case_id] = Answer(
-                float(e.requests_per_s[i]) * count,
+                float(rates[i]) * count,
                 float(e.ttft_s[i]),
-                float(e.tpot_s[i]),
+                float(_median_gap(e)[i] if case.median_gap else e.tpot_s[i]),
                 case.worker.chips * count,
                 None if power is None else float(power[i]),
                 profile,
+                first.mode == "closed" and bool(asked[i] > e.concurrency[i] * (1.0 + 1e-9)),
             )
         return result
+
+    def _finite(
+        self, requests: int, e: ServingEstimate, job: ServingJob, platform: Platform, workers: Sequence[Worker],
+        chunk: Sequence[float], profile: ServingProfile,
+    ) -> Floats:  # fmt: skip
+        """Requests/s of a run of ``requests`` all queued at its start: full cohorts, then what is left over."""
+        full = np.floor(requests / np.maximum(e.concurrency, 1.0))
+        rest = requests - full * e.concurrency
+        last = estimate_serving(
+            job, platform, _candidates(workers, list(np.maximum(rest, 1.0)), chunk, AGGREGATED), profile
+        )
+        seconds = full * e.concurrency / e.requests_per_s + np.where(rest > 0.5, rest / last.requests_per_s, 0.0)
+        return np.asarray(requests / seconds)
 
     def _power(self, case: ServingCase, platform: Platform, e: ServingEstimate) -> Floats | None:
         chip = self.catalog.chip(case.chip)
@@ -247,6 +269,18 @@ class ServingPredictor:
         )  # fmt: skip
 
 
+def _median_gap(e: ServingEstimate) -> Floats:
+    """Median gap between tokens: of a pure decode step unless most steps also carry a prompt.
+
+    Prompts arrive at random, so a share ``1 - exp(-arrivals a step)`` of the steps carries one; TPOT is the mean.
+    """
+    pure = (e.step_s - e.mixed_share * e.mixed_step_s) / np.maximum(1.0 - e.mixed_share, 1e-9)
+    gain = np.maximum(e.step_s / np.maximum(e.tpot_s, 1e-12), 1e-12)
+    arrivals = e.requests_per_s * e.step_s
+    carried = np.minimum(-np.expm1(-arrivals), e.mixed_share)
+    return np.asarray(np.where(carried < 0.5, np.minimum(pure / gain, e.tpot_s), e.tpot_s))
+
+
 def _tags(case: ServingCase | None, raw: Case) -> dict[str, str]:
     tags = {
         "kind": "serving",
@@ -298,6 +332,8 @@ def validate_serving(
             if isinstance(answer, str) or case is None:
                 results.append(CaseResult(raw.case_id, name, measured, None, reason=str(answer), tags=tags))
                 continue
+            if answer.over_budget:
+                tags["over_budget"] = "yes"
             value = answer.quantity(name, case)
             if value is None or not np.isfinite(value):
                 why_not = "the chip's power is not published"

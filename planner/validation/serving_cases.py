@@ -31,8 +31,17 @@ PRECISIONS: Mapping[str, str] = {
 INFERENCEX_MEAN = 0.9
 # Real chat prompts where a source does not publish the input length (ML.ENERGY): an assumption, stated in the docs.
 UNPUBLISHED_INPUT = 512.0
-# Multi-token prediction as InferenceX runs DeepSeek: up to three drafts on random data; acceptance is not published.
-MTP_DRAFTS, MTP_ACCEPTANCE = 3, 0.55
+# Multi-token prediction as InferenceX runs DeepSeek: three drafts, one where attention is data parallel (the recipes'
+# rule: wide batches verify less); acceptance on random data is not published.
+MTP_DRAFTS, MTP_DRAFTS_ATTENTION_DP, MTP_ACCEPTANCE = 3, 1, 0.55
+# Requests of a run of TensorRT-LLM's performance overview by (input, output) tokens: all are queued at the start, so
+# a run is a few cohorts and its last one is not full (the document's procedure, the same in every release).
+OVERVIEW_REQUESTS: Mapping[tuple[int, int], int] = {
+    (128, 128): 30000, (128, 2048): 3000, (128, 4096): 1500, (500, 2000): 3000, (1000, 1000): 3000,
+    (1000, 2000): 1500, (1024, 2048): 1500, (2048, 128): 3000, (2048, 2048): 1500, (5000, 500): 1500,
+    (20000, 2000): 1000,
+}  # fmt: skip
+OFFLINE = ("max_throughput", "offline")  # the engine chooses the batch; elsewhere a load that is not given is unknown
 CORES_PER_CHIP: Mapping[str, int] = {"inferentia2": 2, "trainium1": 2}
 
 
@@ -76,6 +85,8 @@ class ServingCase:
     year: int = 0
     framework: str = ""
     moe: bool = False
+    requests: int = 0  # of an offline run; 0: without end
+    median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
 
 
 class UnansweredError(Exception):
@@ -130,15 +141,24 @@ def _box(text: str) -> Worker | None:
     return Worker(tp, 1, spread if tp % spread == 0 else 1, 1, count)
 
 
-def _precision(row: Mapping[str, str], chip_id: str) -> str:
+def _precision(row: Mapping[str, str], published: str) -> str:
+    """``published``: what the model's own checkpoint is in."""
     text = (row.get("weight_precision") or "").strip()
     if "gpt-oss" in row["model"]:
         return "mxfp4"
-    if not text:
-        return "bf16"  # a checkpoint name says fp8 where it is
+    if not text:  # the checkpoint as published; 16 bit where it does not say
+        return PRECISIONS.get(published, "bf16")
     if text not in PRECISIONS:
         raise UnansweredError(f"weight precision {text!r} is not modelled")
     return PRECISIONS[text]
+
+
+def _unstated_cache(engine: str, precision: str, moe: bool, bench: bool) -> str:
+    """Precision of a cache that a row leaves out: TensorRT-LLM's narrow checkpoints quantise it as well, but the FP8
+    releases of expert models do not, and ``trtllm-bench`` (unlike serving recipes) sets none."""
+    if engine != "trtllm" or precision not in ("fp8", "fp4", "mxfp4"):
+        return "bf16"
+    return "bf16" if bench and moe and precision == "fp8" else "fp8"
 
 
 def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
@@ -187,13 +207,13 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     isl, osl = _float(row, "isl"), _float(row, "osl")
     if source.startswith("MLP"):
         raise UnansweredError("input length and parallelism are not published")
-    precision = _precision(row, chip.id)
+    precision = _precision(row, model.weights)
     kv_text = (row.get("kv_precision") or "").strip()
     engine = engine_of(framework)
     if kv_text:
         kv = PRECISIONS.get(kv_text, "bf16")
-    else:  # TensorRT-LLM's narrow checkpoints quantise the cache as well
-        kv = "fp8" if engine == "trtllm" and precision in ("fp8", "fp4", "mxfp4") else "bf16"
+    else:
+        kv = _unstated_cache(engine, precision, model.is_moe, "trtllm-bench" in notes)
     worker = _parallelism(row, chip.id, model.is_moe)
     concurrency = _float(row, "concurrency_or_batch")
     prefill: Worker | None = None
@@ -210,7 +230,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         mode = "disaggregated"
     elif "static batch" in notes or engine == "other" or scenario in ("prefill", "decode"):
         mode = "static"
-    elif concurrency is None:
+    elif concurrency is None and scenario in OFFLINE:
         mode = "offline"
     else:
         mode = "closed"
@@ -227,6 +247,10 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     if "0.8,1.0]" in notes or "0.8-1.0x" in notes:
         isl, osl = isl * INFERENCEX_MEAN, osl * INFERENCEX_MEAN
     mtp = bool(re.search(r"MTP[^;]*\bON\b|MTP-\d", notes))
+    drafts = MTP_DRAFTS_ATTENTION_DP if worker.attention_dp > 1 else MTP_DRAFTS
+    requests = 0
+    if mode == "offline" and "trtllm-bench" in notes:
+        requests = OVERVIEW_REQUESTS.get((round(isl), round(osl)), 0)
     return ServingCase(
         case_id=row["case_id"],
         source=source,
@@ -242,9 +266,11 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         concurrency=concurrency or 0.0,
         worker=worker,
         prefill=prefill,
-        draft_tokens=MTP_DRAFTS if mtp else 0,
+        draft_tokens=drafts if mtp else 0,
         draft_acceptance=MTP_ACCEPTANCE if mtp else 0.0,
         year=_int(row, "year") or 0,
         framework=framework,
         moe=model.is_moe,
+        requests=requests,
+        median_gap="tpot=median ITL" in notes,
     )

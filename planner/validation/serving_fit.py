@@ -20,7 +20,7 @@ import yaml
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.performance.laws import family_of
-from planner.performance.serving_profile import ServingCalibration, engine_key
+from planner.performance.serving_profile import ENGINES, ServingCalibration, engine_key, serving_family
 from planner.validation.cases import Case, CaseResult
 from planner.validation.serving import validate_serving
 from planner.validation.serving_cases import engine_of
@@ -43,6 +43,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "request_s": (2e-3, 150e-3),
     "all_reduce_s": (2e-6, 60e-6),
     "all_reduce_step_s": (0.1e-6, 10e-6),
+    "across_s": (5e-6, 100e-6),
+    "narrow_loss": (0.02, 0.35),
     "expert_skew": (0.02, 1.0),
     "synchrony": (0.01, 1.0),
     "queue_weight": (0.1, 4.0),
@@ -51,7 +53,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 EVERYTHING = (
     "gemm_half_tokens", "expert_half_tokens", "elementwise_passes", "expert_skew",
-    "all_reduce_step_s", "queue_weight",
+    "all_reduce_step_s", "queue_weight", "narrow_loss", "across_s",
 )  # fmt: skip
 BY_FAMILY = (
     "gemm_efficiency", "expert_efficiency", "attention_efficiency", "weight_bandwidth", "kv_bandwidth", "all_reduce_s",
@@ -78,14 +80,14 @@ def may_fit(case: Case) -> bool:
         return False
     if source.startswith("ANL") and case.text("chip") not in ("A100", "H100", "GH200"):
         return False
-    return "MTP" not in case.text("notes")
+    return "speculative decoding ON" not in case.text("notes") and "MTP+" not in case.text("notes")
 
 
 def group_losses(results: Iterable[CaseResult]) -> dict[tuple[str, str, str], float]:
     """Mean capped |log error| by (source, engine, quantity)."""
     groups: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for r in results:
-        if r.predicted is None or r.predicted <= 0.0 or r.quantity not in WEIGHTS:
+        if r.predicted is None or r.predicted <= 0.0 or r.quantity not in WEIGHTS or "over_budget" in r.tags:
             continue
         error = min(abs(math.log(r.predicted / r.measured)), LARGEST_ERROR)
         groups[(r.tags["source"], r.tags["engine"], r.quantity)].append(error)
@@ -136,6 +138,8 @@ def start(families: Sequence[str], engines: Sequence[str], seed: ServingCalibrat
         base, _, year = engine.rpartition("_") if engine[-4:].isdigit() else (engine, "", "")
         profile = seed.profile("", base, year=int(year or 0))
         for constant in BY_ENGINE:
+            if constant == "kv_hold" and ENGINES[engine].get(constant) == 1.0:
+                continue  # never evicts: not a matter of fitting
             value = float(getattr(profile, constant))
             if engine in ("other", "vllm_2024", "vllm_ascend") and engine not in seed.engines:
                 value = EAGER.get(constant, value)
@@ -174,7 +178,7 @@ def _touched(cases: Sequence[Case], catalog: Catalog, key: tuple[str, str, str])
             record = catalog.chip(chip)
         except InputError:
             continue
-        found[chip] = family_of(record.id, record.text("family"))
+        found[chip] = serving_family(record.id, family_of(record.id, record.text("family")))
     return [c for c in cases if found.get(c.text("chip")) == name]
 
 
@@ -237,7 +241,7 @@ SOURCE_FAMILIES: Mapping[str, tuple[str, ...]] = {
     "static_batches": ("SPLIT", "ANL", "ANLP", "ANLW", "ANLT"),
     "others": ("DSTPD", "ASC", "VLLM", "SGL", "MOON"),
 }
-FITTED_FAMILIES = ("nvidia_hopper", "nvidia_blackwell", "nvidia_ampere", "nvidia_ada")
+FITTED_FAMILIES = ("nvidia_hopper", "nvidia_blackwell", "nvidia_blackwell_rtx", "nvidia_ampere", "nvidia_ada")
 
 
 def family_of_source(source: str) -> str:
