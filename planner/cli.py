@@ -215,6 +215,62 @@ def diff_command(
     return EXIT_OK
 
 
+@app.command("pareto")
+def pareto_command(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
+    of: Annotated[str, typer.Option("--of", help="Objectives with commas between, or all.")] = "cost,power",
+    points: Annotated[int, typer.Option("--points", help="Most plans of a front of two objectives.")] = 9,
+    variant: Variant = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for pareto.json.")] = None,
+    as_json: AsJson = False,
+    catalog: CatalogDir = None,
+) -> int:
+    """What must be given up of one objective to gain in another: plans that no other plan beats in all of them."""
+    from planner.catalog import load_catalog
+    from planner.outlook.pareto import ALL, pareto
+    from planner.report.outlook import pareto_table
+
+    names = ALL if of.strip() == "all" else tuple(name.strip() for name in of.split(","))
+    with _progress(enabled=not as_json) as progress:
+        front = pareto(
+            scenario, names, points=points, catalog=load_catalog(catalog), variant=variant, progress=progress
+        )
+    return _show_answer(front, pareto_table, as_json, out, "pareto.json")
+
+
+@app.command("alternatives")
+def alternatives_command(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
+    near: Annotated[float, typer.Option("--near", help="How much worse a plan may be, as a fraction.")] = 0.02,
+    variant: Variant = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for alternatives.json.")] = None,
+    as_json: AsJson = False,
+    catalog: CatalogDir = None,
+) -> int:
+    """Plans nearly as good as the best one that differ from it most."""
+    from planner.catalog import load_catalog
+    from planner.outlook.near import alternatives
+    from planner.report.outlook import alternatives_table
+
+    with _progress(enabled=not as_json) as progress:
+        found = alternatives(scenario, near, catalog=load_catalog(catalog), variant=variant, progress=progress)
+    return _show_answer(found, alternatives_table, as_json, out, "alternatives.json")
+
+
+def _show_answer(found: Any, table: Callable[[Any], Any], as_json: bool, out: Path | None, name: str) -> int:
+    """An answer about an answer: written, printed as JSON or as a table."""
+    if out is not None:
+        _must_be_writable(out)
+        found.write(out / name)
+    if as_json:
+        _stdout(found.to_json())
+    else:
+        _print(table(found))
+        if out is not None:
+            _say(f"Written: {out / name}")
+    return EXIT_OK
+
+
 @app.command("sweep")
 def sweep_command(
     sweep: Annotated[Path, typer.Argument(help="A sweep file: a scenario and the values to try.", readable=False)],

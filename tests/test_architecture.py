@@ -20,7 +20,7 @@ ROAD = (
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
     "asked": "facility", "export": "faces", "sentence": "facility",
-    "result": "errors", "verify": "options", "explain": "solve", "api": "faces",
+    "result": "errors", "verify": "options", "explain": "solve", "api": "faces", "outlook": "faces",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "ui": "faces", "report": "faces", "sweep": "faces",
     "validation": "faces", "estimate": "faces",
 }  # fmt: skip

@@ -1,0 +1,111 @@
+"""The Pareto front: what must be given up of one objective to gain in another, plan by plan, each proven."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from planner.api import Cancel, Progress
+from planner.catalog import Catalog
+from planner.errors import InputError, Problem, unknown_name
+from planner.fleet.model import OBJECTIVE_UNITS
+from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
+from planner.outlook.result import Axis, ParetoFront, ParetoPoint, choice_figures, headings
+from planner.result import Plan
+from planner.sentence import money
+from planner.solve import Status
+from planner.solve.front import pareto_front
+
+ALL = ("cost", "time", "power", "carbon")
+"""Objectives of a front where none are named."""
+MOST_POINTS = 200
+
+
+def pareto(
+    scenario: Asked,
+    of: Sequence[str] = ("cost", "power"),
+    *,
+    points: int = 9,
+    steps: int = 3,
+    catalog: Catalog | None = None,
+    variant: str | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> ParetoFront:
+    """Verified plans of which none is better in one of the objectives ``of`` and as good in all others.
+
+    Two objectives: up to ``points`` plans, the ends and then always into the widest gap; ``complete`` where there are
+    no others. Three or more: those of a grid of ``steps`` limits on each objective but the first, and the best of each.
+    Other arguments as in ``planner.plan``. Raises ``InputError`` on wrong input or objectives, ``NoPlanError`` where
+    there is no plan, ``SolveError`` and ``VerificationError`` as ``plan`` does.
+    """
+    started = time.perf_counter()
+    _check(of, points, steps)
+    tell = teller(progress, cancel)
+    question, model = question_of(scenario, catalog, variant, tell)
+    tell("Solving for the front", 0.72)
+    front = pareto_front(
+        model.program, [model.objectives[name] for name in of], question.limits, points=points, steps=steps
+    )
+    if not front.points:
+        if front.status is Status.INFEASIBLE:
+            raise no_plan(question.scenario)
+        raise InputError(
+            Problem(
+                f"no point of the front was found in {question.limits.time_limit_s:g} s",
+                remedy="Raise solve.time_limit_s.",
+            )
+        )
+    plans: list[Plan] = []
+    for i, point in enumerate(front.points):
+        tell("Verifying", 0.8 + 0.2 * i / len(front.points))
+        plans.append(plan_at(question, point.values))
+    axes = tuple(
+        Axis(
+            name=name,
+            unit=OBJECTIVE_UNITS[name][0],
+            best="most" if name == "throughput" else "least",
+            low=min(p.objective.values[name] for p in plans),
+            high=max(p.objective.values[name] for p in plans),
+        )
+        for name in of
+    )
+    found = tuple(
+        ParetoPoint(**choice_figures(plan), proven=point.proven)
+        for plan, point in zip(plans, front.points, strict=True)
+    )
+    tell("Done", 1.0)
+    return ParetoFront(
+        **headings(plans[0]),
+        answer=_sentence(axes, found, front.complete),
+        axes=axes,
+        points=found,
+        complete=front.complete,
+        seconds=round(time.perf_counter() - started, 4),
+    )
+
+
+def _check(of: Sequence[str], points: int, steps: int) -> None:
+    for name in of:
+        if name not in OBJECTIVE_UNITS:
+            raise unknown_name("objective", name, list(OBJECTIVE_UNITS), path="of")
+    if len(set(of)) < 2 or len(set(of)) != len(of):
+        raise InputError(Problem("a front is of two or more different objectives", path="of", found=", ".join(of)))
+    if not 2 <= points <= MOST_POINTS:
+        raise InputError(Problem("too few or too many points", path="points", found=str(points), allowed="2 .. 200"))
+    if not 1 <= steps <= 10:
+        raise InputError(Problem("too few or too many steps", path="steps", found=str(steps), allowed="1 .. 10"))
+
+
+def _sentence(axes: Sequence[Axis], points: Sequence[ParetoPoint], complete: bool) -> str:
+    names = " and ".join(a.name for a in axes)
+    if len(points) == 1:
+        return f"One plan is best in {names} at once: nothing has to be traded."
+    ends = "; ".join(f"{a.name} from {quantity(a.low, a.unit)} to {quantity(a.high, a.unit)}" for a in axes)
+    how = "these are all there are" if complete else "there may be more between them"
+    return f"{len(points)} plans trade {names}: {ends}; {how}."
+
+
+def quantity(value: float, unit: str) -> str:
+    """A figure of an objective for a sentence."""
+    return money(value) if unit == "USD" else f"{value:,.4g} {unit}"

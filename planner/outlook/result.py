@@ -1,0 +1,146 @@
+"""The answers about an answer as data: JSON out, figures with their units in their names.
+
+``schema`` names the version of each form; additions keep it, changes raise it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from planner.result import Deployment, Plan, write_text
+
+OUTLOOK_SCHEMA_VERSION = 1
+
+
+class Part(BaseModel):
+    """A part of such an answer."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
+    )
+
+
+class Document(Part):
+    """What every answer says of itself."""
+
+    schema_version: Annotated[int, Field(alias="schema", ge=1, le=OUTLOOK_SCHEMA_VERSION)] = OUTLOOK_SCHEMA_VERSION
+    planner_version: str
+    scenario: str
+    variant: str | None = None
+    problem_digest: str
+    catalog_digest: str
+    answer: str
+    """One sentence a person can repeat."""
+    seconds: float
+    """Wall clock; the only figure that two runs of one question do not share."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write the file whole or not at all. Raises ``InputError``."""
+        write_text(path, self.to_json())
+
+
+class Piece(Part):
+    """A deployment in short: what, where, from when, how much."""
+
+    workload: str
+    role: str
+    site: str
+    period: str
+    system: str
+    chip: str
+    cooling: str
+    acquire: str
+    systems: int
+    chips: int
+
+
+class Choice(Part):
+    """A verified plan in short. ``values``: every objective in people's units (USD, days, MW, t CO2e, tokens/s)."""
+
+    answer: str
+    values: dict[str, float]
+    pieces: tuple[Piece, ...]
+    capex_usd: float
+    verified: bool
+
+
+class ParetoPoint(Choice):
+    """A plan that no other plan beats in every objective asked for."""
+
+    proven: bool
+    """Every solve behind it ended with a proof."""
+
+
+class Axis(Part):
+    """An objective of a front."""
+
+    name: str
+    unit: str
+    best: Literal["least", "most"]
+    low: float
+    high: float
+
+
+class ParetoFront(Document):
+    """Plans of which none is better in one objective and as good in all others, by the first objective."""
+
+    axes: tuple[Axis, ...]
+    points: tuple[ParetoPoint, ...]
+    complete: bool
+    """Proven that there are no other such plans."""
+
+
+class NearPlan(Choice):
+    """A plan within the slack of the best one."""
+
+    name: str
+    difference: float
+    """(its objective - the best) / the best."""
+    changed: float
+    """Share of the chips that are other hardware, elsewhere or acquired otherwise than in the best plan."""
+    summary: str
+
+
+class Alternatives(Document):
+    """Plans nearly as good as the best one that differ from it most."""
+
+    objective: str
+    unit: str
+    slack: float
+    best: Choice
+    plans: tuple[NearPlan, ...]
+
+
+def pieces_of(deployments: Sequence[Deployment]) -> tuple[Piece, ...]:
+    """Deployments in short."""
+    return tuple(Piece(**{name: getattr(d, name) for name in Piece.model_fields}) for d in deployments)
+
+
+def choice_figures(plan: Plan) -> dict[str, Any]:
+    """The fields of ``Choice`` from a plan."""
+    return {
+        "answer": plan.answer,
+        "values": dict(plan.objective.values),
+        "pieces": pieces_of(plan.deployments),
+        "capex_usd": plan.totals.capex_usd if plan.totals else 0.0,
+        "verified": plan.verified,
+    }
+
+
+def headings(plan: Plan) -> dict[str, Any]:
+    """The fields of ``Document`` that a plan knows."""
+    names = ("planner_version", "scenario", "variant", "problem_digest", "catalog_digest")
+    return {name: getattr(plan, name) for name in names}
