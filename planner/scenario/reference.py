@@ -39,6 +39,8 @@ _TITLES = {
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
     "ServingParallelism": "`parallelism` of a serving load",
+    "Outcomes": "`outcomes`",
+    "Spread": "A distribution of `outcomes`",
     "Solve": "`solve`",
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from planner.scenario.base import field_shapes
 from planner.scenario.fleet import Fleet
+from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.requests import RequestClass
 from planner.scenario.site import Capacity, Hall, Installed, Site
 from planner.scenario.types import Assumptions, Finance, Hardware, Limits, Scenario, Solve
@@ -43,6 +44,8 @@ RECORDS = (
     ChipRange,
     Parallelism,
     ServingParallelism,
+    Outcomes,
+    Spread,
     Solve,
 )
 """Every record of a scenario file, in the order of its parts."""

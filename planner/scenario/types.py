@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
+from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
 from planner.scenario.workloads import Workload
 
@@ -107,6 +108,15 @@ class Hardware(Part):
         le=120,
         description="Months from order to arrival: nothing bought is there before. Needs `fleet.shared`.",
         json_schema_extra=unit("months"),
+    )
+    rent_terms: tuple[Literal["on_demand", "1y", "3y"], ...] = Field(
+        default=("on_demand",),
+        min_length=1,
+        description="Terms that rented systems may be taken for; the cheapest at present value is used. A commitment "
+        "is paid for its whole length even where less is used.",
+    )
+    rent_region: Id = Field(
+        default="world", description="Region where rented systems stand: the grid whose carbon they cause."
     )
     acquire: tuple[Literal["buy", "rent"], ...] = Field(
         default=("buy",),
@@ -283,7 +293,9 @@ class Scenario(Part):
     variants: dict[str, tuple[str, ...]] = Field(
         default={}, description="{name: [override, ...]}: applied in order, later wins."
     )
-    outcomes: dict[str, Any] = Field(default={}, description="Uncertainty: kept as it stands, for the fleet optimizer.")
+    outcomes: Outcomes | None = Field(
+        default=None, description="Uncertainty: what may come otherwise; `planner outlook` draws futures from it."
+    )
     solve: Solve = Field(default=Solve(), description="How to solve.")
 
     _source: Source = PrivateAttr(default_factory=Source)

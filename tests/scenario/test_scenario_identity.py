@@ -66,7 +66,7 @@ def test_the_question_matters() -> None:
         ("assume.chips.mtt_s5000_air.tdp_w", 601),
         ("limits.chips", 20001),
         ("workloads.0.precision", ["bf16", "fp8"]),
-        ("outcomes", {"slip": 1}),
+        ("outcomes", {"seed": 1}),
     ]
     digests = [digest(base(), overrides=dict([change])) for change in changes]
     assert len({digest(base()), *digests}) == len(changes) + 1
