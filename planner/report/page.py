@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from planner.export.bom import bill_of_materials
 from planner.report import format as fmt
 from planner.report import summary
 from planner.result import Deployment, Plan
@@ -56,6 +57,7 @@ def html_page(plan: Plan) -> str:
         _details(plan.deployments),
         _binding(plan),
         _alternatives(plan),
+        _bill(plan),
         _assumptions(plan),
         _left_out(plan),
         _section("Notes", _list(plan.notes)) if plan.notes else "",
@@ -208,8 +210,47 @@ def _details(deployments: Sequence[Deployment]) -> str:
         facts += [("Interconnect", d.interconnect), ("PUE", fmt.number(d.power.pue))]
         facts += [(f"Network {fmt.phrase(k)}", summary.network_value(k, v)) for k, v in d.network.items()]
         facts += [("Carbon", f"{fmt.number(d.carbon_t)} t CO₂e"), ("Water", f"{fmt.number(d.water_m3)} m³")]
-        parts += _section(name, (f'<div class="two">{charts}</div>' if charts else "") + _facts(facts))
+        body = (f'<div class="two">{charts}</div>' if charts else "") + _facts(facts)
+        parts += _section(name, body + _classes(d))
     return parts
+
+
+def _classes(d: Deployment) -> str:
+    """What a deployment answers of each class of requests, and with which settings."""
+    if not d.answers:
+        return ""
+    rows = [
+        (
+            _e(a.name),
+            _e(fmt.number(a.requests_per_s)),
+            _e(f"{a.share_of_time:.1%}"),
+            _e(fmt.number(a.ttft_ms)),
+            _e(fmt.number(a.tpot_ms)),
+            _e(f"{a.batch} in flight, chunks of {a.chunk_tokens}"),
+        )
+        for a in d.answers
+    ]
+    head = ("Class of requests", "Requests/s", "Share of time", "TTFT ms", "TPOT ms", "Settings of a replica")
+    table = _table(head, rows, frozenset({1, 2, 3, 4}))
+    return f"<details><summary>Requests it answers, by class: {len(rows)}</summary>{table}</details>"
+
+
+def _bill(plan: Plan) -> str:
+    """What is bought, line by line, where the plan says it."""
+    if not plan.deployments or not any(d.cost.capex_lines_usd for d in plan.deployments):
+        return ""
+    rows = [
+        (
+            _e(f"{line.workload} {line.role}".strip()),
+            _e(line.item.replace("_", " ")),
+            "" if line.quantity is None else _e(f"{fmt.number(line.quantity)} {line.unit}"),
+            "" if line.unit_price_usd is None else _e(fmt.usd(line.unit_price_usd)),
+            "" if line.total_usd is None else _e(fmt.usd(line.total_usd)),
+        )
+        for line in bill_of_materials(plan)
+    ]
+    table = _table(("For", "Item", "Quantity", "Unit price", "Sum"), rows, frozenset({3, 4}))
+    return _section("Bill of materials", f"<details><summary>What is bought</summary>{table}</details>")
 
 
 def _binding(plan: Plan) -> str:

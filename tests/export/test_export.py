@@ -348,3 +348,16 @@ def test_plans_that_cannot_be_exported_say_why(plans: dict[str, Plan], catalog: 
     for broken, words in ((none, "status is infeasible"), (old, "does not say what job asks for")):
         with pytest.raises(InputError, match=words):
             export_plan(broken, catalog, "megatron")
+
+
+def test_the_report_shows_the_bill(plans: dict[str, Plan]) -> None:
+    """The lines of the bill, and their sum."""
+    from planner.report import format as fmt
+    from planner.report import html_page
+
+    page = html_page(plans["dense"])
+    assert "Bill of materials" in page
+    assert "spares" in page
+    totals = plans["dense"].totals
+    assert totals is not None
+    assert fmt.usd(totals.capex_usd) in page

@@ -253,3 +253,15 @@ def test_rates_are_those_of_each_class_alone(question: Scenario, shipped: Catalo
         units = part._search(None, platform, 8).units  # type: ignore[arg-type]
         best = max(u.requests_per_s / u.systems for u in units)
         assert (found.rates[:, c] / found.systems).max() == pytest.approx(best)
+
+
+def test_the_report_lists_the_classes_and_the_bill(answer: Plan) -> None:
+    """Every class with its settings; systems, and nothing that loads from elsewhere."""
+    from planner.report import html_page
+
+    page = html_page(answer)
+    for d in answer.deployments:
+        for a in d.answers:
+            assert f"<td>{a.name}</td>" in page
+            assert f"{a.batch} in flight, chunks of {a.chunk_tokens}" in page
+    assert "Requests it answers, by class" in page
