@@ -172,6 +172,8 @@ class Deployment(_Part):
     """Spare systems among ``systems``."""
     racks: int
     acquire: Literal["buy", "rent", "installed"]
+    rent_term: str = ""
+    """Of rented systems: on_demand, 1y or 3y."""
     parallelism: Parallelism
     precision: str
     power_cap: float = 1.0
@@ -203,6 +205,8 @@ class Totals(_Part):
     tco_usd: float
     usd_per_m_tokens: dict[str, float] = Field(default_factory=dict)
     """By workload: cost over the horizon divided by tokens processed in it."""
+    unit_cost_usd: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    """{workload: {chip_hour | run | million_tokens: {line: USD, ..., total: USD}}}; the lines sum to the total."""
     carbon_t: float
     water_m3: float
 

@@ -22,14 +22,16 @@ from planner.asked import asked_of
 from planner.catalog import Catalog
 from planner.errors import InputError, PlannerError, Problem
 from planner.facility.capacity import capacity_tree
+from planner.facility.reliability import ReliabilityProfile, default_profile
 from planner.options.choices import start_days
 from planner.options.describe import Described, Describer, Spec, layout_of_plan
 from planner.options.mixed_serving import answered
+from planner.options.redundancy import reserve
 from planner.result import Deployment, Plan
 from planner.scenario import problem_digest
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
-from planner.sentence import throughput_of
+from planner.sentence import throughput_of, unit_cost_usd
 
 RELATIVE_TOLERANCE = 1e-9
 """Of recomputed figures: the same arithmetic in another order."""
@@ -73,7 +75,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     failures += _sums(plan, scenario)
     failures += _proof(plan, scenario)
     failures += _per_token(plan, scenario)
-    failures += _demand(scenario, units)
+    failures += _demand(scenario, units, default_profile(known))
     failures += _limits(scenario, units)
     return failures
 
@@ -108,6 +110,7 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
         "replicas": described.replicas * n,
         "spares": described.spares * n,
         "interconnect": described.interconnect,
+        "rent_term": p.rent_term[0] if p.rent_term else "",
         "parallelism": described.parallelism.model_dump(),
         "power_cap": 1.0,
         "predicted": again.model_dump() | grown,
@@ -323,9 +326,13 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
             found[workload.name] = cost / (tokens / 1e6)
     if plan.totals is not None:
         yield from _differences("totals.usd_per_m_tokens", plan.totals.usd_per_m_tokens, found)
+        again = unit_cost_usd(scenario, plan.deployments)
+        yield from _differences("totals.unit_cost_usd", plan.totals.unit_cost_usd, again)
 
 
-def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
+def _demand(
+    scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]], profile: ReliabilityProfile
+) -> Iterator[str]:
     for workload in scenario.workloads:
         mine = [(d, x, n) for d, x, n in units if d.workload == workload.name]
         is_run = workload.kind == "training" or (workload.kind == "recommendation" and workload.mode == "training")
@@ -353,6 +360,10 @@ def _demand(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
                 by_site[d.site.split("/")[0]][phase] += Fraction(rate) * n
         phases = {"prefill", "decode"} if isinstance(workload, Serving) else {"score"}
         served = sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
+        if isinstance(workload, Serving):
+            kept = max((reserve(workload, profile, x.chips, min(x.rates.values())) for _, x, _ in mine), default=0.0)
+            if kept and served - Fraction(kept) < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
+                yield f"{workload.name} is left with {float(served) - kept:.6g}/s of {wanted:g}/s when units fail"
         if served < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
             yield f"{workload.name} is served at {float(served):.6g}/s, {wanted:g}/s asked"
         for d, described, _ in mine:

@@ -20,7 +20,7 @@ The catalog's items and regions supply all prices (``asset_prices``); docs/cost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -88,6 +88,10 @@ class AssetPrices:
     cooling_life_years: float = 12.0
     building_life_years: float = 20.0
     systems_residual_share: float = 0.0
+    network_residual_share: float = 0.0
+    storage_residual_share: float = 0.0
+    cooling_residual_share: float = 0.0
+    building_residual_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,11 @@ def asset_prices(
         network_life_years=catalog.cost("dep_network"),
         cooling_life_years=catalog.cost("dep_liquid"),
         building_life_years=catalog.cost("dep_dc"),
+        systems_residual_share=catalog.cost("residual_systems"),
+        network_residual_share=catalog.cost("residual_network"),
+        storage_residual_share=catalog.cost("residual_storage"),
+        cooling_residual_share=catalog.cost("residual_cooling_plant"),
+        building_residual_share=catalog.cost("residual_building"),
     )
 
 
@@ -208,11 +217,11 @@ def annual_cost(inputs: CostInputs) -> CostBreakdown:
     r = p.discount_rate
     values: dict[str, Any] = {
         "systems": annual_capital(systems, r, p.systems_life_years, systems * p.systems_residual_share),
-        "network": annual_capital(network, r, p.network_life_years),
-        "storage": annual_capital(storage, r, p.network_life_years),
+        "network": annual_capital(network, r, p.network_life_years, network * p.network_residual_share),
+        "storage": annual_capital(storage, r, p.network_life_years, storage * p.storage_residual_share),
         "installation": annual_capital(installation, r, p.systems_life_years),
-        "building": annual_capital(building, r, p.building_life_years),
-        "cooling_plant": annual_capital(cooling, r, p.cooling_life_years),
+        "building": annual_capital(building, r, p.building_life_years, building * p.building_residual_share),
+        "cooling_plant": annual_capital(cooling, r, p.cooling_life_years, cooling * p.cooling_residual_share),
         "energy": _floats(inputs.facility_average_kw) * hours * p.tariff_usd_per_kwh
         + _floats(inputs.facility_peak_kw) * (12.0 * p.demand_usd_per_kw_month),
         "maintenance": it_capex * p.maintenance_share + (building + cooling) * p.facility_maintenance_share,
@@ -263,6 +272,33 @@ def rent_cost(chips: Floats, usd_per_chip_h: Floats, hours: Floats, term: RentTe
     billed = np.maximum(_floats(hours), chosen.hours)
     found: Any = _floats(chips) * _floats(usd_per_chip_h) * (1.0 - chosen.discount) * billed
     return found[()]  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Rented:
+    """Rents of designs, arrays (n,): the term that costs least at present value, what it is worth today, and what the
+    first year pays."""
+
+    terms: tuple[str, ...]
+    present_usd: NDArray[np.float64]
+    first_year_usd: NDArray[np.float64]
+
+
+def cheapest_rent(
+    chips: Floats, usd_per_chip_h: float, hours: Floats, terms: Sequence[RentTerm], discount_rate: float
+) -> Rented:
+    """The cheapest of ``terms`` for each design, paid evenly over the hours that its term bills (``rent_cost``).
+
+    Nothing but money depends on the term, so at present value the cheapest dominates the others. Of equals the first.
+    """
+    size, run = np.broadcast_arrays(np.atleast_1d(_floats(chips)), np.atleast_1d(_floats(hours)))
+    billed = np.array([np.maximum(run, term.hours) / HOURS_PER_YEAR for term in terms])
+    yearly = np.array([rent_cost(size, usd_per_chip_h, run, term) for term in terms]) / billed
+    worth = yearly * annuity(discount_rate, billed)
+    best = np.argmin(worth, axis=0)
+    column = np.arange(best.size)
+    first = yearly * np.minimum(billed, 1.0)
+    return Rented(tuple(terms[i].name for i in best), worth[best, column], first[best, column])
 
 
 def _floats(value: Floats) -> NDArray[np.float64]:

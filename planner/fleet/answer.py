@@ -17,7 +17,7 @@ from planner.options.option import Option
 from planner.result import Cost, Deployment, DeploymentPower, Predicted, Totals
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
-from planner.sentence import throughput_of
+from planner.sentence import throughput_of, unit_cost_usd
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
@@ -74,6 +74,7 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
         spares=d.spares * n,
         racks=math.ceil(float(p.racks[0]) * n - RACK_SLACK),
         acquire=o.acquire,
+        rent_term=p.rent_term[0] if p.rent_term else "",
         parallelism=d.parallelism,
         precision=o.precision,
         predicted=predicted or Predicted(**{**d.predicted.model_dump(), **grown, "interval": d.predicted.interval}),
@@ -133,6 +134,7 @@ def totals_of(scenario: Scenario, deployments: Sequence[Deployment]) -> Totals:
         opex_usd_per_year=math.fsum(d.cost.opex_usd_per_year for d in deployments),
         tco_usd=math.fsum(d.cost.total_usd for d in deployments),
         usd_per_m_tokens=usd_per_m_tokens(scenario, deployments),
+        unit_cost_usd=unit_cost_usd(scenario, deployments),
         carbon_t=math.fsum(d.carbon_t for d in deployments),
         water_m3=math.fsum(d.water_m3 for d in deployments),
     )

@@ -35,17 +35,48 @@ def add(draft: Draft) -> None:
         else:
             demand, unit, leaf = float(workload.samples_per_s or 0.0), "samples/s", "samples_per_s"
         tokens = float(workload.input_tokens + workload.output_tokens) if isinstance(workload, Serving) else 1.0
-        _serve(draft, workload.name, mine, demand, unit, f"{path}.{leaf}", tokens)
+        spare = _reserve(draft, workload, mine) if isinstance(workload, Serving) else None
+        _serve(draft, workload.name, mine, demand, unit, f"{path}.{leaf}", tokens, spare)
 
 
-def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, path: str, tokens: float) -> None:
+def _reserve(draft: Draft, workload: Serving, mine: list[int]) -> int | None:
+    """A column of what must be to spare (over the demand): at least that of every kind of unit in use; None for none.
+
+    What k units give covers both phases: losing k units of one phase lowers what is answered by no more than that.
+    """
+    kept = {i: o.reserve for i in mine if (o := draft.options[i]).reserve > 0}
+    if not kept:
+        return None
+    scale = max(workload.requests_per_s, 1e-9)
+    spare = draft.builder.add_column(f"reserve[{workload.name}]", lower=0.0, upper=max(kept.values()) / scale)
+    for i, rate in kept.items():
+        option = draft.options[i]
+        used = draft.builder.add_column(f"used[{option.id}]", upper=1.0, integer=True)
+        draft.builder.add_row(
+            f"in_use[{option.id}]", {draft.units[i]: 1.0, used: -float(option.max_units)}, upper=0.0, kind="balance"
+        )
+        draft.builder.add_row(f"spare[{option.id}]", {spare: 1.0, used: -rate / scale}, lower=0.0, kind="balance")
+    return spare
+
+
+def _serve(
+    draft: Draft,
+    name: str,
+    mine: list[int],
+    demand: float,
+    unit: str,
+    path: str,
+    tokens: float,
+    spare: int | None = None,
+) -> None:
     label = f"{name} at {demand:g} {unit}"
     scale = max(demand, 1e-9)
     row = f"demand[{name}]"
     limit = Limit(row, "demand", label, demand, unit, scale, path, 1)
     split = any(draft.options[i].role in {"prefill", "decode"} for i in mine)
     if not split:
-        draft.add_limit(limit, {draft.units[i]: min(draft.options[i].rates.values()) for i in mine})
+        rates = {draft.units[i]: min(draft.options[i].rates.values()) for i in mine}
+        draft.add_limit(limit, rates if spare is None else {**rates, spare: -scale})
         return
     # KV caches do not travel between sites: each site serves the lesser of its two phases.
     sites = sorted({_place(draft, i) for i in mine})
@@ -68,7 +99,10 @@ def _serve(draft: Draft, name: str, mine: list[int], demand: float, unit: str, p
                 if _place(draft, i) == site and draft.options[i].rates.get(phase, 0.0) > 0
             }
             draft.builder.add_row(f"{phase}[{name},{site}]", {**here, column: -1.0}, lower=0.0, kind="balance")
-    draft.builder.add_row(row, dict.fromkeys(served.values(), 1.0), lower=demand / scale, kind="demand")
+    answered = dict.fromkeys(served.values(), 1.0)
+    if spare is not None:
+        answered[spare] = -1.0
+    draft.builder.add_row(row, answered, lower=demand / scale, kind="demand")
     draft.limits[row] = limit
 
 
@@ -116,9 +150,7 @@ def _answer(draft: Draft, workload: Serving, mine: list[int], path: str) -> None
             for c, d in demand.items()]  # fmt: skip
     whole = draft.builder.add_column(total, lower=0.0, upper=max(1.0, *ends) if most is None else 1.0)
     for label, columns_of in answered.items():
-        draft.builder.add_row(
-            f"class[{workload.name},{label}]", {**columns_of, whole: -1.0}, lower=0.0, kind="balance"
-        )
+        draft.builder.add_row(f"class[{workload.name},{label}]", {**columns_of, whole: -1.0}, lower=0.0, kind="balance")
     row = f"demand[{workload.name}]"
     words = f"{workload.name} at {workload.requests_per_s:g} requests/s in {len(demand)} classes"
     limit = Limit(row, "demand", words, workload.requests_per_s, "requests/s", scale, f"{path}.requests_per_s", 1)

@@ -182,7 +182,7 @@ def hardware_choices(scenario: Scenario, catalog: Catalog) -> tuple[list[Choice]
                     for choice in _at(catalog, site, location, region, own, "installed", dropped)
                 ]
     if "rent" in scenario.hardware.acquire:
-        choices += _rented(catalog, pairs, dropped)
+        choices += _rented(catalog, catalog.region(scenario.hardware.rent_region), pairs, dropped)
     return choices, dropped
 
 
@@ -218,9 +218,10 @@ def _at(
             yield Choice(system, chip, cooling_id, pair, location, region, acquire, colo=site.ownership == "colo")
 
 
-def _rented(catalog: Catalog, pairs: Sequence[tuple[System, Chip]], dropped: list[Dropped]) -> Iterator[Choice]:
+def _rented(
+    catalog: Catalog, region: Region, pairs: Sequence[tuple[System, Chip]], dropped: list[Dropped]
+) -> Iterator[Choice]:
     """Rented systems: the cooling is the owner's affair; the first that fits stands for power and carbon."""
-    world = catalog.region("world")
     hosted = tuple(c.id for c in catalog.cooling.values() if c.kind == "option")
     for system, chip in pairs:
         if chip.get("rent_usd_per_h") is None:
@@ -229,8 +230,8 @@ def _rented(catalog: Catalog, pairs: Sequence[tuple[System, Chip]], dropped: lis
         for cooling_id in cooling_choices(system, chip, hosted):
             try:
                 if cooling_refusal(catalog, system, chip, cooling_id) is None:
-                    pair = cooling_pair(catalog, system, chip, cooling_id, world)
-                    yield Choice(system, chip, cooling_id, pair, None, world, "rent")
+                    pair = cooling_pair(catalog, system, chip, cooling_id, region)
+                    yield Choice(system, chip, cooling_id, pair, None, region, "rent")
                     break
             except InputError as error:
                 dropped.append(Dropped(f"{_label(system, chip)}, rented", str(error.problems[0])))

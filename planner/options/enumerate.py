@@ -12,6 +12,7 @@ import numpy as np
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
+from planner.facility.reliability import default_profile
 from planner.options.choices import Choice, delivery, hardware_choices, start_days
 from planner.options.dominance import nondominated
 from planner.options.mixed_serving import MixedServingSearch
@@ -19,6 +20,7 @@ from planner.options.mixed_training import MixedTrainingSearch
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.recommendation import RecommendationSearch
+from planner.options.redundancy import failed_units
 from planner.options.serving import PHASES, ServingSearch
 from planner.options.serving import activity as serving_activity
 from planner.options.training import TrainingSearch
@@ -112,6 +114,7 @@ class Collector:
         self.scenario, self.catalog, self.levels, self.relaxed = scenario, catalog, levels, relaxed
         self.dropped = dropped
         self.options: list[Option] = []
+        self.reliability = default_profile(catalog)
         self.counted: set[tuple[object, ...]] = set()
         self.enumerated = self.candidates = self.pruned = 0
         self.best: dict[tuple[str, str], float] = {}
@@ -307,7 +310,8 @@ class Collector:
         tokens = workload.input_tokens + workload.output_tokens
         per_phase = {"serve": tokens, "prefill": workload.input_tokens, "decode": workload.output_tokens}
         for i, unit in enumerate(units):
-            enough = math.ceil(workload.requests_per_s / unit.requests_per_s)
+            lost = failed_units(workload, self.reliability, unit.chips, unit.requests_per_s)
+            enough = math.ceil(workload.requests_per_s / unit.requests_per_s) + lost
             room = bounds.systems // unit.systems
             limit = room if "throughput" in self.scenario.objective else max(enough, 1)
             least = math.ceil((workload.chips.min or 0) / unit.chips) if workload.chips else 0
@@ -316,6 +320,7 @@ class Collector:
                 replicas=unit.replicas, max_units=max(1, min(max(limit, least), max(room, 1))),
                 rates=dict.fromkeys(PHASES[unit.role], unit.requests_per_s),
                 tokens_per_s=unit.requests_per_s * per_phase[unit.role], finish_days=0.0, layout=unit.shape,
+                reserve=lost * unit.requests_per_s,
             )  # fmt: skip
 
     # -- options ---------------------------------------------------------------------------------------------------
@@ -323,7 +328,7 @@ class Collector:
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
-        layout: Mapping[str, int], mix: str = "",
+        layout: Mapping[str, int], mix: str = "", reserve: float = 0.0,
     ) -> None:  # fmt: skip
         if not math.isfinite(float(priced.racks[i])):
             return  # with its network the system is too much for a rack here; smaller networks are not
@@ -357,6 +362,7 @@ class Collector:
                 racks=float(priced.racks[i]),
                 rates=dict(rates),
                 tokens_per_s=tokens_per_s,
+                reserve=reserve,
                 finish_days=finish_days,
                 it_peak_w=float(priced.it_peak_w[i]),
                 it_average_w=float(priced.it_average_w[i]),

@@ -56,6 +56,8 @@ class Option:
     water_m3: float
     water_m3_per_year: float
     parallelism: Mapping[str, int] = field(default_factory=dict)
+    reserve: float = 0.0
+    """Of a load with redundancy: requests/s that must be to spare where units of this option are used."""
     bought_chips: int = 0
     """Chips of all its systems, spares and idle ones too; 0 where they are the ones that work."""
 

@@ -53,8 +53,9 @@ def pools_of(catalog: Catalog, platform: Platform, *, network: bool) -> tuple[Po
 def cached_prefix(catalog: Catalog, workload: Serving, model: ModelArch, platform: Platform, precision: str) -> float:
     """Share of prompt tokens that a system's pools find for a load: ``cached_prefix`` where no curve is named.
 
-    The pools are sized as if this system did all prefill of the load, so in a plan that mixes systems the larger pool is
-    somewhat flattered. Chips that prefill are counted at ``PREFILL_SHARE`` of the peak and the load's ``utilisation``, whole systems.
+    The pools are sized as if this system did all prefill of the load, so in a plan that mixes systems the larger pool
+    is somewhat flattered. Chips that prefill are counted at ``PREFILL_SHARE`` of the peak and the load's
+    ``utilisation``, whole systems.
     """
     if workload.prefix_hits is None:
         return workload.cached_prefix

@@ -28,8 +28,9 @@ from planner.cost.tco import (
     CostInputs,
     annual_cost,
     asset_prices,
+    cheapest_rent,
     cost_over_horizon,
-    rent_cost,
+    rent_terms,
 )
 from planner.errors import InputError, Problem
 from planner.facility.power import system_power
@@ -85,6 +86,8 @@ class Priced:
     water_m3_per_year: Floats
     network: Mapping[str, Floats]
     pue: float
+    rent_term: tuple[str, ...] = ()
+    """Of rented designs the term of each."""
 
 
 def horizon_hours(scenario: Scenario, ready_days: float) -> float:
@@ -168,6 +171,7 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
         water_m3_per_year=water * first_year,
         network=network,
         pue=pair.pue,
+        rent_term=money.rent_term,
     )
 
 
@@ -178,6 +182,7 @@ class _Money:
     opex_usd_per_year: Floats
     cost_usd: Floats
     lines: Mapping[str, Floats]
+    rent_term: tuple[str, ...] = ()
 
 
 def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int) -> dict[str, Floats]:
@@ -245,11 +250,14 @@ def _money(
     per_system = choice.system.need("chips_total")
     chips = np.asarray(designs.systems * per_system, np.float64)
     if choice.acquire == "rent":
-        rent = rent_cost(chips, choice.chip.need("rent_usd_per_h"), designs.run_hours)
+        known = rent_terms(catalog)
+        allowed = [known[name] for name in scenario.hardware.rent_terms]
+        rate_usd = choice.chip.need("rent_usd_per_h")
+        rented = cheapest_rent(chips, rate_usd, designs.run_hours, allowed, prices.discount_rate)
         inputs = CostInputs(prices=prices)
         fabric_usd = 0.0
     else:
-        rent = 0.0
+        rented = None
         unit_price = (
             choice.system.get("price_usd") if choice.acquire == "installed" else choice.system.need("price_usd")
         )
@@ -267,14 +275,19 @@ def _money(
     # what work draws and rents is paid while it runs, at the start of the horizon: the same present value a year
     run_years = designs.run_hours / HOURS_PER_YEAR
     share = annuity(prices.discount_rate, run_years) / float(annuity(prices.discount_rate, years))
+    worth_of_a_year = float(annuity(prices.discount_rate, years))
     whole = annual_cost(
-        replace(inputs, hours=HOURS_PER_YEAR * share, rent_usd_per_year=np.asarray(rent) / run_years * share)
+        replace(
+            inputs,
+            hours=HOURS_PER_YEAR * share,
+            rent_usd_per_year=0.0 if rented is None else rented.present_usd / worth_of_a_year,
+        )
     )
     first = annual_cost(
         replace(
             inputs,
             hours=np.minimum(designs.run_hours, HOURS_PER_YEAR),
-            rent_usd_per_year=np.asarray(rent) * np.minimum(1.0, HOURS_PER_YEAR / designs.run_hours),
+            rent_usd_per_year=0.0 if rented is None else rented.first_year_usd,
         )
     )
     if choice.acquire == "installed":
@@ -290,6 +303,7 @@ def _money(
         opex_usd_per_year=_row(opex, n),
         cost_usd=np.sum(list(lines.values()), axis=0) if lines else np.zeros(n),
         lines=lines,
+        rent_term=() if rented is None else rented.terms,
     )
 
 

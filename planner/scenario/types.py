@@ -336,6 +336,12 @@ class Scenario(Part):
             if site.name == "rented"
         ]
         findings += repeated_names("workloads", [w.name for w in self.workloads])
+        for i, workload in enumerate(self.workloads):
+            spared = getattr(workload, "tolerate_failures", 0) or getattr(workload, "availability", None)
+            if spared and self.fleet.shared:
+                findings.append(
+                    Finding(("workloads", i), "redundancy is planned for systems of a load's own, not for fleet.shared")
+                )
         for i, goal in enumerate(self.objective):
             if goal in self.objective[:i]:
                 findings.append(Finding(("objective", i), f"{goal} is listed twice"))

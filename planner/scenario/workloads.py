@@ -278,6 +278,22 @@ class Serving(Part):
         description="Share of prompt tokens whose keys and values are cached already.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
+    tolerate_failures: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Units (replicas on their systems) that may be out of service while rate and latency still hold: "
+        "the k of N+k.",
+        json_schema_extra=unit("units"),
+    )
+    availability: float | None = Field(
+        default=None,
+        ge=0.5,
+        lt=1,
+        description="Probability that the units in service are enough; the units to spare follow from failure rate and "
+        "repair time.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     prefix_hits: PrefixHits | None = Field(
         default=None,
         description="Published workload whose prefixes repeat as these do: what is cached then follows from the memory "
@@ -324,6 +340,22 @@ class Serving(Part):
         distinct(self.request_classes)
         if self.request_classes and self.disaggregated == "always":
             report([Finding(("disaggregated",), "loads with request classes are answered by whole replicas")])
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_of_caching_and_sparing(self) -> Self:
+        findings = []
+        if self.prefix_hits is not None and self.cached_prefix > 0:
+            findings.append(
+                Finding(
+                    ("cached_prefix",), "not with prefix_hits: the systems' memory decides", str(self.cached_prefix)
+                )
+            )
+        spared = self.tolerate_failures > 0 or self.availability is not None
+        if spared and self.request_classes:
+            name = "tolerate_failures" if self.tolerate_failures else "availability"
+            findings.append(Finding((name,), "not with request_classes", remedy="Remove one of the two."))
+        report(findings)
         return self
 
 
