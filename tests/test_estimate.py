@@ -17,6 +17,7 @@ from planner.performance.compile import build_platform
 from planner.performance.serving import ServingCandidates
 from planner.performance.serving import estimate_serving as price_serving
 from planner.performance.serving_grid import serving_grid
+from planner.performance.serving_load import under_load
 from planner.performance.training import TrainingJob
 from planner.performance.training import estimate_training as price_training
 from planner.performance.training_grid import training_grid
@@ -146,7 +147,7 @@ def test_hardware_by_name_variant_and_cooling(shipped: Catalog) -> None:
         estimate_training(**ask, system="sgx5000")
 
 
-def test_serving_is_the_plans_model_and_its_percentiles_those_of_a_plan(shipped: Catalog) -> None:
+def test_serving_is_the_plans_model_and_its_percentiles_those_of_the_queue(shipped: Catalog) -> None:
     found = estimate_serving(
         model="llama-3.1-70b", system=SYSTEM, tp=4, precision="fp8", input_tokens=2000, output_tokens=400, batch=48,
         catalog=shipped,
@@ -160,9 +161,9 @@ def test_serving_is_the_plans_model_and_its_percentiles_those_of_a_plan(shipped:
     p = found.parallelism
     shape = ServingCandidates(*(np.array([v]) for v in (p.tp, p.pp, p.ep, p.dp, p.batch, p.chunk_tokens, 0)))
     one = price_serving(search.job("fp8"), platform, shape)
-    ttft, tpot = search.latencies(platform, shape, one, search.loads()[-1])
-    assert found.ttft_p95_ms == ttft[0]
-    assert found.tpot_p95_ms == tpot[0]
+    loaded = under_load(search.job("fp8"), platform, shape, search.utilisation_at(search.loads()[-1]))
+    assert found.ttft_p95_ms == loaded.ttft_s(95)[0] * 1e3
+    assert found.tpot_p95_ms == loaded.tpot_s(95)[0] * 1e3
     assert found.output_tokens_per_s == one.output_tokens_per_s[0]
     assert found.output_tokens_per_s_per_chip == pytest.approx(found.output_tokens_per_s / 4)
     assert found.requests_per_s * 400 == pytest.approx(found.output_tokens_per_s)
@@ -182,18 +183,33 @@ def test_the_best_replica_is_the_best_of_the_grid_inside_the_limits(shipped: Cat
     grid = serving_grid(job, platform, 8)
     grid = grid.take(grid.role == 0)
     every = price_serving(job, platform, grid)
-    inside = every.fits & (every.ttft_s <= 0.4) & (every.tpot_s <= 0.012)
+    best = 0.0
+    for share in (0.3, 0.5, 0.7, 0.85):
+        state = under_load(job, platform, grid, share)
+        inside = every.fits & (state.ttft_s(95) <= 0.4) & (state.tpot_s(95) <= 0.012)
+        best = max(best, share * float((every.output_tokens_per_s / every.chips)[inside].max(initial=0.0)))
     assert found.enumerated == len(grid)
-    assert found.output_tokens_per_s_per_chip == (every.output_tokens_per_s / every.chips)[inside].max()
+    assert found.output_tokens_per_s_per_chip is not None
+    assert found.output_tokens_per_s_per_chip * found.load == pytest.approx(best, rel=1e-12)
+    assert (found.ttft_p95_ms or 0.0) <= 400 * (1 + 1e-9)
+    assert (found.tpot_p95_ms or 0.0) <= 12 * (1 + 1e-9)
+
+
+def test_longer_than_the_context_is_refused(shipped: Catalog) -> None:
+    with pytest.raises(InputError, match="longer than the context"):
+        estimate_serving(
+            model="llama-3.1-8b", system=SYSTEM, input_tokens=131_000, output_tokens=2_000, catalog=shipped
+        )
 
 
 def test_looser_limits_never_serve_less(shipped: Catalog) -> None:
-    rates = [
+    found = [
         estimate_serving(
             model="llama-3.1-70b", system=SYSTEM, precision="fp8", chips=8, tpot_ms=limit, best=True, catalog=shipped
-        ).output_tokens_per_s_per_chip
+        )
         for limit in (15, 20, 40, 80, None)
     ]
+    rates = [(one.output_tokens_per_s_per_chip or 0.0) * one.load for one in found]
     assert rates == sorted(rates)
 
 

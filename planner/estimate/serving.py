@@ -13,7 +13,7 @@ from planner.catalog import Catalog, load_catalog
 from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import Machine, language_model, machine_of, plain, whole
-from planner.options.serving import LARGEST_REPLICA_CHIPS, ServingSearch
+from planner.options.serving import LARGEST_REPLICA_CHIPS, LOADS
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving import (
@@ -28,9 +28,9 @@ from planner.performance.serving import (
 from planner.performance.serving import estimate_serving as price
 from planner.performance.serving_grid import ServingGrid, heads_divide, serving_grid
 from planner.performance.serving_job import COMPUTE_RATES
+from planner.performance.serving_load import curves_of, under_load
 from planner.performance.serving_profile import profile_for, shipped_serving_calibration
 from planner.result import Interval, Parallelism
-from planner.scenario.workloads import Serving
 
 ROLES = {"aggregated": AGGREGATED, "prefill": PREFILL, "decode": DECODE}
 DEFAULT_BATCH = 32
@@ -71,8 +71,10 @@ class ServingEstimation:
     """Mean, with ``concurrency`` requests always in flight."""
     tpot_ms: float | None
     ttft_p95_ms: float | None
-    """95th percentile under random arrivals at 85% of capacity: what plans hold against their limits."""
+    """95th percentile under random arrivals at ``load`` of capacity: what limits are held against."""
     tpot_p95_ms: float | None
+    load: float
+    """Share of the throughput that the percentiles are at: 0.85, or what a search found its limits to allow."""
     concurrency: float
     """Requests in flight: the batch, or fewer where the cache is full."""
     kv_capacity_tokens: float
@@ -136,7 +138,8 @@ def estimate_serving(
 
     With ``best`` every legal shape of at most ``chips`` chips (left out: as many as a plan searches) that agrees with
     what is given is priced: the one with most output tokens per second and chip (of a prefill replica: input tokens)
-    whose mean TTFT and TPOT keep ``ttft_ms`` and ``tpot_ms``.
+    whose 95th percentiles of TTFT and TPOT keep ``ttft_ms`` and ``tpot_ms`` under random arrivals, at the
+    highest of the loads that plans use (30, 50, 70, 85% of its throughput) that does.
 
     Raises ``InputError`` for unknown names, shapes that are not legal, and limits that no shape keeps;
     ``UnknownFigureError`` when a figure of the hardware is not published.
@@ -161,10 +164,12 @@ def estimate_serving(
     )  # fmt: skip
     if output_tokens < 1:
         raise InputError(Problem("must be 1 or more", path="output_tokens", found=f"{output_tokens:g}"))
+    _within_context(arch, input_tokens + output_tokens)
     number = ROLES[role]
+    load = UTILISATION
     enumerated = fit = 1
     if best:
-        shape, enumerated, fit = _best(
+        shape, enumerated, fit, load = _best(
             job, machine.platform, chips, {k: v for k, v in widths.items() if v is not None and k != "chips"}, number,
             ttft_ms, tpot_ms,
         )  # fmt: skip
@@ -172,7 +177,20 @@ def estimate_serving(
         shape = _given(arch, machine.platform, widths, number)
     found = price(job, machine.platform, shape)
     fit = fit if best else int(found.fits[0])
-    return _estimation(job, known, machine, shape, found, role, best, enumerated, fit)
+    return _estimation(job, machine, shape, found, role, best, enumerated, fit, load)
+
+
+def _within_context(model: ModelArch, tokens: float) -> None:
+    """Raise ``InputError`` where prompt and answer together are longer than the model can attend to."""
+    if model.max_context and tokens > model.max_context:
+        raise InputError(
+            Problem(
+                f"prompt and answer together are longer than the context of {model.id}",
+                path="input_tokens",
+                found=f"{tokens:g} tokens",
+                allowed=f"up to {model.max_context}",
+            )
+        )
 
 
 def _given(model: ModelArch, platform: Platform, widths: Mapping[str, int | None], role: int) -> ServingCandidates:
@@ -266,8 +284,11 @@ def _best(
     role: int,
     ttft_ms: float | None,
     tpot_ms: float | None,
-) -> tuple[ServingCandidates, int, int]:
-    """The shape of most tokens per second and chip inside the limits, how many were looked at, how many fit."""
+) -> tuple[ServingCandidates, int, int, float]:
+    """The shape of most tokens/s and chip inside the limits, how many were looked at, how many fit, and its load.
+
+    Without limits the load is ``UTILISATION``: the order of shapes by throughput is the same at any.
+    """
     most = chips if chips is not None else LARGEST_REPLICA_CHIPS
     shapes = serving_grid(job, platform, most, _grid(pinned, role))
     if "batch" in pinned:
@@ -294,26 +315,42 @@ def _best(
             Problem(f"{where}: weights and cache fit in no replica", path="chips", found=str(most),
                     remedy="Try more chips or a narrower precision.")
         )  # fmt: skip
-    keep = fits.copy()
-    for name, values, limit, exempt in (
-        ("ttft_ms", found.ttft_s * 1e3, ttft_ms, DECODE),
-        ("tpot_ms", found.tpot_s * 1e3, tpot_ms, PREFILL),
-    ):
-        if limit is None or role == exempt:
-            continue
-        inside = values <= limit
-        if not np.any(fits & inside):
-            raise InputError(
-                Problem(f"{where}: no shape keeps the limit", path=name, found=f"{limit:g} ms asked",
-                        allowed=f"{float(values[fits].min()):.4g} ms at best")
-            )  # fmt: skip
-        keep &= inside
-    if not keep.any():
-        raise InputError(Problem(f"{where}: no shape keeps both limits at once", path="tpot_ms",
-                                 found=f"TTFT {ttft_ms:g} ms and TPOT {tpot_ms:g} ms asked"))  # fmt: skip
     per_chip = (found.input_tokens_per_s if role == PREFILL else found.output_tokens_per_s) / found.chips
-    at = _first_best(keep, per_chip)
-    return shapes.take(np.array([at])), len(shapes), int(fits.sum())
+    limits = [
+        (name, limit / 1e3)
+        for name, limit, exempt in (("ttft_ms", ttft_ms, DECODE), ("tpot_ms", tpot_ms, PREFILL))
+        if limit is not None and role != exempt
+    ]
+    if not limits:
+        return shapes.take(np.array([_first_best(fits, per_chip)])), len(shapes), int(fits.sum()), UTILISATION
+    # a batch pinned by hand leaves no smaller ones to read the curves from
+    curves = None if "batch" in pinned else curves_of(shapes, found)
+    value, load = np.zeros(len(shapes)), np.zeros(len(shapes))
+    met = {name: np.zeros(len(shapes), dtype=bool) for name, _ in limits}
+    lowest = dict.fromkeys(met, np.inf)
+    for share in (*(n / 1000.0 for n in LOADS), UTILISATION):
+        state = under_load(job, platform, shapes, share, curves=curves)
+        inside = fits.copy()
+        for name, limit in limits:
+            figures = state.ttft_s(PERCENTILE) if name == "ttft_ms" else state.tpot_s(PERCENTILE)
+            lowest[name] = min(lowest[name], float(figures[fits].min()))
+            met[name] |= figures <= limit
+            inside &= figures <= limit
+        better = inside & (per_chip * share > value)
+        value, load = np.where(better, per_chip * share, value), np.where(better, share, load)
+    for name, limit in limits:
+        if not np.any(fits & met[name]):
+            raise InputError(
+                Problem(f"{where}: no shape keeps the limit at the {PERCENTILE:g}th percentile", path=name,
+                        found=f"{limit * 1e3:g} ms asked", allowed=f"{lowest[name] * 1e3:.4g} ms at best")
+            )  # fmt: skip
+    if not value.any():
+        raise InputError(
+            Problem(f"{where}: no shape keeps both limits at once at the {PERCENTILE:g}th percentile", path="tpot_ms",
+                    found=f"TTFT {ttft_ms:g} ms and TPOT {tpot_ms:g} ms asked")
+        )  # fmt: skip
+    at = _first_best(value > 0.0, value)
+    return shapes.take(np.array([at])), len(shapes), int(fits.sum()), float(load[at])
 
 
 def _first_best(keep: NDArray[np.bool_], value: NDArray[np.float64]) -> int:
@@ -323,7 +360,6 @@ def _first_best(keep: NDArray[np.bool_], value: NDArray[np.float64]) -> int:
 
 def _estimation(
     job: ServingJob,
-    catalog: Catalog,
     machine: Machine,
     shape: ServingCandidates,
     found: ServingEstimate,
@@ -331,12 +367,14 @@ def _estimation(
     best: bool,
     enumerated: int,
     fit: int,
+    load: float,
 ) -> ServingEstimation:
     platform, number = machine.platform, ROLES[role]
     decoding, prefilling = number != PREFILL, number != DECODE
     chips = int(found.chips[0])
     ttft, tpot = float(found.ttft_s[0]) * 1e3, float(found.tpot_s[0]) * 1e3
-    ttft_95, tpot_95 = _percentiles(job, catalog, platform, shape, found)
+    state = under_load(job, platform, shape, load)
+    ttft_95, tpot_95 = float(state.ttft_s(PERCENTILE)[0]) * 1e3, float(state.tpot_s(PERCENTILE)[0]) * 1e3
     out, into = float(found.output_tokens_per_s[0]), float(found.input_tokens_per_s[0])
     basis = _basis(platform.family)
 
@@ -351,6 +389,8 @@ def _estimation(
     runs_at = next((p for p in COMPUTE_RATES[job.precision] if p in platform.peak_flops), job.precision)
     if runs_at != job.precision:
         notes.append(f"{machine.chip.id} computes {job.precision} weights at its {runs_at} rate.")
+    if load < UTILISATION:
+        notes.append(f"The limits hold at up to {load:.0%} of this throughput; at more, requests wait too long.")
     if found.concurrency[0] < shape.batch[0] * (1 - 1e-9):
         notes.append(
             f"The cache holds {float(found.concurrency[0]):.4g} of {int(shape.batch[0])} requests; the others wait,"
@@ -374,6 +414,7 @@ def _estimation(
         tpot_ms=tpot if decoding else None,
         ttft_p95_ms=ttft_95 if prefilling else None,
         tpot_p95_ms=tpot_95 if decoding else None,
+        load=load,
         concurrency=float(found.concurrency[0]),
         kv_capacity_tokens=float(found.kv_capacity_tokens[0]),
         prefill_ms=float(found.prefill_s[0]) * 1e3 if prefilling else None,
@@ -396,17 +437,3 @@ def _basis(family: str) -> str:
     measured = "low80" in known.everything or "low80" in known.engines.get(engine, {})
     text = "80% of measured cases of sources left out of the calibration" if measured else "an assumed width"
     return text if family in known.families else f"{text}, widened: no measured case on {family}"
-
-
-def _percentiles(
-    job: ServingJob, catalog: Catalog, platform: Platform, shape: ServingCandidates, found: ServingEstimate
-) -> tuple[float, float]:
-    """(TTFT, TPOT) ms as a plan holds them against its limits."""
-    load = Serving(
-        kind="serving", name="estimate", model=job.model.id, input_tokens=max(1, round(job.input_tokens)),
-        output_tokens=max(1, round(job.output_tokens)), requests_per_s=1.0, percentile=PERCENTILE,
-        utilisation=UTILISATION,
-    )  # fmt: skip
-    search = ServingSearch(load, catalog)
-    ttft, tpot = search.latencies(platform, shape, found, search.loads()[-1])
-    return float(ttft[0]), float(tpot[0])

@@ -95,7 +95,7 @@ def _serving(found: ServingEstimation) -> list[tuple[str, str]]:
     ):
         if mean is not None and high is not None:
             facts.append((name, f"{_ms(mean)} mean at full load{_range(interval)}"))
-            facts.append(("", f"{_ms(high)} at the 95th percentile, 85% of full load"))
+            facts.append(("", f"{_ms(high)} at the 95th percentile, {fmt.percent(found.load)} of full load"))
     if found.prefill_ms is not None:
         facts.append(("Prefill of one request", _ms(found.prefill_ms)))
     facts.append(("In flight", f"{fmt.number(found.concurrency)} requests"))
