@@ -229,15 +229,16 @@ def _class_rates(part: ServingSearch, platform: Platform, precision: str, candid
     ttft, tpot = np.zeros(n), np.zeros(n)
     fits = np.asarray(estimate.fits, dtype=bool) & (estimate.requests_per_s > 0)
     best: dict[str, float] = {}
-    for level in part.loads():
+    for level in reversed(part.loads()):  # the highest load that keeps the limits gives most
         t, p = part.latencies(platform, candidates, estimate, level)
-        met = fits & (t <= (w.ttft_ms or np.inf)) & (p <= (w.tpot_ms or np.inf))
         share = part.utilisation_at(level)
-        higher = met & (share > load)
-        load[higher], ttft[higher], tpot[higher] = share, t[higher], p[higher]
-        rate[higher] = estimate.requests_per_s[higher] * share
-        if fits.any() and level == part.loads()[0]:
+        met = fits & (load == 0) & (t <= (w.ttft_ms or np.inf)) & (p <= (w.tpot_ms or np.inf))
+        load[met], ttft[met], tpot[met] = share, t[met], p[met]
+        rate[met] = estimate.requests_per_s[met] * share
+        if fits.any():
             best = {"ttft_ms": float(t[fits].min()), "tpot_ms": float(p[fits].min())}
+        if np.all(load[fits] > 0):
+            break
     return _Rates(
         part, candidates, rate, ttft, tpot, load, estimate.memory_bytes, estimate.memory_limit_bytes,
         estimate.low80, estimate.high80, int(fits.sum()), best,
