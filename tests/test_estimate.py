@@ -256,3 +256,12 @@ def test_wrong_replicas_are_refused(shipped: Catalog) -> None:
         estimate_serving(**ask, precision="fp8", tpot_ms=0.1, best=True)
     with pytest.raises(InputError, match="recommender"):
         estimate_serving(**ask | {"model": next(m.id for m in shipped.models.values() if m.kind == "recommender")})
+
+
+def test_simulation_stands_beside_the_percentiles(shipped: Catalog) -> None:
+    asked = {"model": "llama-3.1-8b", "system": SYSTEM, "batch": 64, "input_tokens": 1000, "output_tokens": 200}
+    plain = estimate_serving(**asked, catalog=shipped)  # type: ignore[arg-type]
+    found = estimate_serving(**asked, simulate=True, catalog=shipped)  # type: ignore[arg-type]
+    assert plain.simulated_ttft_p95_ms is None
+    assert found.tpot_p95_ms == plain.tpot_p95_ms
+    assert found.simulated_tpot_p95_ms == pytest.approx(found.tpot_p95_ms, rel=0.25)

@@ -96,6 +96,13 @@ def _serving(found: ServingEstimation) -> list[tuple[str, str]]:
         if mean is not None and high is not None:
             facts.append((name, f"{_ms(mean)} mean at full load{_range(interval)}"))
             facts.append(("", f"{_ms(high)} at the 95th percentile, {fmt.percent(found.load)} of full load"))
+    simulated = [
+        f"{name} {_ms(value)}"
+        for name, value in (("TTFT", found.simulated_ttft_p95_ms), ("TPOT", found.simulated_tpot_p95_ms))
+        if value is not None
+    ]
+    if simulated:
+        facts.append(("Simulated", ", ".join(simulated) + " at the 95th percentile"))
     if found.prefill_ms is not None:
         facts.append(("Prefill of one request", _ms(found.prefill_ms)))
     facts.append(("In flight", f"{fmt.number(found.concurrency)} requests"))
