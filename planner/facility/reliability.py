@@ -200,6 +200,63 @@ def spares_for(chips: ArrayLike, chips_per_node: ArrayLike, profile: Reliability
     return spares(np.ceil(n / per_node), rate, profile.repair_s, profile.spare_quantile)
 
 
+def domain_usable(trays: ArrayLike, spare_trays: ArrayLike, availability: ArrayLike) -> Array:
+    """Probability that a scale-up domain has all trays it needs: at most ``spare_trays`` of ``trays`` are down.
+
+    sum over i <= s of C(n, i) (1 - a)^i a^(n - i): 18 trays of 0.98 are 0.70 whole, 0.95 with one to spare, 0.995 with
+    two. Arrays broadcast; each availability in (0, 1].
+    """
+    n, s, a = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (trays, spare_trays, availability)))
+    if np.any((a <= 0.0) | (a > 1.0)) or np.any((s < 0) | (s > n)):
+        raise InputError(Problem("spare trays are of the trays, availability a share", allowed="0 < availability <= 1"))
+    total, term = np.zeros(n.shape), a**n
+    for i in range(int(np.max(s, initial=0.0)) + 1):
+        total = total + np.where(i <= s, term, 0.0)
+        term = term * (n - i) / (i + 1.0) * (1.0 - a) / a
+    return _array(np.minimum(total, 1.0))
+
+
+def drain_profile(catalog: Catalog) -> tuple[float, float]:
+    """(share of faults that drain a whole domain, seconds to service what drained it), from the catalog."""
+    return catalog.cost("rel_drain_share"), catalog.cost("rel_drain_repair") * 3600.0
+
+
+def spare_domains(
+    chips: ArrayLike,
+    chips_per_domain: ArrayLike,
+    profile: ReliabilityProfile,
+    drain_share: float,
+    drain_repair_s: float,
+) -> NDArray[np.int64]:
+    """Whole spare domains so that those drained by a fault of their own switches, backplane or cables are covered.
+
+    Blast radius: such a fault takes all chips of the domain, so ``drain_share`` of the faults of its chips count, each
+    for ``drain_repair_s``. Faults of one tray are covered inside the domain.
+    """
+    n, per = np.asarray(chips, np.float64), np.asarray(chips_per_domain, np.float64)
+    rate = profile.node_failures_per_day.value * per / REFERENCE_NODE_CHIPS * drain_share
+    return spares(np.ceil(n / per), rate, drain_repair_s, profile.spare_quantile)
+
+
+def lost_chip_share(
+    chips_per_tray: float, chips_per_domain: float, profile: ReliabilityProfile, drain_share: float,
+    drain_repair_s: float, tray_repair_s: float,
+) -> float:  # fmt: skip
+    """Expected share of a domain's chips out of service: trays under repair, and the whole while it is drained."""
+    per_chip_s = profile.node_failures_per_day.value / REFERENCE_NODE_CHIPS / SECONDS_PER_DAY
+    trays = per_chip_s * (1.0 - drain_share) * chips_per_tray * tray_repair_s
+    drained = per_chip_s * drain_share * chips_per_domain * drain_repair_s
+    return min(1.0, trays + drained)
+
+
+def ettr_elastic(
+    hazard_per_s: ArrayLike, reshard_s: ArrayLike, interval_s: ArrayLike, missing_share: ArrayLike
+) -> Array:
+    """Effective time of a run that shrinks instead of taking spares: 1 - lambda (reshard + dt/2) - missing share."""
+    lam, u, dt, m = (np.asarray(v, np.float64) for v in (hazard_per_s, reshard_s, interval_s, missing_share))
+    return _array(np.maximum(0.0, 1.0 - lam * (u + dt / 2.0) - m))
+
+
 def with_rate(profile: ReliabilityProfile, node_failures_per_day: float) -> ReliabilityProfile:
     """A profile whose failure rate is known: its range collapses to the value."""
     r = node_failures_per_day

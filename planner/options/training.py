@@ -20,9 +20,11 @@ from planner.facility.reliability import (
     ReliabilityProfile,
     checkpoint_floor_s,
     default_profile,
+    drain_profile,
     effective_training_time,
     ettr,
     hazard,
+    spare_domains,
     spares_for,
 )
 from planner.options.choices import Choice
@@ -226,10 +228,14 @@ class TrainingSearch:
         """Spare systems that keep the run whole while others are repaired.
 
         Failures hit servers; spares are whole systems, so a rack or a supernode keeps spare servers within itself and
-        only servers are bought as spares.
+        only servers are bought as spares, and, where the run asks for ``spare_domains``, whole systems for those that a
+        fault of their own fabric drains.
         """
         if platform.system_chips > platform.server_chips:
-            return 0
+            if not self.workload.spare_domains:
+                return 0
+            share, repair = drain_profile(self.catalog)
+            return int(spare_domains(chips, platform.system_chips, self.profile, share, repair))
         return int(spares_for(chips, platform.server_chips, self.profile))
 
 

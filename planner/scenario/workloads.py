@@ -194,6 +194,11 @@ class Training(Part):
         description="Whether the run may take two kinds of systems at one site together: replicas on both, each "
         "working through whole micro-batches by its speed, gradients reduced over the slower network. Not with `mfu`.",
     )
+    spare_domains: bool = Field(
+        default=False,
+        description="Of racks and supernodes, keep whole spare ones for those that a fault of their own switches or "
+        "backplane drains; servers have spare servers in any case.",
+    )
     checkpoint_interval_s: float | None = Field(
         default=None,
         gt=0,

@@ -12,11 +12,16 @@ from planner.errors import InputError
 from planner.facility.reliability import (
     checkpoint_floor_s,
     default_profile,
+    domain_usable,
+    drain_profile,
     effective_training_time,
     ettr,
+    ettr_elastic,
     ettr_first_order,
     hazard,
+    lost_chip_share,
     optimal_checkpoint_interval,
+    spare_domains,
     spares,
     spares_for,
     with_rate,
@@ -144,6 +149,36 @@ def test_drain_floor_and_profiles() -> None:
     )
     assert int(spares_for(10_000, 8, PROFILE)) == 24
     assert int(spares_for(0, 8, PROFILE)) == 0
+
+
+@pytest.mark.parametrize(("availability", "expected"), [(0.98, (0.70, 0.95, 0.995)), (0.99, (0.83, 0.986, 0.9993))])
+def test_domain_with_spare_trays(availability: float, expected: tuple[float, ...]) -> None:
+    """18 compute trays: whole, and with one or two to spare (64 of 72 chips cost 11% and lift 0.8 to 0.999)."""
+    assert domain_usable(18, [0, 1, 2], availability) == pytest.approx(expected, abs=0.006)
+    assert float(domain_usable(18, 18, availability)) == pytest.approx(1.0)
+    assert float(domain_usable(18, 2, 1.0)) == 1.0
+
+
+def test_drained_racks_need_whole_spares() -> None:
+    """Published: 139 racks at the worst rate (1 in 1,000 GPU-days), each fault draining its rack a day: 18 racks."""
+    per_node = 8 / 1000.0
+    assert int(spare_domains(139 * 72, 72, with_rate(PROFILE, per_node), 1.0, 86400.0)) == 18
+    share, repair = drain_profile(load_catalog())
+    few = int(spare_domains(139 * 72, 72, with_rate(PROFILE, per_node), share, repair))
+    assert 0 < few < 5  # most faults are of trays, which the rack replaces itself
+
+
+def test_blast_radius_and_shrinking() -> None:
+    share, repair = 0.1, 8 * 3600.0
+    rack = lost_chip_share(4, 72, PROFILE, share, repair, 2.5 * 3600.0)
+    server = lost_chip_share(8, 8, PROFILE, share, repair, 2.5 * 3600.0)
+    assert rack > server > 0.0
+    by_hand = 3.8e-3 / 8 / 24 * (0.9 * 4 * 2.5 + 0.1 * 72 * 8)
+    assert rack == pytest.approx(by_hand, rel=0.01)
+    lam = hazard(1250, R_LLAMA)
+    shrinks = float(ettr_elastic(lam, 60.0, 300.0, 0.004))
+    assert shrinks == pytest.approx(1.0 - float(lam) * 210.0 - 0.004)
+    assert float(ettr_elastic(1.0, 60.0, 300.0, 0.0)) == 0.0
 
 
 def test_bad_inputs() -> None:
