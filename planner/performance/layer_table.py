@@ -113,8 +113,14 @@ def _matrices(profile: LayerProfile, keys: Keys, machine: Machine) -> tuple[Floa
     return forward, backward
 
 
-def _experts(profile: LayerProfile, keys: Keys, machine: Machine) -> tuple[Floats, Floats, Floats]:
+def fused_experts(group: LayerGroup, machine: Machine) -> bool:
+    """Whether products, gated activation and quantisation of the experts are one kernel: block scales, gated only."""
+    return machine.profile.fused_experts and machine.recipe.block_scaled and group.feed_forward.gated
+
+
+def _experts(profile: LayerProfile, group: LayerGroup, keys: Keys, machine: Machine) -> tuple[Floats, Floats, Floats]:
     """Forward and backward seconds of the routed experts, and routed tokens per rank."""
+    fused = fused_experts(group, machine)
     local = profile.experts / keys.ep
     width = keys.expert_tp
     routed = keys.tokens / np.where(keys.ep > 1, np.where(keys.sp > 0, keys.tp, 1.0), 1.0) * profile.experts_per_token
@@ -127,9 +133,10 @@ def _experts(profile: LayerProfile, keys: Keys, machine: Machine) -> tuple[Float
     for g in profile.expert_gemms:
         n = g.n / (width if g.shard == "column" else 1.0)
         k = g.k / (width if g.shard == "row" else 1.0)
-        one = grouped_gemm_seconds(rows, local, n, k, machine.rate, bandwidth, law, element)
+        one = grouped_gemm_seconds(rows, local, n, k, machine.rate, bandwidth, law, element, fused)
         forward += one
-        backward += one + grouped_gemm_seconds(rows, local, n, k, machine.rate * law.wgrad, bandwidth, law, 3.0)
+        wgrad = grouped_gemm_seconds(rows, local, n, k, machine.rate * law.wgrad, bandwidth, law, 3.0, fused)
+        backward += one + wgrad
     return forward, backward, routed
 
 
@@ -180,7 +187,10 @@ def _elementwise(
     expert = 0.0
     if profile.experts:
         expert = sum(3.0 * g.n for g in profile.expert_gemms if g.name.endswith("up"))
-        expert += machine.recipe.cast_bytes * 0.5 * sum(g.k + g.n for g in profile.expert_gemms)
+        if fused_experts(group, machine):
+            expert *= 0.5  # written once more, already quantised
+        else:
+            expert += machine.recipe.cast_bytes * 0.5 * sum(g.k + g.n for g in profile.expert_gemms)
         outer += 8.0 * profile.experts
     local = inner + cast
     passes = machine.profile.memory_passes
@@ -295,7 +305,7 @@ def layer_cost(profile: LayerProfile, group: LayerGroup, model: ModelArch, keys:
     gemm_f, gemm_b = _matrices(profile, keys, machine)
     routed = np.zeros_like(keys.tp)
     if profile.experts:
-        expert_f, expert_b, routed = _experts(profile, keys, machine)
+        expert_f, expert_b, routed = _experts(profile, group, keys, machine)
         gemm_f, gemm_b = gemm_f + expert_f, gemm_b + expert_b
     attention_f, attention_b = _attention(profile, group, keys, machine)
     element_f, element_b = _elementwise(profile, group, keys, machine, model.hidden, routed)

@@ -39,6 +39,7 @@ class Recipe:
     ``low_share``: share of the layers' matrix FLOPs in the low precision (attention cores, the output head, the
     embedding and the router always stay in 16 bits). ``element_bytes``: bytes of a quantised matrix operand.
     ``cast_passes``: bytes moved per quantised element beyond reading it once (scaling, second orientation).
+    ``block_scaled``: one scale a block of elements, which kernels can compute as they write (MXFP8, NVFP4).
     """
 
     peak: str
@@ -46,15 +47,16 @@ class Recipe:
     low_share: float
     element_bytes: float
     cast_bytes: float
+    block_scaled: bool = False
 
 
 # NVFP4 keeps about 15% of the linear layers in BF16 (arXiv:2509.25149 keeps the first and last blocks).
 RECIPES: Mapping[str, Recipe] = {
     "bf16": Recipe("bf16", "bf16_fp16_tflops_dense", 1.0, 2.0, 0.0),
     "fp8": Recipe("fp8", "fp8_tflops_dense", 1.0, 1.0, 4.0),
-    "mxfp8": Recipe("fp8", "fp8_tflops_dense", 1.0, 1.0, 4.5),
+    "mxfp8": Recipe("fp8", "fp8_tflops_dense", 1.0, 1.0, 4.5, block_scaled=True),
     "int8": Recipe("int8", "int8_tops_dense", 1.0, 1.0, 4.0),
-    "fp4": Recipe("fp4", "fp4_tflops_dense", 0.85, 0.5, 5.0),
+    "fp4": Recipe("fp4", "fp4_tflops_dense", 0.85, 0.5, 5.0, block_scaled=True),
 }
 
 

@@ -6,6 +6,7 @@ question. A profile is chosen by the framework's name (and, where one name spans
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,9 @@ class Profile:
     ``straggler_cv``: relative spread of step times between servers. ``step_s``: seconds of host work per step.
     ``schedule``: 1f1b, zb_h1 or dualpipe. ``balanced_stages``: layers are placed so that embedding, head and
     multi-token prediction count. ``overhead_gib``: context and libraries on the chip.
-    ``activations``: bytes kept for backward over those of fused operators.
+    ``activations``: bytes kept for backward over those of fused operators. ``fused_experts``: products, gated
+    activation and quantisation of the routed experts are one kernel where the recipe scales blocks. ``level_as``: the
+    profile whose calibrated level it shares.
 
     Techniques of a run, off unless asked for (``with_changes``, ``training_grid.techniques``): ``async_tp``: matrices
     and the collectives of tensor parallelism with sequence parallelism are cut into tp tiles, one transfer under
@@ -62,6 +65,7 @@ class Profile:
     step_s: float = 0.01
     schedule: str = "1f1b"
     ep_dispatch_bytes: float = 2.0
+    fused_experts: bool = False
     imbalance: float = 1.0
     overhead_gib: float = 2.5
     activations: float = 1.0
@@ -73,6 +77,12 @@ class Profile:
     offload_activations: float = 0.0
     offload_gb_s: float = 0.0
     tiled_loss: bool = False
+    level_as: str = ""
+
+    @property
+    def level_name(self) -> str:
+        """The profile whose calibrated level it has: releases of one stack share theirs."""
+        return self.level_as or self.name
 
     @property
     def offloads(self) -> bool:
@@ -92,6 +102,22 @@ _TUNED = Profile(
     step_s=0.007,
     memory_passes=0.8,
     attention=1.15,
+)
+
+_BRIDGE_2026 = replace(
+    _TUNED,
+    name="bridge_2026",
+    memory_passes=1.0,
+    step_s=0.003,
+    ep_overlap=0.75,
+    ep_dedup=0.8,
+    moe_s=1.2e-4,
+    permute=0.25,
+    attention=1.2,
+    tp_overlap=0.35,
+    p2p_overlap=0.9,
+    balanced_stages=True,
+    dp_overlap=0.95,
 )
 
 _CLASSIC = Profile(
@@ -134,20 +160,14 @@ PROFILES: Mapping[str, Profile] = {
             tp_overlap=0.4,
             dp_overlap=0.95,
         ),
+        _BRIDGE_2026,
+        # Its releases from 26.06 on: whole iterations as graphs, fused MXFP8 experts, dispatch of quantised tokens.
         replace(
-            _TUNED,
-            name="bridge_2026",
-            memory_passes=1.0,
-            step_s=0.003,
-            ep_overlap=0.75,
-            ep_dedup=0.8,
-            moe_s=1.2e-4,
-            permute=0.25,
-            attention=1.2,
-            tp_overlap=0.35,
-            p2p_overlap=0.9,
-            balanced_stages=True,
-            dp_overlap=0.95,
+            _BRIDGE_2026,
+            name="bridge_2606",
+            fused_experts=True,
+            moe_s=2e-5,
+            level_as="bridge_2026",
         ),
         # Megatron-Core as it comes, nothing tuned.
         Profile(
@@ -248,12 +268,19 @@ def get_profile(name: str | Profile | None) -> Profile:
     return found
 
 
+def _release_of(framework: str) -> tuple[int, int]:
+    """Year and month of a release named like NeMo's containers (``26.06``); (0, 0) where there is none."""
+    found = re.search(r"\b(2\d)\.(0[1-9]|1[0-2])\b", framework)
+    return (2000 + int(found.group(1)), int(found.group(2))) if found else (0, 0)
+
+
 def profile_for_framework(framework: str, year: int | None = None) -> Profile:
     """The profile a framework's published name stands for."""
     low = framework.lower()
     when = year if year is not None else 2024
     classic = when <= _CLASSIC_UNTIL
-    bridge = "bridge_2026" if when >= 2026 else "bridge"
+    release = _release_of(low)
+    bridge = "bridge_2606" if release >= (2026, 6) else "bridge_2026" if when >= 2026 else "bridge"
     rules: tuple[tuple[tuple[str, ...], str], ...] = (
         (("hai-llm",), "hai_llm"),
         (("megatron-deepspeed",), "megatron_fork" if classic and "habana" not in low else "deepspeed"),

@@ -144,7 +144,7 @@ def machine_of(job: TrainingJob, platform: Platform, profile: Profile) -> Machin
         if wanted not in platform.peak_flops:
             raise UnknownFigureError("chips", platform.chip_id, column)
     law = law_of(platform.family, platform.efficiency)
-    speed = platform.efficiency.get(f"speed.{profile.name}", law.speed) * platform.clock_factor
+    speed = platform.efficiency.get(f"speed.{profile.level_name}", law.speed) * platform.clock_factor
     peak16 = platform.peak_flops["bf16"]
     rate16 = peak16 * law.gemm * speed
     rate = rate16
@@ -386,9 +386,7 @@ def estimate_training(
     waiting = bubble_seconds(whole, slowest, chunks, rounds, pp, prof.schedule)
 
     hop = collectives.point_to_point(platform.tiers, tp * cp * dp, layer.p2p_bytes[at])
-    sends = np.where(
-        pp > 1, hop * chunks * (2.0 * rounds * (1.0 - prof.p2p_overlap) + 2.0 * (pp - 1.0) / chunks), 0.0
-    )
+    sends = np.where(pp > 1, hop * chunks * (2.0 * rounds * (1.0 - prof.p2p_overlap) + 2.0 * (pp - 1.0) / chunks), 0.0)
 
     # data parallelism: windows to hide behind are the backward pass of the last micro-batch and the forward of the next
     sigma = platform.comm_core_share
@@ -432,7 +430,7 @@ def estimate_training(
     servers = np.maximum(tp * pp * dp * cp / max(platform.server_chips, 1), 1.0)
     wait = steady * prof.straggler_cv * np.sqrt(2.0 * np.log(np.maximum(servers, 1.0)))
     names = effects_of(
-        platform.family, platform.chip_id, prof.name, normalise_precision(job.precision), job.model.is_moe
+        platform.family, platform.chip_id, prof.level_name, normalise_precision(job.precision), job.model.is_moe
     )
     level = level_of(platform.efficiency, names)
     step = level * (steady + wait + prof.step_s)
@@ -491,8 +489,8 @@ def estimate_training(
 def interval_of(platform: Platform, profile: Profile) -> tuple[float, float]:
     """Multipliers of the 80% interval: of the family and profile where calibrated, else of all families, widened."""
     e = platform.efficiency
-    low = e.get(f"low80.{profile.name}", e.get("low80", 0.70))
-    high = e.get(f"high80.{profile.name}", e.get("high80", 1.45))
+    low = e.get(f"low80.{profile.level_name}", e.get("low80", 0.70))
+    high = e.get(f"high80.{profile.level_name}", e.get("high80", 1.45))
     return low, high
 
 

@@ -2,7 +2,7 @@
 
 Every figure stands beside the bar it is held to. Errors are relative, of step time; a group is one source, model, chip
 and precision and counts once. Left out: the levels are fitted without the row's whole source. Kept in: one in five
-rows is left out in turn, and what the other rows of its source on its chip say about the level is used, shrunk by one.
+rows is left out in turn, and what its source's other rows leave over, by what they have in common with it, is used.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
@@ -34,6 +35,8 @@ from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport
 from planner.validation.summary import baseline_error, time_error
 from planner.validation.training import Answer, allocator_peak, results_of
+
+Floats = NDArray[np.float64]
 
 FOLDS = 5
 CLASSIC = ("KORT", "SC21", "MTNLG", "MEM-MTNLG")
@@ -61,21 +64,64 @@ def group_errors(observations: Sequence[Observation], levels: Sequence[float]) -
     return [fmean(errors) for errors in groups.values()]
 
 
+# Variance of log residuals that rows share with rows of their source: by what else they share with them. The last is
+# what rows share whatever their source once chip, model and width agree (another release of the same stack).
+_SHARED: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (0.010, ("source",)),
+    (0.010, ("source", "chip")),
+    (0.010, ("source", "experts")),
+    (0.005, ("source", "precision")),
+    (0.010, ("source", "model")),
+    (0.010, ("profile", "model", "precision")),
+    (0.005, ("profile", "model", "precision", "chip")),
+)
+_OWN_VARIANCE = 0.005
+
+
+def _features(o: Observation) -> dict[str, str]:
+    model = o.group.split(" | ")[1] if o.group.count(" | ") >= 3 else o.group
+    return {
+        "source": o.source,
+        "chip": o.chip,
+        "experts": str(o.experts),
+        "precision": o.precision,
+        "profile": o.profile,
+        "model": model,
+    }
+
+
+def shared_residuals(known: Sequence[Observation], residuals: Sequence[float], asked: Sequence[Observation]) -> Floats:
+    """Expected log residual of each asked row given those of known rows: kriging over what rows have in common."""
+
+    def codes(kind: tuple[str, ...]) -> tuple[Floats, Floats]:
+        names = [" | ".join(_features(o)[k] for k in kind) for o in (*known, *asked)]
+        _, code = np.unique(names, return_inverse=True)
+        return np.asarray(code[: len(known)]), np.asarray(code[len(known) :])
+
+    among = np.eye(len(known)) * _OWN_VARIANCE
+    across = np.zeros((len(asked), len(known)))
+    for variance, kind in _SHARED:
+        own, other = codes(kind)
+        among += variance * (own[:, None] == own[None, :])
+        across += variance * (other[:, None] == own[None, :])
+    return np.asarray(across @ np.linalg.solve(among, np.clip(np.asarray(residuals), -0.5, 0.5)))
+
+
 def kept_in_levels(observations: Sequence[Observation]) -> list[float]:
-    """The level of each observation when it is left out and the rest of its source is not, one fifth at a time."""
+    """The level of each observation when it is left out and the rest of its source is not, one fifth at a time.
+
+    Effects are fitted without the fold; what its own source's other rows leave over, by chip, model, experts and
+    width, is added by ``shared_residuals``.
+    """
     levels = [1.0] * len(observations)
     for fold in range(FOLDS):
         held = [i for i in range(len(observations)) if i % FOLDS == fold]
         rest = [o for i, o in enumerate(observations) if i % FOLDS != fold]
         effects = {EFFECT + name: value for name, value in fit_effects(rest).items()}
-        own: dict[tuple[str, str], list[float]] = {}
-        for o in rest:
-            own.setdefault((o.source, o.chip), []).append(math.log(o.ratio / level_of(effects, o.effects)))
-        for i in held:
-            o = observations[i]
-            known = own.get((o.source, o.chip), [])
-            shift = median(known) * len(known) / (len(known) + 1.0) if known else 0.0
-            levels[i] = level_of(effects, o.effects) * math.exp(shift)
+        left = [math.log(o.ratio / level_of(effects, o.effects)) for o in rest]
+        asked = [observations[i] for i in held]
+        for i, shift in zip(held, shared_residuals(rest, left, asked), strict=True):
+            levels[i] = level_of(effects, observations[i].effects) * math.exp(float(shift))
     return levels
 
 

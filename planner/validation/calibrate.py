@@ -46,7 +46,9 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
         if a.setup is None or measured is None or not is_pretraining(a.case):
             continue
         s = a.setup
-        names = effects_of(s.platform.family, s.platform.chip_id, s.profile.name, s.job.precision, s.job.model.is_moe)
+        names = effects_of(
+            s.platform.family, s.platform.chip_id, s.profile.level_name, s.job.precision, s.job.model.is_moe
+        )
         ratio = measured / a.step_s * level_of(s.platform.efficiency, names)
         if not math.isfinite(ratio) or ratio <= 0:
             continue
@@ -57,7 +59,7 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
                 source=a.case.source,
                 family=s.platform.family,
                 chip=s.platform.chip_id,
-                profile=s.profile.name,
+                profile=s.profile.level_name,
                 precision=s.job.precision,
                 experts=s.job.model.is_moe,
                 ratio=ratio,

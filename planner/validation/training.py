@@ -15,6 +15,7 @@ A row gives a model, a chip, a layout and what was measured. Knobs that the sour
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -113,7 +114,13 @@ def may_fit(case: Case) -> bool:
     """Whether calibration may use a row: nothing from memory, no vendor claim without a configuration."""
     prefix = case.case_id.upper()
     amd_scraped = prefix.startswith("ANL") and case.text("chip").startswith(("MI300", "MI250"))
-    return case.text("source_kind") != "memory" and not prefix.startswith(_NEVER_FIT) and not amd_scraped
+    doubted = set_aside(case)
+    return case.text("source_kind") != "memory" and not (prefix.startswith(_NEVER_FIT) or amd_scraped or doubted)
+
+
+def set_aside(case: Case) -> bool:
+    """Whether a row's own notes say that its figures contradict each other and are not to be used."""
+    return "do not use" in case.text("notes").lower()
 
 
 def is_pretraining(case: Case) -> bool:
@@ -193,7 +200,7 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         raise _UnanswerableError(f"{case.text('chip')} has no published {precision} rate")
     chips = case.whole("n_chips")
     tp, pp, cp = case.whole("tp"), case.whole("pp"), case.whole("cp") or 1
-    ep, dp = case.whole("ep") or 1, case.whole("dp")
+    ep, dp = case.whole("ep"), case.whole("dp")
     if "NeuronCores" in case.text("notes") and tp and chips:  # two cores make one chip of the catalog
         half = 2 if (tp % 2 == 0) else 1
         tp //= half
@@ -205,6 +212,11 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         else:
             chips = platform.system_chips if platform.system_chips <= 16 else platform.server_chips
         assumed["n_chips"] = str(chips)
+    experts = max((g.feed_forward.experts for g in model.groups), default=0)
+    if ep is None:
+        ep = default_expert_parallel(experts, chips, tp, pp, cp, platform.server_chips)
+        if experts and ep > 1:
+            assumed["ep"] = str(ep)
     zero = zero_stage_of(case.text("zero_stage_or_fsdp"))
     if zero is None:
         zero = 3 if profile.name in {"fsdp", "xla"} else 1
@@ -279,12 +291,21 @@ def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
     Arctic long-sequence training keeps recomputation's inputs in host memory and tiles the loss (arXiv:2506.13996);
     its layers are eager PyTorch, which keeps what nanotron's do.
     """
+    if profile.fused_experts and "cuda_graph=transformer_engine" in case.text("notes").lower():
+        profile = with_changes(profile, fused_experts=False)  # graphs of single layers: the experts stay outside
     if "offload" in case.text("zero_stage_or_fsdp").lower():
         profile = with_changes(profile, offload_optimizer=1.0)
     if "long-sequence" in case.text("framework").lower():
         kept = get_profile("nanotron").activations
         profile = with_changes(profile, offload_activations=1.0, tiled_loss=True, activations=kept)
     return profile
+
+
+def default_expert_parallel(experts: int, chips: int, tp: int | None, pp: int | None, cp: int, server: int) -> int:
+    """Expert-parallel width where a row states no layout: a server's chips; one where it gives widths but not this."""
+    if experts < 2 or tp is not None or pp is not None:
+        return 1
+    return math.gcd(math.gcd(experts, max(chips // cp, 1)), max(server, 1))
 
 
 def default_interleave(profile: Profile, layers: int, pp: int, micro_batches: int) -> int:
@@ -391,6 +412,8 @@ class Answer:
 def answer(case: Case, catalog: Catalog) -> Answer:
     """One row priced, or why not."""
     try:
+        if set_aside(case):
+            raise _UnanswerableError("the row's notes say that its figures contradict each other and not to use it")
         setup = setup_of(case, catalog)
         estimate = estimate_training(setup.job, setup.platform, setup.candidate, setup.profile)
         step = float(estimate.step_time_s[0])
