@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from planner.catalog import Catalog
 from planner.errors import InputError
+from planner.performance.laws import family_of
 
 MEASURED = ("output_tok_s_per_chip", "total_tok_s_per_chip", "ttft_ms", "tpot_ms", "power_w_per_chip")
 PRECISIONS: Mapping[str, str] = {
@@ -153,9 +154,12 @@ def _precision(row: Mapping[str, str], published: str) -> str:
     return PRECISIONS[text]
 
 
-def _unstated_cache(engine: str, precision: str, moe: bool, bench: bool) -> str:
+def _unstated_cache(engine: str, precision: str, moe: bool, bench: bool, blackwell: bool) -> str:
     """Precision of a cache that a row leaves out: TensorRT-LLM's narrow checkpoints quantise it as well, but the FP8
-    releases of expert models do not, and ``trtllm-bench`` (unlike serving recipes) sets none."""
+    releases of expert models do not, and ``trtllm-bench`` (unlike serving recipes) sets none. ``blackwell``: an
+    InferenceX run on that generation, whose vLLM recipes set an FP8 cache (those of Hopper leave it at 16 bit)."""
+    if engine == "vllm" and blackwell and precision in ("fp8", "fp4", "mxfp4"):
+        return "fp8"
     if engine != "trtllm" or precision not in ("fp8", "fp4", "mxfp4"):
         return "bf16"
     return "bf16" if bench and moe and precision == "fp8" else "fp8"
@@ -213,7 +217,8 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     if kv_text:
         kv = PRECISIONS.get(kv_text, "bf16")
     else:
-        kv = _unstated_cache(engine, precision, model.is_moe, "trtllm-bench" in notes)
+        blackwell = "InferenceM" in notes and family_of(chip.id, chip.text("family")) == "nvidia_blackwell"
+        kv = _unstated_cache(engine, precision, model.is_moe, "trtllm-bench" in notes, blackwell)
     worker = _parallelism(row, chip.id, model.is_moe)
     concurrency = _float(row, "concurrency_or_batch")
     prefill: Worker | None = None

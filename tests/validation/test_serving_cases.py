@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -18,8 +19,9 @@ from planner.performance.serving_profile import (
     shipped_serving_calibration,
 )
 from planner.validation.cases import Case, CaseResult, read_cases
-from planner.validation.serving import validate_serving
-from planner.validation.serving_cases import MEASURED, UnansweredError, engine_of, read_case
+from planner.validation.serving import ServingPredictor, validate_serving
+from planner.validation.serving_bars import serving_bars
+from planner.validation.serving_cases import MEASURED, ServingCase, UnansweredError, engine_of, read_case
 from planner.validation.serving_fit import (
     BOUNDS,
     calibration_yaml,
@@ -235,3 +237,51 @@ def test_interval_holds_four_of_five() -> None:
     rows = [CaseResult(f"A-{i}", "tpot_ms", r, 1.0, tags=tags) for i, r in enumerate(ratios)]
     low, high = interval_of(rows, ("tpot_ms",))
     assert (low, high) == pytest.approx((0.6, 1.4), abs=0.01)
+
+
+def published(case_id: str) -> ServingCase:
+    return read_case(next(c.cells for c in carried() if c.case_id == case_id), catalog())
+
+
+def test_conventions_of_unstated_caches_and_precisions() -> None:
+    assert published("TRT10-0003").kv_precision == "bf16"  # FP8 experts under trtllm-bench
+    assert published("TRT10-0001").kv_precision == "fp8"  # NVFP4 release
+    kimi = published("ASC-0001")  # blank precision: the published checkpoint
+    assert kimi.precision == "int4"
+    assert published("MLEN-0001").median_gap
+    assert not published("NVGAP-0001").median_gap
+
+
+def test_an_offline_run_ends() -> None:
+    """A run whose requests all fit at once is one cohort; a longer one approaches the steady rate from below."""
+    case = published("TRT10-0003")
+    assert case.requests == 30000
+    endless = replace(case, requests=0, case_id="endless")
+    short = replace(case, requests=40, case_id="short")
+    long = replace(case, requests=10_000_000, case_id="long")
+    answers = ServingPredictor(catalog()).predict([endless, short, long])
+    rates = {k: a.requests_per_s for k, a in answers.items() if not isinstance(a, str)}
+    assert rates["short"] < 0.8 * rates["endless"]
+    assert abs(rates["long"] / rates["endless"] - 1.0) < 1e-3
+
+
+def test_over_budget_is_by_rule() -> None:
+    """Clients beyond the cache are recognised whatever was measured."""
+    case = published("NVGAP-0008")  # 15,000 tokens, 416 clients, two chips
+    few = replace(case, concurrency=8.0, case_id="few")
+    answers = ServingPredictor(catalog()).predict([case, few])
+    full, free = answers[case.case_id], answers["few"]
+    assert not isinstance(full, str)
+    assert full.over_budget
+    assert not isinstance(free, str)
+    assert not free.over_budget
+
+
+def test_bars_stand_beside_their_figures() -> None:
+    bars = serving_bars(sample(), catalog_folder() / "calibration" / "serving.yaml")
+    names = [b.name for b in bars]
+    assert "TPOT, all rows: median error" in names
+    assert any("left out" in n for n in names)
+    for b in bars:
+        if b.bar.startswith("at most"):
+            assert b.holds == (b.value <= float(b.bar.split()[-1].rstrip("%")) / 100.0)
