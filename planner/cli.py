@@ -257,6 +257,24 @@ def alternatives_command(
     return _show_answer(found, alternatives_table, as_json, out, "alternatives.json")
 
 
+@app.command("outlook")
+def outlook_command(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file with outcomes.", readable=False)],
+    variant: Variant = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for outlook.json.")] = None,
+    as_json: AsJson = False,
+    catalog: CatalogDir = None,
+) -> int:
+    """The plan and its rivals in sampled futures: cost at risk, chance of each date, now against waiting."""
+    from planner.catalog import load_catalog
+    from planner.outlook.ahead import outlook
+    from planner.report.outlook import outlook_table
+
+    with _progress(enabled=not as_json) as progress:
+        found = outlook(scenario, catalog=load_catalog(catalog), variant=variant, progress=progress)
+    return _show_answer(found, outlook_table, as_json, out, "outlook.json")
+
+
 def _show_answer(found: Any, table: Callable[[Any], Any], as_json: bool, out: Path | None, name: str) -> int:
     """An answer about an answer: written, printed as JSON or as a table."""
     if out is not None:
@@ -424,6 +442,9 @@ def estimate_serving_command(
     ttft_ms: Annotated[float | None, typer.Option("--ttft-ms", min=0, help="Limit for --best.")] = None,
     tpot_ms: Annotated[float | None, typer.Option("--tpot-ms", min=0, help="Limit for --best.")] = None,
     best: Annotated[bool, typer.Option("--best", help="Search everything not given.")] = False,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Check the percentiles by simulating single requests.")
+    ] = False,
     assume: Assume = None,
     catalog: CatalogDir = None,
     as_json: AsJson = False,
@@ -453,6 +474,7 @@ def estimate_serving_command(
             ttft_ms=ttft_ms,
             tpot_ms=tpot_ms,
             best=best,
+            simulate=simulate,
             catalog=_with_assumptions(load_catalog(catalog), assume),
         )
     return _show_estimate(found, as_json)

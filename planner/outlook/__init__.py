@@ -2,14 +2,14 @@
 
     pareto        no plan is better in one of some objectives and as good in the others
     alternatives  plans nearly as cheap as the best one that differ from it most
-    sensitivity   which figure, moved within its interval, changes the decision, and where
     outlook       the plan in sampled futures: what it costs, whether it is in time, whether waiting is better
 
 Stands after ``api`` on the road: everything here asks the planner, and nothing on the road knows of it.
 """
 
+from planner.outlook.ahead import outlook
 from planner.outlook.near import alternatives
 from planner.outlook.pareto import pareto
-from planner.outlook.result import Alternatives, ParetoFront
+from planner.outlook.result import Alternatives, Outlook, ParetoFront
 
-__all__ = ["Alternatives", "ParetoFront", "alternatives", "pareto"]
+__all__ = ["Alternatives", "Outlook", "ParetoFront", "alternatives", "outlook", "pareto"]

@@ -124,6 +124,63 @@ class Alternatives(Document):
     plans: tuple[NearPlan, ...]
 
 
+class Promise(Part):
+    """Whether a workload gets what it asks for, over all futures."""
+
+    workload: str
+    what: Literal["date", "load"]
+    probability: float
+    error: float
+    """Standard error of the probability, from the number of futures."""
+    within_days: float | None = None
+    finish_days_p10: float | None = None
+    finish_days_p50: float | None = None
+    finish_days_p90: float | None = None
+
+
+class OutlookPlan(Choice):
+    """A plan that is held to whatever comes. Costs are present values, what is done about late dates included."""
+
+    name: str
+    expected_cost_usd: float
+    cost_at_risk_usd: float
+    """Mean cost of the worst futures, a share of 1 - confidence of all."""
+    promises: tuple[Promise, ...]
+    holds: bool
+    """Every promise is kept with at least the stated confidence."""
+    expected_regret_usd: float
+    """Mean of what it costs more than the cheapest of these plans that keeps the dates of that future."""
+    missed_in_vain: float
+    """Share of futures in which it misses a date that another of these plans keeps."""
+
+
+class SlipChange(Part):
+    """What happens to the decision as the delivery of a system slips."""
+
+    system: str
+    before: str
+    """The decision when it comes as announced."""
+    changes_at_months: int | None
+    """Least whole months later than announced at which planning again decides otherwise; None: not within the range."""
+    after: str
+    tried_months: int
+    """Largest slip that was tried."""
+    probability: float
+    """Share of futures in which it slips so far."""
+
+
+class Outlook(Document):
+    """Plans in sampled futures; the first is the one that ``planner plan`` gives."""
+
+    samples: int
+    seed: int
+    confidence: float
+    plans: tuple[OutlookPlan, ...]
+    slips: tuple[SlipChange, ...]
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def pieces_of(deployments: Sequence[Deployment]) -> tuple[Piece, ...]:
     """Deployments in short."""
     return tuple(Piece(**{name: getattr(d, name) for name in Piece.model_fields}) for d in deployments)

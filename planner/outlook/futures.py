@@ -1,0 +1,241 @@
+"""An option in sampled futures: what it costs and when it ends, re-priced exactly without pricing it again.
+
+The cost of an option is linear in the price of its systems, in the tariff and in its rent, and follows the length of a
+run through the annuity of the time it draws power. Two pricings more of each choice of hardware (price doubled, tariff
+doubled) give the parts; tests hold that they add up to what pricing a future from scratch gives.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.catalog.records import Record
+from planner.cost.finance import HOURS_PER_YEAR, annuity
+from planner.facility.reliability import (
+    checkpoint_floor_s,
+    default_profile,
+    ettr,
+    hazard,
+    optimal_checkpoint_interval,
+)
+from planner.options.choices import Choice, available_from, hardware_choices, start_days
+from planner.options.describe import Describer, spec_of_option
+from planner.options.option import Option
+from planner.options.pricing import DAYS_PER_YEAR, Designs, price
+from planner.options.serving import activity as serving_activity
+from planner.options.training import activity as training_activity
+from planner.outlook.draws import Draws, Floats
+from planner.result import Interval
+from planner.scenario.base import month_index
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Training
+from planner.workload.parameters import parameter_counts
+
+R = TypeVar("R", bound=Record)
+_SAME = 1e-6
+"""Relative difference up to which a re-pricing is that of the option."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the cost of a unit of an option is made of, USD of present value; ``run_years`` 0 for a load."""
+
+    fixed: float
+    systems: float
+    energy: float
+    rent: float
+    water: float
+    run_years: float
+    rate: float
+
+
+@dataclass(frozen=True)
+class Future:
+    """A unit of an option in n futures, arrays (n,). ``speed``: what its rates are multiplied by."""
+
+    cost_usd: Floats
+    arrival_days: Floats
+    run_days: Floats
+    finish_days: Floats
+    speed: Floats
+    late_days: Floats
+    """Days that it arrives after the plan counted on it."""
+
+
+@dataclass
+class Futures:
+    """Futures of the options of one scenario. ``catalog`` holds the scenario's assumptions."""
+
+    scenario: Scenario
+    catalog: Catalog
+    draws: Draws
+    _choices: dict[tuple[str, str, str, str, str], Choice] = field(default_factory=dict)
+    _parts: dict[str, Parts] = field(default_factory=dict)
+    _intervals: dict[tuple[str, str, str, str], tuple[float, float]] = field(default_factory=dict)
+    _found: dict[str, Future] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for c in hardware_choices(self.scenario, self.catalog)[0]:
+            self._choices[c.place, c.system.id, c.chip.id, c.cooling_id, c.acquire] = c
+        self._describer = Describer(self.scenario, self.catalog)
+        self._profile = default_profile(self.catalog)
+
+    def of(self, options: Sequence[Option]) -> list[Future]:
+        """The futures of some options."""
+        self._price([o for o in options if o.id not in self._parts])
+        return [self._future(o) for o in options]
+
+    def arrival(self, option: Option, slip_days: float | Floats) -> Floats:
+        """Days from the start until its systems are there, when they come so much later than announced."""
+        begins = self._days(self.scenario.period_starts[option.period])
+        slip = np.asarray(slip_days, np.float64)
+        if option.acquire == "installed":
+            return np.zeros_like(slip)
+        choice = self._choice(option)
+        month = available_from(choice.system, choice.chip) or self.scenario.start
+        announced = self._days(month)
+        # what is sold already comes a lead time later than ordered; what is not, never before it is ordered
+        return np.maximum(begins, max(announced, begins) + slip) if announced > begins else begins + np.maximum(slip, 0)
+
+    def planned_run_days(self, option: Option) -> float:
+        """Days a run takes at the plan's figures; 0 for a load."""
+        if not option.rates.get("run"):
+            return 0.0
+        return option.finish_days - max(float(self.arrival(option, 0.0)), self._release(option))
+
+    def deadline(self, workload: str) -> float | None:
+        """Days from the start by which a run must end; None for a load."""
+        w = next(x for x in self.scenario.workloads if x.name == workload)
+        if w.kind != "training" and getattr(w, "mode", "") != "training":
+            return None
+        asked = getattr(w, "finish_within_days", None)
+        horizon = self.scenario.horizon_years * DAYS_PER_YEAR
+        return horizon if asked is None else min(horizon, start_days(self.scenario, getattr(w, "start", None)) + asked)
+
+    # -- one option ------------------------------------------------------------------------------------------------
+
+    def _future(self, o: Option) -> Future:
+        if o.id in self._found:
+            return self._found[o.id]
+        draws, parts = self.draws, self._parts[o.id]
+        zero = np.zeros(draws.n)
+        slip = zero if o.acquire == "installed" else draws.slip_days(o.system, o.chip)
+        arrival = self.arrival(o, slip)
+        factor = draws.time_factor(o.workload, o.system, *self.interval(o))
+        planned = self.planned_run_days(o)
+        run = zero
+        if planned:
+            run = planned * factor * self._failures(o) * draws.demand_factor(o.workload)
+        hours = np.ones(draws.n)
+        if parts.run_years:
+            hours = annuity(parts.rate, run * 24.0 / HOURS_PER_YEAR) / float(annuity(parts.rate, parts.run_years))
+        begin = np.maximum(arrival, self._release(o)) if planned else arrival
+        late = np.maximum(0.0, arrival - float(self.arrival(o, 0.0)))
+        # capital spent later weighs less, as in every plan
+        discount = (1.0 + parts.rate) ** (-(arrival - float(self.arrival(o, 0.0))) / DAYS_PER_YEAR)
+        cost = discount * (
+            parts.fixed
+            + parts.systems * draws.price_factor(o.system)
+            + hours * (parts.energy * draws.tariff_factor(o.site) + parts.rent + parts.water)
+        )
+        found = Future(cost, arrival, run, begin + run, 1.0 / factor, late)
+        self._found[o.id] = found
+        return found
+
+    def interval(self, o: Option) -> tuple[float, float]:
+        """Ends of the performance model's 80% interval as multipliers of time; the same for all layouts of a kind."""
+        key = (o.workload, o.system, o.chip, o.role)
+        if key not in self._intervals:
+            told: Interval | None = self._describer.describe(spec_of_option(o)).predicted.interval
+            middle = 0.0 if told is None else self._middle(o, told)
+            self._intervals[key] = (1.0, 1.0) if told is None or not middle else (told.low / middle, told.high / middle)
+        return self._intervals[key]
+
+    def _middle(self, o: Option, told: Interval) -> float:
+        predicted = self._describer.describe(spec_of_option(o)).predicted
+        return float(getattr(predicted, told.quantity, None) or 0.0)
+
+    def _failures(self, o: Option) -> Floats:
+        """What failures at another rate multiply the days of a run by; 1 for recommenders."""
+        w = next(x for x in self.scenario.workloads if x.name == o.workload)
+        if not isinstance(w, Training):
+            return np.ones(self.draws.n)
+        p = self._profile
+        size = float(parameter_counts(self.catalog.model(w.model)).total)
+        floor = float(checkpoint_floor_s(o.chips, size, p))
+        rates = np.append(self.draws.failure_factor(), 1.0) * p.node_failures_per_day.value
+        lam = hazard(o.chips / 8, rates, p.job_stops_per_hour)
+        if w.checkpoint_interval_s is None:
+            interval = optimal_checkpoint_interval(p.write_s.value, lam, floor)
+        else:
+            interval = np.full(len(lam), max(w.checkpoint_interval_s, floor))
+        share = ettr(lam, p.restart_s.value, p.write_s.value, interval)
+        return np.asarray(share[-1] / share[:-1], np.float64)
+
+    def _release(self, o: Option) -> float:
+        w = next(x for x in self.scenario.workloads if x.name == o.workload)
+        return start_days(self.scenario, getattr(w, "start", None))
+
+    def _days(self, month: str) -> float:
+        return (month_index(month) - month_index(self.scenario.start)) * DAYS_PER_YEAR / 12
+
+    def _choice(self, o: Option) -> Choice:
+        return self._choices[o.location, o.system, o.chip, o.cooling, o.acquire]
+
+    # -- prices ----------------------------------------------------------------------------------------------------
+
+    def _price(self, options: Sequence[Option]) -> None:
+        groups: dict[tuple[str, str, str, str, str, int, str, str], list[Option]] = defaultdict(list)
+        for o in options:
+            groups[o.location, o.system, o.chip, o.cooling, o.acquire, o.period, o.workload, o.role].append(o)
+        for mine in groups.values():
+            self._price_alike(mine)
+
+    def _price_alike(self, mine: Sequence[Option]) -> None:
+        o, choice = mine[0], self._choice(mine[0])
+        is_run = bool(o.rates.get("run"))
+        ready = max(float(self.arrival(o, 0.0)), self._release(o) if is_run else 0.0)
+        horizon = (self.scenario.horizon_years - ready / DAYS_PER_YEAR) * HOURS_PER_YEAR
+        hours = np.array([self.planned_run_days(x) * 24.0 if is_run else horizon for x in mine])
+        designs = Designs(
+            systems=np.array([x.systems for x in mine]),
+            spares=np.array([x.spares for x in mine]),
+            chips=np.array([x.chips for x in mine]),
+            activity=np.full(len(mine), training_activity() if o.role == "train" else serving_activity(o.role)),
+            run_hours=hours,
+            cluster=is_run,
+        )
+
+        def costs(of: Choice) -> NDArray[np.float64]:
+            return price(self.scenario, self.catalog, of, designs, ready).cost_usd
+
+        plain = price(self.scenario, self.catalog, choice, designs, ready)
+        systems = energy = np.zeros(len(mine))
+        if o.acquire == "buy":
+            systems = costs(replace(choice, system=_doubled(choice.system, "price_usd"))) - plain.cost_usd
+        if o.acquire != "rent":
+            energy = costs(replace(choice, region=_doubled(choice.region, "tariff_usd_per_kwh"))) - plain.cost_usd
+        zero = np.zeros(len(mine))
+        rent, water = (plain.cost_lines_usd.get(name, zero) for name in ("rent", "water"))
+        rate = self.scenario.finance.discount_rate
+        rate = self.catalog.cost("wacc") if rate is None else rate
+        for i, x in enumerate(mine):
+            own = bool(np.isclose(plain.cost_usd[i], x.cost_usd, rtol=_SAME))
+            a, e, r, w = (float(v[i]) if own else 0.0 for v in (systems, energy, rent, water))
+            years = float(hours[i]) / HOURS_PER_YEAR if is_run else 0.0
+            self._parts[x.id] = Parts(x.cost_usd - a - e - r - w, a, e, r, w, years, rate)
+
+
+def _doubled(record: R, name: str) -> R:
+    """A record with one figure twice as large."""
+    figure = record.figure(name)
+    if figure is None or figure.value is None:
+        return record
+    return record.with_figures({name: replace(figure, value=2.0 * figure.value)})
