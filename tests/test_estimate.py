@@ -265,3 +265,15 @@ def test_simulation_stands_beside_the_percentiles(shipped: Catalog) -> None:
     assert plain.simulated_ttft_p95_ms is None
     assert found.tpot_p95_ms == plain.tpot_p95_ms
     assert found.simulated_tpot_p95_ms == pytest.approx(found.tpot_p95_ms, rel=0.25)
+
+
+def test_spread_and_bursts_take_longer(shipped: Catalog) -> None:
+    asked = {"model": "llama-3.1-8b", "system": SYSTEM, "batch": 64, "input_tokens": 4000, "output_tokens": 200}
+    calm = estimate_serving(**asked, catalog=shipped)  # type: ignore[arg-type]
+    for more in ({"input_cv": 1.0}, {"arrival_cv": 3.0}):
+        found = estimate_serving(**asked, **more, catalog=shipped)  # type: ignore[arg-type]
+        assert (found.ttft_p95_ms or 0.0) > (calm.ttft_p95_ms or 0.0)
+    with pytest.raises(InputError, match="arrival_cv"):
+        estimate_serving(**asked, arrival_cv=-1.0, catalog=shipped)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="output_cv"):
+        estimate_serving(**asked, output_cv=11.0, catalog=shipped)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import Machine, language_model, machine_of, plain, whole
 from planner.options.serving import LARGEST_REPLICA_CHIPS, LOADS
+from planner.performance.lengths import Lengths
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving import (
@@ -28,7 +29,7 @@ from planner.performance.serving import (
 from planner.performance.serving import estimate_serving as price
 from planner.performance.serving_grid import ServingGrid, heads_divide, serving_grid
 from planner.performance.serving_job import COMPUTE_RATES
-from planner.performance.serving_load import curves_of, under_load
+from planner.performance.serving_load import Traffic, curves_of, under_load
 from planner.performance.serving_profile import profile_for, shipped_serving_calibration
 from planner.performance.serving_simulation import simulate as simulate_replica
 from planner.result import Interval, Parallelism
@@ -38,6 +39,8 @@ DEFAULT_BATCH = 32
 """Requests in flight per attention copy and stage where no batch is given."""
 PERCENTILE, UTILISATION = 95.0, 0.85
 """Of the percentiles beside the means: those a scenario plans with unless it says otherwise."""
+MOST_BURSTY = 10.0
+"""Largest coefficient of variation of the time between arrivals that is taken."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,9 @@ def estimate_serving(
     cooling: str | None = None,
     input_tokens: float = 2048,
     output_tokens: float = 512,
+    input_cv: float = 0.0,
+    output_cv: float = 0.0,
+    arrival_cv: float = 1.0,
     cached_prefix: float = 0.0,
     precision: str = "bf16",
     kv_precision: str | None = None,
@@ -146,8 +152,9 @@ def estimate_serving(
     whose 95th percentiles of TTFT and TPOT keep ``ttft_ms`` and ``tpot_ms`` under random arrivals, at the
     highest of the loads that plans use (30, 50, 70, 85% of its throughput) that does.
 
-    ``simulate`` follows 4,000 single requests through the replica at its ``load`` and sets what they meet beside the
-    percentiles.
+    ``input_cv``, ``output_cv``: how much lengths vary about their means (lognormal; 0: all alike); ``arrival_cv``: how
+    bursty arrivals are (1: Poisson). ``simulate`` follows 4,000 single requests through the replica at its ``load`` and
+    sets what they meet beside the percentiles.
 
     Raises ``InputError`` for unknown names, shapes that are not legal, and limits that no shape keeps;
     ``UnknownFigureError`` when a figure of the hardware is not published.
@@ -168,8 +175,15 @@ def estimate_serving(
     machine = machine_of(known, system, chip, cooling)
     job = ServingJob(
         arch, peak_name(precision), peak_name(kv_precision or "bf16"),
-        float(input_tokens), float(output_tokens), float(cached_prefix),
+        float(input_tokens), float(output_tokens), float(cached_prefix), input_cv=input_cv, output_cv=output_cv,
     )  # fmt: skip
+    if not 0.0 <= arrival_cv <= MOST_BURSTY:
+        raise InputError(
+            Problem("out of bounds", path="arrival_cv", found=f"{arrival_cv:g}", allowed=f"0 to {MOST_BURSTY:g}")
+        )
+    traffic = Traffic(
+        Lengths.lognormal(job.input_tokens, input_cv), Lengths.lognormal(job.output_tokens, output_cv), arrival_cv
+    )
     if output_tokens < 1:
         raise InputError(Problem("must be 1 or more", path="output_tokens", found=f"{output_tokens:g}"))
     _within_context(arch, input_tokens + output_tokens)
@@ -179,16 +193,16 @@ def estimate_serving(
     if best:
         shape, enumerated, fit, load = _best(
             job, machine.platform, chips, {k: v for k, v in widths.items() if v is not None and k != "chips"}, number,
-            ttft_ms, tpot_ms,
+            ttft_ms, tpot_ms, traffic,
         )  # fmt: skip
     else:
         shape = _given(arch, machine.platform, widths, number)
     found = price(job, machine.platform, shape)
     fit = fit if best else int(found.fits[0])
-    estimation = _estimation(job, machine, shape, found, role, best, enumerated, fit, load)
+    estimation = _estimation(job, machine, shape, found, role, best, enumerated, fit, load, traffic)
     if not simulate:
         return estimation
-    run = simulate_replica(job, machine.platform, shape, load * float(found.requests_per_s[0]))
+    run = simulate_replica(job, machine.platform, shape, load * float(found.requests_per_s[0]), traffic=traffic)
     return replace(
         estimation,
         simulated_ttft_p95_ms=run.ttft_s(PERCENTILE) * 1e3 if number != DECODE else None,
@@ -300,6 +314,7 @@ def _best(
     role: int,
     ttft_ms: float | None,
     tpot_ms: float | None,
+    traffic: Traffic,
 ) -> tuple[ServingCandidates, int, int, float]:
     """The shape of most tokens/s and chip inside the limits, how many were looked at, how many fit, and its load.
 
@@ -345,7 +360,7 @@ def _best(
     met = {name: np.zeros(len(shapes), dtype=bool) for name, _ in limits}
     lowest = dict.fromkeys(met, np.inf)
     for share in (*(n / 1000.0 for n in LOADS), UTILISATION):
-        state = under_load(job, platform, shapes, share, curves=curves)
+        state = under_load(job, platform, shapes, share, traffic=traffic, curves=curves)
         inside = fits.copy()
         for name, limit in limits:
             figures = state.ttft_s(PERCENTILE) if name == "ttft_ms" else state.tpot_s(PERCENTILE)
@@ -384,12 +399,13 @@ def _estimation(
     enumerated: int,
     fit: int,
     load: float,
+    traffic: Traffic,
 ) -> ServingEstimation:
     platform, number = machine.platform, ROLES[role]
     decoding, prefilling = number != PREFILL, number != DECODE
     chips = int(found.chips[0])
     ttft, tpot = float(found.ttft_s[0]) * 1e3, float(found.tpot_s[0]) * 1e3
-    state = under_load(job, platform, shape, load)
+    state = under_load(job, platform, shape, load, traffic=traffic)
     ttft_95, tpot_95 = float(state.ttft_s(PERCENTILE)[0]) * 1e3, float(state.tpot_s(PERCENTILE)[0]) * 1e3
     out, into = float(found.output_tokens_per_s[0]), float(found.input_tokens_per_s[0])
     basis = _basis(platform.family)
