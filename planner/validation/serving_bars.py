@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +23,8 @@ from planner.catalog import load_catalog
 from planner.catalog.load import catalog_folder
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.serving import validate_serving
-from planner.validation.serving_page import LONG_TTFT_MS, order_right
 
+LONG_TTFT_MS = 5000.0
 OVERVIEW = ("TRT014", "TRT020", "TRT10")
 
 
@@ -34,6 +36,26 @@ class ServingBar:
     value: float
     bar: str
     holds: bool
+
+
+def order_right(results: Sequence[CaseResult], apart: float = 0.10) -> tuple[int, int]:
+    """(pairs in the measured order, pairs) among rows of one model, chip, precision, lengths' source and engine.
+
+    Pairs that differ by less than ``apart`` are not counted.
+    """
+    groups: dict[tuple[str, ...], list[CaseResult]] = defaultdict(list)
+    for r in results:
+        if r.predicted is not None:
+            groups[tuple(r.tags.get(t, "") for t in ("source", "model", "chip", "precision", "engine"))].append(r)
+    right = pairs = 0
+    for rows in groups.values():
+        for i, a in enumerate(rows):
+            for b in rows[i + 1 :]:
+                if abs(math.log(a.measured / b.measured)) <= math.log(1.0 + apart):
+                    continue
+                pairs += 1
+                right += ((a.predicted or 0.0) > (b.predicted or 0.0)) == (a.measured > b.measured)
+    return right, pairs
 
 
 def _errors(rows: Sequence[CaseResult]) -> list[float]:

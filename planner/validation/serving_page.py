@@ -12,6 +12,7 @@ import yaml
 
 from planner.catalog.load import catalog_folder
 from planner.validation.cases import CaseResult
+from planner.validation.serving_bars import LONG_TTFT_MS, order_right, serving_bars, serving_bars_table
 
 # The largest errors by group, and the mechanism that is missing: written by hand, checked against the tables below.
 KNOWN_WORST = (
@@ -40,7 +41,6 @@ UNITS = {
     "power_w_per_chip": "chip power, W",
 }
 SHOWN_ROWS = 60
-LONG_TTFT_MS = 5000.0
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -50,26 +50,6 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _percent(value: float) -> str:
     return f"{100.0 * value:.1f}%"
-
-
-def order_right(results: Sequence[CaseResult], apart: float = 0.10) -> tuple[int, int]:
-    """(pairs in the measured order, pairs) among rows of one model, chip, precision, lengths' source and engine.
-
-    Pairs that differ by less than ``apart`` are not counted.
-    """
-    groups: dict[tuple[str, ...], list[CaseResult]] = defaultdict(list)
-    for r in results:
-        if r.predicted is not None:
-            groups[tuple(r.tags.get(t, "") for t in ("source", "model", "chip", "precision", "engine"))].append(r)
-    right = pairs = 0
-    for rows in groups.values():
-        for i, a in enumerate(rows):
-            for b in rows[i + 1 :]:
-                if abs(math.log(a.measured / b.measured)) <= math.log(1.0 + apart):
-                    continue
-                pairs += 1
-                right += ((a.predicted or 0.0) > (b.predicted or 0.0)) == (a.measured > b.measured)
-    return right, pairs
 
 
 def group_rows(results: Iterable[CaseResult], tags: Sequence[str]) -> list[list[str]]:
@@ -141,7 +121,16 @@ def serving_markdown(results: Sequence[CaseResult]) -> str:
         " outside the fit (AMD, Intel, Huawei) have a wider interval.",
         "",
     ]
-    outside = left_out_rows(catalog_folder() / "calibration" / "serving.yaml")
+    file = catalog_folder() / "calibration" / "serving.yaml"
+    outside = left_out_rows(file)
+    if answered:
+        lines += [
+            "### Every figure beside its bar",
+            "",
+            "From `python -m planner.validation.serving_bars`; a `no` is a",
+        ]
+        lines[-1] += ' bar that the model does not reach. Without "left out", constants are fitted to all sources.'
+        lines += ["", *serving_bars_table(serving_bars(results, file))]
     if outside:
         lines += [
             "### Sources left out",

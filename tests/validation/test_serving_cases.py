@@ -20,7 +20,7 @@ from planner.performance.serving_profile import (
 )
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.serving import ServingPredictor, validate_serving
-from planner.validation.serving_bars import serving_bars
+from planner.validation.serving_bars import order_right, serving_bars
 from planner.validation.serving_cases import MEASURED, ServingCase, UnansweredError, engine_of, read_case
 from planner.validation.serving_fit import (
     BOUNDS,
@@ -34,7 +34,7 @@ from planner.validation.serving_fit import (
     used_engines,
     with_given,
 )
-from planner.validation.serving_page import order_right, serving_markdown
+from planner.validation.serving_page import serving_markdown
 
 
 @functools.cache
