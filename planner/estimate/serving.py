@@ -13,7 +13,6 @@ from planner.catalog import Catalog, load_catalog
 from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import Machine, language_model, machine_of, plain, whole
-from planner.options.serving import LARGEST_REPLICA_CHIPS, LOADS
 from planner.performance.lengths import Lengths
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
@@ -27,7 +26,7 @@ from planner.performance.serving import (
     one_candidate,
 )
 from planner.performance.serving import estimate_serving as price
-from planner.performance.serving_grid import ServingGrid, heads_divide, serving_grid
+from planner.performance.serving_grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, heads_divide, serving_grid
 from planner.performance.serving_job import COMPUTE_RATES
 from planner.performance.serving_load import Traffic, curves_of, under_load
 from planner.performance.serving_profile import profile_for, shipped_serving_calibration

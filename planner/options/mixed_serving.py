@@ -23,11 +23,11 @@ from planner.facility.power import PHASE_ACTIVITY
 from planner.options.choices import Choice
 from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
-from planner.options.serving import LARGEST_REPLICA_CHIPS, ServingSearch, unit_of
+from planner.options.serving import ServingSearch, unit_of
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.serving import AGGREGATED, ServingCandidates, estimate_serving
-from planner.performance.serving_grid import ServingGrid, serving_grid
+from planner.performance.serving_grid import LARGEST_REPLICA_CHIPS, ServingGrid, serving_grid
 from planner.result import Answered, Parallelism, Predicted
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving

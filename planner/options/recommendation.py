@@ -21,7 +21,7 @@ from planner.facility.reliability import default_profile, effective_training_tim
 from planner.options.choices import Choice, start_days
 from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
-from planner.options.serving import LARGEST_REPLICA_CHIPS, frontier, unit_of
+from planner.options.serving import frontier, unit_of
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
@@ -34,6 +34,7 @@ from planner.performance.recommendation import (
     pool_chips,
     recommendation_grid,
 )
+from planner.performance.serving_grid import LARGEST_REPLICA_CHIPS
 from planner.result import Interval, Parallelism, Predicted
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation

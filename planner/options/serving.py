@@ -31,18 +31,13 @@ from planner.performance.serving import (
     at_percentile,
     estimate_serving,
 )
-from planner.performance.serving_grid import ServingGrid, serving_grid
+from planner.performance.serving_grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.scenario.workloads import Serving
 
 SHAPE = ("tp", "pp", "ep", "attention_dp", "batch", "chunk", "role")
 ROLE_NAMES = {AGGREGATED: "serve", PREFILL: "prefill", DECODE: "decode"}
 ROLES = {name: role for role, name in ROLE_NAMES.items()}
 PHASES = {"serve": ("prefill", "decode"), "prefill": ("prefill",), "decode": ("decode",)}
-LOADS = (300, 500, 700)
-"""Loads below the workload's ``utilisation`` that replicas may be planned at, in thousandths of their throughput: where
-a latency limit leaves no room for queueing at the most, fewer requests on each replica may still meet it."""
-LARGEST_REPLICA_CHIPS = 384
-"""Replicas larger than this are not searched (the largest published one has 320)."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,12 @@ from planner.performance.kv_budget import weight_bytes
 from planner.performance.platform import Platform
 from planner.performance.serving_job import AGGREGATED, DECODE, PREFILL, ServingCandidates, ServingJob
 
+LOADS = (300, 500, 700)
+"""Loads below the workload's ``utilisation`` that replicas may be planned at, in thousandths of their throughput: where
+a latency limit leaves no room for queueing at the most, fewer requests on each replica may still meet it."""
+LARGEST_REPLICA_CHIPS = 384
+"""Replicas larger than this are not searched (the largest published one has 320)."""
+
 
 def _steps(top: int) -> tuple[int, ...]:
     """1, 2, 3, 4, 6, 8, 12, ...: powers of two and the ones between, up to ``top``."""
