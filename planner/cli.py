@@ -275,6 +275,24 @@ def outlook_command(
     return _show_answer(found, outlook_table, as_json, out, "outlook.json")
 
 
+@app.command("sensitivity")
+def sensitivity_command(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
+    variant: Variant = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for sensitivity.json.")] = None,
+    as_json: AsJson = False,
+    catalog: CatalogDir = None,
+) -> int:
+    """Which price, tariff or speed, moved within its interval, changes the decision, and where."""
+    from planner.catalog import load_catalog
+    from planner.outlook.sensitivity import sensitivity
+    from planner.report.outlook import sensitivity_table
+
+    with _progress(enabled=not as_json) as progress:
+        found = sensitivity(scenario, catalog=load_catalog(catalog), variant=variant, progress=progress)
+    return _show_answer(found, sensitivity_table, as_json, out, "sensitivity.json")
+
+
 def _show_answer(found: Any, table: Callable[[Any], Any], as_json: bool, out: Path | None, name: str) -> int:
     """An answer about an answer: written, printed as JSON or as a table."""
     if out is not None:

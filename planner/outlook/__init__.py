@@ -2,6 +2,7 @@
 
     pareto        no plan is better in one of some objectives and as good in the others
     alternatives  plans nearly as cheap as the best one that differ from it most
+    sensitivity   which figure, moved within its interval, changes the decision, and where
     outlook       the plan in sampled futures: what it costs, whether it is in time, whether waiting is better
 
 Stands after ``api`` on the road: everything here asks the planner, and nothing on the road knows of it.
@@ -10,6 +11,7 @@ Stands after ``api`` on the road: everything here asks the planner, and nothing 
 from planner.outlook.ahead import outlook
 from planner.outlook.near import alternatives
 from planner.outlook.pareto import pareto
-from planner.outlook.result import Alternatives, Outlook, ParetoFront
+from planner.outlook.result import Alternatives, Outlook, ParetoFront, Sensitivity
+from planner.outlook.sensitivity import sensitivity
 
-__all__ = ["Alternatives", "Outlook", "ParetoFront", "alternatives", "outlook", "pareto"]
+__all__ = ["Alternatives", "Outlook", "ParetoFront", "Sensitivity", "alternatives", "outlook", "pareto", "sensitivity"]

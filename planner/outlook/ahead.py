@@ -74,7 +74,7 @@ def outlook(
     asked = question.scenario
     if asked.fleet.shared:
         raise InputError(Problem("futures of a shared fleet are not drawn", path="fleet.shared", found="true"))
-    view = _View(question, model, asked.outcomes or Outcomes())
+    view = View(question, model, asked.outcomes or Outcomes())
     view.read_options(tell)
     tell("Solving for rivals", 0.7)
     held = view.plans()
@@ -98,7 +98,7 @@ def outlook(
     )
 
 
-class _View:
+class View:
     """One question, its options by system, and its futures."""
 
     def __init__(self, question: Question, model: FleetModel, outcomes: Outcomes) -> None:

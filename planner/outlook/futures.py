@@ -92,6 +92,12 @@ class Futures:
         self._price([o for o in options if o.id not in self._parts])
         return [self._future(o) for o in options]
 
+    def parts(self, option: Option) -> Parts:
+        """What the cost of a unit of an option is made of."""
+        if option.id not in self._parts:
+            self._price([option])
+        return self._parts[option.id]
+
     def arrival(self, option: Option, slip_days: float | Floats) -> Floats:
         """Days from the start until its systems are there, when they come so much later than announced."""
         begins = self._days(self.scenario.period_starts[option.period])

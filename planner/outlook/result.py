@@ -181,6 +181,33 @@ class Outlook(Document):
     notes: tuple[str, ...]
 
 
+class Moved(Part):
+    """A figure at both ends of its interval, as factors of its value."""
+
+    path: str
+    tag: str
+    """Kind of figure: assumption, estimate, list_price, datasheet, measured."""
+    basis: str
+    low: float
+    high: float
+    value_low: float | None
+    """The best objective at the low end; None: no plan."""
+    value_high: float | None
+    crossover: float | None
+    """The least factor away from 1 at which another decision was found, to a 256th of the way; None: none."""
+    after: str
+
+
+class Sensitivity(Document):
+    """Which figures change the decision; assumed and estimated ones first, widest bars first."""
+
+    objective: str
+    unit: str
+    value: float
+    decision: str
+    inputs: tuple[Moved, ...]
+
+
 def pieces_of(deployments: Sequence[Deployment]) -> tuple[Piece, ...]:
     """Deployments in short."""
     return tuple(Piece(**{name: getattr(d, name) for name in Piece.model_fields}) for d in deployments)

@@ -13,7 +13,7 @@ from rich.text import Text
 from planner.report import format as fmt
 
 if TYPE_CHECKING:
-    from planner.outlook.result import Alternatives, Outlook, ParetoFront, Piece
+    from planner.outlook.result import Alternatives, Outlook, ParetoFront, Piece, Sensitivity
 
 
 def pareto_table(front: ParetoFront) -> RenderableType:
@@ -50,6 +50,17 @@ def outlook_table(found: Outlook) -> RenderableType:
     parts: list[RenderableType] = [Text(fmt.clean(found.answer), style="bold"), table]
     parts += [Text(f" · {fmt.clean(note)}") for note in (*found.findings, *found.notes)]
     return Group(*parts)
+
+
+def sensitivity_table(found: Sensitivity) -> RenderableType:
+    """A tornado as a table: a row a figure, the interval as factors of it."""
+    heads = [("Figure", False), ("Kind", False), ("From", True), ("To", True), ("At low", True), ("At high", True)]
+    table = _table([*heads, ("Decision changes at", True), ("to", False)])
+    for m in found.inputs:
+        values = ["no plan" if v is None else fmt.quantity(v, found.unit) for v in (m.value_low, m.value_high)]
+        at = fmt.DASH if m.crossover is None else f"{m.crossover:.3f}"
+        table.add_row(Text(fmt.clean(m.path)), m.tag, f"{m.low:.3g}", f"{m.high:.3g}", *values, at, Text(m.after))
+    return Group(Text(fmt.clean(found.answer), style="bold"), table)
 
 
 def _hardware(pieces: Sequence[Piece]) -> str:

@@ -1,0 +1,49 @@
+"""A crossover is where planning from scratch changes its mind."""
+
+from __future__ import annotations
+
+import pytest
+from tools import load, round_scenario
+
+from planner import plan
+from planner.catalog import Catalog
+from planner.outlook import sensitivity
+from planner.scenario.types import Scenario
+
+pytestmark = pytest.mark.usefixtures("in_process")
+BOTH = {"systems": ["plain_8", "big_8"]}
+
+
+def asked(big_usd: float, tariff: float = 0.1) -> Scenario:
+    """A load for plain servers at 100,000 USD, or big ones of about twice their rate."""
+    return round_scenario(
+        load(17000, disaggregated="never"), hardware=BOTH, site={"tariff_usd_per_kwh": tariff, "power_mw": 5},
+        assume={"systems": {"big_8": {"price_usd": big_usd}}},
+    )  # fmt: skip
+
+
+def bought(scenario: Scenario, catalog: Catalog) -> set[str]:
+    return {d.system for d in plan(scenario, catalog=catalog).deployments}
+
+
+def test_a_crossover_is_where_planning_changes_its_mind(round_catalog: Catalog) -> None:
+    found = sensitivity(asked(180_000), catalog=round_catalog)
+    before = bought(asked(180_000), round_catalog)
+    (price,) = [m for m in found.inputs if m.path == "systems.big_8.price_usd"]
+    assert price.tag == "assumption"
+    assert found.inputs[0].tag in {"assumption", "estimate"}
+    assert price.crossover is not None
+    step = 2 * abs((price.high if price.crossover > 1 else price.low) - 1) / 256
+    inside = price.crossover - step if price.crossover > 1 else price.crossover + step
+    assert bought(asked(180_000 * price.crossover), round_catalog) != before
+    assert bought(asked(180_000 * inside), round_catalog) == before
+
+
+def test_the_ends_of_a_bar_are_plans(round_catalog: Catalog) -> None:
+    found = sensitivity(asked(180_000), catalog=round_catalog)
+    assert found.value == pytest.approx(plan(asked(180_000), catalog=round_catalog).objective.value)
+    for m in found.inputs:
+        if m.path == "systems.big_8.price_usd":
+            for factor, value in ((m.low, m.value_low), (m.high, m.value_high)):
+                again = plan(asked(180_000 * factor), catalog=round_catalog).objective.value
+                assert value == pytest.approx(again, rel=1e-6)
