@@ -315,7 +315,9 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
     """
     program = with_objective(model.program, np.zeros(model.program.column_count))
     try:
-        rows = conflicting_rows(program, limits)
+        # what ties columns together is no limit: it holds whatever a person changes
+        structure = [name for name in program.row_names if name not in model.limits or name in _firm(model)]
+        rows = conflicting_rows(program, limits, structure) or conflicting_rows(program, limits)
     except SolveError:
         rows = []
     named = [model.limits[r] for r in rows if r in model.limits]

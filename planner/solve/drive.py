@@ -203,7 +203,7 @@ def _elastic_job(program: Program, limits: Limits, options: Mapping[str, Any], h
 def _conflict_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
     from planner.solve.infeasible import conflicting_rows_here
 
-    return json.dumps(conflicting_rows_here(program, limits)).encode()
+    return json.dumps(conflicting_rows_here(program, limits, options.get("background", ()))).encode()
 
 
 def _nearest_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:

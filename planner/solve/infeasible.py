@@ -69,8 +69,11 @@ def nearest_changes(
     return [(name, amount) for name, amount in found]
 
 
-def conflicting_rows(program: Program, limits: Limits | None = None) -> list[str]:
+def conflicting_rows(program: Program, limits: Limits | None = None, background: Sequence[str] = ()) -> list[str]:
     """Names of rows that cannot hold together: the program with only these is infeasible, without any one of them not.
+
+    Rows of ``background`` (names) always hold and are never named: the rows found conflict with them, and without any
+    one of the found do not.
 
     Empty where the columns' bounds alone conflict. Looked for in the linear relaxation first; where that has a point,
     among whole numbers. Where the time limit ends the search, the rows found by then conflict but may be too many.
@@ -78,7 +81,8 @@ def conflicting_rows(program: Program, limits: Limits | None = None) -> list[str
     """
     from planner.solve.child import run_in_child
 
-    return [str(name) for name in json.loads(run_in_child("conflict", program, limits or Limits(), {}))]
+    told = {"background": list(background)}
+    return [str(name) for name in json.loads(run_in_child("conflict", program, limits or Limits(), told))]
 
 
 def elastic_here(
@@ -132,7 +136,7 @@ def nearest_changes_here(program: Program, limits: Limits, names: Sequence[str])
     return found
 
 
-def conflicting_rows_here(program: Program, limits: Limits) -> list[str]:
+def conflicting_rows_here(program: Program, limits: Limits, background: Sequence[str] = ()) -> list[str]:
     """`conflicting_rows` in this process."""
     started = time.monotonic()
 
@@ -152,7 +156,16 @@ def conflicting_rows_here(program: Program, limits: Limits) -> list[str]:
         if not cannot(every):
             raise SolveError("the rows can hold together, or it was not shown in time that they cannot")
         candidates = _by_kind(rows_only, cannot)
-    found = [] if cannot([]) else _smallest(cannot, [], [], candidates)
+    names = set(background)
+    firm = [row for row in every if program.row_names[row] in names]
+    candidates = [row for row in candidates if program.row_names[row] not in names]
+    if firm and not cannot([*firm, *candidates]):
+        candidates = [row for row in every if program.row_names[row] not in names]
+    found = [] if cannot(firm) or not candidates else _smallest(cannot, firm, [], candidates)
+    if len(found) > 1 and program.integer.any():
+        # irreducible for fractions; among whole numbers fewer may conflict already
+        whole = _oracle(rows_only, limits, left)
+        found = [] if whole(firm) else _smallest(whole, firm, [], found)
     return [program.row_names[row] for row in sorted(found)]
 
 
