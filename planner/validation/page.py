@@ -8,9 +8,12 @@ with the error when whole sources are left out.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import cast
+
+import yaml
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
@@ -18,7 +21,7 @@ from planner.performance.calibration import calibrate_training, left_out_levels,
 from planner.performance.training import estimate_training
 from planner.validation.bars import bars_table, training_bars
 from planner.validation.calibrate import answers_of, observations_of
-from planner.validation.cases import CaseResult, read_cases
+from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport, validate
 from planner.validation.serving_page import serving_markdown
@@ -84,6 +87,31 @@ def _largest_parts(answers: Sequence[Answer], count: int = 3) -> dict[str, str]:
     return found
 
 
+def missing_mechanism(case: Case, rules: Sequence[Mapping[str, object]]) -> str:
+    """What a table of judgements says is missing for a row: the first rule whose words are all found; "" for none."""
+    for rule in rules:
+        columns = (("framework", case.text("framework")), ("model", case.text("model")), ("chip", case.text("chip")))
+        words = [
+            ([str(w).lower() for w in cast("list[object]", rule.get(name) or [])], cell.lower())
+            for name, cell in columns
+        ]
+        if all(not wanted or any(w in cell for w in wanted) for wanted, cell in words):
+            return str(rule.get("mechanism", ""))
+    return ""
+
+
+def _mechanisms(answers: Sequence[Answer]) -> dict[str, str]:
+    """By group, the mechanism named for it in ``catalog/measurements/training_mechanisms.yaml``."""
+    file = catalog_folder() / "measurements" / "training_mechanisms.yaml"
+    rules = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else []
+    found: dict[str, str] = {}
+    for a in answers:
+        case = a.case
+        name = " | ".join((case.source, case.text("model"), case.text("chip"), case.text("precision") or "unstated"))
+        found.setdefault(name, missing_mechanism(case, rules) or "not named: see the largest parts")
+    return found
+
+
 def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
     step = report.step_times()
     whole = overall(step)
@@ -132,7 +160,8 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         "### Every figure beside its bar",
         "",
         "From `python -m planner.validation.bars`; a `no` is a bar that the model does not reach. Coverage is of "
-        'intervals that do not know the row\'s source; "source kept in" leaves out one row in five.',
+        'intervals that do not know the row\'s source; "source kept in" leaves out one row in five and adds what '
+        "rows with the same source, chip, model or width leave over, this source's and other releases'.",
         "",
         *bars_table(training_bars(answers)),
     ]
@@ -179,10 +208,19 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         "Where the predicted time of the group's first row goes, largest parts first: the mechanism to doubt.",
         "",
     ]
-    parts = _largest_parts(answers)
+    parts, named = _largest_parts(answers), _mechanisms(answers)
     lines += _table(
-        ("group", "rows", "error", "largest parts of the predicted step"),
-        [(g.name.replace(" | ", "; "), str(g.rows), _percent(g.bias, True), parts.get(g.name, "")) for g in worst],
+        ("group", "rows", "error", "largest parts of the predicted step", "what is missing"),
+        [
+            (
+                g.name.replace(" | ", "; "),
+                str(g.rows),
+                _percent(g.bias, True),
+                parts.get(g.name, ""),
+                named.get(g.name, ""),
+            )
+            for g in worst
+        ],
     )
     lines += [f"### {SHOWN_ROWS} rows, spread over chips and sources", ""]
     lines += _table(

@@ -353,7 +353,8 @@ def _smallest_layout(
     for t, p in sorted(pairs, key=lambda x: (x[0] * x[1], x[1])):
         dp = chips // (t * p * cp)
         trial = replace(job, global_batch=batch or dp * 8 * p)
-        candidate = TrainingCandidates.of(tp=t, pp=p, dp=dp, cp=cp, zero_stage=zero, recompute=(0, 1), sp=int(t > 1))
+        repeat = (0, 1, 2) if profile.name == "xla" else (0, 1)  # rematerialisation is the habit there, pipelines not
+        candidate = TrainingCandidates.of(tp=t, pp=p, dp=dp, cp=cp, zero_stage=zero, recompute=repeat, sp=int(t > 1))
         if bool(estimate_training(trial, platform, candidate, profile, detail=False).fits.any()):
             return t, p
     return pairs[-1] if pairs else (1, 1)

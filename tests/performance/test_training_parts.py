@@ -148,6 +148,8 @@ def test_names_of_precisions():
 def test_profiles_by_framework_name():
     assert profile_for_framework("Megatron-LM", 2021).name == "megatron_classic"
     assert profile_for_framework("Megatron-Bridge (NeMo 26.04)", 2026).name == "bridge_2026"
+    assert profile_for_framework("Megatron-Bridge (NeMo 26.08)", 2026).name == "bridge_2606"
+    assert get_profile("bridge_2606").level_name == "bridge_2026"  # releases of a stack share its calibrated level
     assert profile_for_framework("NeMo 24.07 / Megatron-Core", 2024).name == "tuned"
     assert profile_for_framework("torchtitan (PyTorch)", 2025).name == "fsdp"
     assert profile_for_framework("MaxText (JAX)", 2024).name == "xla"

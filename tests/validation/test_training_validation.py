@@ -23,13 +23,15 @@ from planner.performance.calibration import (
     read_training_calibration,
 )
 from planner.validation import Case, validate
-from planner.validation.bars import bars_table, training_bars
+from planner.validation.bars import bars_table, shared_residuals, training_bars
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.ordering import ordering_of
+from planner.validation.page import missing_mechanism
 from planner.validation.report import ValidationReport
 from planner.validation.summary import by_tag, overall
 from planner.validation.training import (
     answer,
+    default_expert_parallel,
     default_interleave,
     may_fit,
     setup_of,
@@ -265,3 +267,48 @@ def test_every_bar_has_a_figure(cases, catalog):
     assert by_name["peak memory, allocator peaks: mean error"].holds
     assert all(math.isfinite(b.value) for b in bars)
     assert len(bars_table(bars)) == len(bars) + 3
+
+
+def test_expert_parallelism_where_no_layout_is_stated():
+    assert default_expert_parallel(256, 512, None, None, 1, 8) == 8
+    assert default_expert_parallel(4, 512, None, None, 1, 8) == 4
+    assert default_expert_parallel(256, 512, 8, 1, 1, 8) == 1  # widths are stated, this one is not: none
+    assert default_expert_parallel(0, 512, None, None, 1, 8) == 1
+
+
+def test_rows_their_own_notes_set_aside(cases, catalog):
+    row = next(c for c in cases if c.case_id == "ASC-019")
+    assert not may_fit(row)
+    assert "not to use" in answer(row, catalog).reason
+
+
+def test_fused_experts_only_help_gated_block_scaled_experts(cases, catalog):
+    """Qwen3 (gated) in MXFP8 gains from release 26.06; graphs of single layers, as the row may say, do not."""
+    row = next(c for c in cases if c.case_id == "MBR2606-015")
+    fused = answer(row, catalog)
+    assert fused.setup.profile.name == "bridge_2606"
+    words = {**row.cells, "notes": "cuda_graph=transformer_engine"}
+    plain = answer(Case(row.case_id, words), catalog)
+    assert fused.step_s < 0.85 * plain.step_s
+
+
+def test_shared_residuals_follow_what_rows_have_in_common():
+    def row(source: str, chip: str) -> Observation:
+        return Observation(f"{source} | m | {chip} | bf16", source, "f", chip, "tuned", "bf16", False, 1.1)
+
+    known = [row("a", "x") for _ in range(6)]
+    same, other_chip, stranger = shared_residuals(
+        known,
+        [0.1] * 6,
+        [row("a", "x"), row("a", "y"), Observation("b | n | z | fp8", "b", "f", "z", "p", "fp8", True, 1.0)],
+    )
+    assert 0.08 < same < 0.1
+    assert 0.0 < other_chip < same
+    assert stranger == pytest.approx(0.0)
+
+
+def test_missing_mechanism_needs_all_words():
+    case = Case("x", {"framework": "NeMo 26.06", "model": "DeepSeek-V3", "chip": "B200"})
+    rules = [{"framework": ["nemo"], "model": ["qwen"], "mechanism": "a"}, {"model": ["deepseek"], "mechanism": "b"}]
+    assert missing_mechanism(case, rules) == "b"
+    assert missing_mechanism(case, rules[:1]) == ""
