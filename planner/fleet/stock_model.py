@@ -1,0 +1,284 @@
+"""The program of a fleet over time: lots that stand, work that occupies them (docs/optimization.md has it in words).
+
+Written once for every fleet. A dedicated fleet is the case in which each option has a group of its own; ``dedicated``
+builds that, and a test holds that its optimum is that of the smaller program ``build_fleet`` writes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.fleet.model import FleetModel, Limit
+from planner.options.stock import Demand, Lot, Run, Start, Stock, Work
+from planner.solve.form import Program, ProgramBuilder
+
+Floats = NDArray[np.float64]
+
+
+@dataclass
+class StockDraft:
+    """A program in the making. ``limits`` files add rows through ``add_limit``."""
+
+    stock: Stock
+    builder: ProgramBuilder = field(default_factory=ProgramBuilder)
+    lots: list[int] = field(default_factory=list)
+    """Column of each lot."""
+    serve: list[list[int]] = field(default_factory=list)
+    """Column of each serving unit in each period."""
+    runs: list[list[int]] = field(default_factory=list)
+    """Column of each start of each run."""
+    most: dict[int, float] = field(default_factory=dict)
+    """Upper bound of each serving column."""
+    peak: int | None = None
+    """Column of the largest power, where it is asked for."""
+    limits: dict[str, Limit] = field(default_factory=dict)
+
+    def add_limit(self, limit: Limit, coefficients: Mapping[int, float]) -> None:
+        """One row for a limit; ``coefficients`` are in the limit's unit per unit of column."""
+        scaled = {c: v / limit.scale for c, v in coefficients.items() if v}
+        bound = limit.limit / limit.scale
+        if limit.sense < 0:
+            self.builder.add_row(limit.row, scaled, upper=bound, kind=limit.kind)
+        else:
+            self.builder.add_row(limit.row, scaled, lower=bound, kind=limit.kind)
+        self.limits[limit.row] = limit
+
+    def total(
+        self,
+        lot: Callable[[Lot], float] | None = None,
+        work: Callable[[Work, int], float] | None = None,
+        run: Callable[[Run, Start], float] | None = None,
+    ) -> dict[int, float]:
+        """Coefficients of a sum over all that stands and works."""
+        found: dict[int, float] = {}
+        if lot is not None:
+            found.update((c, lot(x)) for c, x in zip(self.lots, self.stock.lots, strict=True))
+        if work is not None:
+            for columns, x in zip(self.serve, self.stock.works, strict=True):
+                found.update((c, work(x, t)) for t, c in enumerate(columns))
+        if run is not None:
+            for columns, r in zip(self.runs, self.stock.runs, strict=True):
+                found.update((c, run(r, s)) for c, s in zip(columns, r.starts, strict=True))
+        return found
+
+    def standing(self, period: int, figure: Callable[[Lot], float]) -> dict[int, float]:
+        """Coefficients of a sum over the lots that stand in a period."""
+        return {
+            c: figure(x)
+            for c, x in zip(self.lots, self.stock.lots, strict=True)
+            if x.begin <= period < x.end and figure(x)
+        }
+
+
+@dataclass(frozen=True)
+class StockModel:
+    """A program, what its rows mean, and how to read its columns back."""
+
+    program: Program
+    stock: Stock
+    limits: Mapping[str, Limit]
+    objectives: Mapping[str, Floats]
+    lots: tuple[int, ...]
+    serve: tuple[tuple[int, ...], ...]
+    runs: tuple[tuple[int, ...], ...]
+
+    def as_fleet(self) -> FleetModel:
+        """The same program for what explains plans; it has no options of the dedicated kind."""
+        return FleetModel(self.program, (), (), self.limits, self.objectives)
+
+
+@dataclass(frozen=True)
+class StockPlan:
+    """Counts of a plan: systems of each lot, units of each serving unit by period, the start chosen for each run."""
+
+    lots: tuple[tuple[Lot, int], ...]
+    works: tuple[tuple[Work, tuple[int, ...]], ...]
+    runs: tuple[tuple[Run, Start], ...]
+
+
+def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit]) -> None:
+    """Columns, and the rows that make work work: once, order, use, there, demand."""
+    stock, build = draft.stock, draft.builder
+    peak = {d.workload: d.rate for d in stock.demands}
+    for lot in stock.lots:
+        g = stock.groups[lot.group]
+        name = f"lot[{lot.id},{g.system},{g.location},{lot.acquire},{lot.begin}-{lot.end}]"
+        draft.lots.append(build.add_column(name, upper=float(lot.most), integer=True))
+    for work in stock.works:
+        rate = min(work.rates.values())
+        most = [max(1.0, float(math.ceil(r / rate - 1e-9))) if r > 0 else 0.0 for r in peak[work.workload]]
+        columns = [build.add_column(f"serve[{work.id},{t}]", upper=m, integer=True) for t, m in enumerate(most)]
+        draft.most.update(zip(columns, most, strict=True))
+        draft.serve.append(columns)
+    for run in stock.runs:
+        draft.runs.append(
+            [build.add_column(f"run[{run.id},{s.slot}]", upper=1.0, integer=True, structure=True) for s in run.starts]
+        )
+    _once_and_order(draft)
+    _use(draft)
+    for demand in stock.demands:
+        _demand(draft, demand, demand_limit)
+
+
+def _once_and_order(draft: StockDraft) -> None:
+    stock, build = draft.stock, draft.builder
+    starts: dict[str, list[tuple[int, Start]]] = {name: [] for name in stock.run_names}
+    for columns, run in zip(draft.runs, stock.runs, strict=True):
+        starts[run.workload] += list(zip(columns, run.starts, strict=True))
+    for name, mine in starts.items():
+        row = f"once[{name}]"
+        build.add_row(row, {c: 1.0 for c, _ in mine}, lower=1.0, upper=1.0, kind="demand")
+        draft.limits[row] = Limit(row, "demand", f"{name} must run once", 1.0, "run", 1.0, f"workloads.{name}", 1)
+    for before, after in stock.order:
+        # started by the beginning of slot s only if the other has ended by then
+        for slot in sorted({s.slot for _, s in starts[after]}):
+            begun = {c: 1.0 for c, s in starts[after] if s.slot <= slot}
+            ended = {c: -1.0 for c, s in starts[before] if s.last_slot < slot}
+            build.add_row(f"order[{before},{after},{slot}]", {**begun, **ended}, upper=0.0, kind="order")
+
+
+def _use(draft: StockDraft) -> None:
+    """What works in a slot stands; what began by a period has arrived by then."""
+    stock, build = draft.stock, draft.builder
+    slots_of: dict[int, list[int]] = defaultdict(list)
+    for slot, period in enumerate(stock.slots):
+        slots_of[period].append(slot)
+    lots: dict[int, list[tuple[int, Lot]]] = defaultdict(list)
+    works: dict[int, list[tuple[list[int], Work]]] = defaultdict(list)
+    runs: dict[int, list[tuple[int, Run, Start]]] = defaultdict(list)
+    for c, lot in zip(draft.lots, stock.lots, strict=True):
+        lots[lot.group].append((c, lot))
+    for columns, work in zip(draft.serve, stock.works, strict=True):
+        works[work.group].append((columns, work))
+    for columns, run in zip(draft.runs, stock.runs, strict=True):
+        runs[run.group] += [(c, run, s) for c, s in zip(columns, run.starts, strict=True)]
+    for g, group in enumerate(stock.groups):
+        where = f"{group.id},{group.system},{group.location}"
+        for period in range(stock.periods):
+            stands = {c: -1.0 for c, lot in lots[g] if lot.begin <= period < lot.end}
+            serving = {columns[period]: float(work.systems) for columns, work in works[g]}
+            busy = [
+                (slot, {c: float(r.systems) for c, r, s in runs[g] if s.slot <= slot <= s.last_slot})
+                for slot in slots_of[period]
+            ]
+            for slot, active in _distinct(busy):
+                if serving or active:
+                    build.add_row(f"use[{where},{slot}]", {**serving, **active, **stands}, upper=0.0, kind="use")
+        by_run: dict[str, list[tuple[int, Run, Start]]] = defaultdict(list)
+        for c, run, s in runs[g]:
+            by_run[run.workload].append((c, run, s))
+        for name, mine in by_run.items():
+            known = -1
+            for period in range(stock.periods):
+                begun = {c: float(r.systems) for c, r, s in mine if stock.slots[s.slot] <= period}
+                if len(begun) == known or not begun:
+                    continue
+                known = len(begun)
+                arrived = {c: -1.0 for c, lot in lots[g] if lot.begin <= period}
+                build.add_row(f"there[{name},{where},{period}]", {**begun, **arrived}, upper=0.0, kind="use")
+
+
+def _distinct(busy: list[tuple[int, dict[int, float]]]) -> list[tuple[int, dict[int, float]]]:
+    """Slots of a period that no other one implies: less at work in it than in another needs no row."""
+    kept: list[tuple[int, dict[int, float]]] = []
+    for slot, active in sorted(busy, key=lambda b: -len(b[1])):
+        if not any(active.keys() <= other.keys() for _, other in kept):
+            kept.append((slot, active))
+    return sorted(kept, key=lambda b: b[0])
+
+
+def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int], Limit]) -> None:
+    stock, build = draft.stock, draft.builder
+    mine = [
+        (columns, work)
+        for columns, work in zip(draft.serve, stock.works, strict=True)
+        if work.workload == demand.workload
+    ]
+    apart = any(set(work.rates) != set(demand.phases) for _, work in mine)
+    for period in range(stock.periods):
+        rate = float(demand.rate[period])
+        if rate <= 0.0:
+            continue
+        limit = limit_of(demand, period)
+        if not apart:
+            draft.add_limit(limit, {columns[period]: min(work.rates.values()) for columns, work in mine})
+            continue
+        # caches do not travel between sites: each site serves the lesser of its two phases
+        served = []
+        for site in sorted({stock.groups[work.group].site for _, work in mine}):
+            here = [(c[period], w) for c, w in mine if stock.groups[w.group].site == site]
+            most = sum(w.rates.get(demand.phases[-1], 0.0) * draft.most[c] for c, w in here)
+            column = build.add_column(f"served[{demand.workload},{site},{period}]", upper=max(most, rate) / rate)
+            served.append(column)
+            for phase in demand.phases:
+                given = {c: w.rates[phase] / rate for c, w in here if phase in w.rates}
+                name = f"{phase}[{demand.workload},{site},{period}]"
+                build.add_row(name, {**given, column: -1.0}, lower=0.0, kind="balance")
+        build.add_row(limit.row, dict.fromkeys(served, 1.0), lower=1.0, kind="demand")
+        draft.limits[limit.row] = limit
+
+
+def add_peak(draft: StockDraft) -> None:
+    """The largest power of any period, over all sites, as a column of its own."""
+    groups = draft.stock.groups
+    draft.peak = draft.builder.add_column("peak")
+    for period in range(draft.stock.periods):
+        drawn = draft.standing(period, lambda x: groups[x.group].peak_w / 1e6)
+        draft.builder.add_row(f"peak[{period}]", {**drawn, draft.peak: -1.0}, upper=0.0, kind="balance")
+
+
+def finished(draft: StockDraft) -> StockModel:
+    """The program of a draft, with a vector for each objective in the scaled units of ``OBJECTIVE_UNITS``."""
+    picks: dict[str, dict[int, float]] = {
+        "cost": draft.total(
+            lambda x: x.cost_usd / 1e6, lambda x, t: float(x.cost_usd[t]) / 1e6, lambda _, s: s.cost_usd / 1e6
+        ),
+        "time": draft.total(run=lambda _, s: s.finish_days),
+        "carbon": draft.total(
+            lambda x: x.carbon_t / 1e3,
+            lambda x, t: float(x.carbon_t[t]) / 1e3,
+            lambda _, s: float(s.carbon_by_year_t.sum()) / 1e3,
+        ),
+    }
+    if draft.peak is not None:
+        picks["power"] = {draft.peak: 1.0}
+    program = draft.builder.build()
+    vectors = {}
+    for name, picked in picks.items():
+        vector = np.zeros(program.column_count)
+        vector[list(picked)] = list(picked.values())
+        vectors[name] = vector
+    return StockModel(
+        program=program,
+        stock=draft.stock,
+        limits=dict(draft.limits),
+        objectives=vectors,
+        lots=tuple(draft.lots),
+        serve=tuple(map(tuple, draft.serve)),
+        runs=tuple(map(tuple, draft.runs)),
+    )
+
+
+def plan_of(model: StockModel, values: Floats) -> StockPlan:
+    """Counts of a solution."""
+    stock = model.stock
+    whole = np.round(values).astype(np.int64)
+    lots = [(x, int(whole[c])) for x, c in zip(stock.lots, model.lots, strict=True) if whole[c]]
+    works = [
+        (x, tuple(int(whole[c]) for c in columns))
+        for x, columns in zip(stock.works, model.serve, strict=True)
+        if any(whole[c] for c in columns)
+    ]
+    runs = [
+        (x, s)
+        for x, columns in zip(stock.runs, model.runs, strict=True)
+        for c, s in zip(columns, x.starts, strict=True)
+        if whole[c]
+    ]
+    return StockPlan(tuple(lots), tuple(works), tuple(runs))
