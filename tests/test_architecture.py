@@ -19,7 +19,7 @@ ROAD = (
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
-    "asked": "facility", "export": "faces", "sentence": "facility",
+    "asked": "facility", "export": "faces", "sentence": "options",
     "result": "errors", "verify": "options", "explain": "solve", "api": "faces", "outlook": "faces",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "ui": "faces", "report": "faces", "sweep": "faces",
     "validation": "faces", "estimate": "faces",

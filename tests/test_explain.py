@@ -47,7 +47,7 @@ def value_of(found: Plan) -> float:
 
 WORTH: dict[str, tuple[Scenario, str]] = {
     "power, cheapest servers": (
-        round_scenario(load(2200, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03}),
+        round_scenario(load(1600, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03}),
         "sites.here.power_mw",
     ),
     "power, most throughput": (

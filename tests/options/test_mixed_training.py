@@ -113,21 +113,40 @@ def test_what_a_mix_does_not_go_with_is_said(question: Scenario, fields: dict[st
         scenario_from_mapping(data)
 
 
-def test_phases_stay_on_one_chip_where_the_other_is_dear(shipped: Catalog) -> None:
-    """Prompts and answers apart, but none on a chip that costs five times as much for the load; verified."""
+def two_chips(systems: list[str], dear: dict[str, float] | None = None) -> Scenario:
+    """One load that any of the systems may answer; prices of ``dear`` are assumed."""
     load = {
-        "kind": "serving", "name": "chat", "model": "llama-3.1-70b", "precision": ["fp8", "bf16"], "input_tokens": 2000,
-        "output_tokens": 400, "requests_per_s": 200, "ttft_ms": 2000, "tpot_ms": 50,
+        "kind": "serving", "name": "chat", "model": "llama-3.1-70b", "precision": ["fp8", "bf16"], "input_tokens": 3000,
+        "output_tokens": 1000, "requests_per_s": 300, "ttft_ms": 3000, "tpot_ms": 60,
     }  # fmt: skip
-    asked = scenario_from_mapping(
+    return scenario_from_mapping(
         {
             "name": "two chips", "version": 1, "start": "2026-10", "horizon_years": 4,
-            "sites": [{"name": "s", "region": "us_va", "power_mw": 5}],
-            "hardware": {"systems": ["mi300x_8", "dgx_a100"], "acquire": ["buy"]}, "workloads": [load],
+            "sites": [{"name": "s", "region": "us_va", "power_mw": 6, "cooling": ["d2c_1p", "air_inrow"]}],
+            "hardware": {"systems": systems, "acquire": ["buy"]}, "workloads": [load],
+            "assume": {"systems": {name: {"price_usd": price} for name, price in (dear or {}).items()}},
         }
     )  # fmt: skip
+
+
+def test_phases_on_two_chips_where_that_is_cheaper(shipped: Catalog) -> None:
+    """Much compute a dollar for prompts, much memory bandwidth for answers: the mix is cheaper than either; verified."""
+    asked = two_chips(["mi300x_8", "gaudi3_8"])
+    found = plan(asked, catalog=shipped)
+    chips = {role: {d.chip for d in found.deployments if d.role == role} for role in ("prefill", "decode")}
+    assert chips["decode"] == {"mi300x"}
+    assert "gaudi3" in chips["prefill"]
+    assert verify_plan(found, asked, shipped) == []
+    alone = {a.name: a.difference or 0.0 for a in found.alternatives}
+    assert alone["only mi300x_8"] > 0.02
+    assert alone["only gaudi3_8"] > 0.02
+
+
+def test_phases_stay_on_one_chip_where_the_other_is_dear(shipped: Catalog) -> None:
+    """The same with the second chip at five times its price: it does neither phase; verified."""
+    asked = two_chips(["mi300x_8", "gaudi3_8"], {"gaudi3_8": 950_000})
     found = plan(asked, catalog=shipped)
     assert {d.chip for d in found.deployments} == {"mi300x"}
     assert verify_plan(found, asked, shipped) == []
-    rival = next(a for a in found.alternatives if a.name == "only dgx_a100")
+    rival = next(a for a in found.alternatives if a.name == "only gaudi3_8")
     assert (rival.difference or 0) > 1
