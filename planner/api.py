@@ -134,6 +134,7 @@ def ask(
     plain = catalog if catalog is not None else load_catalog()
     check_scenario(scenario, plain)
     _check_bounded(scenario)
+    _check_dedicated(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")
     found = enumerate_options(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
@@ -180,6 +181,20 @@ def _check_bounded(scenario: Scenario) -> None:
                 line=scenario.source.line(("objective",)),
                 path="objective",
                 remedy="Give limits.chips, limits.cost_usd or limits.opex_usd_per_year, or leave rent out of acquire.",
+            )
+        )
+
+
+def _check_dedicated(scenario: Scenario) -> None:
+    """Raise ``InputError`` for a shared fleet: its program is built, its plan cannot be written and verified yet."""
+    if scenario.fleet.shared:
+        raise InputError(
+            Problem(
+                "fleets that share systems over time are not planned yet",
+                file=scenario.source.file,
+                line=scenario.source.line(("fleet", "shared")),
+                path="fleet.shared",
+                remedy="Take it out: each workload then has systems of its own for the whole horizon.",
             )
         )
 

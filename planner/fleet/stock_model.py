@@ -1,7 +1,6 @@
 """The program of a fleet over time: lots that stand, work that occupies them (docs/optimization.md has it in words).
 
-Written once for every fleet. A dedicated fleet is the case in which each option has a group of its own; ``dedicated``
-builds that, and a test holds that its optimum is that of the smaller program ``build_fleet`` writes.
+Knows no scenario: ``stock_limits`` adds what a scenario limits.
 """
 
 from __future__ import annotations

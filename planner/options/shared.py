@@ -76,8 +76,9 @@ class _Searcher(Collector):
         layout: Mapping[str, int], **_more: Any,
     ) -> None:  # fmt: skip
         self.found.append(
-            _Found(cast(Role, role), precision, int(designs.systems[i]), int(designs.spares[i]), int(designs.chips[i]), replicas,
-                   dict(rates), float(designs.activity[i]), float(designs.run_hours[i]) / 24.0, dict(layout))
+            _Found(cast("Role", role), precision, int(designs.systems[i]), int(designs.spares[i]),
+                   int(designs.chips[i]), replicas, dict(rates), float(designs.activity[i]),
+                   float(designs.run_hours[i]) / 24.0, dict(layout))
         )  # fmt: skip
 
 
