@@ -230,6 +230,8 @@ def pareto_command(
     from planner.outlook.pareto import ALL, pareto
     from planner.report.outlook import pareto_table
 
+    if out is not None:
+        _must_be_writable(out)
     names = ALL if of.strip() == "all" else tuple(name.strip() for name in of.split(","))
     with _progress(enabled=not as_json) as progress:
         front = pareto(
@@ -252,6 +254,8 @@ def alternatives_command(
     from planner.outlook.near import alternatives
     from planner.report.outlook import alternatives_table
 
+    if out is not None:
+        _must_be_writable(out)
     with _progress(enabled=not as_json) as progress:
         found = alternatives(scenario, near, catalog=load_catalog(catalog), variant=variant, progress=progress)
     return _show_answer(found, alternatives_table, as_json, out, "alternatives.json")
@@ -270,6 +274,8 @@ def outlook_command(
     from planner.outlook.ahead import outlook
     from planner.report.outlook import outlook_table
 
+    if out is not None:
+        _must_be_writable(out)
     with _progress(enabled=not as_json) as progress:
         found = outlook(scenario, catalog=load_catalog(catalog), variant=variant, progress=progress)
     return _show_answer(found, outlook_table, as_json, out, "outlook.json")
@@ -288,6 +294,8 @@ def sensitivity_command(
     from planner.outlook.sensitivity import sensitivity
     from planner.report.outlook import sensitivity_table
 
+    if out is not None:
+        _must_be_writable(out)
     with _progress(enabled=not as_json) as progress:
         found = sensitivity(scenario, catalog=load_catalog(catalog), variant=variant, progress=progress)
     return _show_answer(found, sensitivity_table, as_json, out, "sensitivity.json")
@@ -296,7 +304,6 @@ def sensitivity_command(
 def _show_answer(found: Any, table: Callable[[Any], Any], as_json: bool, out: Path | None, name: str) -> int:
     """An answer about an answer: written, printed as JSON or as a table."""
     if out is not None:
-        _must_be_writable(out)
         found.write(out / name)
     if as_json:
         _stdout(found.to_json())

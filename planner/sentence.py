@@ -136,7 +136,10 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
             "Rented systems are billed on demand at the catalog's rate; their power and carbon are the owner's."
         )
     if scenario.outcomes is not None:
-        notes.append("The plan is for central figures; planner outlook tells how it fares in the scenario's outcomes.")
+        notes.append(
+            "The plan is for central figures. `planner outlook FILE` gives the probabilities: how likely each date and"
+            " load is kept in the futures of the scenario's outcomes, and the cost at risk."
+        )
     return tuple(notes)
 
 
