@@ -373,9 +373,7 @@ def _demand(
                     yield f"{workload.name} on {d.system} has {name} {value:.3f}, {most:g} allowed"
 
 
-def _classes(
-    scenario: Scenario, workload: Serving, mine: Sequence[tuple[Deployment, Described, int]]
-) -> Iterator[str]:
+def _classes(scenario: Scenario, workload: Serving, mine: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
     """Every class of requests is answered at its rate by what is there from the start, within its latencies."""
     got: dict[str, Fraction] = defaultdict(Fraction)
     limits = {c.label: (c.ttft_ms or workload.ttft_ms, c.tpot_ms or workload.tpot_ms) for c in workload.request_classes}

@@ -186,7 +186,7 @@ def _of_range(idle_share: Floats, activity: Floats) -> Any:
 
 
 def _average_share(activity: NDArray[np.float64], cap: NDArray[np.float64], idle_share: float) -> Any:
-    """Mean draw over TDP under a cap: full power and waiting in the shares that make up ``activity``, both cut at it."""
+    """Mean draw over TDP under a cap: full power and waiting in the shares behind ``activity``, both cut at it."""
     low = np.minimum(activity, LOW_ACTIVITY)
     full = (activity - low) / (1.0 - low)
     capped = full * cap + (1.0 - full) * np.minimum(_of_range(idle_share, low), cap)

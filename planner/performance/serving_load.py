@@ -396,7 +396,8 @@ class Operating:
 
 def _own(c: ServingCandidates, curves: Curves) -> Floats:
     """The population each candidate's batch allows: its batch, or what the cache holds of it."""
-    return np.minimum(c.batch.astype(np.float64), curves.n[curves.row, -1])[:, None]
+    own: Floats = np.minimum(c.batch.astype(np.float64), curves.n[curves.row, -1])[:, None]
+    return own
 
 
 def _large_population(cap: Floats, mean: Floats, spread: Floats, theta: Floats) -> Floats:

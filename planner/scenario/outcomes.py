@@ -10,7 +10,7 @@ from planner.scenario.base import Finding, Part, parse_number, report, unit
 
 
 class Spread(Part):
-    """A distribution: quantiles ``p10``, ``p50``, ``p90``, or ``values`` that are equally likely. A number is certain."""
+    """Quantiles ``p10``, ``p50``, ``p90``, or ``values`` that are equally likely. A number is certain."""
 
     p10: float | None = Field(
         default=None, description="One in ten lies below.", json_schema_extra=unit("as its place")

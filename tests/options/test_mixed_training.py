@@ -130,7 +130,7 @@ def two_chips(systems: list[str], dear: dict[str, float] | None = None) -> Scena
 
 
 def test_phases_on_two_chips_where_that_is_cheaper(shipped: Catalog) -> None:
-    """Much compute a dollar for prompts, much memory bandwidth for answers: the mix is cheaper than either; verified."""
+    """Much compute a dollar for prompts, much memory bandwidth for answers: mixed is cheaper than either; verified."""
     asked = two_chips(["mi300x_8", "gaudi3_8"])
     found = plan(asked, catalog=shipped)
     chips = {role: {d.chip for d in found.deployments if d.role == role} for role in ("prefill", "decode")}
