@@ -30,6 +30,7 @@ def main() -> None:
     page = st.navigation(
         [
             st.Page(_PAGES / "plan.py", title="Plan", icon=":material/architecture:", default=True),
+            st.Page(_PAGES / "outlook.py", title="Outlook", icon=":material/query_stats:"),
             st.Page(_PAGES / "compare.py", title="Compare", icon=":material/compare:"),
             st.Page(_PAGES / "catalog.py", title="Catalog", icon=":material/menu_book:"),
             st.Page(_PAGES / "accuracy.py", title="Accuracy", icon=":material/target:"),

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import streamlit as st
 
@@ -167,6 +167,17 @@ def _places() -> threading.BoundedSemaphore:
     return threading.BoundedSemaphore(settings().concurrent_plans)
 
 
+def limited(text: str) -> dict[str, Any]:
+    """The scenario of a canonical text, its solves held to the app's time and threads."""
+    data: dict[str, Any] = json.loads(text)
+    limits = settings()
+    solve = dict(data.get("solve") or {})
+    solve["time_limit_s"] = min(float(solve.get("time_limit_s") or limits.solve_seconds), limits.solve_seconds)
+    solve["threads"] = min(int(solve.get("threads") or limits.threads), limits.threads)
+    data["solve"] = solve
+    return data
+
+
 @st.cache_data(show_spinner=False, max_entries=settings().cached_plans, ttl=settings().cached_hours * 3600)
 def _answer(
     text: str,
@@ -178,13 +189,7 @@ def _answer(
     _cancel: Callable[[], bool],
 ) -> Plan:
     """The plan of a question. The digest and version are there for the key."""
-    data = json.loads(text)
-    limits = settings()
-    solve = dict(data.get("solve") or {})
-    solve["time_limit_s"] = min(float(solve.get("time_limit_s") or limits.solve_seconds), limits.solve_seconds)
-    solve["threads"] = min(int(solve.get("threads") or limits.threads), limits.threads)
-    data["solve"] = solve
-    plan = plan_function()(data, catalog=_catalog, variant=variant, progress=_progress, cancel=_cancel)
+    plan = plan_function()(limited(text), catalog=_catalog, variant=variant, progress=_progress, cancel=_cancel)
     if _cancel():
         raise Cancelled  # what a stopped solve returned is not the answer to keep
     return plan
@@ -206,11 +211,14 @@ class Job:
     _done: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def start(cls, question: Question) -> Job:
+    def start(cls, question: Question) -> Self:
         """Begin computing."""
-        job = cls(question)
-        threading.Thread(target=job._run, name=f"plan-{question.digest}", daemon=True).start()
-        return job
+        return cls(question).begin()
+
+    def begin(self) -> Self:
+        """Run in a thread; the job itself."""
+        threading.Thread(target=self._run, name=f"plan-{self.question.digest}", daemon=True).start()
+        return self
 
     @property
     def done(self) -> bool:
@@ -248,19 +256,18 @@ class Job:
         finally:
             places.release()
 
+    def _work(self, facts: Catalog) -> None:
+        """What is computed, and kept in the job."""
+        question = self.question
+        self.plan = _answer(
+            question.text, question.variant, facts.digest, version(), facts, self._progress, self._stop.is_set
+        )
+
     def _run(self) -> None:
         try:
             facts = catalog()
             with self._place():
-                self.plan = _answer(
-                    self.question.text,
-                    self.question.variant,
-                    facts.digest,
-                    version(),
-                    facts,
-                    self._progress,
-                    self._stop.is_set,
-                )
+                self._work(facts)
         except Cancelled:
             self.cancelled = True
         except PlannerError as error:

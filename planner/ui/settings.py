@@ -28,6 +28,10 @@ class Settings:
 
     upload_mib: int = _limit(1, "largest scenario or plan file that is read, MiB", 1, 4)
     solve_seconds: float = _limit(120.0, "longest a solve may take, whatever the scenario asks for, seconds", 1, 3600)
+    question_seconds: float = _limit(
+        300.0, "longest a question about an answer (Outlook page) may take in all, seconds", 1, 36_000
+    )
+    front_points: int = _limit(15, "most plans of a front on the Outlook page", 2, 200)
     concurrent_plans: int = _limit(2, "plans computed at the same time over all visitors; more wait", 1, 64)
     cached_plans: int = _limit(64, "answers kept for the same question, over all visitors", 1, 10_000)
     cached_hours: float = _limit(24.0, "how long an answer is kept, hours", 0.01, 8760)

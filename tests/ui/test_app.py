@@ -78,7 +78,7 @@ def test_no_more_than_ten_inputs_show_at_once(fake: FakePlanner, app: Open) -> N
 
 def test_every_input_has_a_label(fake: FakePlanner, app: Open) -> None:
     at = press_plan(app())
-    for page in ("plan", "compare", "catalog", "accuracy", "help"):
+    for page in ("plan", "outlook", "compare", "catalog", "accuracy", "help"):
         at.switch_page(f"planner/ui/pages/{page}.py").run()
         widgets = [*at.number_input, *at.selectbox, *at.multiselect, *at.text_input, *at.button, *at.file_uploader]
         assert all(w.label.strip() for w in widgets), page

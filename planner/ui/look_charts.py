@@ -1,0 +1,126 @@
+"""Charts of answers about an answer: the points of a front, a tornado, and how likely promises are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from planner.outlook.result import Axis, Outlook, ParetoFront, Sensitivity
+from planner.report import format as fmt
+from planner.ui.charts import COLOURS, Chart
+
+_ROW, _LABEL = 30, "#7d8894"
+
+
+def _data(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+
+
+def hardware(pieces: Sequence[Any]) -> str:
+    """Deployments of a choice in a few words."""
+    return "; ".join(fmt.clean(f"{p.systems:,} {p.system} for {p.workload} from {p.period}") for p in pieces)
+
+
+def front_chart(front: ParetoFront) -> Chart:
+    """The points of a front of two objectives. The line steps: between two points no plan is promised."""
+    x, y = front.axes[0], front.axes[1]
+    rows = [
+        {
+            "x": p.values[x.name], "y": p.values[y.name], "plan": hardware(p.pieces), "proof": _proof(p.proven),
+            x.name: fmt.quantity(p.values[x.name], x.unit), y.name: fmt.quantity(p.values[y.name], y.unit),
+        }
+        for p in front.points
+    ]  # fmt: skip
+    along = alt.X("x:Q", title=_title(x), scale=alt.Scale(zero=False, padding=24), axis=alt.Axis(format="~s"))
+    up = alt.Y("y:Q", title=_title(y), scale=alt.Scale(zero=False, padding=24), axis=alt.Axis(format="~s"))
+    line = alt.Chart(_data(rows)).mark_line(interpolate="step-after", color=_LABEL, strokeDash=[4, 4])
+    points = alt.Chart(_data(rows)).mark_circle(size=110, opacity=0.9)
+    colour = alt.Color(
+        "proof:N",
+        scale=alt.Scale(domain=[_proof(True), _proof(False)], range=[COLOURS[0], COLOURS[1]]),
+        legend=alt.Legend(orient="bottom", title=None),
+    )
+    tips = [f"{x.name}:N", f"{y.name}:N", "plan:N", "proof:N"]
+    chart: Chart = alt.layer(
+        line.encode(x=along, y=up), points.encode(x=along, y=up, color=colour, tooltip=tips)
+    ).properties(height=380)
+    return chart
+
+
+def _proof(proven: bool) -> str:
+    return "proven" if proven else "best found"
+
+
+def _title(axis: Axis) -> str:
+    return f"{axis.name} ({axis.unit}), {axis.best} is best"
+
+
+def tornado(found: Sensitivity, *, at_most: int = 20) -> Chart | None:
+    """Bars from the value of the plan to that at each end of a figure's interval; None where no end has a plan."""
+    rows = [
+        {
+            "figure": m.path, "end": end, "from": found.value, "to": value, "factor": f"{factor:.3g} of its value",
+            "value": fmt.quantity(value, found.unit),
+        }
+        for m in found.inputs[:at_most]
+        for end, factor, value in (("low", m.low, m.value_low), ("high", m.high, m.value_high))
+        if value is not None
+    ]  # fmt: skip
+    if not rows:
+        return None
+    order = list(dict.fromkeys(str(row["figure"]) for row in rows))
+    title = f"best {found.objective} ({found.unit})"
+    bars = (
+        alt.Chart(_data(rows))
+        .mark_bar(height=16, cornerRadius=2)
+        .encode(
+            x=alt.X("from:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format="~s")),
+            x2="to:Q",
+            y=alt.Y("figure:N", sort=order, title=None, axis=alt.Axis(labelLimit=280, ticks=False, domain=False)),
+            color=alt.Color(
+                "end:N",
+                title="end of the interval",
+                scale=alt.Scale(domain=["low", "high"], range=[COLOURS[2], COLOURS[1]]),
+                legend=alt.Legend(orient="bottom"),
+            ),
+            tooltip=["figure:N", "end:N", "factor:N", "value:N"],
+        )
+    )
+    rule = alt.Chart(_data([{"x": found.value}])).mark_rule(color=_LABEL).encode(x="x:Q")
+    chart: Chart = alt.layer(bars, rule).properties(height=_ROW * len(order) + 70)
+    return chart
+
+
+def promises(found: Outlook) -> Chart | None:
+    """How likely each plan keeps each promise, beside the confidence that was asked; None without promises."""
+    rows = [
+        {
+            "plan": p.name, "promise": f"{t.workload}, {t.what}", "probability": t.probability,
+            "error": f"± {t.error:.1%}",
+        }
+        for p in found.plans
+        for t in p.promises
+    ]  # fmt: skip
+    if not rows:
+        return None
+    plans = list(dict.fromkeys(str(r["plan"]) for r in rows))
+    names = list(dict.fromkeys(str(r["promise"]) for r in rows))
+    bars = (
+        alt.Chart(_data(rows))
+        .mark_bar(height=13, cornerRadius=2)
+        .encode(
+            x=alt.X("probability:Q", title="kept in this share of futures", scale=alt.Scale(domain=[0, 1]),
+                    axis=alt.Axis(format="%")),
+            y=alt.Y("plan:N", sort=plans, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False)),
+            yOffset=alt.YOffset("promise:N", sort=names),
+            color=alt.Color("promise:N", sort=names, scale=alt.Scale(range=list(COLOURS)),
+                            legend=alt.Legend(orient="bottom", title=None, labelLimit=220)),
+            tooltip=["plan:N", "promise:N", alt.Tooltip("probability:Q", format=".1%"), "error:N"],
+        )
+    )  # fmt: skip
+    rule = alt.Chart(_data([{"x": found.confidence}])).mark_rule(color=_LABEL, strokeDash=[4, 4]).encode(x="x:Q")
+    height = max(_ROW, 18 * len(names)) * len(plans) + 70
+    chart: Chart = alt.layer(bars, rule).properties(height=height)
+    return chart
