@@ -55,7 +55,7 @@ def loosen(data: dict[str, Any], dice: random.Random) -> None:
     ways: list[Callable[[], None]] = []
 
     def grow(holder: dict[str, Any], key: str, *, whole: bool = False) -> None:
-        if holder.get(key) is not None:
+        if isinstance(holder.get(key), int | float):
             value = holder[key] + 1 if whole else holder[key] * 1.2
             ways.append(lambda: holder.__setitem__(key, value))
 
