@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,11 +27,16 @@ from planner.outlook.ahead import View
 from planner.outlook.question import Asked, no_plan, question_of, teller
 from planner.outlook.result import Moved, Sensitivity, headings
 from planner.scenario.outcomes import Outcomes
-from planner.solve import solve, with_objective
+from planner.solve import Status, with_objective
+from planner.solve.several import solve_several
 
 UNSTATED = 0.25
 """How far either way a price moves that somebody assumed without a range."""
 _HALVINGS = 8
+_TOGETHER = 16
+"""Most programs sent to one child: one child a program would mostly start interpreters; all at once, fill memory."""
+_Decided = tuple[float, str] | None
+"""(the best objective in people's units, the decision in words); None where there is no plan."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,11 @@ def sensitivity(
     view = View(question, model, question.scenario.outcomes or Outcomes())
     view.read_options(tell)
     view.futures.of(view.options)
-    base = _solved(view, view.options)
+    base = _solved(view, [view.options])[0]
     if base is None:
         raise no_plan(question.scenario)
     inputs = _inputs(view)
-    moved = []
-    for i, given in enumerate(inputs):
-        tell(f"Moving {given.path}", 0.5 + 0.45 * i / len(inputs))
-        moved.append(_moved(view, given, base))
+    moved = _moved(view, inputs, base, lambda share: tell("Moving figures", 0.5 + 0.45 * share))
     ranked = sorted(moved, key=lambda m: (m.tag not in {"assumption", "estimate"}, -_width(m), m.path))
     best = view.best_of(view.options)
     if best is None:
@@ -130,29 +132,54 @@ def _ends(figure: Figure) -> tuple[float, float, str]:
     return 1.0, 1.0, "certain"
 
 
-def _moved(view: View, given: _Input, base: tuple[float, str]) -> Moved:
-    ends = {f: _solved(view, [_scaled(view, o, given, f) for o in view.options]) for f in (given.low, given.high)}
-    crossover, after = None, ""
-    for end in sorted(ends, key=lambda f: abs(math.log(f))):
-        there = ends[end]
-        if crossover is not None or (there is not None and there[1] == base[1]):
-            continue
-        same, other, after = 1.0, end, "no plan" if there is None else there[1]
-        for _ in range(_HALVINGS):
-            middle = (same + other) / 2
-            here = _solved(view, [_scaled(view, o, given, middle) for o in view.options])
-            words = "no plan" if here is None else here[1]
-            if words == base[1]:
-                same = middle
-            else:
-                other, after = middle, words
-        crossover = other
-    low, high = ends[given.low], ends[given.high]
-    return Moved(
-        path=given.path, tag=given.tag, basis=given.basis, low=given.low, high=given.high,
-        value_low=None if low is None else low[0], value_high=None if high is None else high[0],
-        crossover=crossover, after=after,
-    )  # fmt: skip
+def _moved(view: View, inputs: Sequence[_Input], base: tuple[float, str], tell: Callable[[float], None]) -> list[Moved]:
+    """Every input at both ends; where the nearer end that decides otherwise is, the crossovers are halved out together.
+
+    One step of all halvings is solved together, so that few children are started.
+    """
+    asked = [(given, factor) for given in inputs for factor in (given.low, given.high)]
+    at = dict(zip([(g.path, f) for g, f in asked], _at(view, asked, lambda share: tell(0.3 * share)), strict=True))
+    searched: dict[str, tuple[_Input, float, float, str]] = {}  # the last factor that decides the same, and not
+    for given in inputs:
+        for end in sorted((given.low, given.high), key=lambda f: abs(math.log(f))):
+            words = _words(at[given.path, end])
+            if words != base[1]:
+                searched[given.path] = (given, 1.0, end, words)
+                break
+    for step in range(_HALVINGS if searched else 0):
+        middles = [(given, (same + other) / 2) for given, same, other, _ in searched.values()]
+        tell(0.3 + 0.7 * step / _HALVINGS)
+        solved = _at(view, middles, lambda _: None)
+        for (given, middle), here in zip(middles, solved, strict=True):
+            _, same, other, after = searched[given.path]
+            words = _words(here)
+            searched[given.path] = (given, middle, other, after) if words == base[1] else (given, same, middle, words)
+    moved = []
+    for given in inputs:
+        _, _, crossover, after = searched.get(given.path, (given, 1.0, None, ""))
+        low, high = at[given.path, given.low], at[given.path, given.high]
+        moved.append(
+            Moved(
+                path=given.path, tag=given.tag, basis=given.basis, low=given.low, high=given.high,
+                value_low=None if low is None else low[0], value_high=None if high is None else high[0],
+                crossover=crossover, after=after,
+            )
+        )  # fmt: skip
+    return moved
+
+
+def _at(view: View, asked: Sequence[tuple[_Input, float]], tell: Callable[[float], None]) -> list[_Decided]:
+    """The decision with each figure at a factor of its value."""
+    found: list[_Decided] = []
+    for i in range(0, len(asked), _TOGETHER):
+        tell(i / len(asked))
+        some = asked[i : i + _TOGETHER]
+        found += _solved(view, [[_scaled(view, o, given, factor) for o in view.options] for given, factor in some])
+    return found
+
+
+def _words(decided: _Decided) -> str:
+    return "no plan" if decided is None else decided[1]
 
 
 def _scaled(view: View, o: Option, given: _Input, factor: float) -> Option:
@@ -174,19 +201,32 @@ def _scaled(view: View, o: Option, given: _Input, factor: float) -> Option:
     return replace(o, finish_days=o.finish_days + run * (factor - 1), cost_usd=o.cost_usd + grown)
 
 
-def _solved(view: View, options: Sequence[Option]) -> tuple[float, str] | None:
-    """(the best objective in people's units, the decision in words); None where there is no plan."""
-    model = build_fleet(view.scenario, options)
-    vector = model.objectives[view.goal]
-    found = solve(with_objective(model.program, vector), view.question.limits)
-    if found.values is None:
-        return None
-    used = {
-        f"{o.system} bought in {view.scenario.period_starts[o.period]} for {o.workload}"
-        for o, column in zip(model.options, model.units, strict=True)
-        if found.values[column] > 0.5
-    }
-    return float(np.dot(vector, found.values)) * OBJECTIVE_UNITS[view.goal][1], "; ".join(sorted(used))
+def _solved(view: View, several: Sequence[Sequence[Option]]) -> list[_Decided]:
+    """The decision among each set of options. Raises ``InputError`` where time did not suffice to know it."""
+    models = [build_fleet(view.scenario, options) for options in several]
+    vectors = [model.objectives[view.goal] for model in models]
+    programs = [with_objective(m.program, v) for m, v in zip(models, vectors, strict=True)]
+    decided: list[_Decided] = []
+    for model, vector, found in zip(models, vectors, solve_several(programs, view.question.limits), strict=True):
+        if found.values is None:
+            if found.status is not Status.INFEASIBLE:
+                raise InputError(
+                    Problem(
+                        "no decision was found in time for one of the figures moved",
+                        found=found.message or found.status.value,
+                        remedy="Raise solve.time_limit_s.",
+                    )
+                )
+            decided.append(None)
+            continue
+        used = {
+            f"{o.system} bought in {view.scenario.period_starts[o.period]} for {o.workload}"
+            for o, column in zip(model.options, model.units, strict=True)
+            if found.values[column] > 0.5
+        }
+        value = float(np.dot(vector, found.values)) * OBJECTIVE_UNITS[view.goal][1]
+        decided.append((value, "; ".join(sorted(used))))
+    return decided
 
 
 def _width(m: Moved) -> float:

@@ -8,6 +8,7 @@ brute       every point, for tests
 split       structure by HiGHS, counts by CP-SAT
 drive       which of them solves what
 child       all of it in a process that can be killed (wire: the messages)
+several     several programs in one such process
 infeasible  why there is no plan, and what would make one possible
 battery     check_backend: what a backend must do
 """

@@ -230,7 +230,14 @@ def _different_job(program: Program, limits: Limits, options: Mapping[str, Any],
     return json.dumps(different_here(program, limits, options)).encode()
 
 
+def _several_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+    from planner.solve.several import several_here
+
+    return json.dumps(several_here(program, limits, options)).encode()
+
+
 JOBS: dict[str, Job] = {
+    "several": _several_job,
     "front": _front_job,
     "different": _different_job,
     "what_if": _what_if_job,
