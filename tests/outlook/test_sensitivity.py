@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from tools import load, round_scenario
 
 from planner import plan
 from planner.catalog import Catalog
+from planner.errors import InputError
 from planner.outlook import sensitivity
 from planner.scenario.types import Scenario
+from planner.solve import Limits, Program, Solution, Status
 
 pytestmark = pytest.mark.usefixtures("in_process")
 BOTH = {"systems": ["plain_8", "big_8"]}
@@ -47,3 +51,14 @@ def test_the_ends_of_a_bar_are_plans(round_catalog: Catalog) -> None:
             for factor, value in ((m.low, m.value_low), (m.high, m.value_high)):
                 again = plan(asked(180_000 * factor), catalog=round_catalog).objective.value
                 assert value == pytest.approx(again, rel=1e-6)
+
+
+def test_time_that_runs_out_is_told_and_not_taken_for_no_plan(
+    round_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(programs: list[Program], limits: Limits) -> list[Solution]:
+        return [Solution(Status.NO_PLAN_FOUND, message="no time") for _ in programs]
+
+    monkeypatch.setattr(sys.modules["planner.outlook.sensitivity"], "solve_several", too_late)
+    with pytest.raises(InputError, match="in time"):
+        sensitivity(asked(180_000), catalog=round_catalog)
