@@ -20,7 +20,10 @@ def _data(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
 
 def hardware(pieces: Sequence[Any]) -> str:
     """Deployments of a choice in a few words."""
-    return "; ".join(fmt.clean(f"{p.systems:,} {p.system} for {p.workload} from {p.period}") for p in pieces)
+    return "; ".join(
+        fmt.clean(f"{p.systems:,} {p.system} in {p.cooling} at {p.site} from {p.period} for {p.workload}")
+        for p in pieces
+    )
 
 
 def front_chart(front: ParetoFront) -> Chart:
@@ -33,8 +36,8 @@ def front_chart(front: ParetoFront) -> Chart:
         }
         for p in front.points
     ]  # fmt: skip
-    along = alt.X("x:Q", title=_title(x), scale=alt.Scale(zero=False, padding=24), axis=alt.Axis(format="~s"))
-    up = alt.Y("y:Q", title=_title(y), scale=alt.Scale(zero=False, padding=24), axis=alt.Axis(format="~s"))
+    along = alt.X("x:Q", title=_title(x), scale=alt.Scale(zero=False, padding=24), axis=alt.Axis(format=_ticks(x.high)))
+    up = alt.Y("y:Q", title=_title(y), scale=alt.Scale(zero=False, padding=24), axis=alt.Axis(format=_ticks(y.high)))
     line = alt.Chart(_data(rows)).mark_line(interpolate="step-after", color=_LABEL, strokeDash=[4, 4])
     points = alt.Chart(_data(rows)).mark_circle(size=110, opacity=0.9)
     colour = alt.Color(
@@ -51,6 +54,11 @@ def front_chart(front: ParetoFront) -> Chart:
 
 def _proof(proven: bool) -> str:
     return "proven" if proven else "best found"
+
+
+def _ticks(largest: float) -> str:
+    """How an axis is numbered: 12M, but never 500m for half a megawatt."""
+    return "~s" if abs(largest) >= 1000 else "~g"
 
 
 def _title(axis: Axis) -> str:
@@ -76,7 +84,7 @@ def tornado(found: Sensitivity, *, at_most: int = 20) -> Chart | None:
         alt.Chart(_data(rows))
         .mark_bar(height=16, cornerRadius=2)
         .encode(
-            x=alt.X("from:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format="~s")),
+            x=alt.X("from:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format=_ticks(found.value))),
             x2="to:Q",
             y=alt.Y("figure:N", sort=order, title=None, axis=alt.Axis(labelLimit=280, ticks=False, domain=False)),
             color=alt.Color(
