@@ -2,10 +2,11 @@
 
 A level is a limit on what stands below it; a location is a leaf. A site without a tree is one level and one location.
 
-    usable power of a level = power_mw * derate(redundancy)
+    usable power of a level = power_mw * share left by redundancy * share that may be drawn for hours
 
-Derate is the share of installed supply that may be loaded so that losing one path drops nothing (2N: a half;
-3N/2: two of three; 4N/3: three of four; N+1: here four of five modules; the site file states the installed supply).
+Redundancy leaves the share of installed supply that may be loaded so that losing a path, or one module (N+2: two) of
+``ups_modules``, drops nothing (2N: a half; 3N/2: two of three; 4N/3: three of four; N+1 of five modules: four). The
+site file states the installed supply.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from dataclasses import dataclass
 
 from planner.scenario.site import Hall, Site
 
-UPS_DERATE: dict[str | None, float] = {
+PATHS: dict[str | None, float] = {
     None: 1.0,
     "N": 1.0,
-    "N+1": 0.8,
     "2N": 0.5,
     "2N+1": 0.5,
     "3N/2": 2 / 3,
     "4N/3": 0.75,
 }
-"""Usable share of installed supply, by redundancy."""
+"""Usable share of installed supply where whole paths are redundant."""
+SPARE_MODULES = {"N+1": 1, "N+2": 2}
+MODULES = 5
+"""Modules of a supply with spare modules that does not state them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,16 @@ class Location:
     levels: tuple[str, ...]
 
 
+def usable_share(hall: Hall) -> float:
+    """Share of a hall's installed ``power_mw`` that may be loaded."""
+    if hall.ups in SPARE_MODULES:
+        modules = hall.ups_modules or MODULES
+        share = (modules - SPARE_MODULES[hall.ups]) / modules
+    else:
+        share = PATHS[hall.ups]
+    return share * hall.continuous_share
+
+
 def capacity_tree(site: Site) -> tuple[tuple[Level, ...], tuple[Location, ...]]:
     """All limits and all locations of a site, in file order."""
     levels = [Level(site.name, site.meter_mw * 1e6, site.rack_places)]
@@ -67,7 +80,7 @@ def _walk(
     hall: Hall, site: str, cooling: tuple[str, ...], rack_kw: float | None, above: tuple[str, ...], prefix: str
 ) -> Iterator[tuple[Level | None, Location | None]]:
     name = f"{prefix}/{hall.name}"
-    power = None if hall.power_mw is None else hall.power_mw * 1e6 * UPS_DERATE[hall.ups]
+    power = None if hall.power_mw is None else hall.power_mw * 1e6 * usable_share(hall)
     hosted = hall.cooling or cooling
     limit = hall.rack_kw if hall.rack_kw is not None else rack_kw
     levels = above

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.facility.capacity import UPS_DERATE
+from planner.facility.capacity import usable_share
 from planner.fleet.model import Draft, Limit, hall_of
 from planner.scenario.site import Site
 
@@ -51,4 +51,4 @@ def _site_leaf(site: Site) -> tuple[str, float] | None:
 
 def _hall_leaf(site: Site, names: list[str]) -> tuple[str, float]:
     hall, path = hall_of(site, names)
-    return f"{path}.power_mw", UPS_DERATE[hall.ups]
+    return f"{path}.power_mw", usable_share(hall)

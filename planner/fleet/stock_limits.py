@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from planner.catalog import Catalog
-from planner.facility.capacity import UPS_DERATE, Level, capacity_tree
+from planner.facility.capacity import Level, capacity_tree, usable_share
 from planner.fleet.model import Limit, hall_of
 from planner.fleet.stock_model import StockDraft, StockModel, add_peak, add_structure, finished
 from planner.options.choices import start_days
@@ -111,7 +111,7 @@ def _power_leaf(site: Site, level: Level) -> tuple[str, float] | None:
     _, *halls = level.name.split("/")
     if halls:
         hall, path = hall_of(site, halls)
-        return f"{path}.power_mw", UPS_DERATE[hall.ups]
+        return f"{path}.power_mw", usable_share(hall)
     stated = {}
     if site.power_mw is not None:
         stated[f"sites.{site.name}.power_mw"] = site.power_mw

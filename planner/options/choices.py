@@ -215,6 +215,8 @@ def _at(
                 continue
             if site.pue is not None:
                 pair = replace(pair, pue=site.pue, pue_peak=max(site.pue, pair.pue_peak))
+            if site.pue_months:
+                pair = replace(pair, pue=sum(site.pue_months) / 12, pue_peak=max(site.pue_months))
             yield Choice(system, chip, cooling_id, pair, location, region, acquire, colo=site.ownership == "colo")
 
 

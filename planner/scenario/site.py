@@ -26,11 +26,6 @@ class Hall(Part):
         description="Power the hall can draw; none: only what is above limits it.",
         json_schema_extra=unit("MW", looks_like="kW"),
     )
-    carries: Literal["all", "it"] = Field(
-        default="all",
-        description="What its power feeds: all (IT, cooling and losses, as at the meter) or it (IT alone, as a UPS "
-        "whose cooling is fed elsewhere, a PDU or a busway).",
-    )
     ups: Ups | None = Field(default=None, description="Redundancy of the uninterruptible supply.")
     ups_modules: int | None = Field(
         default=None,
@@ -47,14 +42,6 @@ class Hall(Part):
         "says it already.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
-    diversity: float = Field(
-        default=1,
-        gt=0,
-        le=1,
-        description="Largest sum of the peaks of many independent loads (serving) at one moment, over their sum: 0.8 "
-        "to 0.9 for mixed inference. A synchronous run counts whole.",
-        json_schema_extra=unit("fraction", looks_like="percent"),
-    )
     cooling: tuple[Id, ...] = Field(
         default=(), description="Ids of the cooling options the hall can host; none: those of what is above."
     )
@@ -69,13 +56,6 @@ class Hall(Part):
         description="Largest IT power of one rack.",
         json_schema_extra=unit("kW", looks_like="W"),
     )
-    row_kw: float | None = Field(
-        default=None,
-        gt=0,
-        le=100_000,
-        description="Largest IT power of one row: of its busway or PDU. Needs `rows`.",
-        json_schema_extra=unit("kW", looks_like="W"),
-    )
     halls: tuple[Hall, ...] = Field(default=(), description="Parts of this hall, each with limits of its own.")
 
     @model_validator(mode="after")
@@ -86,15 +66,12 @@ class Hall(Part):
         if (self.rows is None) != (self.racks_per_row is None):
             lacking = "racks_per_row" if self.racks_per_row is None else "rows"
             findings.append(Finding((), f"{lacking} is missing: rows and racks_per_row go together"))
-        if self.row_kw is not None and (self.rows is None or self.halls):
-            findings.append(Finding(("row_kw",), "needs rows, in a hall without parts", remedy="Give it to each part."))
         if self.ups_modules is not None and self.ups not in {"N+1", "N+2"}:
             findings.append(Finding(("ups_modules",), "is of an N+1 or N+2 supply", found=f"ups: {self.ups}"))
         if self.ups == "N+2" and self.ups_modules == 2:
             findings.append(Finding(("ups_modules",), "leaves none to carry the load: N+2 needs at least three"))
-        for name in ("continuous_share", "diversity"):
-            if getattr(self, name) < 1 and self.power_mw is None:
-                findings.append(Finding((name,), "needs power_mw, which it is a share of"))
+        if self.continuous_share < 1 and self.power_mw is None:
+            findings.append(Finding(("continuous_share",), "needs power_mw, which it is a share of"))
         report(findings)
         return self
 
@@ -123,10 +100,6 @@ class Capacity(Part):
         findings = _repeated_names(self.halls)
         if self.grid_mw is None and not (self.halls and all(h.power_mw is not None for h in self.halls)):
             findings.append(Finding((), "give grid_mw, or power_mw for every hall"))
-        elif self.grid_mw is None and any(h.carries == "it" or h.diversity < 1 for h in self.halls):
-            findings.append(
-                Finding(("grid_mw",), "is missing: halls that carry IT alone, or loads of diversity, say nothing of it")
-            )
         report(findings)
         return self
 
@@ -207,14 +180,6 @@ class Site(Part):
         "connection. Instead of `pue`.",
         json_schema_extra=unit("ratio"),
     )
-    swing_mw: float | None = Field(
-        default=None,
-        gt=0,
-        le=5000,
-        description="Largest fast swing of load the connection stands: what synchronous runs put on it, after "
-        "smoothing; none: no limit.",
-        json_schema_extra=unit("MW", looks_like="kW"),
-    )
     build_capex_usd_per_mw: float | None = Field(
         default=None,
         ge=0,
@@ -280,8 +245,7 @@ class Site(Part):
         limits = [self.power_mw]
         if self.capacity is not None:
             limits.append(self.capacity.grid_mw)
-            # what carries IT alone, or peaks that do not coincide, does not bound the meter
-            halls = [h.power_mw if h.carries == "all" and h.diversity == 1 else None for h in self.capacity.halls]
+            halls = [h.power_mw for h in self.capacity.halls]
             if halls and None not in halls:
                 limits.append(sum(h for h in halls if h is not None))
         return min(x for x in limits if x is not None)

@@ -22,7 +22,6 @@ SCENARIO_VERSION = 1
 """The version of the file format this program reads."""
 
 Objective = Literal["cost", "time", "power", "carbon", "throughput"]
-Topology = Literal["fat_tree", "rail", "dragonfly", "ocs_spine"]
 Figures = dict[str, dict[str, float | str]]
 """{record id: {field: figure, or a text such as a month of delivery}}"""
 
@@ -52,38 +51,6 @@ class Hardware(Part):
         default="none",
         description="Where it will stand, for export rules: cn leaves out what may not be sold to China, "
         "us what may not be used in the US; none applies no rule.",
-    )
-    power_caps: tuple[Annotated[float, Field(ge=0.5, le=1)], ...] = Field(
-        default=(1.0,),
-        min_length=1,
-        description="Power caps to choose from, as shares of a chip's TDP: 1 is none. Below 0.7 only decoding is "
-        "tried. Not in a shared fleet.",
-        json_schema_extra=unit("fraction of TDP", looks_like="percent"),
-    )
-    topologies: tuple[Topology, ...] = Field(
-        default=("fat_tree",),
-        min_length=1,
-        description="Scale-out networks to choose from for a run: fat_tree; rail (one independent tree for each chip "
-        "of a server); dragonfly; ocs_spine (a fat tree whose top tier is optical circuit switches). Not in a shared "
-        "fleet.",
-    )
-    oversubscription: tuple[Annotated[float, Field(ge=1, le=16)], ...] = Field(
-        default=(1.0,),
-        min_length=1,
-        description="Ratios of bandwidth inside a pod to bandwidth between pods to choose from; 1 is full bisection. "
-        "Not in a shared fleet.",
-        json_schema_extra=unit("ratio"),
-    )
-    cabling: Literal["optical", "by_reach"] = Field(
-        default="optical",
-        description="Links of the scale-out network: all optical, or the cheapest medium that reaches: copper from "
-        "servers to a leaf switch in their rack.",
-    )
-    smoothing: tuple[Literal["none", "storage", "filler"], ...] = Field(
-        default=("none",),
-        min_length=1,
-        description="Ways to choose from to smooth the power swings of synchronous runs: none; storage in the power "
-        "shelves; filler work in the waits. Not in a shared fleet.",
     )
     supply: dict[Id, MonthPath] = Field(
         default={},
