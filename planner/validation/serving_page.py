@@ -19,16 +19,16 @@ KNOWN_WORST = (
     ("InferenceX gpt-oss on Hopper with vLLM", "+0% at 4 clients to +35% at 64: small-tile kernels at few tokens per"
      " expert cost less than one saturation law for all sizes says; the rows of 512 clients are unexplained"),
     ("ML.ENERGY on B200, outputs of 8,000 tokens, few clients", "32-47 ms whatever the model and batch: captured graphs"
-     " were off, which the rows do not say"),
+     " were probably off; the rows do not say"),
     ("NVIDIA sweep: Qwen3-32B on GB200, DeepSeek-R1 on B200", "not monotone in concurrency, or flat at 85-91 ms: runs"
-     " disturbed by something the rows do not say"),
+     " probably disturbed; the rows do not say by what"),
     ("NVIDIA sweep: Qwen3-32B NVFP4, 15,000 tokens in, over 400 clients on two chips", "more clients than the cache"
      " holds (tagged over_budget): the gap given is of the few served, the model spreads the prefill over all"),
     ("NVIDIA sweep: Llama-3.1-8B FP8 with vLLM on H200", "prompts pass faster than the matrix units could: prefixes"
-     " were reused, how many is not published"),
-    ("Overview of 2024: Llama-3.1-70B over 8 chips, long outputs", "+20% to +50%, while prompts are -10% to -20%: host"
-     " time of a step over many ranks of the 2024 runtime, and reduction inside the switch in prefill"),
-    ("Overview of 2024: Mixtral on two PCIe A100", "+50%: that pair was not bridged"),
+     " were probably reused; not published"),
+    ("Overview of 2024: Llama-3.1-70B over 8 chips, long outputs", "+20% to +50%, while prompts are -10% to -20%:"
+     " suspected, untested: host time of a step over many ranks of the 2024 runtime, reduction inside the switch in prefill"),
+    ("Overview of 2024: Mixtral on two PCIe A100", "+50%: that pair was probably not bridged (untested)"),
     ("Ascend A3 (910C) with vLLM-Ascend", "fitted on few rows; a latency curve of one system cannot be met with levels"
      " from another engine"),
 )  # fmt: skip
