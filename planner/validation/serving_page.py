@@ -27,7 +27,8 @@ KNOWN_WORST = (
     ("NVIDIA sweep: Llama-3.1-8B FP8 with vLLM on H200", "prompts pass faster than the matrix units could: prefixes"
      " were probably reused; not published"),
     ("Overview of 2024: Llama-3.1-70B over 8 chips, long outputs", "+20% to +50%, while prompts are -10% to -20%:"
-     " suspected, untested: host time of a step over many ranks of the 2024 runtime, reduction inside the switch in prefill"),
+     " suspected, untested: host time of a step over many ranks of the 2024 runtime, reduction inside the switch in"
+     " prefill"),
     ("Overview of 2024: Mixtral on two PCIe A100", "+50%: that pair was probably not bridged (untested)"),
     ("Ascend A3 (910C) with vLLM-Ascend", "fitted on few rows; a latency curve of one system cannot be met with levels"
      " from another engine"),
