@@ -12,7 +12,7 @@ recovery, upkeep, idling), work pays the power above idle. A system that works a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,8 @@ class LotPrice:
     opex_usd: Floats
     carbon_t: Floats
     water_m3: Floats
+    capex_lines_usd: Mapping[str, float] = field(default_factory=dict)
+    """What is bought, at its purchase price; sums to ``capex_usd``."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,7 @@ def price_lot(
         opex_usd=opex,
         carbon_t=carbon,
         water_m3=water,
+        capex_lines_usd={name: v for name, v in capex.items() if v},
     )
 
 

@@ -376,7 +376,8 @@ def _lots(
             dropped.append(Dropped(f"{choice.hardware}{where}", reason))
         for begin in periods:
             if choice.acquire == "rent":
-                spans += [(begin, end, term, None, room) for end, term in rent_ends(timeline, begin)]
+                terms = scenario.hardware.rent_terms
+                spans += [(begin, end, term, None, room) for end, term in rent_ends(timeline, begin, terms)]
             else:
                 spans += [(begin, end, "", None, room) for end in lot_ends(scenario, timeline, begin)]
     lots = []
@@ -394,11 +395,16 @@ def _lots(
     return lots
 
 
-def rent_ends(timeline: Timeline, begin: int) -> list[tuple[int, str]]:
-    """(period that ends it, term) of what may be rented from a period on: that period, or a whole commitment."""
-    found = [(begin + 1, "on_demand")]
+def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tuple[int, str]]:
+    """(period that ends it, term) of what may be rented from a period on: that period, or a whole commitment.
+
+    ``terms``: the terms that the scenario allows.
+    """
+    found = [(begin + 1, "on_demand")] if "on_demand" in terms else []
     start = timeline.edges[begin]
     for name, months in TERMS:
+        if name not in terms:
+            continue
         found += [(e, name) for e in range(begin + 1, timeline.periods + 1) if timeline.edges[e] - start == months]
     return found
 

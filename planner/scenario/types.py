@@ -395,6 +395,12 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
+        findings += [
+            Finding(("workloads", i, name), "redundancy is not planned in a shared fleet", remedy="Take it out.")
+            for i, workload in enumerate(self.workloads)
+            for name in ("tolerate_failures", "availability")
+            if getattr(workload, name, None)
+        ]
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(
                 Finding(("fleet", "slot_months"), f"cuts the plan into more than {MAX_SLOTS} slots", remedy="Raise it.")
