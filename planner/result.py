@@ -192,8 +192,159 @@ class Deployment(_Part):
     """Id of the option this deployment counts."""
 
 
+class Money(_Part):
+    """Money of a lot or of work, present value at the plan's start. ``lines_usd`` sums to ``total_usd``."""
+
+    total_usd: float
+    lines_usd: dict[str, float]
+    opex_usd_by_year: tuple[float, ...]
+    """Running cost in each year of the plan, not discounted."""
+    capex_usd: float = 0.0
+    capex_lines_usd: dict[str, float] = Field(default_factory=dict)
+    """What is bought, at its purchase price; sums to ``capex_usd``."""
+
+
+class Priced(_Part):
+    """Something that costs money, emits and evaporates, by year of the plan."""
+
+    money: Money
+    carbon_t_by_year: tuple[float, ...]
+    water_m3_by_year: tuple[float, ...]
+
+
+class FleetLot(Priced):
+    """Systems of one kind that stand at one place from one period until another."""
+
+    site: str
+    system: str
+    chip: str
+    cooling: str
+    interconnect: str
+    acquire: Literal["buy", "rent", "installed"]
+    begin: str
+    """Month in which they arrive."""
+    end: str = ""
+    """Month in which they are sold or handed back; empty where they stay to the end of the horizon."""
+    rent_term: str = ""
+    """Of rented systems: on_demand, 1y or 3y."""
+    since: str = ""
+    """Of installed systems: the month they were installed in, where the scenario says."""
+    systems: int
+    chips: int
+    racks: float
+    """Racks that they fill; a part of one where systems share racks."""
+    power_mw: float
+    """Peak at the meter; 0 where rented: the power is another's."""
+    it_mw: float
+    """IT peak; 0 where rented."""
+    network: dict[str, float] = Field(default_factory=dict)
+    """Their share of the network of their place: switches, links, optics, price_usd, power_w."""
+
+
+class FleetStanding(_Part):
+    """What stands of one kind at one place in one period."""
+
+    period: str
+    site: str
+    system: str
+    chip: str
+    cooling: str
+    systems: int
+    chips: int
+    racks: int
+    power_mw: float
+    utilisation: float
+    """Share of the systems' time in the period in which they work, spares of runs included; 0 to 1."""
+
+
+class FleetYear(_Part):
+    """A year of the plan, not discounted: what is spent on buying, on running, what is emitted and evaporated."""
+
+    year: int
+    capex_usd: float
+    opex_usd: float
+    carbon_t: float
+    water_m3: float
+
+
+class Fleet(_Part):
+    """A fleet over time: what is bought, rented and sold where and when, and what then stands."""
+
+    lots: tuple[FleetLot, ...]
+    standing: tuple[FleetStanding, ...]
+    years: tuple[FleetYear, ...]
+
+
+class Work(Priced):
+    """Work on systems of a fleet. ``money`` is what it costs on top of systems that stand: power above idle."""
+
+    workload: str
+    role: Role
+    site: str
+    system: str
+    chip: str
+    cooling: str
+    interconnect: str
+    parallelism: Parallelism
+    precision: str
+    predicted: Predicted
+    added_mw: float
+    """Facility power above idle while at work: of the run, or of one unit."""
+    option: str = ""
+    """Id of the column of the model that this is."""
+
+
+class ScheduledRun(Work):
+    """A run: when, where and on what. It occupies its systems from ``start_day`` to ``end_day``, spares included.
+
+    The model starts runs at slots: money, dates of limits and the objective count from ``counted_from_day``; the
+    schedule in days begins the run then or earlier, after the slot before.
+    """
+
+    systems: int
+    """Whole systems, spares included."""
+    spares: int
+    chips: int
+    """Chips that work, without spares."""
+    start_day: float
+    """Days from the plan's start."""
+    end_day: float
+    start_date: str
+    end_date: str
+    counted_from_day: float
+    counted_to_day: float
+
+
+class ScheduledLoad(Work):
+    """Units of a load. ``predicted``, ``systems``, ``chips`` and ``replicas`` are of one unit."""
+
+    systems: int
+    chips: int
+    replicas: int
+    units: tuple[int, ...]
+    """Units at work in each period."""
+
+
+class LoadDemand(_Part):
+    """What a load asks for and what the plan can answer, by period; ``unit`` requests/s or samples/s."""
+
+    workload: str
+    unit: str
+    asked: tuple[float, ...]
+    answered: tuple[float, ...]
+
+
+class Schedule(_Part):
+    """What a fleet does when: runs in order of their start, loads by period."""
+
+    runs: tuple[ScheduledRun, ...] = ()
+    loads: tuple[ScheduledLoad, ...] = ()
+    demand: tuple[LoadDemand, ...] = ()
+
+
 class Totals(_Part):
-    """Sums over deployments."""
+    """Sums over deployments. Of a shared fleet: counts and power of the period in which each is largest, money, carbon
+    and water of the whole plan, ``opex_usd_per_year`` the mean of its years."""
 
     chips: int
     systems: int
@@ -326,6 +477,9 @@ class Plan(_Part):
     workloads: tuple[Asked, ...] = ()
     """What was asked, in the scenario's order."""
     deployments: tuple[Deployment, ...] = ()
+    """Empty in a plan of a shared fleet, whose answer is ``fleet`` and ``schedule``."""
+    fleet: Fleet | None = None
+    schedule: Schedule | None = None
     totals: Totals | None = None
     binding: tuple[Binding, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
@@ -346,7 +500,7 @@ class Plan(_Part):
 
     @property
     def has_plan(self) -> bool:
-        """Whether there are deployments to act on."""
+        """Whether there are deployments, or a fleet, to act on."""
         return self.status in STATUS_WITH_PLAN
 
     def to_dict(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from planner.performance.precision import peak_name
 from planner.performance.serving import ServingCandidates, estimate_serving
 from planner.result import Interval, Parallelism, Predicted
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Recommendation, Serving, Training, Workload
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,7 @@ class Describer:
 
     def describe(self, spec: Spec) -> Described:
         """Everything about one unit; raises ``InputError`` when the scenario does not allow it."""
-        key = (spec.place, spec.system, spec.chip, spec.cooling, spec.acquire)
-        choice = self._choices.get(key)
-        if choice is None:
-            raise InputError(Problem(f"the scenario does not allow {spec.system} with {spec.chip} in {spec.cooling}"
-                                     f" at {spec.place} ({spec.acquire})"))  # fmt: skip
+        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, spec.acquire)
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
@@ -103,6 +99,30 @@ class Describer:
             if ready is None:
                 raise InputError(Problem(f"{spec.system}: {reason}"))
         assert ready is not None  # noqa: S101 - narrowed for the type checker
+        return self._described(workload, choice, spec, ready)
+
+    def describe_work(self, spec: Spec) -> Described:
+        """One unit of work on systems of a shared fleet, whoever brought them and whenever.
+
+        Raises ``InputError`` when the scenario does not allow it. ``priced`` is of systems of its own and of no use;
+        days of a run count from the earliest month that it may begin.
+        """
+        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling)
+        workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
+        if workload is None:
+            raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
+        # racks and power of the place are limits of what stands there, not of what it does
+        return self._described(workload, replace(choice, location=None), spec, 0.0)
+
+    def choice_of(self, place: str, system: str, chip: str, cooling: str, acquire: str = "") -> Choice:
+        """The choice of hardware at a place, acquired that way, or in any way. Raises ``InputError`` for none."""
+        for way in (acquire,) if acquire else ("buy", "installed", "rent"):
+            if (place, system, chip, cooling, way) in self._choices:
+                return self._choices[place, system, chip, cooling, way]
+        how = f" ({acquire})" if acquire else ""
+        raise InputError(Problem(f"the scenario does not allow {system} with {chip} in {cooling} at {place}{how}"))
+
+    def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float) -> Described:
         if isinstance(workload, Training) and spec.partner is not None:
             found = self._mix(workload, choice, spec, spec.partner, ready)
         elif isinstance(workload, Training):

@@ -6,6 +6,7 @@ Months from the scenario's start are the unit; a month is a twelfth of 365.25 da
 from __future__ import annotations
 
 import math
+from calendar import monthrange
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -90,6 +91,18 @@ class Timeline:
             if month < self.edges[t + 1] - _SLACK:
                 return t
         return self.periods - 1
+
+    def year_of(self, period: int) -> int:
+        """Year of the plan in which a period begins, from 0."""
+        return math.floor(self.edges[period] / 12 + _SLACK)
+
+    def date(self, days: float) -> str:
+        """Calendar date of a day from the plan's start: its part of the calendar month that it is in."""
+        month = days / DAYS_PER_MONTH + _SLACK
+        whole = math.floor(month)
+        year, index = divmod(self.first_month + whole, 12)
+        length = monthrange(year, index + 1)[1]
+        return f"{year:04d}-{index + 1:02d}-{min(length, 1 + math.floor((month - whole) * length)):02d}"
 
     def slots_within(self, start: float, end: float) -> range:
         """Slots that a stretch touches."""

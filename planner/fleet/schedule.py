@@ -1,0 +1,64 @@
+"""The schedule in days of the runs of a shared fleet: each as early as systems, order and its slot allow.
+
+The program places runs at slots, and a run holds its systems for whole slots. In days it lets go of them when it ends,
+so what follows may begin sooner: each run moves up to one slot ahead, and never back. What the program charges stays
+as of its slots.
+"""
+
+from __future__ import annotations
+
+import math
+
+from planner.fleet.stock_model import StockPlan
+from planner.options.choices import start_days
+from planner.options.stock import Stock
+from planner.options.timeline import DAYS_PER_MONTH, Timeline
+from planner.scenario.types import Scenario
+from planner.solve.intervals import Level, Task, earliest_starts
+from planner.solve.status import Limits
+
+PER_DAY = 1440
+"""The schedule's unit is a minute."""
+SECONDS = 10.0
+"""Longest that is searched for earlier starts; the slots are a schedule in any case."""
+
+
+def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPlan, limits: Limits) -> dict[str, float]:
+    """{run: day from the plan's start on which it begins}, never later than the slot the program chose."""
+    if not plan.runs:
+        return {}
+    minutes = [round(edge * DAYS_PER_MONTH * PER_DAY) for edge in timeline.edges]
+    standing = [[0] * timeline.periods for _ in stock.groups]
+    for lot, count in plan.lots:
+        for t in range(lot.begin, lot.end):
+            standing[lot.group][t] += count
+    for work, units in plan.works:
+        for t, count in enumerate(units):
+            standing[work.group][t] -= work.systems * count
+    tasks = []
+    for run, start in plan.runs:
+        slots = timeline.slots
+        latest = round(slots[start.slot].start * DAYS_PER_MONTH * PER_DAY)
+        ahead = slots[max(0, start.slot - 1)].start * DAYS_PER_MONTH
+        workload = next(w for w in scenario.workloads if w.name == run.workload)
+        begins = start_days(scenario, getattr(workload, "start", None))
+        tasks.append(
+            Task(
+                name=run.workload,
+                earliest=min(latest, math.ceil(max(ahead, begins) * PER_DAY)),
+                latest=latest,
+                length=math.ceil(run.days * PER_DAY - 1e-3),
+                resource=str(run.group),
+                amount=run.systems,
+                after=tuple(before for before, after in stock.order if after == run.workload),
+            )
+        )
+    groups = {run.group for run, _ in plan.runs}
+    resources = {
+        str(g): [Level(minutes[t], minutes[t + 1], standing[g][t]) for t in range(timeline.periods)] for g in groups
+    }
+    short = Limits(time_limit_s=min(SECONDS, limits.time_limit_s), seed=limits.seed, threads=1)
+    found, _ = earliest_starts(tasks, resources, short)
+    exact = {run.workload: timeline.slots[start.slot].start * DAYS_PER_MONTH for run, start in plan.runs}
+    latest_of = {task.name: task.latest for task in tasks}
+    return {name: exact[name] if at == latest_of[name] else at / PER_DAY for name, at in found.items()}

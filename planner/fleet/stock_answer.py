@@ -1,0 +1,289 @@
+"""From the counts of a shared fleet's program to the plan's fleet, schedule and totals: data only, no judgement."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.fleet.stock_model import StockPlan
+from planner.options.stock import Group, Lot, Run, Start, Stock, Work
+from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
+from planner.options.timeline import DAYS_PER_MONTH
+from planner.result import (
+    Fleet,
+    FleetLot,
+    FleetStanding,
+    FleetYear,
+    LoadDemand,
+    Money,
+    Priced,
+    Schedule,
+    ScheduledLoad,
+    ScheduledRun,
+    Totals,
+)
+
+RACK_SLACK = 1e-9
+"""Of a rack: rounding of n times a part of a rack, not another rack."""
+
+
+def hardware_of(group: Group) -> Hardware:
+    """What a group is interchangeable by."""
+    return Hardware(group.location, group.system, group.chip, group.cooling)
+
+
+def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
+    """Lots in order of arrival, what stands in each period, and the money of each year."""
+    lots = tuple(
+        _lot(figures, stock, lot, count) for lot, count in sorted(plan.lots, key=lambda x: (x[0].begin, x[0].id))
+    )
+    return Fleet(
+        lots=lots,
+        standing=_standing(figures, stock, plan, schedule),
+        years=_years(figures, lots, schedule),
+    )
+
+
+def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
+    line, group = figures.timeline, stock.groups[lot.group]
+    hardware = hardware_of(group)
+    stand = figures.stand(hardware, lot.acquire)
+    rented = lot.acquire == "rent"
+    term, since = (lot.term, "") if rented else ("", lot.term)
+    p = figures.lot(hardware, lot.acquire, lot.begin, lot.end, term=term, since=since or None)
+    lines = {name: v * count for name, v in p.lines_usd.items()}
+    return FleetLot(
+        site=group.location,
+        system=group.system,
+        chip=group.chip,
+        cooling=group.cooling,
+        interconnect=group.interconnect,
+        acquire=lot.acquire,
+        begin=line.names[lot.begin],
+        end="" if lot.end == line.periods else line.names[lot.end],
+        rent_term=term,
+        since=since,
+        systems=count,
+        chips=stand.chips * count,
+        racks=stand.racks * count,
+        power_mw=0.0 if rented else stand.facility_peak_w * count / 1e6,
+        it_mw=0.0 if rented else stand.it_peak_w * count / 1e6,
+        money=Money(
+            total_usd=math.fsum(lines.values()),
+            lines_usd=lines,
+            opex_usd_by_year=tuple(float(v) * count for v in p.opex_usd),
+            capex_usd=p.capex_usd * count,
+            capex_lines_usd={name: v * count for name, v in p.capex_lines_usd.items()},
+        ),
+        carbon_t_by_year=tuple(float(v) * count for v in p.carbon_t),
+        water_m3_by_year=tuple(float(v) * count for v in p.water_m3),
+        network={name: v * count for name, v in stand.network.items() if v},
+    )
+
+
+def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> tuple[FleetStanding, ...]:
+    line = figures.timeline
+    busy = _busy(figures, schedule)
+    rows = []
+    for t in range(line.periods):
+        counts: dict[int, int] = defaultdict(int)
+        on_site: dict[int, int] = defaultdict(int)
+        for lot, count in plan.lots:
+            if lot.begin <= t < lot.end:
+                counts[lot.group] += count
+                on_site[lot.group] += 0 if lot.acquire == "rent" else count
+        for g in sorted(counts, key=lambda g: (stock.groups[g].location, stock.groups[g].id)):
+            group = stock.groups[g]
+            stand = figures.stand(hardware_of(group))
+            rows.append(
+                FleetStanding(
+                    period=line.names[t],
+                    site=group.location,
+                    system=group.system,
+                    chip=group.chip,
+                    cooling=group.cooling,
+                    systems=counts[g],
+                    chips=stand.chips * counts[g],
+                    racks=math.ceil(stand.racks * on_site[g] - RACK_SLACK),
+                    power_mw=stand.facility_peak_w * on_site[g] / 1e6,
+                    utilisation=busy[hardware_of(group)][t] / counts[g],
+                )
+            )
+    return tuple(rows)
+
+
+def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[float]]:
+    """Systems at work of each kind in each period, mean over the period."""
+    line = figures.timeline
+    found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
+    for load in schedule.loads:
+        mine = found[Hardware(load.site, load.system, load.chip, load.cooling)]
+        for t, units in enumerate(load.units):
+            mine[t] += units * load.systems
+    for run in schedule.runs:
+        mine = found[Hardware(run.site, run.system, run.chip, run.cooling)]
+        for t in range(line.periods):
+            low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
+            within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
+            mine[t] += run.systems * within / (high - low)
+    return found
+
+
+def _years(figures: StockFigures, lots: Sequence[FleetLot], schedule: Schedule) -> tuple[FleetYear, ...]:
+    line = figures.timeline
+    found = []
+    for k in range(line.years):
+        parts: list[Priced] = [*lots, *schedule.runs, *schedule.loads]
+        bought = [x.money.capex_usd for x in lots if line.year_of(line.names.index(x.begin)) == k]
+        found.append(
+            FleetYear(
+                year=k + 1,
+                capex_usd=math.fsum(bought),
+                opex_usd=math.fsum(x.money.opex_usd_by_year[k] for x in parts),
+                carbon_t=math.fsum(x.carbon_t_by_year[k] for x in parts),
+                water_m3=math.fsum(x.water_m3_by_year[k] for x in parts),
+            )
+        )
+    return tuple(found)
+
+
+def schedule_of(figures: StockFigures, stock: Stock, plan: StockPlan, start_days: Mapping[str, float]) -> Schedule:
+    """Runs at the days of ``start_days`` {workload: day}, loads by period, and what is asked and answered."""
+    order = {w.name: i for i, w in enumerate(figures.scenario.workloads)}
+    runs = [_run(figures, stock, run, start, start_days[run.workload]) for run, start in plan.runs]
+    loads = [_load(figures, stock, work, units) for work, units in plan.works]
+    return Schedule(
+        runs=tuple(sorted(runs, key=lambda r: (r.start_day, order[r.workload]))),
+        loads=tuple(sorted(loads, key=lambda x: (order[x.workload], x.site, x.role, x.option))),
+        demand=_demand(figures, stock, plan),
+    )
+
+
+def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float) -> ScheduledRun:
+    group, line = stock.groups[run.group], figures.timeline
+    hardware, workload = hardware_of(group), figures.workload(run.workload)
+    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout)
+    month = line.slots[start.slot].start
+    counted = month * DAYS_PER_MONTH
+    end = day + d.run_days
+    watts = figures.watts(workload, run.role, hardware)[1] * (d.systems - d.spares)
+    return ScheduledRun(
+        workload=run.workload,
+        role=run.role,
+        site=group.location,
+        system=group.system,
+        chip=group.chip,
+        cooling=group.cooling,
+        interconnect=d.interconnect,
+        parallelism=d.parallelism,
+        precision=run.precision,
+        predicted=d.predicted.model_copy(update={"days": d.run_days, "finish_days": end}),
+        added_mw=watts / 1e6,
+        **_priced(figures.run(workload, run.role, hardware, d, month)),
+        option=run.id,
+        systems=d.systems,
+        spares=d.spares,
+        chips=d.chips,
+        start_day=day,
+        end_day=end,
+        start_date=line.date(day),
+        end_date=line.date(end),
+        counted_from_day=counted,
+        counted_to_day=counted + d.run_days,
+    )
+
+
+def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int]) -> ScheduledLoad:
+    group = stock.groups[work.group]
+    hardware, workload = hardware_of(group), figures.workload(work.workload)
+    d = figures.describe(work.workload, work.role, hardware, work.precision, work.layout)
+    return ScheduledLoad(
+        workload=work.workload,
+        role=work.role,
+        site=group.location,
+        system=group.system,
+        chip=group.chip,
+        cooling=group.cooling,
+        interconnect=d.interconnect,
+        parallelism=d.parallelism,
+        precision=work.precision,
+        predicted=d.predicted,
+        added_mw=figures.watts(workload, work.role, hardware)[1] * d.systems / 1e6,
+        **_priced(figures.load(workload, work.role, hardware, d, units)),
+        option=work.id,
+        systems=d.systems,
+        chips=d.chips,
+        replicas=d.replicas,
+        units=tuple(units),
+    )
+
+
+def _priced(f: WorkFigures) -> dict[str, Any]:
+    lines = dict(f.lines_usd)
+    return {
+        "money": Money(
+            total_usd=math.fsum(lines.values()),
+            lines_usd=lines,
+            opex_usd_by_year=tuple(float(v) for v in f.opex_usd),
+        ),
+        "carbon_t_by_year": tuple(float(v) for v in f.carbon_t),
+        "water_m3_by_year": tuple(float(v) for v in f.water_m3),
+    }
+
+
+def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadDemand, ...]:
+    found = []
+    for demand in stock.demands:
+        sites: dict[str, dict[str, NDArray[np.float64]]] = defaultdict(
+            lambda: defaultdict(lambda: np.zeros(stock.periods))
+        )
+        for work, units in plan.works:
+            if work.workload == demand.workload:
+                for phase, rate in work.rates.items():
+                    sites[stock.groups[work.group].site][phase] += rate * np.array(units)
+        # caches do not travel between sites: each site answers the lesser of its phases
+        answered = sum((np.min([r[p] for p in demand.phases], axis=0) for r in sites.values()), np.zeros(stock.periods))
+        found.append(
+            LoadDemand(
+                workload=demand.workload,
+                unit=rate_unit(figures.workload(demand.workload)),
+                asked=tuple(map(float, demand.rate)),
+                answered=tuple(map(float, answered)),
+            )
+        )
+    return tuple(found)
+
+
+def stock_totals(fleet: Fleet, schedule: Schedule, horizon_years: float) -> Totals:
+    """Counts and power of the period in which each is largest; money, carbon and water of the whole plan."""
+    parts: list[Priced] = [*fleet.lots, *schedule.runs, *schedule.loads]
+    periods = dict.fromkeys(s.period for s in fleet.standing)
+    rows = [[s for s in fleet.standing if s.period == p] for p in periods]
+    it = [math.fsum(x.it_mw for x in fleet.lots if x.begin <= p and (not x.end or p < x.end)) for p in periods]
+    return Totals(
+        chips=max((sum(s.chips for s in r) for r in rows), default=0),
+        systems=max((sum(s.systems for s in r) for r in rows), default=0),
+        racks=max((sum(s.racks for s in r) for r in rows), default=0),
+        it_mw=max(it, default=0.0),
+        facility_mw=max((math.fsum(s.power_mw for s in r) for r in rows), default=0.0),
+        capex_usd=math.fsum(x.money.capex_usd for x in fleet.lots),
+        opex_usd_per_year=math.fsum(y.opex_usd for y in fleet.years) / horizon_years,
+        tco_usd=math.fsum(x.money.total_usd for x in parts),
+        carbon_t=math.fsum(y.carbon_t for y in fleet.years),
+        water_m3=math.fsum(y.water_m3 for y in fleet.years),
+    )
+
+
+def stock_values(totals: Totals, schedule: Schedule) -> dict[str, float]:
+    """The plan's value of every objective of a shared fleet, as the program counts it."""
+    return {
+        "cost": totals.tco_usd,
+        "time": math.fsum(r.counted_to_day for r in schedule.runs),
+        "power": totals.facility_mw,
+        "carbon": totals.carbon_t,
+    }

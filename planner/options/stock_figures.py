@@ -1,0 +1,154 @@
+"""Figures of a shared fleet's lots and work, from their description alone; answer and check are made of them.
+
+A lot is hardware of a kind at a place, acquired in one way, from one period until another; work is a run from a slot,
+or units of a load by period. Prices are those of ``ownership``, performance that of ``describe``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.facility.power import PHASE_ACTIVITY
+from planner.options.describe import Described, Describer, Spec
+from planner.options.ownership import LotPrice, Standing, added_watts, price_load, price_lot, price_run, standing
+from planner.options.timeline import Timeline, timeline_of
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Recommendation, Serving, Workload
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What is interchangeable: systems of one kind at one place."""
+
+    place: str
+    system: str
+    chip: str
+    cooling: str
+
+
+@dataclass(frozen=True)
+class WorkFigures:
+    """What work costs on top of systems that stand. Lines sum to the cost; by year of the plan, not discounted."""
+
+    lines_usd: Mapping[str, float]
+    opex_usd: Floats
+    carbon_t: Floats
+    water_m3: Floats
+
+
+def runs_once(workload: Workload) -> bool:
+    """Whether a workload is a run, rather than a load that is there all the time."""
+    return workload.kind == "training" or getattr(workload, "mode", "") == "training"
+
+
+def activity_of(workload: Workload, role: str) -> float:
+    """Share of a chip's power range that work takes: of a load in the mean of a day."""
+    if runs_once(workload):
+        return PHASE_ACTIVITY["train"]
+    phase = role if isinstance(workload, Serving) else "serve"
+    return PHASE_ACTIVITY[phase] / getattr(workload, "peak_to_mean", 1.0)
+
+
+@dataclass
+class StockFigures:
+    """Figures of one scenario. ``catalog`` holds the scenario's assumptions.
+
+    Every method raises ``InputError`` for what the scenario does not allow.
+    """
+
+    scenario: Scenario
+    catalog: Catalog
+    _stands: dict[tuple[Hardware, str], Standing] = field(default_factory=dict)
+    _described: dict[tuple[object, ...], Described] = field(default_factory=dict)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The plan's calendar."""
+        return timeline_of(self.scenario, self.catalog)
+
+    @cached_property
+    def describer(self) -> Describer:
+        """What describes units of work."""
+        return Describer(self.scenario, self.catalog)
+
+    @cached_property
+    def year_shares(self) -> Floats:
+        """(T, K): share of each period that falls into each year of the plan."""
+        line = self.timeline
+        years = np.array([line.by_year(line.edges[t], line.edges[t + 1]) for t in range(line.periods)])
+        return np.asarray(years / years.sum(axis=1, keepdims=True), np.float64)
+
+    def stand(self, hardware: Hardware, acquire: str = "") -> Standing:
+        """One system as it stands, acquired that way; or in any way, where only its power and place matter."""
+        if (hardware, acquire) not in self._stands:
+            h = hardware
+            choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire)
+            self._stands[hardware, acquire] = standing(self.scenario, self.catalog, choice, self.timeline)
+        return self._stands[hardware, acquire]
+
+    def workload(self, name: str) -> Workload:
+        """A workload by its name; the describer says so where there is none."""
+        return next(w for w in self.scenario.workloads if w.name == name)
+
+    def describe(
+        self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int]
+    ) -> Described:
+        """One unit of work on systems of a kind."""
+        h = hardware
+        key = (workload, role, h, precision, *sorted(layout.items()))
+        if key not in self._described:
+            spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout)
+            self._described[key] = self.describer.describe_work(spec)
+        return self._described[key]
+
+    def lot(
+        self, hardware: Hardware, acquire: str, begin: int, end: int, *, term: str = "", since: str | None = None
+    ) -> LotPrice:
+        """One system that stands from the beginning of one period to that of another."""
+        stand = self.stand(hardware, acquire)
+        return price_lot(self.scenario, self.catalog, self.timeline, stand, acquire, begin, end, term=term, since=since)
+
+    def watts(self, workload: Workload, role: str, hardware: Hardware) -> tuple[float, float]:
+        """(IT, facility) watts above idle of one system at work."""
+        return added_watts(self.catalog, self.stand(hardware), activity_of(workload, role))
+
+    def run(self, workload: Workload, role: str, hardware: Hardware, described: Described, month: float) -> WorkFigures:
+        """A run that begins in a month from the plan's start; spares idle."""
+        watts = self.watts(workload, role, hardware)
+        working = described.systems - described.spares
+        p = price_run(
+            self.timeline, self.stand(hardware), watts, working, np.array([month]), np.array([described.run_days])
+        )
+        lines = {name: float(v[0]) for name, v in p.lines_usd.items()}
+        return WorkFigures(lines, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
+
+    def load(
+        self, workload: Workload, role: str, hardware: Hardware, described: Described, units: Sequence[int]
+    ) -> WorkFigures:
+        """Units of a load by period."""
+        watts, stand = self.watts(workload, role, hardware), self.stand(hardware)
+        lines: dict[str, float] = {}
+        opex, carbon, water = (np.zeros(self.timeline.years) for _ in range(3))
+        for t, count in enumerate(units):
+            if not count:
+                continue
+            p = price_load(self.timeline, stand, watts, described.systems, t)
+            for name, v in p.lines_usd.items():
+                lines[name] = lines.get(name, 0.0) + v * count
+            opex = opex + p.opex_usd * count * self.year_shares[t]
+            carbon = carbon + p.carbon_t * count * self.year_shares[t]
+            water = water + p.water_m3 * count * self.year_shares[t]
+        return WorkFigures(lines, opex, carbon, water)
+
+
+def rate_unit(workload: Workload) -> str:
+    """What a load is counted in."""
+    return "samples/s" if isinstance(workload, Recommendation) else "requests/s"
