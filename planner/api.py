@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.asked import asked_of
 from planner.catalog import Catalog, load_catalog
@@ -19,14 +20,31 @@ from planner.explain import Diagnosis, alternatives, arithmetic_findings, bindin
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
 from planner.fleet.build import build_fleet
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
+from planner.fleet.stock_limits import build_stock
+from planner.fleet.stock_model import StockModel
 from planner.options.describe import Describer
 from planner.options.enumerate import enumerate_options
 from planner.options.option import OptionSet
-from planner.result import Alternative, Assumption, Binding, LeftOut, Nearest, Objective, Plan, Proof
+from planner.options.shared import enumerate_stock
+from planner.options.stock import StockSet
+from planner.result import (
+    Alternative,
+    Assumption,
+    Binding,
+    Deployment,
+    FleetLot,
+    LeftOut,
+    Nearest,
+    Objective,
+    Plan,
+    Proof,
+)
 from planner.result import Status as PlanStatus
 from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
+from planner.sentence_shared import shared_notes, shared_sentence
+from planner.shared import explained_shared, shared_parts, whole_conflict
 from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
 from planner.verify import verify_plan
 
@@ -105,10 +123,12 @@ class Question:
     variant: str | None
     plain: Catalog
     catalog: Catalog
-    found: OptionSet
+    found: OptionSet | StockSet
     model: FleetModel | None
     limits: Limits
     clock: _Clock
+    stock: StockModel | None = None
+    """Of a shared fleet: what ``model`` was written from."""
 
 
 def ask(
@@ -134,16 +154,31 @@ def ask(
     plain = catalog if catalog is not None else load_catalog()
     check_scenario(scenario, plain)
     _check_bounded(scenario)
-    _check_dedicated(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")
-    found = enumerate_options(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
+    found = _searched(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
     clock.lap("pricing")
-    model = None
+    model, stock = None, None
     if not unable(scenario, found.options):
-        model = build_fleet(scenario, found.options)
+        model, stock = _built(scenario, known, found)
         clock.lap("modelling")
-    return Question(scenario, variant, plain, known, found, model, _limits_of(scenario), clock)
+    return Question(scenario, variant, plain, known, found, model, _limits_of(scenario), clock, stock)
+
+
+def _searched(
+    scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
+) -> OptionSet | StockSet:
+    """Everything that can be chosen: options of workloads, or lots and work of a shared fleet."""
+    search = enumerate_stock if scenario.fleet.shared else enumerate_options
+    return search(scenario, catalog, relaxed=relaxed, progress=progress)
+
+
+def _built(scenario: Scenario, catalog: Catalog, found: OptionSet | StockSet) -> tuple[FleetModel, StockModel | None]:
+    """The program over what was found; of a shared fleet also how to read it."""
+    if isinstance(found, StockSet):
+        stock = build_stock(scenario, catalog, found.stock)
+        return stock.as_fleet(), stock
+    return build_fleet(scenario, found.options), None
 
 
 def answered(question: Question, solutions: Sequence[Solution], model: FleetModel | None = None) -> Plan:
@@ -185,20 +220,6 @@ def _check_bounded(scenario: Scenario) -> None:
         )
 
 
-def _check_dedicated(scenario: Scenario) -> None:
-    """Raise ``InputError`` for a shared fleet: its program is built, its plan cannot be written and verified yet."""
-    if scenario.fleet.shared:
-        raise InputError(
-            Problem(
-                "fleets that share systems over time are not planned yet",
-                file=scenario.source.file,
-                line=scenario.source.line(("fleet", "shared")),
-                path="fleet.shared",
-                remedy="Take it out: each workload then has systems of its own for the whole horizon.",
-            )
-        )
-
-
 def _goals(scenario: Scenario) -> list[str]:
     """The scenario's objectives; cost has the last word where it is none of them."""
     goals: list[str] = list(scenario.objective)
@@ -213,14 +234,18 @@ def _limits_of(scenario: Scenario) -> Limits:
 def diagnose(question: Question) -> Diagnosis:
     """Why there is no plan. Counting first; then, over options that reach beyond every limit, the model's conflict."""
     scenario, catalog, found, limits = question.scenario, question.catalog, question.found, question.limits
-    relaxed = enumerate_options(scenario, catalog, relaxed=True)
+    relaxed = _searched(scenario, catalog, relaxed=True)
     short = replace(limits, time_limit_s=min(limits.time_limit_s, 60.0))
     if unable(scenario, relaxed.options):
         return _tried(scenario, catalog, arithmetic_findings(scenario, relaxed), short)
-    diagnosis = model_findings(build_fleet(scenario, relaxed.options), short)
+    model, stock = _built(scenario, catalog, relaxed)
+    diagnosis = model_findings(model, short)
     if diagnosis.conflicts:
         return diagnosis
-    return arithmetic_findings(scenario, found)
+    counted = arithmetic_findings(scenario, found)
+    if counted.conflicts or stock is None:
+        return replace(counted, nearest=counted.nearest or diagnosis.nearest)
+    return replace(whole_conflict(model, short.time_limit_s), nearest=diagnosis.nearest)
 
 
 def _tried(scenario: Scenario, catalog: Catalog, diagnosis: Diagnosis, limits: Limits) -> Diagnosis:
@@ -232,10 +257,10 @@ def _tried(scenario: Scenario, catalog: Catalog, diagnosis: Diagnosis, limits: L
             _, name, leaf = change.limit.split(".")
             next(w for w in data["workloads"] if w["name"] == name)[leaf] = change.needed
         other = scenario_from_mapping(data)
-        options = enumerate_options(other, catalog).options
-        if unable(other, options):
+        found = _searched(other, catalog)
+        if unable(other, found.options):
             return False
-        program = build_fleet(other, options).program
+        program = _built(other, catalog, found)[0].program
         return solve(with_objective(program, np.zeros(program.column_count)), limits).status.has_plan
 
     wanted = diagnosis.nearest
@@ -304,7 +329,7 @@ class _Draft:
         return Proof(
             candidates=self.found.candidates,
             enumerated=self.found.enumerated,
-            options=len(self.found.options),
+            options=self.found.size if isinstance(self.found, StockSet) else len(self.found.options),
             pruned=self.found.pruned,
             solver=first.solver if first else "none: no option to choose from",
             checked_by="planner.verify",
@@ -356,9 +381,14 @@ class _Draft:
         name = self.scenario.objective[0]
         best = next(s for s in reversed(solutions) if s.values is not None)
         assert best.values is not None  # noqa: S101 - narrowed for the type checker
-        chosen = chosen_options(model, best.values)
-        deployments = deployments_of(self.scenario, Describer(self.scenario, catalog), chosen)
-        values = objective_values(self.scenario, deployments)
+        parts: dict[str, Any]
+        if self.question.stock is not None:
+            parts, values = shared_parts(self.scenario, catalog, self.question.stock, best.values, self.limits)
+        else:
+            chosen = chosen_options(model, best.values)
+            deployments = deployments_of(self.scenario, Describer(self.scenario, catalog), chosen)
+            values = objective_values(self.scenario, deployments)
+            parts = {"deployments": deployments, "totals": totals_of(self.scenario, deployments)}
         scale = OBJECTIVE_UNITS[name][1]
         first = solutions[0]
         value = values[name]
@@ -366,20 +396,21 @@ class _Draft:
         if bound is not None and abs(bound - value) <= 1e-6 * max(1.0, abs(value)):
             bound = value
         gap = None if bound is None else abs(value - bound) / max(1e-9, abs(value))
-        totals = totals_of(self.scenario, deployments)
         draft = Plan(
             status=first.status.value,
             answer="",
             objective=self._objective(name).model_copy(
                 update={"value": value, "bound": bound, "gap": gap, "values": values}
             ),
-            deployments=deployments,
-            totals=totals,
             proof=self._proof(model, solutions).model_copy(update={"bound": bound}),
+            **parts,
             **self._common(),
         )
-        notes = (*plan_notes(self.scenario, draft), *_export_notes(self.scenario, catalog, draft))
-        return draft.model_copy(update={"answer": answer_sentence(self.scenario, draft), "notes": notes})
+        shared = self.question.stock is not None
+        said = (shared_notes if shared else plan_notes)(self.scenario, draft)
+        notes = (*said, *_export_notes(self.scenario, catalog, draft))
+        answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
+        return draft.model_copy(update={"answer": answer, "notes": notes})
 
     def explained(self, answer: Plan, model: FleetModel, solutions: Sequence[Solution]) -> Plan:
         """A verified plan with what binds and what else was possible."""
@@ -388,6 +419,9 @@ class _Draft:
         assert best.values is not None  # noqa: S101 - narrowed for the type checker
         value = float(model.objectives[name] @ best.values)
         left = replace(self.limits, time_limit_s=max(5.0, min(30.0, self.limits.time_limit_s)))
+        stock = self.question.stock
+        if stock is not None:
+            return self._explained_shared(answer, model, stock, best.values, left)
         options = [c.option for c in chosen_options(model, best.values)]
         binding: tuple[Binding, ...] = ()
         others: tuple[Alternative, ...] = ()
@@ -396,6 +430,21 @@ class _Draft:
             others = alternatives(self.scenario, model, name, value, options, left, self.found.dropped)
         except SolveError as error:
             answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})
+        return self._done(answer, binding, others)
+
+    def _explained_shared(
+        self, answer: Plan, model: FleetModel, stock: StockModel, values: NDArray[np.float64], limits: Limits
+    ) -> Plan:
+        """The same for a shared fleet, in time that the size of the program decides (``explained_shared``)."""
+        name = self.scenario.objective[0]
+        try:
+            binding, others = explained_shared(model, stock, name, values, limits, self.found.dropped)
+        except SolveError as error:
+            answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})
+            binding, others = (), ()
+        return self._done(answer, binding, others)
+
+    def _done(self, answer: Plan, binding: tuple[Binding, ...], others: tuple[Alternative, ...]) -> Plan:
         self.clock.lap("explaining")
         proof = answer.proof.model_copy(update={"seconds": self.clock.total, "seconds_by_room": dict(self.clock.laps)})
         return answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
@@ -406,7 +455,8 @@ def _export_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[st
     in_china = {s.name for s in scenario.sites if s.region == "cn" or s.region.startswith("cn_")}
     classes = {"us_case_by_case_cn": "needs a US licence, case by case", "us_denied_cn": "is denied by the US"}
     found = {}
-    for d in answer.deployments:
+    bought: list[Deployment | FleetLot] = [*answer.deployments, *(answer.fleet.lots if answer.fleet else ())]
+    for d in bought:
         rule = classes.get(catalog.chip(d.chip).export_class)
         if rule and d.acquire == "buy" and d.site.split("/")[0] in in_china:
             found[d.chip] = (

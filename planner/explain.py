@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.errors import SolveError
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel, Limit
-from planner.options.option import Dropped, Option, OptionSet
+from planner.options.option import Dropped, Option
 from planner.result import Alternative, Binding, Conflict, Nearest
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
@@ -29,7 +30,7 @@ _MOST_ALTERNATIVES = 8
 _UNIT_STEP: Mapping[str, float] = {"MW": 1.0, "days": 1.0, "racks": 1.0, "chips": 8.0, "systems": 1.0}
 
 
-def _usage(program: Program, limit: Limit, values: NDArray[np.float64]) -> float:
+def usage(program: Program, limit: Limit, values: NDArray[np.float64]) -> float:
     row = program.row(limit.row)
     at = program.rows == row
     return float((program.vals[at] * values[program.cols[at]]).sum()) * limit.scale
@@ -77,7 +78,7 @@ def binding_limits(
     asked = [
         limit
         for limit in model.limits.values()
-        if limit.row not in _firm(model) and limit.limit > 0 and program.row(limit.row) in used_rows
+        if limit.row not in firm_rows(model) and limit.limit > 0 and program.row(limit.row) in used_rows
     ]
     # counts are whole: where one more unit changes nothing, a tenth or a quarter more may (as far as options reach)
     steps = [sorted({_step(limit), 0.1 * limit.limit, 0.25 * limit.limit}) for limit in asked]
@@ -85,7 +86,7 @@ def binding_limits(
     outcomes = iter(what_if(program, changes, limits))
     found = []
     for limit, few in zip(asked, steps, strict=True):
-        used = _usage(program, limit, values)
+        used = usage(program, limit, values)
         worth: float | None = None
         told = few[0]
         for step, outcome in [(step, next(outcomes)) for step in few]:
@@ -115,7 +116,7 @@ def binding_limits(
     return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
 
 
-def _firm(model: FleetModel) -> set[str]:
+def firm_rows(model: FleetModel) -> set[str]:
     """Rows that are no limit a person could move: a run is run once."""
     return {name for name, limit in model.limits.items() if limit.kind == "demand" and limit.unit == "run"}
 
@@ -203,7 +204,27 @@ class Diagnosis:
     nearest: tuple[Nearest, ...]
 
 
-def unable(scenario: Scenario, options: Sequence[Option]) -> set[str]:
+class Doing(Protocol):
+    """What can be done for a workload, as far as counting needs it."""
+
+    @property
+    def workload(self) -> str: ...
+    @property
+    def rates(self) -> Mapping[str, float]: ...
+
+
+class Searched(Protocol):
+    """What a search found, of options or of a shared fleet's columns."""
+
+    @property
+    def options(self) -> Sequence[Doing]: ...
+    @property
+    def dropped(self) -> Sequence[Dropped]: ...
+    @property
+    def best_effort(self) -> Mapping[tuple[str, str], float]: ...
+
+
+def unable(scenario: Scenario, options: Sequence[Doing]) -> set[str]:
     """Names of workloads that no options together could do, whatever the limits: a load needs both its phases."""
     phases: dict[str, set[str]] = {w.name: set() for w in scenario.workloads}
     for o in options:
@@ -215,7 +236,7 @@ def unable(scenario: Scenario, options: Sequence[Option]) -> set[str]:
     }
 
 
-def _answerable(workload: Serving, options: Sequence[Option], phases: set[str]) -> bool:
+def _answerable(workload: Serving, options: Sequence[Doing], phases: set[str]) -> bool:
     """Whether some options do both phases of a load; of one with request classes, whether each class finds one."""
     if not workload.request_classes:
         return phases == {"prefill", "decode"}
@@ -239,7 +260,7 @@ def _filters(scenario: Scenario, reasons: Sequence[Dropped]) -> list[str]:
     return found
 
 
-def arithmetic_findings(scenario: Scenario, found: OptionSet) -> Diagnosis:
+def arithmetic_findings(scenario: Scenario, found: Searched) -> Diagnosis:
     """What counting alone shows: workloads that no option can do, with the best that was reached.
 
     The best message where it applies: no solver is needed to say that 14 ms is the fastest any chip gets.
@@ -316,14 +337,14 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
     program = with_objective(model.program, np.zeros(model.program.column_count))
     try:
         # what ties columns together is no limit: it holds whatever a person changes
-        structure = [name for name in program.row_names if name not in model.limits or name in _firm(model)]
+        structure = [name for name in program.row_names if name not in model.limits or name in firm_rows(model)]
         rows = conflicting_rows(program, limits, structure) or conflicting_rows(program, limits)
     except SolveError:
         rows = []
     named = [model.limits[r] for r in rows if r in model.limits]
-    movable = [limit for limit in model.limits.values() if limit.row not in _firm(model)]
+    movable = [limit for limit in model.limits.values() if limit.row not in firm_rows(model)]
     conflicts: tuple[Conflict, ...] = ()
-    named = [limit for limit in named if limit.row not in _firm(model)] or named
+    named = [limit for limit in named if limit.row not in firm_rows(model)] or named
     if named:
         conflicts = (
             Conflict(

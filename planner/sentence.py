@@ -12,7 +12,7 @@ from planner.scenario.workloads import Serving, Training
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "use the installed"}
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three significant digits, thousands separated."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
@@ -31,7 +31,7 @@ def _group(deployments: Sequence[Deployment]) -> str:
     d = deployments[0]
     where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooling}"
     spare = f" at work, {d.spares} {'system' if d.spares == 1 else 'systems'} spare" if d.spares else ""
-    return f"{_VERBS[d.acquire]} {_number(d.systems)} {d.system} ({_number(d.chips)} {d.chip}{spare}){where}"
+    return f"{_VERBS[d.acquire]} {number(d.systems)} {d.system} ({number(d.chips)} {d.chip}{spare}){where}"
 
 
 def served_requests(deployments: Sequence[Deployment]) -> float:
@@ -66,27 +66,27 @@ def throughput_of(scenario: Scenario, deployments: Sequence[Deployment]) -> floa
 
 def power(mw: float) -> str:
     """Megawatts, or kilowatts below one."""
-    return f"{_number(mw)} MW" if mw >= 1 else f"{_number(mw * 1e3)} kW"
+    return f"{number(mw)} MW" if mw >= 1 else f"{number(mw * 1e3)} kW"
 
 
 def _result(deployments: Sequence[Deployment]) -> str:
     d = next((x for x in deployments if x.predicted.finish_days is not None), deployments[0])
     p = d.predicted
     if d.role == "train" and p.finish_days is not None:
-        return f"finishes after {_number(p.finish_days)} days"
+        return f"finishes after {number(p.finish_days)} days"
     if p.finish_days:
-        return f"finishes after {_number(p.finish_days)} days"
+        return f"finishes after {number(p.finish_days)} days"
     parts = []
     rate = served_requests(deployments)
     if rate:
-        parts.append(f"serves up to {_number(rate)} requests/s")
+        parts.append(f"serves up to {number(rate)} requests/s")
     samples = [x.predicted.samples_per_s for x in deployments if x.predicted.samples_per_s]
     if samples:
-        parts.append(f"scores up to {_number(sum(samples))} samples/s")
+        parts.append(f"scores up to {number(sum(samples))} samples/s")
     for name, text in (("ttft_ms", "TTFT"), ("tpot_ms", "TPOT"), ("latency_ms", "latency")):
         worst = [getattr(x.predicted, name) for x in deployments if getattr(x.predicted, name) is not None]
         if worst:
-            parts.append(f"{text} {_number(max(worst))} ms")
+            parts.append(f"{text} {number(max(worst))} ms")
     return ", ".join(parts)
 
 
@@ -148,10 +148,10 @@ def _classes(d: Deployment) -> str:
     if not d.answers:
         return ""
     prompts, answers = ([getattr(a, name) for a in d.answers] for name in ("input_tokens", "output_tokens"))
-    rate = _number(sum(a.requests_per_s for a in d.answers))
+    rate = number(sum(a.requests_per_s for a in d.answers))
     shape = f"tp {d.parallelism.tp}, pp {d.parallelism.pp}"
     return (
-        f"{d.workload}: {_number(d.systems)} {d.system} ({shape}) answer {rate} requests/s of {len(d.answers)} classes,"
+        f"{d.workload}: {number(d.systems)} {d.system} ({shape}) answer {rate} requests/s of {len(d.answers)} classes,"
         f" prompts of {min(prompts):,} to {max(prompts):,} and answers of {min(answers):,} to {max(answers):,} tokens,"
         f" busy {sum(a.share_of_time for a in d.answers):.0%} of their planned time."
     )

@@ -49,7 +49,13 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     Never raises for a wrong plan: what cannot even be recomputed is listed too.
     """
     if not plan.has_plan:
-        return [] if not plan.deployments else ["a plan without a solution has deployments"]
+        return [] if not plan.deployments and plan.fleet is None else ["a plan without a solution has deployments"]
+    if scenario.fleet.shared:
+        from planner.verify_stock import verify_stock  # which takes what both need from here
+
+        return verify_stock(plan, scenario, catalog)
+    if plan.fleet is not None or plan.schedule is not None:
+        return ["the plan is of a shared fleet, the scenario is not"]
     known = catalog.with_assumptions(scenario.assume.as_mapping())
     describer = Describer(scenario, known)
     failures: list[str] = []
@@ -70,10 +76,10 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
             continue
         units.append((deployment, described, count))
         failures += [f"{where}: {text}" for text in _figures(deployment, described, count)]
-    failures += _question(plan, scenario, catalog)
+    failures += question_failures(plan, scenario, catalog)
     failures += _racks(units)
     failures += _sums(plan, scenario)
-    failures += _proof(plan, scenario)
+    failures += proof_failures(plan, scenario)
     failures += _per_token(plan, scenario)
     failures += _demand(scenario, units, default_profile(known))
     failures += _limits(scenario, units)
@@ -93,7 +99,7 @@ def _spec(d: Deployment, scenario: Scenario, plan: Plan | None = None) -> Spec:
     )  # fmt: skip
 
 
-def _near(a: float | None, b: float | None) -> bool:
+def near(a: float | None, b: float | None) -> bool:
     if a is None or b is None:
         return a is b
     return math.isclose(a, b, rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-12)
@@ -147,13 +153,13 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
     said = d.model_dump()
     said["answers"] = list(said["answers"])
     yield from _listed("answers", said["answers"], expected.pop("answers"))
-    yield from _differences("", {name: said[name] for name in expected}, expected)
+    yield from differences("", {name: said[name] for name in expected}, expected)
     for name, parts, whole in (
         ("cost.lines_usd", d.cost.lines_usd, d.cost.total_usd),
         ("power.breakdown_mw", d.power.breakdown_mw, d.power.facility_average_mw),
         ("predicted.memory_gb", d.predicted.memory_gb, d.predicted.memory_gb_per_chip),
     ):
-        if parts and not _near(math.fsum(parts.values()), whole):
+        if parts and not near(math.fsum(parts.values()), whole):
             yield f"{name} sums to {math.fsum(parts.values())}, the whole is {whole}"
 
 
@@ -164,10 +170,10 @@ def _listed(path: str, said: object, found: object) -> Iterator[str]:
     if len(said) != len(found):
         yield f"{path} has {len(said)} entries, recomputed {len(found)}"
     for i, (a, b) in enumerate(zip(said, found, strict=False)):
-        yield from _differences(f"{path}[{i}]", a, b)
+        yield from differences(f"{path}[{i}]", a, b)
 
 
-def _differences(path: str, said: object, found: object) -> Iterator[str]:
+def differences(path: str, said: object, found: object) -> Iterator[str]:
     """Where two pieces of plain data differ: figures beyond rounding, everything else at all."""
     if isinstance(said, Mapping) and isinstance(found, Mapping):
         for name in sorted(said.keys() | found.keys()):
@@ -175,10 +181,13 @@ def _differences(path: str, said: object, found: object) -> Iterator[str]:
             if name not in said or name not in found:
                 yield f"{here} is {said.get(name, 'missing')}, recomputed {found.get(name, 'as no part of it')}"
             else:
-                yield from _differences(here, said[name], found[name])
+                yield from differences(here, said[name], found[name])
+        return
+    if isinstance(said, list) and isinstance(found, list):
+        yield from _listed(path, said, found)
         return
     numbers = isinstance(said, int | float) and isinstance(found, int | float)
-    if not (_near(float(said), float(found)) if numbers else said == found):  # type: ignore[arg-type]
+    if not (near(float(said), float(found)) if numbers else said == found):  # type: ignore[arg-type]
         yield f"{path} is {said}, recomputed {found}"
 
 
@@ -199,7 +208,7 @@ def _asked(d: Deployment, scenario: Scenario) -> Iterator[str]:
         yield f"role is {d.role}, the scenario says disaggregated: {phases}"
 
 
-def _question(plan: Plan, scenario: Scenario, catalog: Catalog) -> Iterator[str]:
+def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Iterator[str]:
     """Whether the plan answers this scenario with this catalog."""
     assumed = {
         f"{kind}.{record}.{name}": value
@@ -236,7 +245,7 @@ def _question(plan: Plan, scenario: Scenario, catalog: Catalog) -> Iterator[str]
         "proof.bound": plan.objective.bound,
     }
     for name, value in said.items():
-        yield from _differences(name, value, found[name])
+        yield from differences(name, value, found[name])
 
 
 def _racks(units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
@@ -272,7 +281,7 @@ def _sums(plan: Plan, scenario: Scenario) -> Iterator[str]:
     )
     for name, pick in picks:
         found = float(sum((Fraction(pick(d)) for d in plan.deployments), start=Fraction(0)))
-        if not _near(float(getattr(totals, name)), found):
+        if not near(float(getattr(totals, name)), found):
             yield f"totals.{name} is {getattr(totals, name)}, the deployments sum to {found}"
     values = {
         "cost": math.fsum(d.cost.total_usd for d in plan.deployments),
@@ -292,7 +301,7 @@ def _sums(plan: Plan, scenario: Scenario) -> Iterator[str]:
         yield f"objective.values says {objective.values.get(objective.name)}, objective.value {objective.value}"
 
 
-def _proof(plan: Plan, scenario: Scenario) -> Iterator[str]:
+def proof_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
     """A bound that is not better than the plan, and a status that value and bound bear out."""
     objective = plan.objective
     value, bound = objective.value, objective.bound
@@ -325,9 +334,9 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
             tokens = workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * seconds
             found[workload.name] = cost / (tokens / 1e6)
     if plan.totals is not None:
-        yield from _differences("totals.usd_per_m_tokens", plan.totals.usd_per_m_tokens, found)
+        yield from differences("totals.usd_per_m_tokens", plan.totals.usd_per_m_tokens, found)
         again = unit_cost_usd(scenario, plan.deployments)
-        yield from _differences("totals.unit_cost_usd", plan.totals.unit_cost_usd, again)
+        yield from differences("totals.unit_cost_usd", plan.totals.unit_cost_usd, again)
 
 
 def _demand(

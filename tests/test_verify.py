@@ -62,6 +62,8 @@ FREE_TEXT = {"answer", "notes", "left_out", "binding", "alternatives", "conflict
 LABELS = {"option", "planner_version", "variant", "versions", "verified", "schema"}
 """Who made it and with what."""
 
+SHARED = {"fleet", "schedule"}
+
 
 def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Every figure and word of a plan that the check must hold to account."""
@@ -69,6 +71,8 @@ def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[
         for key, value in data.items():
             if (not path and key in FREE_TEXT) or key in LABELS or (path[:1] == ("proof",) and key != "bound"):
                 continue
+            if not path and key in SHARED and value is None:
+                continue  # what only a shared fleet has
             yield from leaves(value, (*path, key))
     elif isinstance(data, list):
         for i, value in enumerate(data):

@@ -1,8 +1,8 @@
 """The schedule in days of the runs of a shared fleet: each as early as systems, order and its slot allow.
 
 The program places runs at slots, and a run holds its systems for whole slots. In days it lets go of them when it ends,
-so what follows may begin sooner: each run moves up to one slot ahead, and never back. What the program charges stays
-as of its slots.
+so what follows may begin sooner: each run moves up to one slot ahead, or to any earlier slot that is charged no more
+(where no limit is by year), and never back. What the program charges stays as of its slots.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 
 from planner.fleet.stock_model import StockPlan
 from planner.options.choices import start_days
-from planner.options.stock import Stock
+from planner.options.stock import Run, Start, Stock
 from planner.options.timeline import DAYS_PER_MONTH, Timeline
 from planner.scenario.types import Scenario
 from planner.solve.intervals import Level, Task, earliest_starts
@@ -19,8 +19,23 @@ from planner.solve.status import Limits
 
 PER_DAY = 1440
 """The schedule's unit is a minute."""
+EQUAL_USD = 1e-9
+"""Relative difference of two prices that is rounding."""
 SECONDS = 10.0
 """Longest that is searched for earlier starts; the slots are a schedule in any case."""
+
+
+def earliest_slot(scenario: Scenario, run: Run, start: Start) -> int:
+    """The slot from whose beginning on a run may begin in days, which the program starts at another."""
+    found = max(0, start.slot - 1)
+    limits = scenario.limits
+    if any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year)):
+        return found
+    prices = {s.slot: s.cost_usd for s in run.starts}
+    slot = start.slot
+    while prices.get(slot - 1, math.inf) <= start.cost_usd + EQUAL_USD * abs(start.cost_usd):
+        slot -= 1
+    return min(found, slot)
 
 
 def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPlan, limits: Limits) -> dict[str, float]:
@@ -39,7 +54,7 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
     for run, start in plan.runs:
         slots = timeline.slots
         latest = round(slots[start.slot].start * DAYS_PER_MONTH * PER_DAY)
-        ahead = slots[max(0, start.slot - 1)].start * DAYS_PER_MONTH
+        ahead = slots[earliest_slot(scenario, run, start)].start * DAYS_PER_MONTH
         workload = next(w for w in scenario.workloads if w.name == run.workload)
         begins = start_days(scenario, getattr(workload, "start", None))
         tasks.append(

@@ -37,6 +37,10 @@ def hardware_of(group: Group) -> Hardware:
     return Hardware(group.location, group.system, group.chip, group.cooling)
 
 
+def _place(group: Group) -> tuple[str, str, str, str]:
+    return group.location, group.system, group.chip, group.cooling
+
+
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
     """Lots in order of arrival, what stands in each period, and the money of each year."""
     lots = tuple(
@@ -97,7 +101,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
             if lot.begin <= t < lot.end:
                 counts[lot.group] += count
                 on_site[lot.group] += 0 if lot.acquire == "rent" else count
-        for g in sorted(counts, key=lambda g: (stock.groups[g].location, stock.groups[g].id)):
+        for g in sorted(counts, key=lambda g: _place(stock.groups[g])):
             group = stock.groups[g]
             stand = figures.stand(hardware_of(group))
             rows.append(

@@ -144,6 +144,14 @@ class Stock:
 
 
 @dataclass(frozen=True)
+class Able:
+    """Something that can be done for a workload, as counting sees it."""
+
+    workload: str
+    rates: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class StockSet:
     """The stock of a scenario and how it was found."""
 
@@ -153,6 +161,17 @@ class StockSet:
     candidates: int
     pruned: int
     best_effort: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    @property
+    def options(self) -> tuple[Able, ...]:
+        """What units and runs can do."""
+        units = tuple(Able(w.workload, w.rates) for w in self.stock.works)
+        return units + tuple(Able(r.workload, {"run": 1.0}) for r in self.stock.runs)
+
+    @property
+    def size(self) -> int:
+        """Lots, units and runs to choose from."""
+        return len(self.stock.lots) + len(self.stock.works) + len(self.stock.runs)
 
 
 Keep = Literal["horizon", "years", "periods"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from planner.api import Cancel, CancelledError, Progress, Question, answered, ask
 from planner.catalog import Catalog
-from planner.errors import EXIT_INFEASIBLE, PlannerError, Problem
+from planner.errors import EXIT_INFEASIBLE, InputError, PlannerError, Problem
 from planner.fleet.model import FleetModel
 from planner.result import Plan
 from planner.scenario.types import Scenario
@@ -44,9 +44,24 @@ def question_of(
 ) -> tuple[Question, FleetModel]:
     """A question and its program. Raises ``InputError``, and ``NoPlanError`` where a workload has no option at all."""
     question = ask(scenario, catalog=catalog, variant=variant, progress=tell)
+    refuse_shared(question.scenario)
     if question.model is None:
         raise no_plan(question.scenario)
     return question, question.model
+
+
+def refuse_shared(scenario: Scenario) -> None:
+    """Raise ``InputError`` for a shared fleet: its answer is not looked into yet."""
+    if scenario.fleet.shared:
+        raise InputError(
+            Problem(
+                "answers about the answer are for fleets without sharing; planner plan answers this scenario",
+                file=scenario.source.file,
+                line=scenario.source.line(("fleet", "shared")),
+                path="fleet.shared",
+                remedy="Take it out to look into the plan whose workloads have systems of their own.",
+            )
+        )
 
 
 def no_plan(scenario: Scenario) -> NoPlanError:

@@ -9,8 +9,6 @@ import random
 import numpy as np
 import pytest
 
-from planner.api import plan
-from planner.errors import InputError
 from planner.fleet.model import Limit
 from planner.fleet.stock_model import StockDraft, StockModel, add_structure, finished, plan_of
 from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
@@ -134,20 +132,3 @@ def test_random_fleets_are_neither_all_possible_nor_all_impossible() -> None:
     """The comparison above says something about both."""
     outcomes = {math.isinf(by_hand(random_stock(seed))) for seed in range(30)}
     assert outcomes == {True, False}
-
-
-def test_a_shared_fleet_is_refused_and_never_planned_as_something_else() -> None:
-    """What cannot be verified yet is not answered with the plan of another question."""
-    scenario = {
-        "name": "shared",
-        "start": "2027-01",
-        "fleet": {"shared": True},
-        "sites": [{"name": "a", "region": "us", "power_mw": 10}],
-        "hardware": {"systems": ["dgx_h100"]},
-        "workloads": [
-            {"name": "api", "kind": "serving", "model": "llama-3.1-70b", "input_tokens": 1024, "output_tokens": 256,
-             "requests_per_s": {"2027-01": 5, "2028-01": 20}}
-        ],
-    }  # fmt: skip
-    with pytest.raises(InputError, match="share systems over time"):
-        plan(scenario)

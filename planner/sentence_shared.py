@@ -1,0 +1,92 @@
+"""A shared fleet's plan in one sentence that a person can repeat, and the notes that keep it honest."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from planner.result import FleetLot, Plan, ScheduledRun
+from planner.scenario.types import Scenario
+from planner.sentence import money, number, power
+
+_VERBS = {"buy": "buy", "rent": "rent", "installed": "keep the installed"}
+_MOST_LOTS = 4
+
+
+def shared_sentence(scenario: Scenario, plan: Plan) -> str:
+    """What to acquire where and when, what it does by when, what it costs and draws."""
+    assert plan.fleet is not None  # noqa: S101 - the caller's branch
+    assert plan.schedule is not None  # noqa: S101
+    lots = _together(plan.fleet.lots)
+    largest = sorted(lots, key=lambda x: -lots[x])[:_MOST_LOTS]
+    parts = [_lot(scenario, key, lots[key]) for key in lots if key in largest]
+    if len(lots) > _MOST_LOTS:
+        rest = sum(count for key, count in lots.items() if key not in largest)
+        parts.append(f"and {number(rest)} systems in {len(lots) - _MOST_LOTS} further lots")
+    text = ", ".join(parts) if len(parts) < 3 or len(lots) > _MOST_LOTS else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    text = text[:1].upper() + text[1:]
+    if plan.schedule.runs:
+        text += f"; {', '.join(map(_run, plan.schedule.runs[:_MOST_LOTS]))}"
+        more = len(plan.schedule.runs) - _MOST_LOTS
+        text += f" and {more} more runs" if more > 0 else ""
+    loads = [d for d in plan.schedule.demand if max(d.asked, default=0.0) > 0]
+    if loads:
+        text += f"; {', '.join(f'{d.workload} served up to {number(max(d.asked))} {d.unit}' for d in loads)}"
+    totals = plan.totals
+    if totals is not None:
+        drawn = f"; largest power at the meters: {power(totals.facility_mw)}" if totals.facility_mw else ""
+        capex = f"; capital in all: {money(totals.capex_usd)}" if totals.capex_usd else ""
+        text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
+    return text
+
+
+def _together(lots: Sequence[FleetLot]) -> dict[tuple[str, str, str, str, str], int]:
+    """Systems by what a person calls one purchase."""
+    found: dict[tuple[str, str, str, str, str], int] = defaultdict(int)
+    for x in lots:
+        found[x.acquire, x.system, x.site, x.begin, x.end] += x.systems
+    return dict(found)
+
+
+def _lot(scenario: Scenario, key: tuple[str, str, str, str, str], count: int) -> str:
+    acquire, system, site, begin, end = key
+    where = "" if acquire == "rent" else f" at {site}"
+    when = "" if begin == scenario.start else f" in {begin}"
+    left = f" until {end}" if end else ""
+    return f"{_VERBS[acquire]} {number(count)} {system}{where}{when}{left}"
+
+
+def _run(run: ScheduledRun) -> str:
+    return f"{run.workload} runs at {run.site} on {number(run.systems)} {run.system} to {run.end_date}"
+
+
+def shared_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
+    """What a reader must know before acting on the plan."""
+    assert plan.fleet is not None  # noqa: S101
+    assert plan.schedule is not None  # noqa: S101
+    notes = []
+    for run in plan.schedule.runs:
+        p = run.predicted
+        if p.mfu is not None and p.peak_tflops_per_chip:
+            peak = f"{p.peak_tflops_per_chip:,.0f} dense {run.precision} TFLOPS per {run.chip}"
+            notes.append(f"MFU of {run.workload}: {p.mfu:.1%} of {peak}, causal attention counted at half.")
+        if p.ettr is not None:
+            notes.append(
+                f"Effective training time of {run.workload}: {p.ettr:.1%} of {p.days or 0.0:.1f} days, at an H100-class"
+                " failure rate; restarts, lost work and checkpoints take the rest."
+            )
+    moved = [r for r in plan.schedule.runs if r.start_day < r.counted_from_day - 1e-6]
+    if moved:
+        names = ", ".join(r.workload for r in moved)
+        notes.append(
+            f"Runs are charged from the start of their slot of {scenario.fleet.slot_months} month(s); in days"
+            f" {names} can begin up to a slot earlier, as the schedule says."
+        )
+    if any(x.acquire == "rent" for x in plan.fleet.lots):
+        notes.append("Rented systems are paid by their term; their power and carbon are the owner's.")
+    idle = [s for s in plan.fleet.standing if s.utilisation < 0.05]
+    if idle:
+        named = ", ".join(f"{s.system} at {s.site} from {s.period}" for s in idle[:4])
+        more = f" and {len(idle) - 4} more" if len(idle) > 4 else ""
+        notes.append(f"Standing almost idle for a period: {named}{more}.")
+    return tuple(notes)

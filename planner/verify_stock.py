@@ -1,0 +1,630 @@
+"""The independent check of a shared fleet's plan: every lot, run and load priced again, every limit in exact fractions.
+
+Imports neither the fleet's program nor a solver. The plan's own counts, places, dates and layouts are taken from its
+file; everything else is computed again from catalog and scenario.
+
+    lots        allowed there and then, whole, priced again
+    work        layouts described again; every run once, released, in order and in time; loads within their latencies
+    occupancy   what works in a slot stands in it; the schedule in days fits as well
+    demand      every load in every period, phase by phase and site by site
+    limits      power, racks, chips, supply, shares, money, carbon and water, in every period and year
+    sums        lines to totals, totals to the objective
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+
+from planner.catalog import Catalog
+from planner.errors import PlannerError
+from planner.facility.capacity import capacity_tree
+from planner.options.choices import start_days
+from planner.options.describe import Described, layout_of_plan
+from planner.options.enumerate import interconnect_of
+from planner.options.ownership import LotPrice, Standing
+from planner.options.shared import arrivals, demand_of, lot_ends, rent_ends
+from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
+from planner.options.timeline import DAYS_PER_MONTH, Timeline, path_by_period
+from planner.result import FleetLot, Plan, Priced, ScheduledLoad, ScheduledRun, Work
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Serving
+from planner.verify import LIMIT_TOLERANCE, differences, near, proof_failures, question_failures
+
+DAY_TOLERANCE = 1e-3
+"""Of a day: the schedule counts whole minutes."""
+
+
+@dataclass
+class _Lot:
+    said: FleetLot
+    hardware: Hardware
+    begin: int
+    end: int
+    stand: Standing
+    price: LotPrice
+
+
+@dataclass
+class _Run:
+    said: ScheduledRun
+    hardware: Hardware
+    described: Described
+    slot: int
+    last_slot: int
+
+
+@dataclass
+class _Load:
+    said: ScheduledLoad
+    hardware: Hardware
+    described: Described
+
+
+@dataclass
+class _Again:
+    """A plan as recomputed: what could be, with what could not listed in ``failures``."""
+
+    scenario: Scenario
+    figures: StockFigures
+    lots: list[_Lot] = field(default_factory=list)
+    runs: list[_Run] = field(default_factory=list)
+    loads: list[_Load] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def timeline(self) -> Timeline:
+        return self.figures.timeline
+
+    def standing(self, period: int) -> Iterator[_Lot]:
+        """Lots that stand in a period."""
+        return (x for x in self.lots if x.begin <= period < x.end)
+
+    def parts(self) -> list[Priced]:
+        """Everything that costs, as the plan says it; each was compared with its own price."""
+        return [*(x.said for x in self.lots), *(x.said for x in self.runs), *(x.said for x in self.loads)]
+
+
+def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
+    """What is wrong with a shared fleet's plan; empty when every check holds. ``catalog`` has no assumptions yet."""
+    if plan.fleet is None or plan.schedule is None or plan.deployments:
+        return ["the plan of a shared fleet has a fleet, a schedule, and no deployments of their own"]
+    again = _Again(scenario, StockFigures(scenario, catalog.with_assumptions(scenario.assume.as_mapping())))
+    for i, lot in enumerate(plan.fleet.lots):
+        _guarded(again, f"fleet.lots[{i}] {lot.system} at {lot.site}", partial(_lot, again, lot))
+    for i, run in enumerate(plan.schedule.runs):
+        _guarded(again, f"schedule.runs[{i}] {run.workload}", partial(_run, again, run))
+    for i, load in enumerate(plan.schedule.loads):
+        _guarded(again, f"schedule.loads[{i}] {load.workload}", partial(_load, again, load))
+    asked = list(question_failures(plan, scenario, catalog))
+    if again.failures:
+        return again.failures + asked  # sums over what could not be recomputed would say nothing
+    for check in (_occupancy, _days, _order, _demand, _power_and_racks, _chips, _supply, _shares, _money):
+        again.failures += check(again)
+    again.failures += _sums(again, plan)
+    again.failures += proof_failures(plan, scenario)
+    return again.failures + asked
+
+
+def _guarded(again: _Again, where: str, look: Callable[[], Iterable[str]]) -> None:
+    try:
+        again.failures += [f"{where}: {text}" for text in look()]
+    except (PlannerError, KeyError, ValueError, StopIteration) as error:
+        again.failures.append(f"{where}: {error}")
+
+
+def _over(used: Fraction, limit: float) -> bool:
+    return used > Fraction(limit) * (1 + LIMIT_TOLERANCE)
+
+
+def _scaled(values: Mapping[str, float], n: int) -> dict[str, float]:
+    return {name: v * n for name, v in values.items()}
+
+
+def _listed(values: Iterable[float], n: int = 1) -> dict[str, float]:
+    return {str(k): float(v) * n for k, v in enumerate(values)}
+
+
+# -- lots --------------------------------------------------------------------------------------------------------------
+
+
+def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
+    scenario, figures, line = again.scenario, again.figures, again.timeline
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling)
+    begin = line.names.index(lot.begin)
+    end = line.names.index(lot.end) if lot.end else line.periods
+    stand = figures.stand(hardware, lot.acquire)
+    rented = lot.acquire == "rent"
+    if lot.systems < 1:
+        yield f"{lot.systems} systems"
+    if not rented and lot.rent_term:
+        yield "a rent term of what is not rented"
+    if lot.acquire == "installed":
+        if begin:
+            yield f"installed systems stand from the start, not from {lot.begin}"
+    elif begin not in arrivals(scenario, line, stand.choice)[0]:
+        yield f"it cannot arrive in {lot.begin}"
+    if rented:
+        if (end, lot.rent_term) not in rent_ends(line, begin, scenario.hardware.rent_terms):
+            yield f"it cannot be rented until {lot.end or 'the end'} ({lot.rent_term})"
+    elif end not in lot_ends(scenario, line, begin):
+        yield f"it cannot leave in {lot.end}"
+    price = figures.lot(hardware, lot.acquire, begin, end, term=lot.rent_term, since=lot.since or None)
+    n = lot.systems
+    expected: dict[str, object] = {
+        "interconnect": interconnect_of(stand.choice),
+        "chips": stand.chips * n,
+        "racks": stand.racks * n,
+        "power_mw": 0.0 if rented else stand.facility_peak_w * n / 1e6,
+        "it_mw": 0.0 if rented else stand.it_peak_w * n / 1e6,
+        "lines_usd": _scaled(price.lines_usd, n),
+        "total_usd": price.cost_usd * n,
+        "opex_usd_by_year": _listed(price.opex_usd, n),
+        "capex_usd": price.capex_usd * n,
+        "capex_lines_usd": _scaled(price.capex_lines_usd, n),
+        "carbon_t_by_year": _listed(price.carbon_t, n),
+        "water_m3_by_year": _listed(price.water_m3, n),
+        "network": {name: v * n for name, v in stand.network.items() if v},
+    }
+    yield from _compared(lot, expected)
+    if not near(math.fsum(lot.money.capex_lines_usd.values()), lot.money.capex_usd):
+        yield "money.capex_lines_usd does not sum to capex_usd"
+    again.lots.append(_Lot(lot, hardware, begin, end, stand, price))
+
+
+def _compared(said: Priced, expected: Mapping[str, object]) -> Iterator[str]:
+    """Differences of a lot or of work, and lines that do not sum to their total."""
+    m = said.money
+    found: dict[str, object] = {
+        "lines_usd": m.lines_usd,
+        "total_usd": m.total_usd,
+        "opex_usd_by_year": _listed(m.opex_usd_by_year),
+        "capex_usd": m.capex_usd,
+        "capex_lines_usd": m.capex_lines_usd,
+        "carbon_t_by_year": _listed(said.carbon_t_by_year),
+        "water_m3_by_year": _listed(said.water_m3_by_year),
+    }
+    rest = said.model_dump()
+    found |= {name: rest[name] for name in expected if name not in found}
+    yield from differences("", {name: found[name] for name in expected}, expected)
+    if not near(math.fsum(m.lines_usd.values()), m.total_usd):
+        yield f"money.lines_usd sums to {math.fsum(m.lines_usd.values())}, the total is {m.total_usd}"
+
+
+# -- work --------------------------------------------------------------------------------------------------------------
+
+
+def _described(again: _Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
+    figures = again.figures
+    workload = figures.workload(work.workload)
+    layout = layout_of_plan(work.parallelism, work.role)
+    described = figures.describe(work.workload, work.role, hardware, work.precision, layout)
+    wrong = []
+    if work.precision not in workload.precision:
+        wrong.append(f"precision {work.precision} is none of {', '.join(workload.precision)}")
+    pinned = getattr(workload, "parallelism", None)
+    for name, value in (pinned.model_dump() if pinned is not None else {}).items():
+        mine = getattr(work.parallelism, "dp" if name == "attention_dp" else name)
+        if value is not None and mine != value:
+            wrong.append(f"parallelism.{name} is {mine}, the scenario fixes {value}")
+    return described, wrong
+
+
+def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str, object]:
+    lines = dict(price.lines_usd)
+    return {
+        "interconnect": described.interconnect,
+        "parallelism": described.parallelism.model_dump(),
+        "added_mw": watts / 1e6,
+        "systems": described.systems,
+        "chips": described.chips,
+        "lines_usd": lines,
+        "total_usd": math.fsum(lines.values()),
+        "opex_usd_by_year": _listed(price.opex_usd),
+        "carbon_t_by_year": _listed(price.carbon_t),
+        "water_m3_by_year": _listed(price.water_m3),
+        "capex_usd": 0.0,
+        "capex_lines_usd": {},
+    }
+
+
+def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
+    figures, line = again.figures, again.timeline
+    hardware = Hardware(run.site, run.system, run.chip, run.cooling)
+    workload = figures.workload(run.workload)
+    if not runs_once(workload):
+        yield "it is a load, not a run"
+        return
+    described, wrong = _described(again, run, hardware)
+    yield from wrong
+    slots = [i for i, s in enumerate(line.slots) if near(s.start * DAYS_PER_MONTH, run.counted_from_day)]
+    if not slots:
+        yield f"day {run.counted_from_day:g} begins no slot"
+        return
+    slot = slots[0]
+    month = line.slots[slot].start
+    days = described.run_days
+    watts = figures.watts(workload, run.role, hardware)[1] * (described.systems - described.spares)
+    price = figures.run(workload, run.role, hardware, described, month)
+    expected = _of_work(described, watts, price) | {
+        "spares": described.spares,
+        "predicted": described.predicted.model_dump() | {"days": days, "finish_days": run.start_day + days},
+        "end_day": run.start_day + days,
+        "start_date": line.date(run.start_day),
+        "end_date": line.date(run.end_day),
+        "counted_to_day": month * DAYS_PER_MONTH + days,
+    }
+    yield from _compared(run, expected)
+    released = start_days(again.scenario, getattr(workload, "start", None))
+    ahead = line.slots[_earliest_slot(again, run, hardware, described, slot)].start * DAYS_PER_MONTH
+    if run.start_day < max(released, ahead) - 1e-6 or run.counted_from_day < released - 1e-6:
+        yield f"it begins on day {run.start_day:.3f}, before it may"
+    if run.start_day > run.counted_from_day + 1e-6:
+        yield f"it begins on day {run.start_day:.3f}, after the slot that it is charged from"
+    limit, asked = line.end * DAYS_PER_MONTH, getattr(workload, "finish_within_days", None)
+    if asked is not None:
+        limit = min(limit, released + asked)
+    if Fraction(month * DAYS_PER_MONTH + days) > Fraction(limit) * (1 + LIMIT_TOLERANCE):
+        yield f"it ends after {month * DAYS_PER_MONTH + days:.3f} days, {limit:g} allowed"
+    touched = line.slots_within(month, month + days / DAYS_PER_MONTH)
+    again.runs.append(_Run(run, hardware, described, slot, touched[-1]))
+
+
+def _earliest_slot(again: _Again, run: ScheduledRun, hardware: Hardware, described: Described, slot: int) -> int:
+    """The slot from which on a run may begin that is charged from another: one earlier, or any charged no more."""
+    figures, line, limits = again.figures, again.timeline, again.scenario.limits
+    if any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year)):
+        return max(0, slot - 1)
+    workload, usd, found = figures.workload(run.workload), run.money.total_usd, slot
+    while found > 0 and run.start_day < line.slots[found].start * DAYS_PER_MONTH - 1e-6:
+        before = figures.run(workload, run.role, hardware, described, line.slots[found - 1].start)
+        if math.fsum(before.lines_usd.values()) > usd * (1 + 1e-8):
+            break
+        found -= 1
+    return max(0, min(found, slot - 1))
+
+
+def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
+    figures, line = again.figures, again.timeline
+    hardware = Hardware(load.site, load.system, load.chip, load.cooling)
+    workload = figures.workload(load.workload)
+    if runs_once(workload):
+        yield "it is a run, not a load"
+        return
+    described, wrong = _described(again, load, hardware)
+    yield from wrong
+    if len(load.units) != line.periods or any(n < 0 for n in load.units):
+        yield f"units by period are {load.units}"
+        return
+    phases = getattr(workload, "disaggregated", "auto")
+    if phases != "auto" and (load.role == "serve") != (phases == "never"):
+        yield f"role is {load.role}, the scenario says disaggregated: {phases}"
+    watts = figures.watts(workload, load.role, hardware)[1] * described.systems
+    price = figures.load(workload, load.role, hardware, described, load.units)
+    expected = _of_work(described, watts, price) | {
+        "replicas": described.replicas,
+        "predicted": described.predicted.model_dump(),
+    }
+    yield from _compared(load, expected)
+    for name in ("ttft_ms", "tpot_ms", "latency_ms"):
+        most, value = getattr(workload, name, None), getattr(described.predicted, name)
+        if most is not None and value is not None and value > most * (1 + 1e-9):
+            yield f"{name} {value:.3f}, {most:g} allowed"
+    again.loads.append(_Load(load, hardware, described))
+
+
+# -- occupancy and order -----------------------------------------------------------------------------------------------
+
+
+def _stands(again: _Again, hardware: Hardware, period: int) -> int:
+    return sum(x.said.systems for x in again.standing(period) if x.hardware == hardware)
+
+
+def _serving(again: _Again, hardware: Hardware, period: int) -> int:
+    return sum(x.said.units[period] * x.described.systems for x in again.loads if x.hardware == hardware)
+
+
+def _occupancy(again: _Again) -> Iterator[str]:
+    """Runs hold their systems for whole slots."""
+    kinds = dict.fromkeys([x.hardware for x in again.loads] + [x.hardware for x in again.runs])
+    for hardware in kinds:
+        where = f"{hardware.system} in {hardware.cooling} at {hardware.place}"
+        for i, slot in enumerate(again.timeline.slots):
+            running = sum(
+                x.described.systems for x in again.runs if x.hardware == hardware and x.slot <= i <= x.last_slot
+            )
+            used, there = running + _serving(again, hardware, slot.period), _stands(again, hardware, slot.period)
+            if used > there:
+                yield f"{where}: {used} systems work in month {slot.start:g}, {there} stand there"
+
+
+def _days(again: _Again) -> Iterator[str]:
+    """The schedule in days: at every start, what runs then fits what stands."""
+    line = again.timeline
+    for hardware in dict.fromkeys(x.hardware for x in again.runs):
+        mine = [x for x in again.runs if x.hardware == hardware]
+        edges = [e * DAYS_PER_MONTH for e in line.edges[:-1]]
+        moments = sorted({x.said.start_day for x in mine} | {e for e in edges if any(
+            x.said.start_day < e < x.said.end_day for x in mine)})  # fmt: skip
+        for day in moments:
+            t = line.period_of((day + DAY_TOLERANCE) / DAYS_PER_MONTH)
+            running = sum(
+                x.described.systems
+                for x in mine
+                if x.said.start_day <= day + DAY_TOLERANCE and x.said.end_day > day + DAY_TOLERANCE
+            )
+            used, there = running + _serving(again, hardware, t), _stands(again, hardware, t)
+            if used > there:
+                where = f"{hardware.system} at {hardware.place}"
+                yield f"{where}: {used} systems work on day {day:.2f}, {there} stand there"
+
+
+def _order(again: _Again) -> Iterator[str]:
+    """Every run once, and after those it waits for."""
+    by_name: dict[str, list[_Run]] = defaultdict(list)
+    for x in again.runs:
+        by_name[x.said.workload].append(x)
+    for workload in again.scenario.workloads:
+        if not runs_once(workload):
+            continue
+        mine = by_name[workload.name]
+        if len(mine) != 1:
+            yield f"{workload.name} is run {len(mine)} times, must be run once"
+            continue
+        for name in getattr(workload, "after", ()):
+            for before in by_name[name]:
+                if mine[0].slot <= before.last_slot:
+                    yield f"{workload.name} begins in the slots of {name}, which it waits for"
+                if mine[0].said.start_day < before.said.end_day - DAY_TOLERANCE:
+                    yield f"{workload.name} begins on day {mine[0].said.start_day:.3f}, before {name} has ended"
+
+
+def _answered(again: _Again, name: str, phases: Sequence[str], period: int) -> Fraction:
+    """Requests or samples a second that a load's units answer: each site the lesser of its phases."""
+    by_site: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+    for x in again.loads:
+        if x.said.workload == name and x.said.units[period]:
+            for phase, rate in x.described.rates.items():
+                by_site[x.hardware.place.split("/")[0]][phase] += Fraction(rate) * x.said.units[period]
+    return sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
+
+
+def _demand(again: _Again) -> Iterator[str]:
+    for workload in again.scenario.workloads:
+        if runs_once(workload):
+            continue
+        phases = ("prefill", "decode") if isinstance(workload, Serving) else ("score",)
+        asked = demand_of(workload, again.timeline)
+        for t, month in enumerate(again.timeline.names):
+            served = _answered(again, workload.name, phases, t)
+            if served < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
+                yield f"{workload.name} is served at {float(served):.6g}/s from {month}, {asked[t]:g}/s asked"
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+def _power_and_racks(again: _Again) -> Iterator[str]:
+    line, total = again.timeline, again.scenario.limits.power_mw
+    places = {}
+    levels = {}
+    for site in again.scenario.sites:
+        some, locations = capacity_tree(site)
+        levels.update({level.name: (level, site) for level in some})
+        places.update({location.name: location for location in locations})
+    for t, month in enumerate(line.names):
+        power: dict[str, Fraction] = defaultdict(Fraction)
+        racks: dict[str, dict[Hardware, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+        everywhere = Fraction(0)
+        for x in again.standing(t):
+            if x.said.acquire == "rent":
+                continue
+            watts = Fraction(x.stand.facility_peak_w) * x.said.systems
+            everywhere += watts
+            for name in places[x.hardware.place].levels:
+                power[name] += watts
+                racks[name][x.hardware] += Fraction(x.stand.racks) * x.said.systems
+        for name, (level, site) in levels.items():
+            allowed = level.power_w
+            if name == site.name and site.power_path:
+                then = float(path_by_period(line, dict(site.power_path), 0.0)[t]) * 1e6
+                allowed = then if allowed is None else min(allowed, then)
+            if allowed is not None and _over(power[name], allowed):
+                yield f"{name} draws {float(power[name]) / 1e6:.4f} MW from {month}, {allowed / 1e6:g} MW allowed"
+            whole = sum(math.ceil(r - Fraction(1, 10**9)) for r in racks[name].values())
+            if level.racks is not None and whole > level.racks:
+                yield f"{name} holds {whole} racks from {month}, {level.racks} allowed"
+        if total is not None and _over(everywhere / 10**6, total):
+            yield f"all sites draw {float(everywhere) / 1e6:.4f} MW from {month}, {total:g} MW allowed"
+
+
+def _chips(again: _Again) -> Iterator[str]:
+    total = again.scenario.limits.chips
+    for t, month in enumerate(again.timeline.names):
+        there = sum(x.stand.chips * x.said.systems for x in again.standing(t))
+        if total is not None and there > total:
+            yield f"{there} chips stand from {month}, {total} allowed"
+    for workload in again.scenario.workloads:
+        if workload.chips is None:
+            continue
+        if runs_once(workload):
+            counts = [x.described.chips for x in again.runs if x.said.workload == workload.name]
+        else:
+            mine = [x for x in again.loads if x.said.workload == workload.name]
+            counts = [sum(x.described.chips * x.said.units[t] for x in mine) for t in range(again.timeline.periods)]
+        for taken in dict.fromkeys(counts):
+            if workload.chips.max is not None and taken > workload.chips.max:
+                yield f"{workload.name} uses {taken} chips, at most {workload.chips.max} allowed"
+            if workload.chips.min is not None and taken < workload.chips.min:
+                yield f"{workload.name} uses {taken} chips, at least {workload.chips.min} asked"
+
+
+def _supply(again: _Again) -> Iterator[str]:
+    """What is installed, and what is delivered of a system in a period."""
+    scenario, line = again.scenario, again.timeline
+    arrived: dict[tuple[str, int], int] = defaultdict(int)
+    used: dict[tuple[str, str, str], int] = defaultdict(int)
+    for x in again.lots:
+        if x.said.acquire == "buy":
+            arrived[x.hardware.system, x.begin] += x.said.systems
+        elif x.said.acquire == "installed":
+            used[x.stand.choice.site, x.hardware.system, x.said.since] += x.said.systems
+    for (system, t), count in arrived.items():
+        delivered = scenario.hardware.supply.get(system)
+        if delivered and count > float(path_by_period(line, dict(delivered), 0.0)[t]) + 1e-6:
+            yield f"{count} {system} arrive in {line.names[t]}, more than are delivered"
+    there: dict[tuple[str, str, str], int] = defaultdict(int)
+    for site in scenario.sites:
+        for block in site.installed:
+            there[site.name, block.system, block.since or ""] += block.count
+    for key, count in used.items():
+        if count > there[key]:
+            yield f"{key[0]} uses {count} installed {key[1]}, {there[key]} stand there"
+
+
+def _shares(again: _Again) -> Iterator[str]:
+    acquired = [x for x in again.lots if x.said.acquire != "installed"]
+    total = sum(x.stand.chips * x.said.systems for x in acquired)
+    for vendor, share in again.scenario.limits.vendor_share.items():
+        mine = sum(x.stand.chips * x.said.systems for x in acquired
+                   if x.stand.choice.chip.vendor.lower() == vendor.lower())  # fmt: skip
+        if Fraction(mine) > Fraction(share) * total * (1 + LIMIT_TOLERANCE):
+            yield f"{mine} of {total} chips are {vendor}'s, a share of {share:g} allowed"
+
+
+def _exact(values: Iterable[float]) -> Fraction:
+    return sum((Fraction(float(v)) for v in values), start=Fraction(0))
+
+
+def _money(again: _Again) -> Iterator[str]:
+    """Money over the plan; of each year capital, running cost, carbon and water. Parts were compared one by one."""
+    limits, line = again.scenario.limits, again.timeline
+    parts = again.parts()
+    sums = {
+        "capex_usd": _exact(p.money.capex_usd for p in parts),
+        "cost_usd": _exact(p.money.total_usd for p in parts),
+    }
+    for name, used in sums.items():
+        limit = getattr(limits, name)
+        if limit is not None and _over(used, limit):
+            yield f"limits.{name}: {float(used):.6g} used, {limit:g} allowed"
+    for k in range(line.years):
+        bought = (x.said.money.capex_usd for x in again.lots if line.year_of(x.begin) == k)
+        of_year = {
+            "capex_usd_per_year": _exact(bought),
+            "opex_usd_per_year": _exact(p.money.opex_usd_by_year[k] for p in parts),
+            "carbon_t_per_year": _exact(p.carbon_t_by_year[k] for p in parts),
+            "water_m3_per_year": _exact(p.water_m3_by_year[k] for p in parts),
+        }
+        for name, used in of_year.items():
+            limit = getattr(limits, name)
+            if limit is not None and _over(used, limit):
+                yield f"limits.{name}: {float(used):.6g} used in year {k + 1}, {limit:g} allowed"
+
+
+# -- sums --------------------------------------------------------------------------------------------------------------
+
+
+def _sums(again: _Again, plan: Plan) -> Iterator[str]:
+    assert plan.fleet is not None  # noqa: S101 - narrowed for the type checker
+    assert plan.schedule is not None  # noqa: S101
+    if plan.totals is None:
+        yield "a plan has no totals"
+        return
+    line = again.timeline
+    parts = again.parts()
+    rows = list(_rows(again))
+    yield from differences(
+        "fleet.standing",
+        {str(i): s.model_dump() for i, s in enumerate(plan.fleet.standing)},
+        {str(i): row for i, row in enumerate(rows)},
+    )
+    years = [
+        {
+            "year": k + 1,
+            "capex_usd": float(_exact(x.said.money.capex_usd for x in again.lots if line.year_of(x.begin) == k)),
+            "opex_usd": float(_exact(p.money.opex_usd_by_year[k] for p in parts)),
+            "carbon_t": float(_exact(p.carbon_t_by_year[k] for p in parts)),
+            "water_m3": float(_exact(p.water_m3_by_year[k] for p in parts)),
+        }
+        for k in range(line.years)
+    ]
+    yield from differences(
+        "fleet.years",
+        {str(y.year): y.model_dump() for y in plan.fleet.years},
+        {str(y["year"]): y for y in years},
+    )
+    yield from differences(
+        "schedule.demand",
+        {d.workload: [d.unit, *d.asked, *d.answered] for d in plan.schedule.demand},
+        dict(_demand_rows(again)),
+    )
+
+    def largest(pick: Callable[[_Lot], float]) -> float:
+        return max(float(_exact(pick(x) for x in again.standing(t))) for t in range(line.periods))
+
+    racks = [sum(int(str(r["racks"])) for r in rows if r["period"] == name) for name in line.names]
+    totals = {
+        "chips": largest(lambda x: x.said.chips),
+        "systems": largest(lambda x: x.said.systems),
+        "racks": max(racks),
+        "it_mw": largest(lambda x: x.said.it_mw),
+        "facility_mw": largest(lambda x: x.said.power_mw),
+        "capex_usd": float(_exact(x.said.money.capex_usd for x in again.lots)),
+        "opex_usd_per_year": float(_exact(p["opex_usd"] for p in years)) / again.scenario.horizon_years,
+        "tco_usd": float(_exact(p.money.total_usd for p in parts)),
+        "usd_per_m_tokens": {},
+        "unit_cost_usd": {},
+        "carbon_t": float(_exact(p["carbon_t"] for p in years)),
+        "water_m3": float(_exact(p["water_m3"] for p in years)),
+    }
+    yield from differences("totals", plan.totals.model_dump(), totals)
+    values = {
+        "cost": totals["tco_usd"],
+        "time": float(_exact(x.said.counted_to_day for x in again.runs)),
+        "power": totals["facility_mw"],
+        "carbon": totals["carbon_t"],
+    }
+    yield from differences("objective.values", plan.objective.values, values)
+    value = plan.objective.value
+    if value is None or not near(value, plan.objective.values.get(plan.objective.name)):
+        yield f"objective.value is {value}, objective.values says {plan.objective.values.get(plan.objective.name)}"
+
+
+def _rows(again: _Again) -> Iterator[dict[str, object]]:
+    """What stands of each kind in each period, and how busy it is, in the order of the plan."""
+    line = again.timeline
+    for t, name in enumerate(line.names):
+        kinds: dict[Hardware, list[_Lot]] = defaultdict(list)
+        for x in again.standing(t):
+            kinds[x.hardware].append(x)
+        low, high = line.edges[t] * DAYS_PER_MONTH, line.edges[t + 1] * DAYS_PER_MONTH
+        for h, mine in sorted(
+            kinds.items(), key=lambda item: (item[0].place, item[0].system, item[0].chip, item[0].cooling)
+        ):
+            own = [x for x in mine if x.said.acquire != "rent"]
+            systems = sum(x.said.systems for x in mine)
+            busy = float(_serving(again, h, t))
+            for run in again.runs:
+                if run.hardware == h:
+                    within = max(0.0, min(run.said.end_day, high) - max(run.said.start_day, low))
+                    busy += run.described.systems * within / (high - low)
+            yield {
+                "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
+                "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
+                "racks": math.ceil(_exact(x.stand.racks * x.said.systems for x in own) - Fraction(1, 10**9)),
+                "power_mw": float(_exact(x.said.power_mw for x in own)), "utilisation": busy / systems,
+            }  # fmt: skip
+
+
+def _demand_rows(again: _Again) -> Iterator[tuple[str, list[object]]]:
+    for workload in again.scenario.workloads:
+        if not runs_once(workload):
+            phases = ("prefill", "decode") if isinstance(workload, Serving) else ("score",)
+            periods = range(again.timeline.periods)
+            answered = (float(_answered(again, workload.name, phases, t)) for t in periods)
+            yield workload.name, [rate_unit(workload), *map(float, demand_of(workload, again.timeline)), *answered]
