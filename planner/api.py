@@ -40,7 +40,7 @@ from planner.result import (
     Proof,
 )
 from planner.result import Status as PlanStatus
-from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping
+from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping, with_catalog_ids
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
@@ -153,6 +153,7 @@ def ask(
         )
     plain = catalog if catalog is not None else load_catalog()
     check_scenario(scenario, plain)
+    scenario = with_catalog_ids(scenario, plain)
     _check_bounded(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")

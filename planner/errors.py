@@ -13,6 +13,7 @@ Exit codes: 0 plan, 2 input, 3 infeasible (with diagnosis), 4 limit reached with
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -98,14 +99,28 @@ class VerificationError(PlannerError):
 
 
 def nearest_name(name: str, allowed: Sequence[str]) -> str:
-    """The allowed name most like ``name``, whatever their case, or an empty string."""
-    known = [str(a) for a in allowed]
-    found = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
-    if found:
-        return found[0]
-    folded = {k.casefold(): k for k in known}
-    found = difflib.get_close_matches(str(name).casefold(), list(folded), n=1, cutoff=0.6)
-    return folded[found[0]] if found else ""
+    """The allowed name most like ``name``, whatever their case, or an empty string.
+
+    Names here are built from words (``hgx_h100_oem``): one that goes on where the asked one ends is nearer
+    than one that shares as many letters (``hgx_h100`` means ``hgx_h100_oem``, not ``hgx_h800``).
+    """
+    asked = str(name).casefold()
+    ranked = [(_likeness(asked, str(known).casefold()), str(known)) for known in allowed]
+    best = max(ranked, key=lambda r: r[0], default=(0.0, ""))
+    return best[1] if best[0] >= 0.6 else ""
+
+
+_WORD_END = re.compile(r"[^a-z0-9]")
+
+
+def _likeness(asked: str, known: str) -> float:
+    matcher = difflib.SequenceMatcher(None, known, asked)
+    score = matcher.ratio()
+    if asked and known.startswith(asked) and _WORD_END.match(known[len(asked) :] or "_"):
+        score += 0.25
+    if _WORD_END.split(asked)[0] == _WORD_END.split(known)[0]:
+        score += 0.1
+    return score
 
 
 def unknown_name(kind: str, name: str, allowed: Sequence[str], *, path: str = "", file: str = "") -> InputError:

@@ -202,6 +202,10 @@ class Catalog:
             raise unknown_name(word, name, list(records))
         return records[key]
 
+    def id_of(self, kind: str, name: str) -> str | None:
+        """Id of the record of a kind (``systems``, ``chips``, ...) with this id, alias or name; None where none is."""
+        return self._key(kind, name)
+
     def _key(self, kind: str, name: str) -> str | None:
         if name in self.records(kind):
             return name

@@ -118,6 +118,10 @@ def _filtered(scenario: Scenario, system: System, chip: Chip) -> str | None:
         return "hardware.exclude leaves it out"
     if chip.edge:
         return "it is an edge part and never goes into a cluster"
+    if not hardware.systems and system.text("role") == "workstation":
+        return "it is a workstation, made for a desk; name it in hardware.systems to let it compete"
+    if not hardware.systems and system.text("role") == "accounting":
+        return ""  # a way of counting in published results, nothing that is sold
     left_out = _EXPORT_LEFT_OUT[hardware.export].get(chip.export_class)
     if left_out:
         return left_out

@@ -2,6 +2,7 @@
 
 from planner.scenario.check import check_scenario
 from planner.scenario.identity import problem_digest, resolve, resolve_yaml
+from planner.scenario.names import with_catalog_ids
 from planner.scenario.reader import load_scenario, load_text, parse_assignment, scenario_from_mapping
 from planner.scenario.site import Capacity, Hall, Installed, Site
 from planner.scenario.template import starter
@@ -54,4 +55,5 @@ __all__ = [
     "resolve_yaml",
     "scenario_from_mapping",
     "starter",
+    "with_catalog_ids",
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from planner.catalog import Catalog
-from planner.errors import InputError, Problem, nearest_name
+from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.scenario.names import OUTCOMES_BY_SYSTEM, excluded_id
 from planner.scenario.paths import Path
 from planner.scenario.site import Hall
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Recommendation, Serving, Training, Workload
 from planner.scenario.yaml import path_text
 
 
@@ -24,6 +26,7 @@ def check_scenario(scenario: Scenario, catalog: Catalog) -> None:
         *_empty_catalog(scenario, catalog),
         *_sites(scenario, catalog),
         *_hardware(scenario, catalog),
+        *_outcomes(scenario, catalog),
         *_assumptions(scenario, catalog),
         *_workloads(scenario, catalog),
     ]
@@ -90,17 +93,23 @@ def _hardware(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
     for i, name in enumerate(hardware.systems):
         wrong += list(_named(scenario, ("hardware", "systems", i), catalog.system, name))
     vendors = sorted({chip.vendor for chip in catalog.chips.values() if chip.vendor})
-    for i, name in enumerate(hardware.vendors):
+    told: list[tuple[Path, str]] = [(("hardware", "vendors", i), name) for i, name in enumerate(hardware.vendors)]
+    told += [(("limits", "vendor_share", name), name) for name in scenario.limits.vendor_share]
+    path: Path
+    for path, name in told:
         if name.lower() not in {v.lower() for v in vendors}:
-            by_case = {v.lower(): v for v in vendors}
-            near = by_case.get(nearest_name(name.lower(), list(by_case)), "")
-            path: Path = ("hardware", "vendors", i)
+            near = nearest_name(name, vendors)
             wrong.append(_problem(scenario, path, f"unknown vendor {name!r}", nearest=near, allowed=", ".join(vendors)))
     for i, name in enumerate(hardware.exclude):
-        if name not in catalog.chips and name not in catalog.systems:
+        if excluded_id(name, catalog) is None:
             path = ("hardware", "exclude", i)
             near = nearest_name(name, [*catalog.systems, *catalog.chips])
             wrong.append(_problem(scenario, path, f"there is no system or chip {name!r}", nearest=near))
+    for field in ("supply", "price_usd"):
+        for name in getattr(hardware, field):
+            wrong += list(_named(scenario, ("hardware", field, name), catalog.system, name))
+    if catalog.regions:
+        wrong += list(_named(scenario, ("hardware", "rent_region"), catalog.region, hardware.rent_region))
     yield from wrong
     if not wrong and not _competing(scenario, catalog):
         yield _problem(
@@ -125,6 +134,27 @@ def _competing(scenario: Scenario, catalog: Catalog) -> bool:
     )
 
 
+def _outcomes(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
+    """What futures are drawn for: systems (slips also by chip), sites and workloads that are there."""
+    outcomes = scenario.outcomes
+    if outcomes is None or not catalog.systems:
+        return
+    for field in OUTCOMES_BY_SYSTEM:
+        for name in getattr(outcomes, field):
+            if field == "slip_quarters" and excluded_id(name, catalog) is not None:
+                continue
+            yield from _named(scenario, ("outcomes", field, name), catalog.system, name)
+    for field, word, known in (
+        ("tariff_factor", "site", [s.name for s in scenario.sites]),
+        ("demand_factor", "workload", [w.name for w in scenario.workloads]),
+    ):
+        for name in getattr(outcomes, field):
+            if name not in known:
+                allowed, near = ", ".join(known), nearest_name(name, known)
+                message = f"there is no {word} {name!r} in this scenario"
+                yield _problem(scenario, ("outcomes", field, name), message, allowed=allowed, nearest=near)
+
+
 def _assumptions(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
     given = scenario.assume.as_mapping()
     if not given:
@@ -142,12 +172,22 @@ def _assumptions(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
             yield replace(problem, file=scenario.source.file, line=line)
 
 
+def _model(catalog: Catalog, workload: Workload, name: str) -> None:
+    """Raise ``InputError`` for an unknown model, with models of the workload's kind as what is allowed."""
+    try:
+        catalog.model(name)
+    except InputError:
+        wants = isinstance(workload, Recommendation)
+        fitting = [m.id for m in catalog.models.values() if (m.kind == "recommender") == wants]
+        raise unknown_name("model", name, fitting) from None
+
+
 def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
     if not catalog.models:
         return
     for i, workload in enumerate(scenario.workloads):
         path: Path = ("workloads", i, "model")
-        unknown = list(_named(scenario, path, catalog.model, workload.model))
+        unknown = list(_named(scenario, path, partial(_model, catalog, workload), workload.model))
         yield from unknown
         if unknown:
             continue

@@ -10,7 +10,8 @@ from scenario_support import TEXT, base, problems
 
 from planner.catalog import Catalog, load_catalog
 from planner.errors import Problem
-from planner.scenario import check_scenario, load_text, scenario_from_mapping
+from planner.options.choices import competing_systems
+from planner.scenario import check_scenario, load_text, scenario_from_mapping, with_catalog_ids
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,12 @@ def test_a_right_scenario_passes(catalog: Catalog) -> None:
             "sites[0].capacity.halls[0].halls[0].cooling[0]",
             "rdhx",
         ),
+        ("hardware.rent_region", "us_tex", "hardware.rent_region", "us_tx"),
+        ("hardware.systems", ["hgx_h100"], "hardware.systems[0]", "hgx_h100_oem"),
+        ("outcomes.slip_quarters", {"sgx500": 2}, "outcomes.slip_quarters.sgx500", "sgx5000"),
+        ("outcomes.price_factor", {"hgx_h80": 2}, "outcomes.price_factor.hgx_h80", "hgx_h800"),
+        ("outcomes.tariff_factor", {"guizho": 2}, "outcomes.tariff_factor.guizho", "guizhou"),
+        ("outcomes.demand_factor", {"pretrai": 2}, "outcomes.demand_factor.pretrai", "pretrain"),
         ("assume.chips.mtt_s5000_air.tdp", 600, "assume.chips.mtt_s5000_air.tdp", "tdp_w"),
         ("assume.chips.mtt_s500_air.tdp_w", 600, "assume.chips.mtt_s500_air", "mtt_s5000_air"),
     ],
@@ -52,6 +59,39 @@ def test_unknown_names_have_the_nearest(catalog: Catalog, dotted: str, value: An
     found = wrong(catalog, {dotted: value})
     assert list(found) == [path]
     assert found[path].nearest == nearest
+
+
+def test_names_become_ids(catalog: Catalog) -> None:
+    """An alias or a display name means what its id means, wherever ids are compared later."""
+    asked = scenario_from_mapping(
+        base(),
+        overrides={
+            "sites.0.region": "Guizhou",
+            "sites.0.installed": [{"system": "SGX5000", "count": 1}],
+            "hardware.systems": ["HGX H800", "sgx5000"],
+            "hardware.exclude": ["H20"],
+            "hardware.vendors": ["nvidia", "moore threads"],
+            "workloads.0.model": "DeepSeek-V3",
+        },
+    )
+    check_scenario(asked, catalog)
+    known = with_catalog_ids(asked, catalog)
+    assert known.sites[0].region == "cn_guizhou"
+    assert known.sites[0].installed[0].system == "sgx5000"
+    assert known.hardware.systems == ("hgx_h800", "sgx5000")
+    assert known.hardware.exclude == ("h20_96",)
+    assert known.hardware.vendors == ("NVIDIA", "Moore Threads")
+    assert known.workloads[0].model == "deepseek-v3"
+
+
+def test_a_workstation_competes_only_when_named(catalog: Catalog) -> None:
+    """A desktop machine is no part of a data centre unless somebody says so."""
+    open_to_all = scenario_from_mapping(base(), overrides={"hardware": {"vendors": ["nvidia"]}})
+    pairs, dropped = competing_systems(open_to_all, catalog)
+    assert "dgx_spark" not in {s.id for s, _ in pairs}
+    assert any(d.option == "dgx_spark" and "workstation" in d.reason for d in dropped)
+    named = scenario_from_mapping(base(), overrides={"hardware": {"systems": ["dgx_spark"]}})
+    assert [s.id for s, _ in competing_systems(named, catalog)[0]] == ["dgx_spark"]
 
 
 def test_cooling_plant_is_no_cooling_a_site_hosts(catalog: Catalog) -> None:
