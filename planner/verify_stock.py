@@ -113,7 +113,7 @@ def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
 def _guarded(again: _Again, where: str, look: Callable[[], Iterable[str]]) -> None:
     try:
         again.failures += [f"{where}: {text}" for text in look()]
-    except (PlannerError, KeyError, ValueError, StopIteration) as error:
+    except (PlannerError, KeyError, ValueError) as error:
         again.failures.append(f"{where}: {error}")
 
 
@@ -141,8 +141,8 @@ def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     rented = lot.acquire == "rent"
     if lot.systems < 1:
         yield f"{lot.systems} systems"
-    if not rented and lot.rent_term:
-        yield "a rent term of what is not rented"
+    if (lot.rent_term and not rented) or (lot.since and lot.acquire != "installed"):
+        yield "a rent term of what is not rented, or an age of what does not stand yet"
     if lot.acquire == "installed":
         if begin:
             yield f"installed systems stand from the start, not from {lot.begin}"

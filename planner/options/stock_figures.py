@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog import Catalog
+from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
 from planner.options.describe import Described, Describer, Spec
 from planner.options.ownership import LotPrice, Standing, added_watts, price_load, price_lot, price_run, standing
@@ -95,8 +96,11 @@ class StockFigures:
         return self._stands[hardware, acquire]
 
     def workload(self, name: str) -> Workload:
-        """A workload by its name; the describer says so where there is none."""
-        return next(w for w in self.scenario.workloads if w.name == name)
+        """A workload by its name."""
+        for w in self.scenario.workloads:
+            if w.name == name:
+                return w
+        raise InputError(Problem(f"the scenario has no workload {name!r}"))
 
     def describe(
         self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int]

@@ -1,0 +1,269 @@
+"""Plans of a shared fleet, end to end: against paper, against the fleet without sharing, and against tampering."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tools import load, round_scenario, run
+
+from planner.api import answered, ask, plan
+from planner.catalog import Catalog
+from planner.errors import InputError
+from planner.options.timeline import DAYS_PER_MONTH
+from planner.result import Plan
+from planner.scenario.types import Scenario
+from planner.solve import Limits, solve, with_objective
+from planner.verify import verify_plan
+
+Data = dict[str, Any]
+IDLE_KW, TRAINING_KW = 3.6, 0.9 * 6.4
+"""A box of round numbers: 2 kW and a fifth of 8 kW while idle; training adds nine tenths of the rest."""
+USD_PER_KWH, PUE, HOURS = 0.1, 1.25, 4 * 8760
+
+
+def shared(*workloads: Data, **fields: Any) -> Scenario:
+    """A scenario of round numbers whose systems serve whatever needs them."""
+    return round_scenario(*workloads, fleet={"shared": True} | fields.pop("fleet", {}), **fields)
+
+
+def two_runs(**more: Any) -> tuple[Data, Data]:
+    """Runs that keep one box busy for some 14 days each."""
+    size: Data = {"tokens": 1e11, "mfu": 0.5, "chips": 8, "global_batch": 512}
+    return run("first", **size), run("second", **size, **more)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_two_runs_after_one_another_share_a_box(round_catalog: Catalog) -> None:
+    """One box in the place of two: its price, four years of idling, and what both runs draw above that."""
+    alone = plan(round_scenario(*two_runs()), catalog=round_catalog)
+    found = plan(shared(*two_runs(after=["first"])), catalog=round_catalog)
+    assert found.status == "proven_optimal"
+    assert found.verified
+    assert alone.totals is not None
+    assert found.totals is not None
+    assert found.fleet is not None
+    assert found.schedule is not None
+    assert alone.totals.systems == 2
+    assert [x.systems for x in found.fleet.lots] == [1]
+    days = [d.predicted.days for d in alone.deployments]
+    assert [r.predicted.days for r in found.schedule.runs] == pytest.approx(days)
+    hours = sum(24 * d for d in days if d)
+    paper = 100_000 + PUE * USD_PER_KWH * (IDLE_KW * HOURS + TRAINING_KW * hours)
+    assert found.totals.tco_usd == pytest.approx(paper, rel=1e-9)
+    assert found.objective.value == math.fsum(
+        v for x in (*found.fleet.lots, *found.schedule.runs) for v in x.money.lines_usd.values()
+    )
+    first, second = found.schedule.runs
+    assert (first.workload, second.workload) == ("first", "second")
+    assert first.start_day == 0  # nothing is gained by waiting: the schedule does not
+    assert second.start_day == pytest.approx(first.end_day, abs=1e-3)  # and the slot's rest is not waited for
+    busy = first.systems * (days[0] or 0) + (days[1] or 0)
+    assert found.fleet.standing[0].utilisation == pytest.approx(busy / (48 * DAYS_PER_MONTH))
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("goal", ["cost", "carbon"])
+def test_a_load_alone_costs_the_same_shared_or_not(round_catalog: Catalog, goal: str) -> None:
+    """Where nothing can be shared, a box that works all the time costs what one of its own does."""
+    work = load(1000, ttft_ms=60_000, tpot_ms=200, precision=["bf16"], disaggregated="never")
+    alone = plan(round_scenario(work, objective=[goal]), catalog=round_catalog)
+    found = plan(shared(work, objective=[goal]), catalog=round_catalog)
+    assert alone.totals is not None
+    assert found.totals is not None
+    for name in ("systems", "chips", "racks", "facility_mw", "capex_usd", "tco_usd", "carbon_t"):
+        assert getattr(found.totals, name) == pytest.approx(getattr(alone.totals, name), rel=1e-9), name
+
+
+@pytest.mark.usefixtures("in_process")
+def test_runs_side_by_side_where_dates_leave_no_other_way(round_catalog: Catalog) -> None:
+    """With a date that one after the other would miss, there are two boxes, and both runs begin at once."""
+    date = {"finish_within_days": 20}
+    found = plan(shared(*(w | date for w in two_runs())), catalog=round_catalog)
+    assert found.schedule is not None
+    assert found.totals is not None
+    assert found.totals.systems == 2
+    assert all(r.end_day <= 20 for r in found.schedule.runs)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_growing_load_is_bought_for_in_stages(round_catalog: Catalog) -> None:
+    """What is needed in the second half is bought then, and the run uses what stands over."""
+    work = load({"2026-10": 1000, "2028-10": 2500}, ttft_ms=60_000, tpot_ms=200, precision=["bf16"],
+                disaggregated="never")  # fmt: skip
+    found = plan(shared(work, periods=["2026-10", "2028-10"]), catalog=round_catalog)
+    assert found.fleet is not None
+    assert found.schedule is not None
+    assert [x.begin for x in found.fleet.lots] == ["2026-10", "2028-10"]
+    early, late = ([s.systems for s in found.fleet.standing if s.period == p] for p in ("2026-10", "2028-10"))
+    assert sum(early) < sum(late)
+    (demand,) = found.schedule.demand
+    assert demand.asked == (1000.0, 2500.0)
+    assert all(a >= b for a, b in zip(demand.answered, demand.asked, strict=True))
+
+
+# -- tampering ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def question() -> Scenario:
+    """A load that grows, two runs in a row, and something of every limit with a little to spare."""
+    work = load({"2026-10": 1000, "2028-10": 5000}, ttft_ms=60_000, tpot_ms=200, precision=["bf16"],
+                disaggregated="never", peak_to_mean=1.5)  # fmt: skip
+    return shared(
+        work,
+        *two_runs(after=["first"], finish_within_days=1400),
+        periods=["2026-10", "2028-10"],
+        site={"power_mw": 0.1, "racks": 3, "installed": [{"system": "plain_8", "count": 1, "since": "2025-01"}]},
+        hardware={"systems": ["plain_8", "big_8"], "supply": {"plain_8": {"2026-10": 6}}},
+        limits={"chips": 64, "capex_usd": 1e6, "capex_usd_per_year": 9e5, "opex_usd_per_year": 1e5,
+                "carbon_t_per_year": 500, "cost_usd": 2e6},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def answer(question: Scenario, round_catalog: Catalog) -> Plan:
+    """Its plan."""
+    asked = ask(question, catalog=round_catalog)
+    assert asked.model is not None
+    program = with_objective(asked.model.program, asked.model.objectives["cost"])
+    found = answered(asked, [solve(program, Limits(gap=1e-3, threads=1), in_child=False)])
+    assert found.status in {"proven_optimal", "within_gap"}
+    return found
+
+
+def tampered(true: Plan, change: Callable[[Data], None]) -> Plan:
+    """The plan with a change made to its JSON; it still reads as a plan."""
+    data = copy.deepcopy(true.to_dict())
+    change(data)
+    return Plan.model_validate(data)
+
+
+def test_the_true_plan_is_accepted_after_a_journey_through_json(
+    answer: Plan, question: Scenario, round_catalog: Catalog
+) -> None:
+    """Saved and read back, the plan passes."""
+    assert verify_plan(Plan.from_json(answer.to_json()), question, round_catalog) == []
+
+
+def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every figure and word under a part of a plan, of the first of a list."""
+    items = data.items() if isinstance(data, dict) else enumerate(data[:1]) if isinstance(data, list) else None
+    if items is None:
+        yield path, data
+        return
+    for key, value in items:
+        if key != "option":  # a label of the model's column
+            yield from leaves(value, (*path, key))
+
+
+WORDS = {"role": "decode", "acquire": "rent", "recompute": "full", "precision": "fp8", "schedule": "1F1B",
+         "sharding": "row-wise"}  # fmt: skip
+
+
+def _other(name: str, value: Any) -> Any:
+    if name in WORDS:
+        return WORDS[name]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 1.0001 + 1e-6
+    return f"{value}x" if isinstance(value, str) else 1
+
+
+def test_every_leaf_is_held_to_account(answer: Plan, question: Scenario, round_catalog: Catalog) -> None:
+    """No figure or word of fleet, schedule, totals or objective can be changed unnoticed."""
+    unnoticed = []
+    count = 0
+    data = answer.to_dict()
+    for part in ("fleet", "schedule", "totals", "objective"):
+        for path, value in leaves(data[part], (part,)):
+
+            def change(data: Data, path: tuple[str | int, ...] = path, value: Any = value) -> None:
+                for step in path[:-1]:
+                    data = data[step]  # type: ignore[index]
+                data[path[-1]] = _other(str(path[-1]), value)  # type: ignore[index]
+
+            count += 1
+            if not verify_plan(tampered(answer, change), question, round_catalog):
+                unnoticed.append(".".join(map(str, path)))
+    assert not unnoticed
+    assert count > 150
+
+
+@pytest.mark.parametrize(
+    ("limit", "tight", "word"),
+    [
+        ("limits.chips", 8, "chips stand"),
+        ("limits.capex_usd", 1e4, "limits.capex_usd"),
+        ("limits.capex_usd_per_year", 1e4, "limits.capex_usd_per_year"),
+        ("limits.opex_usd_per_year", 100, "limits.opex_usd_per_year"),
+        ("limits.carbon_t_per_year", 1, "limits.carbon_t_per_year"),
+        ("limits.cost_usd", 1e4, "limits.cost_usd"),
+        ("limits.power_mw", 0.01, "all sites draw"),
+        ("limits.vendor_share", {"Round": 0.5}, "a share of 0.5 allowed"),
+        ("sites.0.power_mw", 0.01, "here draws"),
+        ("sites.0.power_path", {"2028-10": 0.01}, "here draws"),
+        ("sites.0.racks", 1, "here holds"),
+        ("sites.0.installed", [], "does not allow"),
+        ("hardware.supply", {"plain_8": {"2026-10": 0}}, "more than are delivered"),
+        ("workloads.0.requests_path", {"2026-10": 1000, "2028-10": 19000}, "is served at"),
+        ("workloads.0.chips", {"max": 8}, "at most 8 allowed"),
+        ("workloads.0.tpot_ms", 0.11, "tpot_ms"),
+        ("workloads.1.start", "2030-01", "before it may"),
+        ("workloads.2.finish_within_days", 5, "5 allowed"),
+        ("workloads.1.after", ["second"], "which it waits for"),
+        ("workloads.1.chips", {"max": 1}, "at most 1 allowed"),
+    ],
+)
+def test_each_limit_is_checked_by_itself(
+    answer: Plan, question: Scenario, round_catalog: Catalog, limit: str, tight: Any, word: str
+) -> None:
+    """Against a scenario that allows less than the plan uses, the check names what is too much."""
+    data = question.model_dump(mode="json")
+    at: Any = data
+    *parents, leaf = limit.split(".")
+    for part in parents:
+        at = at[int(part)] if part.isdigit() else at[part]
+    at[leaf] = tight
+    if limit == "workloads.1.after":
+        data["workloads"][2]["after"] = []
+    failures = verify_plan(answer, Scenario.model_validate(data), round_catalog)
+    assert any(word in text for text in failures), failures
+
+
+def test_systems_that_are_not_there_cannot_work(answer: Plan, question: Scenario, round_catalog: Catalog) -> None:
+    """More units than stand are refused for that, not only for their price."""
+
+    def change(data: Data) -> None:
+        lot = data["fleet"]["lots"][-1]
+        data["fleet"]["lots"].remove(lot)
+
+    assert any("stand there" in text for text in verify_plan(tampered(answer, change), question, round_catalog))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tolerate_failures", 1), ("availability", 0.99),
+     ("request_classes", [{"input_tokens": 100, "output_tokens": 100, "share": 1}])],
+)  # fmt: skip
+def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
+    """A shared fleet never answers another question than the one asked."""
+    with pytest.raises(InputError, match="shared fleet"):
+        shared(load(10) | {field: value})
+
+
+@pytest.mark.usefixtures("in_process")
+def test_no_plan_says_what_conflicts_and_what_would_help(round_catalog: Catalog) -> None:
+    """A site too small for both dates at once: the conflict names dates and site, and a change that was tried."""
+    scenario = shared(*(w | {"finish_within_days": 20} for w in two_runs()), site={"power_mw": 0.0145})
+    found = plan(scenario, catalog=round_catalog)
+    assert found.status == "infeasible"
+    assert found.conflicts
+    assert any("MW" in text for text in found.conflicts[0].limits)
+    assert any(n.confirmed for n in found.nearest)
