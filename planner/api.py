@@ -422,7 +422,10 @@ class _Draft:
         left = replace(self.limits, time_limit_s=max(5.0, min(30.0, self.limits.time_limit_s)))
         stock = self.question.stock
         if stock is not None:
-            return self._explained_shared(answer, model, stock, best.values, left)
+            # each question may cost as much as the plan: explaining takes no longer than a few times that
+            spent = self.clock.laps.get("solving", 0.0)
+            short = replace(left, time_limit_s=min(left.time_limit_s, max(4.0, 2.0 * spent)))
+            return self._explained_shared(answer, model, stock, best.values, short)
         options = [c.option for c in chosen_options(model, best.values)]
         binding: tuple[Binding, ...] = ()
         others: tuple[Alternative, ...] = ()

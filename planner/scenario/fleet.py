@@ -41,8 +41,8 @@ class Fleet(Part):
     shared: bool = Field(
         default=False,
         description="Systems of one kind at one place serve whatever needs them: loads grow, runs come and go, "
-        "systems are bought, kept or sold by period. Read and checked; `planner plan` refuses it until its answer "
-        "can be verified.",
+        "systems are bought, kept or sold by period. The plan then has a fleet and a schedule in the place of "
+        "deployments.",
     )
     slot_months: int = Field(
         default=1,
