@@ -9,18 +9,19 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from planner.errors import InputError, Problem
-from planner.result import Deployment, Plan
+from planner.result import Deployment, FleetLot, Plan
 
 COLUMNS = (
     "deployment", "workload", "role", "site", "period", "item", "description", "quantity", "unit", "unit_price_usd",
     "total_usd", "note",
 )  # fmt: skip
 SHARE_OF_POD = "share of a pod that replicas use together: round up over the site"
+SHARE_OF_FABRIC = "share of the fabric that systems of a place use together: round up over the place"
 _FABRIC = "optics of the scale-up fabric where the system's price does not hold them"
 
 
@@ -53,11 +54,59 @@ class Line:
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Bought:
+    """What a deployment, or a lot of a shared fleet, buys."""
+
+    workload: str
+    role: str
+    site: str
+    period: str
+    system: str
+    chip: str
+    cooling: str
+    interconnect: str
+    acquire: str
+    systems: int
+    spares: int
+    racks: float
+    it_mw: float
+    capex_usd: float
+    capex_lines_usd: Mapping[str, float]
+    network: Mapping[str, float]
+    share_of: str
+
+
+def _of_deployment(d: Deployment) -> _Bought:
+    return _Bought(
+        d.workload, d.role, d.site, d.period, d.system, d.chip, d.cooling, d.interconnect, d.acquire, d.systems,
+        d.spares, d.racks, d.power.it_mw, d.cost.capex_usd, d.cost.capex_lines_usd, d.network, SHARE_OF_POD,
+    )  # fmt: skip
+
+
+def _of_lot(x: FleetLot) -> _Bought:
+    return _Bought(
+        "shared", "", x.site, x.begin, x.system, x.chip, x.cooling, x.interconnect, x.acquire, x.systems, 0, x.racks,
+        x.it_mw, x.money.capex_usd, x.money.capex_lines_usd, x.network, SHARE_OF_FABRIC,
+    )  # fmt: skip
+
+
+def buys(plan: Plan) -> bool:
+    """Whether the plan says what its capital buys."""
+    lots = plan.fleet.lots if plan.fleet is not None else ()
+    return any(d.cost.capex_lines_usd for d in plan.deployments) or any(x.money.capex_lines_usd for x in lots)
+
+
 def bill_of_materials(plan: Plan) -> tuple[Line, ...]:
-    """Every line of every deployment, then the total. Raises ``InputError`` where the plan has no deployments."""
-    if not plan.deployments:
+    """Every line of every deployment (of a shared fleet: of every lot), then the total.
+
+    Raises ``InputError`` where the plan has none.
+    """
+    lots = plan.fleet.lots if plan.fleet is not None else ()
+    bought = [*map(_of_deployment, plan.deployments), *map(_of_lot, lots)]
+    if not bought:
         raise InputError(Problem(f"nothing to buy: the plan's status is {plan.status}"))
-    lines = [line for i, d in enumerate(plan.deployments) for line in _lines(i, d)]
+    lines = [line for i, d in enumerate(bought) for line in _lines(i, d)]
     total = math.fsum(line.total_usd or 0.0 for line in lines)
     lines.append(
         Line(None, "", "", "", "", "total", "capital to spend up front", None, "", total, "sum of the lines above")
@@ -65,9 +114,9 @@ def bill_of_materials(plan: Plan) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _lines(number: int, d: Deployment) -> Iterator[Line]:
-    bought = d.cost.capex_lines_usd
-    if d.cost.capex_usd and not bought:
+def _lines(number: int, d: _Bought) -> Iterator[Line]:
+    bought = d.capex_lines_usd
+    if d.capex_usd and not bought:
         raise InputError(
             Problem(
                 "the plan does not say what its capital buys",
@@ -98,7 +147,7 @@ def _lines(number: int, d: Deployment) -> Iterator[Line]:
     ):
         if bought.get(item):
             yield line(item, what, 1, lot, bought[item])
-    kw = d.power.it_mw * 1e3
+    kw = d.it_mw * 1e3
     for item, what in (
         ("building", "building, power train and white space"),
         ("cooling_plant", f"cooling plant for {d.cooling}"),
@@ -110,9 +159,9 @@ def _lines(number: int, d: Deployment) -> Iterator[Line]:
         yield line(item, item.replace("_", " "), 1, lot, bought[item])
 
 
-def _network(d: Deployment, line: Any) -> Iterator[Line]:
-    net, money = d.network, d.cost.capex_lines_usd.get("network", 0.0)
-    shared = SHARE_OF_POD if any(not float(net.get(k, 0.0)).is_integer() for k in ("switches", "optics")) else ""
+def _network(d: _Bought, line: Any) -> Iterator[Line]:
+    net, money = d.network, d.capex_lines_usd.get("network", 0.0)
+    shared = d.share_of if any(not float(net.get(k, 0.0)).is_integer() for k in ("switches", "optics")) else ""
     cables = net.get("links", 0.0) + net.get("endpoint_links", 0.0)
     priced = 0.0
     for item, what, quantity, unit, key in (

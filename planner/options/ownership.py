@@ -147,13 +147,15 @@ def standing(scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Tim
 def _network_share(scenario: Scenario, catalog: Catalog, choice: Choice, chips: int) -> dict[str, float]:
     """A system's share of the fabric of its place."""
     names = ("switches", "links", "endpoint_links", "optics", "price_usd", "power_w")
+    parts = ("switches", "optics", "cables")
     rate = choice.system.get("scaleout_gbit_s_per_chip")
     rate = choice.chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
     if choice.acquire == "rent" or not rate:
-        return dict.fromkeys(names, 0.0)
+        return dict.fromkeys((*names, *(f"{part}_usd" for part in parts)), 0.0)
     fabric = fat_tree(scenario.fleet.fabric_chips, rate, catalog=catalog)
     share = chips / scenario.fleet.fabric_chips
-    return {name: float(getattr(fabric, name)) * share for name in names}
+    found = {name: float(getattr(fabric, name)) * share for name in names}
+    return found | {f"{part}_usd": float(fabric.breakdown[part]) * share for part in parts}
 
 
 def _racks(choice: Choice, it_peak_w: float) -> float:

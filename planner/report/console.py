@@ -14,12 +14,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from planner.report import fleet, summary
 from planner.report import format as fmt
-from planner.report import summary
 from planner.result import Deployment, Plan
 
 _BAR = 16
 _ASSUMPTIONS = 14
+_SHEET_ROWS = 60
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -28,6 +29,8 @@ def console(plan: Plan) -> RenderableType:
     parts: list[RenderableType] = [Text(""), _answer(plan), _status(plan)]
     if plan.deployments:
         parts += [_heading("Deployments"), _deployments(plan.deployments)]
+    for sheet in fleet.sheets(plan):
+        parts += [_heading(sheet.title, sheet.note), _sheet(sheet)]
     parts += _split("Cost", "over the horizon", summary.cost_lines(plan), "usd")
     parts += _split("Power", "average at the meter", summary.power_lines(plan), "mw")
     parts += _where_it_goes(plan)
@@ -102,6 +105,18 @@ def _deployments(deployments: Sequence[Deployment]) -> RenderableType:
             end_section=i + 1 < len(deployments),
         )
     return table
+
+
+def _sheet(sheet: fleet.Sheet) -> RenderableType:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    groups = sheet.narrow or tuple((i,) for i in range(len(sheet.head)))
+    for group in groups:
+        title = ", ".join(sheet.head[i].lower() if i != group[0] else sheet.head[i] for i in group)
+        table.add_column(title, justify="right" if group[0] in sheet.numeric else "left", overflow="fold")
+    for row in sheet.rows[:_SHEET_ROWS]:
+        table.add_row(*(Text("\n".join(row[i] for i in group)) for group in groups))
+    more = len(sheet.rows) - _SHEET_ROWS
+    return Group(table, Text(f" and {fmt.plural(more, 'more row')}, in plan.json", style="dim")) if more > 0 else table
 
 
 def _bar(fraction: float) -> Text:

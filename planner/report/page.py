@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from planner.export.bom import bill_of_materials
+from planner.export.bom import bill_of_materials, buys
+from planner.report import fleet, summary
 from planner.report import format as fmt
-from planner.report import summary
 from planner.result import Deployment, Plan
 
 _STYLE = """
@@ -53,6 +53,7 @@ def html_page(plan: Plan) -> str:
         _figures(plan),
         _no_plan(plan),
         _deployments(plan.deployments),
+        *(_sheet(sheet) for sheet in fleet.sheets(plan)),
         _splits(plan),
         _details(plan.deployments),
         _binding(plan),
@@ -191,6 +192,12 @@ def _deployments(deployments: Sequence[Deployment]) -> str:
     return _section("Deployments", _table(head, rows, frozenset({4, 5}), "runs"))
 
 
+def _sheet(sheet: fleet.Sheet) -> str:
+    """A table of a shared fleet."""
+    rows = [tuple(_e(cell) for cell in row) for row in sheet.rows]
+    return _section(sheet.title, _table(sheet.head, rows, sheet.numeric), sheet.note)
+
+
 def _splits(plan: Plan) -> str:
     charts = bars("Cost over the horizon", summary.cost_lines(plan), "usd") + bars(
         "Average power at the meter", summary.power_lines(plan), "mw"
@@ -237,7 +244,7 @@ def _classes(d: Deployment) -> str:
 
 def _bill(plan: Plan) -> str:
     """What is bought, line by line, where the plan says it."""
-    if not plan.deployments or not any(d.cost.capex_lines_usd for d in plan.deployments):
+    if not buys(plan):
         return ""
     rows = [
         (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from planner import sentence
 from planner.report import format as fmt
-from planner.result import Deployment, LeftOut, Plan
+from planner.result import Deployment, LeftOut, Plan, Priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,15 @@ def _sum(maps: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def cost_lines(plan: Plan) -> dict[str, float]:
-    """USD over the horizon by cause, all deployments."""
-    return _sum(d.cost.lines_usd for d in plan.deployments)
+    """USD over the horizon by cause, all deployments, or all lots and work of a shared fleet."""
+    return _sum([*(d.cost.lines_usd for d in plan.deployments), *(x.money.lines_usd for x in shared_parts(plan))])
+
+
+def shared_parts(plan: Plan) -> tuple[Priced, ...]:
+    """Lots, runs and loads of a shared fleet; none of other plans."""
+    if plan.fleet is None or plan.schedule is None:
+        return ()
+    return (*plan.fleet.lots, *plan.schedule.runs, *plan.schedule.loads)
 
 
 def power_lines(plan: Plan) -> dict[str, float]:
@@ -173,12 +180,17 @@ def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
                 f"{fmt.usd(t.opex_usd_per_year, short=True)} a year",
             ),
         ]
-    longest = max((d.predicted.finish_days or d.predicted.days or 0.0 for d in plan.deployments), default=0.0)
+    runs = plan.schedule.runs if plan.schedule is not None else ()
+    ends = [d.predicted.finish_days or d.predicted.days or 0.0 for d in plan.deployments] + [r.end_day for r in runs]
+    longest = max(ends, default=0.0)
     if longest:
         facts.append(("Done after", fmt.days(longest), "failures included"))
     served = [d for d in plan.deployments if d.role != "train"]
     requests = sum(served_requests(plan, workload) for workload in {d.workload for d in served})
     samples = sum(d.predicted.samples_per_s or 0.0 for d in served)
+    if plan.schedule is not None:
+        loads = [(d.unit, max(d.asked, default=0.0)) for d in plan.schedule.demand]
+        requests, samples = (sum(v for unit, v in loads if unit == name) for name in ("requests/s", "samples/s"))
     if requests:
         facts.append(("Served", fmt.rate(requests, "req/s"), "whole deployment"))
     elif samples:
