@@ -16,6 +16,7 @@ from planner.catalog.architecture import ModelArch
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
 from planner.export.stacks import Stack, stack_of
+from planner.export.work import work_of
 from planner.performance.compile import build_platform
 from planner.result import Asked, Deployment, Plan
 
@@ -64,12 +65,15 @@ class Job:
 
 
 def jobs_of(plan: Plan, catalog: Catalog) -> tuple[Job, ...]:
-    """The deployments of a plan as jobs. Raises ``InputError`` where it has none or does not say what was asked."""
+    """The deployments of a plan, or the work of its shared fleet, as jobs.
+
+    Raises ``InputError`` where it has none or does not say what was asked.
+    """
     if not plan.has_plan:
         raise InputError(Problem(f"nothing to export: the plan's status is {plan.status}"))
     asked = {w.name: w for w in plan.workloads}
     found = []
-    for i, d in enumerate(plan.deployments):
+    for i, d in enumerate(work_of(plan)):
         if d.workload not in asked:
             raise InputError(
                 Problem(

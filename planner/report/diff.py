@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from planner.export.work import work_of
 from planner.report import format as fmt
 from planner.report import summary
 from planner.result import Plan
@@ -55,8 +56,9 @@ def diff_rows(plans: Sequence[Plan]) -> tuple[Row, ...]:
     add("Totals", "Total cost", total("tco_usd", fmt.usd))
     add("Totals", "Carbon", total("carbon_t", lambda v: f"{fmt.number(v)} t"))
     add("Totals", "Water", total("water_m3", lambda v: f"{fmt.number(v)} m³"))
-    for workload in dict.fromkeys(d.workload for p in plans for d in p.deployments):
-        per = [[d for d in p.deployments if d.workload == workload] for p in plans]
+    work = [work_of(p) for p in plans]
+    for workload in dict.fromkeys(d.workload for mine in work for d in mine):
+        per = [[d for d in mine if d.workload == workload] for mine in work]
         section = fmt.clean(workload)
         add(section, "Hardware", ["; ".join(summary.hardware(d) for d in ds) or fmt.DASH for ds in per])
         add(section, "Cooling", ["; ".join(dict.fromkeys(fmt.clean(d.cooling) for d in ds)) or fmt.DASH for ds in per])

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.report import format as fmt
-from planner.result import Plan
+from planner.result import Deployment, FleetLot, Plan
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -80,7 +80,8 @@ def result_of(
         return CaseResult(name, variant, overrides, key, "failed", **more)
     totals = plan.totals
     hardware: dict[str, int] = {}
-    for d in plan.deployments:
+    bought: list[Deployment | FleetLot] = [*plan.deployments, *(plan.fleet.lots if plan.fleet else ())]
+    for d in bought:
         hardware[d.system] = hardware.get(d.system, 0) + d.systems
     figures = {
         n: getattr(totals, n)
