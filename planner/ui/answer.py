@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from planner.export.bom import bill_of_materials, bom_csv
+from planner.export.bom import bill_of_materials, bom_csv, buys
 from planner.report import format as fmt
 from planner.report import html_page, summary
+from planner.report.fleet import sheets
 from planner.result import Deployment, Nearest, Plan
 from planner.ui.charts import Chart, bars, spoken
+from planner.ui.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.ui.settings import settings
 from planner.ui.words import md
 
@@ -22,15 +24,18 @@ def show_answer(plan: Plan, yaml: str = "") -> None:
     _sentence(plan)
     _figures(plan)
     _downloads(plan, yaml)
-    _deployments(plan)
-    left, right = st.columns(2, gap="large")
-    names = summary.unique_names(plan.deployments)
-    series = list(zip(names, plan.deployments, strict=True))
-    with left:
-        _chart("Cost over the horizon", {n: d.cost.lines_usd for n, d in series}, "usd")
-    with right:
-        _chart("Average power", {n: d.power.breakdown_mw for n, d in series}, "mw")
-    _one_deployment(plan)
+    if plan.fleet is not None:
+        _fleet(plan)
+    else:
+        _deployments(plan)
+        left, right = st.columns(2, gap="large")
+        names = summary.unique_names(plan.deployments)
+        series = list(zip(names, plan.deployments, strict=True))
+        with left:
+            _chart("Cost over the horizon", {n: d.cost.lines_usd for n, d in series}, "usd")
+        with right:
+            _chart("Average power", {n: d.power.breakdown_mw for n, d in series}, "mw")
+        _one_deployment(plan)
     _limits(plan)
     _alternatives(plan)
     _assumptions(plan)
@@ -99,7 +104,7 @@ def _downloads(plan: Plan, yaml: str) -> None:
         _download("Report (HTML)", html_page(plan), "text/html", "plan.html")
         if yaml:
             _download("Scenario (YAML)", yaml, "application/yaml", "scenario.yaml")
-        if plan.deployments and any(d.cost.capex_lines_usd for d in plan.deployments):
+        if buys(plan):
             _download("Bill of materials (CSV)", bom_csv(bill_of_materials(plan)), "text/csv", "bom.csv")
 
 
@@ -150,6 +155,24 @@ def _deployments(plan: Plan) -> None:
             "Cost (million USD)": st.column_config.NumberColumn(format="%.4g"),
         },
     )
+
+
+def _fleet(plan: Plan) -> None:
+    """A shared fleet: what stands and what runs over time, its tables, and where the money goes."""
+    stock, runs = stock_chart(plan), gantt_chart(plan)
+    if stock is not None:
+        st.subheader("The fleet over time", anchor=False)
+        st.altair_chart(stock, width="stretch", alt=f"Systems that stand: {spoken_stock(plan)}")
+    if runs is not None:
+        st.subheader("The schedule", anchor=False)
+        st.altair_chart(runs, width="stretch", alt=f"Runs: {spoken_runs(plan)}")
+    for sheet in sheets(plan):
+        st.subheader(sheet.title, anchor=False)
+        if sheet.note:
+            st.caption(md(sheet.note))
+        rows = [dict(zip(sheet.head, row, strict=True)) for row in sheet.rows[: settings().table_rows]]
+        st.dataframe(rows, hide_index=True, width="stretch", key=f"table.{sheet.title}")
+    _chart("Cost over the horizon", {"the fleet": summary.cost_lines(plan)}, "usd")
 
 
 def _chart(title: str, series: Mapping[str, Mapping[str, float]], unit: str) -> None:
