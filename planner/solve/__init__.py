@@ -6,6 +6,7 @@ highs       HiGHS through PuLP, by its own status; relax() for shadow prices
 cpsat       CP-SAT over an integer image (integers, tighten)
 brute       every point, for tests
 split       structure by HiGHS, counts by CP-SAT
+project     few whole counts whose time is divided: the divisions projected out
 drive       which of them solves what
 child       all of it in a process that can be killed (wire: the messages)
 several     several programs in one such process

@@ -18,6 +18,7 @@ from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, s
 Backend = Literal["auto", "highs", "cpsat", "cpsat_grid", "brute", "split"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
 _WHOLE_SHARE = 0.5
+_PROJECTED_SHARE = 0.25
 _WELL_SCALED = (1e-4, 1e4)
 
 
@@ -119,6 +120,24 @@ def _dispatch(program: Program, limits: Limits, backend: str, hook: Hook | None)
 
 
 def _auto(program: Program, limits: Limits, hook: Hook | None) -> Solution:
+    """Few counts with many ways to divide their time in the counts alone; what that leaves open, as it is."""
+    from planner.solve.project import projection_of, solve_projected
+
+    projection = projection_of(program)
+    if projection is None:
+        return _as_it_is(program, limits, hook)
+    started = time.monotonic()
+    first = solve_projected(
+        program, projection, replace(limits, time_limit_s=_PROJECTED_SHARE * limits.time_limit_s), hook
+    )
+    left = limits.time_limit_s - (time.monotonic() - started)
+    if first.status.conclusive or left < 0.05:
+        return first
+    second = _as_it_is(program, replace(limits, time_limit_s=left), hook)
+    return _better(program, first, second, limits, time.monotonic() - started)
+
+
+def _as_it_is(program: Program, limits: Limits, hook: Hook | None) -> Solution:
     """Programs of few integer columns whole by HiGHS; what that leaves open, and all others, by the split."""
     from planner.solve.split import SMALL, highs_that_stops, solve_split
 

@@ -47,14 +47,29 @@ def solver_name() -> str:
     return f"HiGHS {importlib.metadata.version('highspy')} (PuLP {pulp.__version__})"
 
 
+NO_SUB_PROBLEMS: dict[str, Any] = {
+    "mip_heuristic_run_rins": False,
+    "mip_heuristic_run_rens": False,
+    "mip_heuristic_run_root_reduced_cost": False,
+}
+"""Options under which HiGHS does not look for plans in parts of a program: on small ones that is most of the time."""
+
+
 def solve_highs(
-    program: Program, limits: Limits, hook: Hook | None = None, start: FloatArray | None = None
+    program: Program,
+    limits: Limits,
+    hook: Hook | None = None,
+    start: FloatArray | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Solution:
-    """Solve the program as it is, from the plan `start` (n,) if there is one; duals are not given (see `relax`)."""
+    """Solve the program as it is, from the plan `start` (n,) if there is one; duals are not given (see `relax`).
+
+    `options` are HiGHS's own, on top of those that come from the limits.
+    """
     started = time.monotonic()
     if program.column_count == 0:
         return _empty(program, started)
-    highs, log = _run(program, limits, started, hook=hook, start=start)
+    highs, log = _run(program, limits, started, hook=hook, start=start, more=options)
     status = highs.getModelStatus()
     if status in (_ModelStatus.kUnboundedOrInfeasible, _ModelStatus.kUnbounded):
         return _unbounded_or_infeasible(program, limits, started)
@@ -177,11 +192,12 @@ def _run(
     hook: Hook | None = None,
     tight: bool = False,
     start: FloatArray | None = None,
+    more: dict[str, Any] | None = None,
 ) -> tuple[highspy.Highs, Callable[[], str | None]]:
     """HiGHS after its run, and how to read the log it kept."""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = dict(more or {})
     if tight:
-        options = {
+        options |= {
             "primal_feasibility_tolerance": 1e-9,
             "dual_feasibility_tolerance": 1e-9,
             "mip_feasibility_tolerance": 1e-9,
