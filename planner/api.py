@@ -44,7 +44,7 @@ from planner.scenario import check_scenario, load_scenario, problem_digest, scen
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
-from planner.shared import explained_shared, shared_parts, whole_conflict
+from planner.shared import explained_shared, shared_findings, shared_parts
 from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
 from planner.verify import verify_plan
 
@@ -240,13 +240,12 @@ def diagnose(question: Question) -> Diagnosis:
     if unable(scenario, relaxed.options):
         return _tried(scenario, catalog, arithmetic_findings(scenario, relaxed), short)
     model, stock = _built(scenario, catalog, relaxed)
+    if stock is not None:
+        return shared_findings(model, short)
     diagnosis = model_findings(model, short)
     if diagnosis.conflicts:
         return diagnosis
-    counted = arithmetic_findings(scenario, found)
-    if counted.conflicts or stock is None:
-        return replace(counted, nearest=counted.nearest or diagnosis.nearest)
-    return replace(whole_conflict(model, short.time_limit_s), nearest=diagnosis.nearest)
+    return arithmetic_findings(scenario, found)
 
 
 def _tried(scenario: Scenario, catalog: Catalog, diagnosis: Diagnosis, limits: Limits) -> Diagnosis:

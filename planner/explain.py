@@ -371,6 +371,7 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
     for (limit, needed), outcome in zip(wanted, outcomes, strict=True):
         verb, way = ("Raise", "more") if limit.sense < 0 else ("Lower", "less")
         unit = limit.leaf_unit or limit.unit
+        by = f" ({abs(needed / limit.leaf - 1):.0%} {way})" if limit.leaf else ""
         change = f"{verb} {limit.path} from {limit.leaf:g} to {needed:g} {unit}"
         nearest.append(
             Nearest(
@@ -378,13 +379,22 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
                 now=limit.leaf,
                 needed=needed,
                 unit=unit,
-                message=f"{change} ({abs(needed / limit.leaf - 1):.0%} {way}): then a plan exists.",
+                message=f"{change}{by}: then a plan exists.",
                 confirmed=outcome.status.has_plan,
             )
         )
     nearest += _together(model, program, {n.limit for n in nearest if n.confirmed}, named, limits)
-    nearest.sort(key=lambda n: (not n.confirmed, abs(math.log(max(n.needed, 1e-12) / n.now))))
+    nearest.sort(key=lambda n: (not n.confirmed, abs(math.log(max(n.needed, 1e-12) / max(n.now, 1e-12)))))
     return Diagnosis(conflicts, tuple(nearest))
+
+
+def _least(model: FleetModel, program: Program, firm: set[str], limits: Limits) -> list[tuple[Limit, float]]:
+    """Limits to move, and by how much, with some kinds held; none where those cannot hold, or time ran out."""
+    try:
+        found = elastic(program, firm=firm, limits=limits)
+    except SolveError:
+        return []
+    return [(model.limits[row], amount) for row, amount in found if row in model.limits]
 
 
 def _together(
@@ -396,17 +406,13 @@ def _together(
     """
     if all(limit.path in alone for limit in conflict):
         return []
-    firm = {"demand", "balance", "fit"}
+    # what ties columns together, whatever it is called
+    firm = {"demand", "balance", "fit"} | (set(program.row_kind) - {limit.kind for limit in model.limits.values()})
     if any(limit.kind == "deadline" for limit in conflict):
         firm.add("deadline")
-    try:
-        moved = [
-            (model.limits[row], amount)
-            for row, amount in elastic(program, firm=firm, limits=limits)
-            if row in model.limits
-        ]
-    except SolveError:
-        return []
+    moved = _least(model, program, firm, limits)
+    if not moved and "deadline" in firm:
+        moved = _least(model, program, firm - {"deadline"}, limits)
     if len(moved) < 2:
         return []
     needed = {}

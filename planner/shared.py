@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog import Catalog
-from planner.explain import Diagnosis, binding_limits, firm_rows, usage
+from planner.explain import Diagnosis, binding_limits, firm_rows, model_findings, usage
+from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.schedule import days_of
 from planner.fleet.stock_answer import fleet_of, schedule_of, stock_totals, stock_values
@@ -65,7 +66,8 @@ def explained_shared(
         pressing = {name: limit for name, limit in model.limits.items() if _presses(model, name, values)}
         asked = replace(model, limits=pressing | {n: x for n, x in model.limits.items() if n in firm_rows(model)})
     half = replace(limits, time_limit_s=limits.time_limit_s / 2)
-    binding = binding_limits(asked, objective, value, values, half)
+    asked, point = by_leaf(asked, values)
+    binding = binding_limits(asked, objective, value, values if point is None else point, half)
     return binding, _rivals(model, stock, objective, value, values, half, dropped)
 
 
@@ -117,9 +119,45 @@ def _rivals(
     return tuple(ranked[:MOST_RIVALS])
 
 
-def whole_conflict(model: FleetModel, seconds: float) -> Diagnosis:
-    """All limits together as the conflict: true where no smaller set was found in time."""
-    labels = tuple(limit.label for limit in model.limits.values() if limit.row not in firm_rows(model))
-    shown = "; ".join(labels[:12]) + (f"; and {len(labels) - 12} more" if len(labels) > 12 else "")
-    message = f"The limits cannot hold together; {math.ceil(seconds)} s were too short to say which of them: {shown}."
-    return Diagnosis((Conflict(limits=labels, message=message),), ())
+def shared_findings(model: FleetModel, limits: Limits) -> Diagnosis:
+    """Why a shared fleet has no plan: a conflict always, and changes that would help, each tried by solving again.
+
+    ``model`` is built over a relaxed search. Figures that limit many periods are asked about as one.
+    """
+    leaves, _ = by_leaf(model)
+    diagnosis = model_findings(leaves, limits)
+    if not diagnosis.conflicts:
+        labels = tuple(limit.label for limit in leaves.limits.values() if limit.row not in firm_rows(leaves))
+        shown = "; ".join(labels[:12]) + (f"; and {len(labels) - 12} more" if len(labels) > 12 else "")
+        seconds = math.ceil(limits.time_limit_s)
+        message = f"The limits cannot hold together; {seconds} s were too short to say which of them: {shown}."
+        return replace(diagnosis, conflicts=(Conflict(limits=labels, message=message),))
+    first, *rest = diagnosis.conflicts
+    ties = _ties(leaves, first, limits)
+    if ties:
+        message = first.message.rstrip(".") + "; " + "; ".join(ties) + "."
+        first = Conflict(limits=(*first.limits, *ties), message=message)
+    return replace(diagnosis, conflicts=(first, *rest))
+
+
+def _ties(model: FleetModel, conflict: Conflict, limits: Limits) -> list[str]:
+    """Order of runs and shares of vendors without which the limits of a conflict could hold together."""
+    program = with_objective(model.program, np.zeros(model.program.column_count))
+    named = {limit.row for limit in model.limits.values() if limit.label in conflict.limits}
+    free = [r for name in model.limits if name not in named and name not in firm_rows(model)
+            for r in (program.row(name),)]  # fmt: skip
+    words: dict[str, list[int]] = {}
+    for row, name in enumerate(program.row_names):
+        if name.startswith("order["):
+            before, after, _ = name[6:-1].split(",")
+            words.setdefault(f"{after} begins after {before} has ended", []).append(row)
+        elif name.startswith("share["):
+            words.setdefault(f"the largest share of {name[6:-1]}", []).append(row)
+    changes = []
+    for rows in words.values():
+        open_rows = [*rows, *free]
+        changes.append(
+            Change(row_lower=dict.fromkeys(open_rows, -math.inf), row_upper=dict.fromkeys(open_rows, math.inf))
+        )
+    outcomes = what_if(program, changes, limits) if changes else []
+    return [word for word, outcome in zip(words, outcomes, strict=True) if outcome.status.has_plan]

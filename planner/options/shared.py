@@ -380,6 +380,9 @@ def _lots(
                 spans += [(begin, end, term, None, room) for end, term in rent_ends(timeline, begin, terms)]
             else:
                 spans += [(begin, end, "", None, room) for end in lot_ends(scenario, timeline, begin)]
+    if not spans and choice.acquire == "rent" and periods:
+        allowed = ", ".join(scenario.hardware.rent_terms)
+        dropped.append(Dropped(f"{choice.hardware}, rented", f"no period begins and ends a term of rent ({allowed})"))
     lots = []
     for begin, end, term, since, most in spans:
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
