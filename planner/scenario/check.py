@@ -168,8 +168,8 @@ def _assumptions(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
         catalog.with_assumptions(given)
     except InputError as error:
         for problem in error.problems:
-            line = scenario.source.line(paths.get(problem.path, ("assume",)))
-            yield replace(problem, file=scenario.source.file, line=line)
+            file, line = scenario.source.place(paths.get(problem.path, ("assume",)))
+            yield replace(problem, file=file, line=line)
 
 
 def _model(catalog: Catalog, workload: Workload, name: str) -> None:

@@ -21,8 +21,8 @@ from planner.scenario.workloads import WORKLOAD_KINDS
 
 Path = tuple[str | int, ...]
 
-NOT_BY_OVERRIDE = ("version", "overrides", "variants")
-"""What an override may not set: the format, and the overrides themselves."""
+NOT_BY_OVERRIDE = ("version", "overrides", "variants", "assume_file")
+"""What an override may not set: the format, the overrides themselves, and what else is read (its figures it may)."""
 
 
 class PathError(ValueError):

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from planner.errors import InputError, Problem, nearest_name
+from planner.scenario.assumed import with_assumed
 from planner.scenario.paths import Path, PathError, resolve_dots, set_at
 from planner.scenario.problems import of_finding, problems_of, shown
 from planner.scenario.types import Scenario, Source, repeated_names
@@ -31,14 +32,22 @@ def load_scenario(
     ``check_scenario``.
     """
     path = FilePath(path)
-    return load_text(decode(read_bytes(path), str(path)), str(path), variant, overrides)
+    return load_text(decode(read_bytes(path), str(path)), str(path), variant, overrides, folder=path.parent)
 
 
 def load_text(
-    text: str, file: str = "", variant: str | None = None, overrides: Mapping[str, Any] | None = None
+    text: str,
+    file: str = "",
+    variant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    folder: FilePath | None = None,
 ) -> Scenario:
-    """The scenario in YAML text; ``file`` is what messages call it. Raises ``InputError``."""
-    return _build(parse(text, file), file, variant, overrides)
+    """The scenario in YAML text; ``file`` is what messages call it. Raises ``InputError``.
+
+    ``folder`` is where an ``assume_file`` is looked for; none: the text may not name one.
+    """
+    return _build(parse(text, file), file, variant, overrides, folder)
 
 
 def scenario_from_mapping(
@@ -76,8 +85,15 @@ class _State:
     problems: list[Problem] = field(default_factory=list)
 
 
-def _build(document: Document, file: str, variant: str | None, overrides: Mapping[str, Any] | None) -> Scenario:
-    source = Source(file, document.lines)
+def _build(
+    document: Document,
+    file: str,
+    variant: str | None,
+    overrides: Mapping[str, Any] | None,
+    folder: FilePath | None = None,
+) -> Scenario:
+    document, places, wrong_file = with_assumed(document, file, folder)
+    source = Source(file, document.lines, places)
     if not isinstance(document.data, Mapping):
         raise InputError(
             Problem(
@@ -89,7 +105,7 @@ def _build(document: Document, file: str, variant: str | None, overrides: Mappin
             )
         )
     reader = _Overrides(document, source)
-    problems = [*document.problems]
+    problems = [*document.problems, *wrong_file]
     base, wrong = _validate(document.data, source, document.unreadable)
     problems += wrong
     if base is None:  # a check over several fields needs them all to be right; names can be compared all the same
@@ -104,11 +120,11 @@ def _build(document: Document, file: str, variant: str | None, overrides: Mappin
     state = reader.applied(wanted)
     for dotted, value in (overrides or {}).items():
         reader.set(state, dotted, _plain(value, file), origin=dotted, line_of=None)
-    result, wrong = _validate(state.data, Source(file, state.lines), set())
+    result, wrong = _validate(state.data, Source(file, state.lines, places), set())
     wrong = state.problems + _with_origins(wrong, state)
     if wrong or result is None:
         raise InputError(_in_order(wrong))
-    return result.with_source(Source(file, state.lines))
+    return result.with_source(Source(file, state.lines, places))
 
 
 def _validate(data: Any, source: Source, unreadable: set[Path]) -> tuple[Scenario | None, list[Problem]]:

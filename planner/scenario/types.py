@@ -212,6 +212,8 @@ class Source:
 
     file: str = ""
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
+    assumed: Mapping[tuple[str | int, ...], tuple[str, int]] = field(default_factory=dict)
+    """{path: (file, line)} of what stands in a file of assumptions."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Source)
@@ -225,6 +227,12 @@ class Source:
             if path[:end] in self.lines:
                 return self.lines[path[:end]]
         return None
+
+    def place(self, path: tuple[str | int, ...]) -> tuple[str, int | None]:
+        """The file and line of a path, also where it stands in a file of assumptions."""
+        if path not in self.lines and path in self.assumed:
+            return self.assumed[path]
+        return self.file, self.line(path)
 
 
 class Scenario(Part):
@@ -252,6 +260,12 @@ class Scenario(Part):
     limits: Limits = Field(default=Limits(), description="Limits over the whole plan.")
     assume: Assumptions = Field(
         default=Assumptions(), description="Figures supplied by hand; the plan lists them beside its result."
+    )
+    assume_file: str = Field(
+        default="",
+        max_length=1000,
+        description="A file of figures as `assume` has them, beside this one (a path from its folder); what `assume` "
+        "says itself comes first. It is read with the scenario, and its figures are then the scenario's own.",
     )
     workloads: tuple[Workload, ...] = Field(min_length=1, description="What must be computed.")
     overrides: dict[str, dict[str, Any]] = Field(

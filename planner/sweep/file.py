@@ -61,7 +61,7 @@ def load_sweep(path: Path | str) -> Sweep:
     cases: list[Case] = []
     problems: list[Problem] = []
     for variant in variants:
-        base = resolve(load_text(text, str(scenario_file), variant))
+        base = resolve(load_text(text, str(scenario_file), variant, folder=scenario_file.parent))
         for name, overrides in settings:
             whole = " ".join(part for part in (variant or "", name) if part) or "as it stands"
             try:

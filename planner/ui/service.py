@@ -26,6 +26,7 @@ from planner.catalog.load import data_path
 from planner.errors import InputError, PlannerError, Problem
 from planner.result import Plan
 from planner.scenario import Scenario, load_text, scenario_from_mapping
+from planner.scenario.assumed import with_assumed
 from planner.scenario.yaml import decode, parse, read_bytes, to_yaml
 from planner.ui.launch import CATALOG_VARIABLE
 from planner.ui.settings import settings
@@ -124,21 +125,27 @@ def open_shipped(name: str) -> Draft:
     """A shipped scenario. Raises ``InputError``; a name that is not one of ``shipped`` is refused."""
     if name not in shipped():
         raise InputError(Problem("there is no such scenario", found=name[:80], allowed=", ".join(shipped())))
-    return open_bytes(read_bytes(data_path("scenarios") / name), name)
+    return open_bytes(read_bytes(data_path("scenarios") / name), name, data_path("scenarios"))
 
 
-def open_bytes(content: bytes, name: str) -> Draft:
-    """A scenario from the bytes of a file; ``name`` is only what messages call it. Raises ``InputError``."""
+def open_bytes(content: bytes, name: str, folder: Path | None = None) -> Draft:
+    """A scenario from the bytes of a file; ``name`` is only what messages call it. Raises ``InputError``.
+
+    ``folder``: where a file of assumptions that it names is read from; an upload may name none.
+    """
     limit = settings().upload_mib
     if len(content) > limit << 20:
         raise InputError(
             Problem("is too large", file=name, found=f"{len(content) / 2**20:.1f} MiB", allowed=f"{limit} MiB")
         )
     text = decode(content, name)
-    scenario = load_text(text, name)
+    scenario = load_text(text, name, folder=folder)
     _check_size(scenario)
     _check_names(scenario)
-    return Draft(parse(text, name).data, scenario, name, text)
+    document = parse(text, name)
+    whole, _, _ = with_assumed(document, name, folder)
+    # figures of a file of assumptions become the scenario's own: what is downloaded must read without it
+    return Draft(whole.data, scenario, name, text if whole is document else to_yaml(dict(whole.data)))
 
 
 def _check_size(scenario: Scenario) -> None:
