@@ -48,7 +48,7 @@ def _fewest_racks(program: Program, values: NDArray[np.float64]) -> NDArray[np.f
     return fewest
 
 
-def _step(limit: Limit) -> float:
+def unit_step(limit: Limit) -> float:
     """One more unit, or a twentieth of the limit where that is coarse or the unit tiny (dollars, tonnes)."""
     unit = _UNIT_STEP.get(limit.unit)
     if unit is not None and unit <= 0.25 * limit.limit:
@@ -56,7 +56,8 @@ def _step(limit: Limit) -> float:
     return 0.05 * limit.limit
 
 
-def _loosened(program: Program, limit: Limit, step: float) -> Change:
+def loosened(program: Program, limit: Limit, step: float) -> Change:
+    """The change that loosens a limit by a step in its unit."""
     row = program.row(limit.row)
     if limit.sense < 0:
         return Change(row_upper={row: (limit.limit + step) / limit.scale})
@@ -81,8 +82,8 @@ def binding_limits(
         if limit.row not in firm_rows(model) and limit.limit > 0 and program.row(limit.row) in used_rows
     ]
     # counts are whole: where one more unit changes nothing, a tenth or a quarter more may (as far as options reach)
-    steps = [sorted({_step(limit), 0.1 * limit.limit, 0.25 * limit.limit}) for limit in asked]
-    changes = [_loosened(program, limit, step) for limit, few in zip(asked, steps, strict=True) for step in few]
+    steps = [sorted({unit_step(limit), 0.1 * limit.limit, 0.25 * limit.limit}) for limit in asked]
+    changes = [loosened(program, limit, step) for limit, few in zip(asked, steps, strict=True) for step in few]
     outcomes = iter(what_if(program, changes, limits))
     found = []
     for limit, few in zip(asked, steps, strict=True):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog import Catalog
-from planner.explain import Diagnosis, binding_limits, firm_rows, model_findings, usage
+from planner.explain import Diagnosis, binding_limits, firm_rows, loosened, model_findings, unit_step, usage
 from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.schedule import days_of
@@ -24,14 +24,16 @@ from planner.options.option import Dropped
 from planner.options.stock_figures import StockFigures
 from planner.result import Alternative, Binding, Conflict
 from planner.scenario.types import Scenario
-from planner.solve import Limits, with_objective
+from planner.solve import Limits, relax, with_objective
+from planner.solve.form import Program
 from planner.solve.what_if import Change, what_if
 
 MOST_RIVALS = 8
 """Alternatives that a plan shows."""
 MANY_COLUMNS = 2000
-"""Programs with more are asked only about limits that the plan uses up to ``NEARLY``."""
-NEARLY = 0.9
+"""Programs with more take too long to solve again for every question: their relaxation answers."""
+MOST_LIMITS = 8
+"""Limits of a large program that are asked about."""
 
 
 def shared_parts(
@@ -57,24 +59,61 @@ def explained_shared(
 ) -> tuple[tuple[Binding, ...], tuple[Alternative, ...]]:
     """What binds and what one more unit is worth; the best plan without each kind of system, and on it alone.
 
-    Each found by solving again, ``limits.time_limit_s`` for both together. Raises ``SolveError``.
+    Each found by solving again, ``limits.time_limit_s`` for both together: the program itself where it is small, its
+    relaxation where it is large, and then said to be. Raises ``SolveError``.
     """
     value = float(model.objectives[objective] @ values)
-    asked = model
-    if model.program.column_count > MANY_COLUMNS:
-        # what is far from used up rarely decides, and each question costs as much as the plan
-        pressing = {name: limit for name, limit in model.limits.items() if _presses(model, name, values)}
-        asked = replace(model, limits=pressing | {n: x for n, x in model.limits.items() if n in firm_rows(model)})
     half = replace(limits, time_limit_s=limits.time_limit_s / 2)
-    asked, point = by_leaf(asked, values)
-    binding = binding_limits(asked, objective, value, values if point is None else point, half)
+    leaves, point = by_leaf(model, values)
+    at = values if point is None else point
+    if model.program.column_count > MANY_COLUMNS:
+        binding = _by_relaxation(leaves, objective, at, half)
+    else:
+        binding = binding_limits(leaves, objective, value, at, half)
     return binding, _rivals(model, stock, objective, value, values, half, dropped)
 
 
-def _presses(model: FleetModel, name: str, values: NDArray[np.float64]) -> bool:
-    limit = model.limits[name]
-    used = usage(model.program, limit, values)
-    return used >= NEARLY * limit.limit if limit.sense < 0 else used <= limit.limit / NEARLY
+def _relaxed(program: Program) -> Program:
+    none = np.zeros(program.column_count, dtype=np.bool_)
+    return replace(program, integer=none, structure=none)
+
+
+def _by_relaxation(
+    model: FleetModel, objective: str, values: NDArray[np.float64], limits: Limits
+) -> tuple[Binding, ...]:
+    """What one more unit of the limits that the relaxation presses hardest against is worth to it, solved again."""
+    unit, scale = OBJECTIVE_UNITS[objective]
+    program = with_objective(model.program, model.objectives[objective])
+    base = relax(program, replace(limits, time_limit_s=limits.time_limit_s / 2))
+    if base.row_dual is None or not math.isfinite(base.objective):
+        return ()
+    firm = firm_rows(model)
+    asked = [x for x in model.limits.values() if x.row not in firm and x.limit > 0]
+    pressure = {x.row: abs(float(base.row_dual[program.row(x.row)])) * x.limit / x.scale for x in asked}
+    noise = 1e-7 * abs(base.objective)
+    pressing = sorted((x for x in asked if pressure[x.row] > noise), key=lambda x: -pressure[x.row])[:MOST_LIMITS]
+    changes = [loosened(program, x, unit_step(x)) for x in pressing]
+    left = replace(limits, time_limit_s=max(1.0, limits.time_limit_s - base.seconds))
+    outcomes = what_if(_relaxed(program), changes, left)
+    found = []
+    for limit, outcome in zip(pressing, outcomes, strict=True):
+        step = unit_step(limit)
+        known = outcome.status.has_plan
+        worth = max(0.0, base.objective - outcome.objective) * abs(scale) / step if known else None
+        what = "more" if limit.sense < 0 else "less"
+        note = f"of the relaxation (parts of systems allowed), solved again with {step:.4g} {limit.unit} {what}"
+        found.append(
+            Binding(
+                limit=limit.label,
+                used=usage(program, limit, values),
+                of=limit.limit,
+                unit=limit.unit,
+                worth_per_unit=worth,
+                worth_unit=f"{unit} per {limit.unit}",
+                note=note if known else "not known: solving again found no answer in time",
+            )
+        )
+    return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
 
 
 def _rivals(
@@ -96,10 +135,14 @@ def _rivals(
         if len(set(system_of)) > 1:
             questions[f"without {name}"] = [c for s, c in zip(system_of, stock.lots, strict=True) if s == name]
     names = list(questions)[: 2 * MOST_RIVALS]
-    outcomes = what_if(program, [Change(upper=dict.fromkeys(questions[n], 0.0)) for n in names], limits)
+    large = program.column_count > MANY_COLUMNS
+    changes = [Change(upper=dict.fromkeys(questions[n], 0.0)) for n in names]
+    outcomes = what_if(_relaxed(program) if large else program, changes, limits)
     found = []
     for name, outcome in zip(names, outcomes, strict=True):
-        if outcome.status.has_plan:
+        if outcome.status.has_plan and large:
+            found.append(_bounded_rival(name, objective, outcome.objective, value))
+        elif outcome.status.has_plan:
             difference = (outcome.objective - value) * scale / abs(value * scale) if value else None
             way = "more" if (difference or 0.0) >= 0 else "less"
             summary = "possible" if difference is None else f"possible: {abs(difference):.1%} {way} {objective}"
@@ -115,8 +158,18 @@ def _rivals(
         if name not in system_of:
             reason = next(d.reason for d in dropped if f" {name} " in f" {d.option} ")
             found.append(Alternative(name=f"only {name}", objective=None, summary=f"not possible: {reason}"))
-    ranked = sorted(found, key=lambda a: (a.objective is None, a.difference or 0.0, a.name))
+    ranked = sorted(found, key=lambda a: (a.objective is None, a.difference is None, a.difference or 0.0, a.name))
     return tuple(ranked[:MOST_RIVALS])
+
+
+def _bounded_rival(name: str, objective: str, bound: float, value: float) -> Alternative:
+    """What the relaxation of a rival says of it: a bound, not a plan."""
+    difference = (bound - value) / abs(value) if value else 0.0
+    if difference > 0:
+        summary = f"at least {difference:.1%} more {objective}, by the bound of its relaxation"
+        return Alternative(name=name, objective=None, difference=difference, summary=summary)
+    summary = f"at best {-difference:.1%} less {objective}, by the bound of its relaxation; not searched further"
+    return Alternative(name=name, objective=None, summary=summary)
 
 
 def shared_findings(model: FleetModel, limits: Limits) -> Diagnosis:

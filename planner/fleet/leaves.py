@@ -62,7 +62,7 @@ def by_leaf(model: FleetModel, values: Floats | None = None) -> tuple[FleetModel
         if ratios:
             figures.append(max(ratios) if first.sense < 0 else min(ratios))
         limits[name] = replace(
-            first, row=name, label=_label(first.label), limit=leaf, unit=first.leaf_unit or first.unit, scale=scale,
+            first, row=name, label=_label(first, leaf), limit=leaf, unit=first.leaf_unit or first.unit, scale=scale,
             share=1.0,
         )  # fmt: skip
     more = len(shared)
@@ -92,7 +92,11 @@ def _one_figure(group: Sequence[Limit]) -> bool:
     return bool(group[0].path) and all(abs(x.leaf - leaf) <= SAME * abs(leaf) for x in group)
 
 
-def _label(text: str) -> str:
+def _label(limit: Limit, leaf: float) -> str:
+    """What the limit of one period says, said of all of them."""
+    text = limit.label
     for pattern, instead in _WHEN:
         text = pattern.sub(instead, text)
+    if limit.kind == "demand" and abs(limit.limit - leaf) > SAME * leaf:
+        text = text.replace(f" at {limit.limit:g} ", f" at {leaf:g} ") + ", other periods in proportion"
     return text

@@ -267,3 +267,33 @@ def test_no_plan_says_what_conflicts_and_what_would_help(round_catalog: Catalog)
     assert found.conflicts
     assert any("MW" in text for text in found.conflicts[0].limits)
     assert any(n.confirmed for n in found.nearest)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_limit_of_many_periods_is_one(round_catalog: Catalog) -> None:
+    """Chips limit every period; asked about they are one figure, worth what planning again with more shows."""
+    work = load({"2026-10": 1000, "2028-10": 9000}, ttft_ms=60_000, precision=["bf16"], disaggregated="never")
+    fields: Data = {"periods": ["2026-10", "2028-10"], "fleet": {"keep": "periods"}, "hardware": {
+        "systems": ["plain_8", "big_8"]}}  # fmt: skip
+    free = plan(shared(work, **fields), catalog=round_catalog)
+    assert free.totals is not None
+    most = free.totals.chips - 8
+    found = plan(shared(work, **fields, limits={"chips": most}), catalog=round_catalog)
+    assert found.objective.value is not None
+    binding = [b for b in found.binding if b.limit == f"{most} chips"]
+    assert [b.of for b in binding] == [most]
+    step = float(binding[0].note.removeprefix("solved again with ").split()[0])
+    again = plan(shared(work, **fields, limits={"chips": math.floor(most + step)}), catalog=round_catalog)
+    assert binding[0].worth_per_unit
+    assert again.objective.value is not None
+    assert binding[0].worth_per_unit == pytest.approx((found.objective.value - again.objective.value) / step, rel=1e-6)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_run_that_waits_is_named_in_the_conflict(round_catalog: Catalog) -> None:
+    """Each date alone could be kept; waiting for the other run is what makes it impossible."""
+    first, second = two_runs(after=["first"], finish_within_days=20)
+    found = plan(shared(first, second), catalog=round_catalog)
+    assert found.status == "infeasible"
+    assert found.conflicts[0].limits == ("second within 20 days", "second begins after first has ended")
+    assert [n.limit for n in found.nearest if n.confirmed] == ["workloads.second.finish_within_days"]
