@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from planner.asked import asked_of
 from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
-from planner.explain import Diagnosis, alternatives, arithmetic_findings, binding_limits, model_findings, unable
+from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
 from planner.fleet.build import build_fleet
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
@@ -40,6 +40,7 @@ from planner.result import (
     Proof,
 )
 from planner.result import Status as PlanStatus
+from planner.rivals import alternatives
 from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping, with_catalog_ids
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
@@ -425,12 +426,13 @@ class _Draft:
             spent = self.clock.laps.get("solving", 0.0)
             short = replace(left, time_limit_s=min(left.time_limit_s, max(4.0, 2.0 * spent)))
             return self._explained_shared(answer, model, stock, best.values, short)
+        assert isinstance(self.found, OptionSet)  # noqa: S101 - narrowed for the type checker
         options = [c.option for c in chosen_options(model, best.values)]
         binding: tuple[Binding, ...] = ()
         others: tuple[Alternative, ...] = ()
         try:
             binding = binding_limits(model, name, value, best.values, left)
-            others = alternatives(self.scenario, model, name, value, options, left, self.found.dropped)
+            others = alternatives(self.scenario, self.question.catalog, self.found, options, answer, name, left)
         except SolveError as error:
             answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})
         return self._done(answer, binding, others)

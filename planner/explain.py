@@ -1,7 +1,6 @@
 """Why the plan is what it is, and why there is none: answers about the answer, each found or confirmed by re-solving.
 
 binding       which limits the best plan presses against, and what one more unit of each is worth
-alternatives  the best plan on each other hardware alone
 conflicts     limits that cannot hold together (irreducible), in the user's words
 nearest       for each of them the smallest change of it alone that makes a plan possible, confirmed by solving again
 """
@@ -18,15 +17,14 @@ from numpy.typing import NDArray
 
 from planner.errors import SolveError
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel, Limit
-from planner.options.option import Dropped, Option
-from planner.result import Alternative, Binding, Conflict, Nearest
+from planner.options.option import Dropped
+from planner.result import Binding, Conflict, Nearest
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.solve import Limits, conflicting_rows, elastic, nearest_changes, with_objective
 from planner.solve.form import Program
 from planner.solve.what_if import Change, what_if
 
-_MOST_ALTERNATIVES = 8
 _UNIT_STEP: Mapping[str, float] = {"MW": 1.0, "days": 1.0, "racks": 1.0, "chips": 8.0, "systems": 1.0}
 
 
@@ -120,81 +118,6 @@ def binding_limits(
 def firm_rows(model: FleetModel) -> set[str]:
     """Rows that are no limit a person could move: a run is run once."""
     return {name for name, limit in model.limits.items() if limit.kind == "demand" and limit.unit == "run"}
-
-
-def alternatives(
-    scenario: Scenario,
-    model: FleetModel,
-    objective: str,
-    value: float,
-    chosen: Sequence[Option],
-    limits: Limits,
-    dropped: Sequence[Dropped],
-) -> tuple[Alternative, ...]:
-    """The best plan on each hardware alone (and on rented or bought alone), against the plan's objective."""
-    scale = OBJECTIVE_UNITS[objective][1]
-    program = with_objective(model.program, model.objectives[objective])
-    groups = _rival_groups(model.options, chosen)
-    changes = []
-    for mine in groups.values():
-        changes.append(Change(upper={model.units[i]: 0.0 for i in range(len(model.options)) if i not in mine}))
-    outcomes = what_if(program, changes, limits) if changes else []
-    found = []
-    for name, outcome in zip(groups, outcomes, strict=True):
-        if outcome.status.has_plan:
-            theirs, mine_value = outcome.objective * scale, value * scale
-            difference = (theirs - mine_value) / abs(mine_value) if mine_value else None
-            way = "more" if (difference or 0.0) >= 0 else "less"
-            summary = "possible" if difference is None else f"possible: {abs(difference):.1%} {way} {objective}"
-            found.append(Alternative(name=f"only {name}", objective=theirs, difference=difference, summary=summary))
-        elif outcome.status == "infeasible":
-            reason = _why_not(name, dropped)
-            found.append(Alternative(name=f"only {name}", objective=None, summary=f"not possible alone: {reason}"))
-    known = {a.name for a in found}
-    for system in dict.fromkeys(d.option.split(" on ", 1)[-1].split(" ")[0] for d in dropped if " on " in d.option):
-        if not any(o.system == system for o in model.options) and f"only {system}" not in known:
-            reason = _why_not(system, dropped)
-            found.append(Alternative(name=f"only {system}", objective=None, summary=f"not possible: {reason}"))
-    best_first = -1.0 if objective == "throughput" else 1.0
-    ranked = sorted(found, key=lambda a: (a.objective is None, best_first * (a.difference or 0.0), a.name))
-    return tuple(ranked[:_MOST_ALTERNATIVES])
-
-
-def _rival_groups(options: Sequence[Option], chosen: Sequence[Option]) -> dict[str, set[int]]:
-    """Options by rival: each system (and chip) alone; each cooling of a chosen system alone; bought or rented alone.
-
-    Groups that hold every chosen option are the plan itself and are left out.
-    """
-    groups: dict[str, set[int]] = {}
-
-    def put(name: str, index: int) -> None:
-        groups.setdefault(name, set()).add(index)
-
-    chips: dict[str, set[str]] = {}
-    for o in options:
-        chips.setdefault(o.system, set()).add(o.chip)
-    mine = {(o.system, o.chip) for o in chosen}
-    for i, o in enumerate(options):
-        name = o.system if len(chips[o.system]) < 2 else f"{o.system} with {o.chip}"
-        put(name, i)
-        if (o.system, o.chip) in mine and o.acquire != "rent":
-            put(f"{name} in {o.cooling}", i)
-        if o.acquire == "rent":
-            put("rented systems", i)
-        else:
-            put("owned systems", i)
-    at = {o.id for o in chosen}
-    return {
-        name: members
-        for name, members in sorted(groups.items())
-        if not at <= {options[i].id for i in members} and len(members) < len(options)
-    }
-
-
-def _why_not(name: str, dropped: Sequence[Dropped]) -> str:
-    system, _, cooling = name.partition(" in ")
-    reasons = [d.reason for d in dropped if f" {system} " in f" {d.option} " and cooling in d.option]
-    return reasons[0] if reasons else "the limits leave no room for it"
 
 
 @dataclass(frozen=True)

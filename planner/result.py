@@ -382,6 +382,8 @@ class Alternative(_Part):
     difference: float | None = None
     """(alternative - best) / best of the objective."""
     summary: str
+    cost_difference_usd: dict[str, float] = Field(default_factory=dict)
+    """By cost line over the horizon: the alternative's less the plan's."""
 
 
 class Assumption(_Part):

@@ -385,7 +385,7 @@ class Collector:
         self.best[key] = min(value, self.best.get(key, math.inf))
 
     def finish(self) -> OptionSet:
-        kept, pruned = prune(self.options)
+        kept, rivals, pruned = prune(self.options)
         return OptionSet(
             options=tuple(kept),
             dropped=tuple(_distinct(self.dropped)),
@@ -393,6 +393,7 @@ class Collector:
             candidates=self.candidates,
             pruned=self.pruned + pruned,
             best_effort=dict(self.best),
+            rivals=tuple(rivals),
         )
 
 
@@ -411,8 +412,9 @@ def interconnect_of(choice: Choice) -> str:
     return up + (f", {rate:g} Gb/s scale-out" if rate else "")
 
 
-def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
-    """Options without those another one dominates (same workload, role, place, period and way of acquiring)."""
+def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
+    """(options that stay, rivals, how many went): those another one dominates (same workload, role, place, period and
+    way of acquiring) go. Rivals are those that went only because of hardware of another kind."""
     groups: dict[tuple[str, str, str, int, str, str], list[int]] = {}
     for i, o in enumerate(options):
         if o.mix:
@@ -420,6 +422,7 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
         hardware = o.system if o.acquire == "installed" else ""
         groups.setdefault((o.workload, o.role, o.location, o.period, o.acquire, hardware), []).append(i)
     keep = np.ones(len(options), dtype=bool)
+    rival = np.zeros(len(options), dtype=bool)
     for members in groups.values():
         mine = [options[i] for i in members]
         # whole racks are shared within one kind of system only: another kind must win by a whole rack
@@ -453,9 +456,10 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], int]:
                 better &= ~equal
                 if better.any():
                     stays[i] = False
+                    rival[members[i]] = True
         keep[np.array(members)[~stays]] = False
     kept = [o for o, k in zip(options, keep, strict=True) if k]
-    return kept, int((~keep).sum())
+    return kept, [o for o, r in zip(options, rival, strict=True) if r], int((~keep).sum())
 
 
 def _wants_chips(option: Option) -> bool:

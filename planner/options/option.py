@@ -97,3 +97,5 @@ class OptionSet:
     """Priced options that another one dominates in every respect."""
     best_effort: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """{(workload, quantity): best value any candidate reached}: what to say when a latency or date is out of reach."""
+    rivals: tuple[Option, ...] = ()
+    """Of ``pruned``, those that only hardware of another kind dominates: no best plan needs them, a comparison does."""

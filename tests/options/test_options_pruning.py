@@ -62,7 +62,7 @@ def test_the_optimum_survives_pruning(seed: int) -> None:
     scenario, options = random_question(seed, most_options=5)
     # a unit more than suffices is never needed, so a count that binds below that is no limit of the question
     many = [replace(o, max_units=o.max_units if o.role == "train" else 8) for o in with_worse_twins(options, dice)]
-    kept, gone = prune(many)
+    kept, _, gone = prune(many)
     assert len(kept) + gone == len(many)
     goal = GOALS[seed % len(GOALS)]
     if goal == "throughput":
@@ -75,7 +75,7 @@ def test_the_optimum_survives_pruning(seed: int) -> None:
 def test_pruning_prunes() -> None:
     """A dearer copy goes; one that is better in anything a limit could count stays."""
     good = option("good")
-    kept, gone = prune(
+    kept, _, gone = prune(
         [option("dear", cost_usd=2e6), good, option("small", chips=4), option("dry", cost_usd=1.5e6, water_m3=0.0)]
     )
     assert [o.id for o in kept] == ["good", "small", "dry"]
@@ -84,7 +84,7 @@ def test_pruning_prunes() -> None:
 
 def test_equals_leave_one() -> None:
     """Of options that are the same in everything one stays."""
-    kept, gone = prune([option(f"o{i}") for i in range(5)])
+    kept, _, gone = prune([option(f"o{i}") for i in range(5)])
     assert (len(kept), gone) == (1, 4)
 
 
@@ -103,7 +103,7 @@ def test_racks_shared_within_a_kind_only() -> None:
 )
 def test_only_like_is_compared_with_like(fields: dict[str, object]) -> None:
     """What does another job, stands elsewhere or is paid otherwise is no substitute."""
-    kept, _ = prune([option("a"), option("b", cost_usd=9e6, **fields)])
+    kept, _, _ = prune([option("a"), option("b", cost_usd=9e6, **fields)])
     assert len(kept) == 2
 
 
@@ -191,7 +191,7 @@ def test_whole_plans_without_any_pruning(index: int, round_catalog: Catalog, mon
     pruned = plan(scenario, catalog=round_catalog)
     assert pruned.status == "proven_optimal"
     few = len(enumerate_options(scenario, known).options)
-    monkeypatch.setattr(room, "prune", lambda options: (list(options), 0))
+    monkeypatch.setattr(room, "prune", lambda options: (list(options), [], 0))
     monkeypatch.setattr(serving, "frontier", lambda systems, rate, chips=None: np.arange(len(systems)))
     many = enumerate_options(scenario, known).options
     assert len(many) > few
