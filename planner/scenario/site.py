@@ -174,6 +174,15 @@ class Site(Part):
         description="Power usage effectiveness of the site; none: from cooling and climate.",
         json_schema_extra=unit("ratio"),
     )
+    serving_peak_share: float = Field(
+        default=1,
+        ge=0.5,
+        le=1,
+        description="Largest share of the sum of their own peaks that systems of loads reach together, where caps hold "
+        "them to it: 0.79 was measured for inference. 1 provisions every peak. Runs, whose chips peak together, count "
+        "whole, and so do racks. Not for shared fleets.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     pue_months: tuple[Annotated[float, Field(ge=1, le=3)], ...] = Field(
         default=(),
         description="Power usage effectiveness of the twelve months: their mean prices energy, the worst sizes the "

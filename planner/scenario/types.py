@@ -395,6 +395,10 @@ class Scenario(Part):
             remedy = "Add `fleet: {shared: true}`, or take it out."
             findings += [Finding(path, "needs a shared fleet", remedy=remedy) for path, value in wants if value]
             return findings
+        for i, site in enumerate(self.sites):
+            if site.serving_peak_share < 1:
+                message = "is of systems that only serve: what stands in a shared fleet may run anything"
+                findings.append(Finding(("sites", i, "serving_peak_share"), message, allowed="1"))
         if "throughput" in self.objective:
             findings.append(
                 Finding(("objective",), "throughput is no objective of a shared fleet: its demand is given by period")

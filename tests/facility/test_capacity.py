@@ -14,7 +14,7 @@ from planner.facility.capacity import capacity_tree
 from planner.scenario.reader import scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.verify import verify_plan
-from tests.tools import load, round_scenario
+from tests.tools import load, round_scenario, run
 
 THREE_LEVELS = Path(__file__).resolve().parents[2] / "scenarios" / "three-level-10mw.yaml"
 
@@ -109,3 +109,29 @@ def test_verify_recomputes_every_level(campus: Scenario, level: str) -> None:
         capacity["halls"][1]["halls"][0]["power_mw"] = 0.1
     failures = verify_plan(found, scenario_from_mapping(data), catalog)
     assert any(text.startswith(f"{level} draws") or f" {level} draws" in text for text in failures)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_caps_that_hold_inference_to_its_measured_peak_make_room(round_catalog: Catalog) -> None:
+    """D4: inference peaks near 79% of what is provisioned, so at most 30% more servers stand on the same supply
+    (POLCA). A run, whose chips peak together, gains nothing."""
+    ask = load(500, disaggregated="never")
+    whole, shared = (
+        plan(
+            round_scenario(ask, site={"power_mw": 0.5, "serving_peak_share": share}, objective=["throughput"]),
+            catalog=round_catalog,
+        )
+        for share in (1.0, 0.79)
+    )
+    servers = [sum(d.systems for d in p.deployments) for p in (whole, shared)]
+    assert 1.2 < servers[1] / servers[0] <= 1.30
+    assert servers[1] == pytest.approx(servers[0] / 0.79, rel=0.05)
+    assert shared.totals is not None
+    assert shared.totals.facility_mw <= 0.5 + 1e-9
+    assert verify_plan(shared, round_scenario(ask, site={"power_mw": 0.5}, objective=["throughput"]), round_catalog)
+    job = run(tokens=1e12, mfu=0.5)
+    of_run = [
+        plan(round_scenario(job, site={"serving_peak_share": share}), catalog=round_catalog).totals
+        for share in (1.0, 0.79)
+    ]
+    assert of_run[0] == of_run[1]
