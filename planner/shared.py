@@ -132,7 +132,7 @@ def _rivals(
         if others and used != {name}:
             questions[f"only {name}"] = others
     for name in sorted(used):
-        if len(set(system_of)) > 1:
+        if len(set(system_of)) > 2:  # of two, without one is only the other
             questions[f"without {name}"] = [c for s, c in zip(system_of, stock.lots, strict=True) if s == name]
     names = list(questions)[: 2 * MOST_RIVALS]
     large = program.column_count > MANY_COLUMNS

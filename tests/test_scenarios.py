@@ -66,6 +66,20 @@ def test_every_scenario_has_a_proven_verified_plan(name: str) -> None:
     assert answer.answer.endswith(".")
 
 
+def test_a_shared_fleet_trains_on_what_stands_for_the_load() -> None:
+    """Runs one after the other in the half-year before the load grows, on systems that it needs afterwards."""
+    answer = planned("shared-fleet")
+    assert answer.fleet is not None
+    assert answer.schedule is not None
+    first, second = answer.schedule.runs
+    assert (first.workload, second.workload) == ("first", "second")
+    assert second.start_day >= first.end_day - 1e-3
+    systems = {p: sum(s.systems for s in answer.fleet.standing if s.period == p) for p in answer.periods}
+    assert sorted(systems.values()) == list(systems.values())
+    serving = max(sum(x.units[t] * x.systems for x in answer.schedule.loads) for t in range(len(answer.periods)))
+    assert max(systems.values()) == serving  # the runs cost no system of their own
+
+
 def test_a_gpu_mix_answers_each_size_where_it_is_cheap() -> None:
     """No chip alone is cheaper; every class is answered in full; the small chip's prompts are the shorter ones."""
     answer = planned("gpu-mix")

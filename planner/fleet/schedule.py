@@ -72,7 +72,8 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
     resources = {
         str(g): [Level(minutes[t], minutes[t + 1], standing[g][t]) for t in range(timeline.periods)] for g in groups
     }
-    short = Limits(time_limit_s=min(SECONDS, limits.time_limit_s), seed=limits.seed, threads=1)
+    short = Limits(time_limit_s=min(SECONDS, limits.time_limit_s), seed=limits.seed, threads=1,
+                   reproducible=limits.reproducible)  # fmt: skip
     found, _ = earliest_starts(tasks, resources, short)
     exact = {run.workload: timeline.slots[start.slot].start * DAYS_PER_MONTH for run, start in plan.runs}
     latest_of = {task.name: task.latest for task in tasks}

@@ -69,6 +69,8 @@ def earliest_starts(
     solver.parameters.max_time_in_seconds = limits.time_limit_s
     solver.parameters.random_seed = limits.seed
     solver.parameters.num_workers = 1
+    if limits.reproducible:
+        solver.parameters.max_deterministic_time = limits.time_limit_s
     word = solver.solve(model)
     if word not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return {task.name: task.latest for task in tasks}, False
