@@ -75,10 +75,15 @@ class _Searcher(Collector):
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
         layout: Mapping[str, int], **_more: Any,
     ) -> None:  # fmt: skip
+        days = float(designs.run_hours[i]) / 24.0
+        if "run" in rates:
+            asked = next(w for w in self.scenario.workloads if w.name == workload)
+            # hours that are priced end with the horizon, a run that takes longer does not
+            longer = finish_days - start_days(self.scenario, getattr(asked, "start", None))
+            days = longer if longer > days + 1e-6 else days
         self.found.append(
             _Found(cast("Role", role), precision, int(designs.systems[i]), int(designs.spares[i]),
-                   int(designs.chips[i]), replicas, dict(rates), float(designs.activity[i]),
-                   float(designs.run_hours[i]) / 24.0, dict(layout))
+                   int(designs.chips[i]), replicas, dict(rates), float(designs.activity[i]), days, dict(layout))
         )  # fmt: skip
 
 
