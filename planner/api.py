@@ -242,7 +242,7 @@ def diagnose(question: Question) -> Diagnosis:
         return _tried(scenario, catalog, arithmetic_findings(scenario, relaxed), short)
     model, stock = _built(scenario, catalog, relaxed)
     if stock is not None:
-        return shared_findings(model, short)
+        return shared_findings(model, short, arithmetic_findings(scenario, found))
     diagnosis = model_findings(model, short)
     if diagnosis.conflicts:
         return diagnosis

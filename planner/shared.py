@@ -172,13 +172,16 @@ def _bounded_rival(name: str, objective: str, bound: float, value: float) -> Alt
     return Alternative(name=name, objective=None, summary=summary)
 
 
-def shared_findings(model: FleetModel, limits: Limits) -> Diagnosis:
+def shared_findings(model: FleetModel, limits: Limits, counted: Diagnosis) -> Diagnosis:
     """Why a shared fleet has no plan: a conflict always, and changes that would help, each tried by solving again.
 
-    ``model`` is built over a relaxed search. Figures that limit many periods are asked about as one.
+    ``model`` is built over a relaxed search; ``counted`` is what counting alone shows, for what no row of the model
+    holds. Figures that limit many periods are asked about as one.
     """
     leaves, _ = by_leaf(model)
     diagnosis = model_findings(leaves, limits)
+    if not diagnosis.conflicts and counted.conflicts:
+        return replace(counted, nearest=counted.nearest or diagnosis.nearest)
     if not diagnosis.conflicts:
         labels = tuple(limit.label for limit in leaves.limits.values() if limit.row not in firm_rows(leaves))
         shown = "; ".join(labels[:12]) + (f"; and {len(labels) - 12} more" if len(labels) > 12 else "")

@@ -419,6 +419,15 @@ class Scenario(Part):
             for name in ("tolerate_failures", "availability")
             if getattr(workload, name, None)
         ]
+        findings += [
+            Finding(
+                ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",
+                found=str(workload.chips.min), remedy="Raise fleet.fabric_chips.",
+            )
+            for i, workload in enumerate(self.workloads)
+            if workload.chips is not None and (workload.chips.min or 0) > self.fleet.fabric_chips
+            and (workload.kind == "training" or getattr(workload, "mode", "") == "training")
+        ]  # fmt: skip
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(
                 Finding(("fleet", "slot_months"), f"cuts the plan into more than {MAX_SLOTS} slots", remedy="Raise it.")

@@ -258,6 +258,12 @@ def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
         shared(load(10) | {field: value})
 
 
+def test_a_run_larger_than_its_fabric_is_refused() -> None:
+    """The fabric is priced for so many chips: a run on more would be on one that nobody pays."""
+    with pytest.raises(InputError, match="one fabric joins"):
+        shared(run(chips=64), fleet={"fabric_chips": 32})
+
+
 @pytest.mark.usefixtures("in_process")
 def test_no_plan_says_what_conflicts_and_what_would_help(round_catalog: Catalog) -> None:
     """A site too small for both dates at once: the conflict names dates and site, and a change that was tried."""
