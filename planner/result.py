@@ -177,6 +177,7 @@ class Deployment(_Part):
     parallelism: Parallelism
     precision: str
     power_cap: float = 1.0
+    """Enforced share of the chips' TDP."""
     predicted: Predicted
     power: DeploymentPower
     cost: Cost
@@ -190,6 +191,11 @@ class Deployment(_Part):
     """Bill of materials of the cluster network: switches, links, optics, price_usd, power_w."""
     option: str = ""
     """Id of the option this deployment counts."""
+
+    @property
+    def cooled(self) -> str:
+        """Cooling and power cap, as a person reads them."""
+        return f"{self.cooling} capped to {self.power_cap:.0%}" if self.power_cap < 1.0 else self.cooling
 
 
 class Money(_Part):

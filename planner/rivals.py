@@ -156,7 +156,7 @@ def _told(scenario: Scenario, answer: Plan, deployments: Sequence[Deployment]) -
 def _counts(deployments: Sequence[Deployment]) -> dict[tuple[str, str, str], int]:
     counts: dict[tuple[str, str, str], int] = {}
     for d in deployments:
-        key = (d.system, d.cooling, d.acquire)
+        key = (d.system, d.cooled, d.acquire)
         counts[key] = counts.get(key, 0) + d.systems
     return counts
 

@@ -29,7 +29,7 @@ def money(value: float) -> str:
 
 def _group(deployments: Sequence[Deployment]) -> str:
     d = deployments[0]
-    where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooling}"
+    where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooled}"
     spare = f" at work, {d.spares} {'system' if d.spares == 1 else 'systems'} spare" if d.spares else ""
     return f"{_VERBS[d.acquire]} {number(d.systems)} {d.system} ({number(d.chips)} {d.chip}{spare}){where}"
 

@@ -95,7 +95,8 @@ def _spec(d: Deployment, scenario: Scenario, plan: Plan | None = None) -> Spec:
         partner = _spec(others[0], scenario)
     return Spec(
         d.workload, d.role, d.site, scenario.period_starts.index(d.period), d.system, d.chip, d.cooling, d.acquire,
-        d.precision, layout_of_plan(d.parallelism, d.role), partner, not d.mix or d.predicted.finish_days is not None,
+        d.precision, layout_of_plan(d.parallelism, d.role), d.power_cap, partner,
+        not d.mix or d.predicted.finish_days is not None,
     )  # fmt: skip
 
 
@@ -118,7 +119,6 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
         "interconnect": described.interconnect,
         "rent_term": p.rent_term[0] if p.rent_term else "",
         "parallelism": described.parallelism.model_dump(),
-        "power_cap": 1.0,
         "predicted": again.model_dump() | grown,
         "power": {
             "it_mw": float(p.it_peak_w[0]) * n / 1e6,

@@ -79,6 +79,7 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
         precision=o.precision,
         predicted=predicted or Predicted(**{**d.predicted.model_dump(), **grown, "interval": d.predicted.interval}),
         mix=o.mix,
+        power_cap=o.power_cap,
         answers=answers,
         power=DeploymentPower(
             it_mw=float(p.it_peak_w[0]) * n / 1e6,

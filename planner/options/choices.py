@@ -10,7 +10,10 @@ from planner.catalog.records import Chip, Figure, Region, System
 from planner.errors import InputError
 from planner.facility.capacity import Location, capacity_tree
 from planner.facility.cooling import CoolingPair, cooling_choices, cooling_pair, cooling_refusal
+from planner.facility.power import speed_at_cap
 from planner.options.option import Acquire, Dropped
+from planner.performance.compile import build_platform
+from planner.performance.platform import Platform
 from planner.scenario.base import month_index
 from planner.scenario.site import Site
 from planner.scenario.types import Scenario
@@ -40,6 +43,8 @@ class Choice:
     colo: bool = False
     count: int | None = None
     """How many stand there, for ``installed``."""
+    power_cap: float = 1.0
+    """Enforced share of the chips' TDP."""
 
     @property
     def place(self) -> str:
@@ -55,7 +60,8 @@ class Choice:
     def hardware(self) -> str:
         """The text that names it in a list of what was left out."""
         variant = "" if len(self.system.chip_ids) < 2 else f" with {self.chip.id}"
-        return f"{self.system.id}{variant} in {self.cooling_id}"
+        capped = f" capped to {self.power_cap:.0%}" if self.power_cap < 1.0 else ""
+        return f"{self.system.id}{variant} in {self.cooling_id}{capped}"
 
 
 def site_region(catalog: Catalog, site: Site) -> Region:
@@ -134,6 +140,17 @@ def available_from(system: System, chip: Chip) -> str | None:
     return max(months) if months else None
 
 
+def platform_of(catalog: Catalog, system: str, chip: str, cooling_id: str, power_cap: float = 1.0) -> Platform:
+    """The platform of a choice of hardware: as ``build_platform``, with what a power cap leaves of compute rates.
+
+    Memory keeps its speed down to the cap that ``speed_at_cap`` states, below which no cap is offered.
+    """
+    platform = build_platform(catalog, system, chip, cooling_id)
+    if power_cap >= 1.0:
+        return platform
+    return replace(platform, clock_factor=platform.clock_factor * float(speed_at_cap(power_cap)))
+
+
 def start_days(scenario: Scenario, start: str | None) -> float:
     """Days from the scenario's start to a month; 0 where none is given."""
     if start is None:
@@ -185,6 +202,8 @@ def hardware_choices(scenario: Scenario, catalog: Catalog) -> tuple[list[Choice]
                     replace(choice, count=count)
                     for choice in _at(catalog, site, location, region, own, "installed", dropped)
                 ]
+    caps = dict.fromkeys(scenario.hardware.power_caps)
+    choices = [replace(choice, power_cap=cap) for choice in choices for cap in caps]
     if "rent" in scenario.hardware.acquire:
         choices += _rented(catalog, catalog.region(scenario.hardware.rent_region), pairs, dropped)
     return choices, dropped

@@ -14,7 +14,7 @@ import numpy as np
 
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
-from planner.options.choices import Choice, delivery, hardware_choices, start_days
+from planner.options.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.enumerate import interconnect_of
 from planner.options.mixed_serving import ClassRate, describe_classes
 from planner.options.mixed_training import describe_mixed
@@ -25,7 +25,6 @@ from planner.options.serving import PHASES, ROLES, SHAPE, ServingSearch, unit_of
 from planner.options.serving import activity as serving_activity
 from planner.options.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.training import activity as training_activity
-from planner.performance.compile import build_platform
 from planner.performance.precision import peak_name
 from planner.performance.serving import ServingCandidates, estimate_serving
 from planner.result import Interval, Parallelism, Predicted
@@ -47,6 +46,7 @@ class Spec:
     acquire: str
     precision: str
     layout: Mapping[str, int]
+    power_cap: float = 1.0
     partner: Spec | None = None
     """The other group of a run on two kinds of systems."""
     lead: bool = True
@@ -81,15 +81,15 @@ class Describer:
 
     scenario: Scenario
     catalog: Catalog
-    _choices: dict[tuple[str, str, str, str, str], Choice] = field(default_factory=dict)
+    _choices: dict[tuple[str, str, str, str, str, float], Choice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for c in hardware_choices(self.scenario, self.catalog)[0]:
-            self._choices[c.place, c.system.id, c.chip.id, c.cooling_id, c.acquire] = c
+            self._choices[c.place, c.system.id, c.chip.id, c.cooling_id, c.acquire, c.power_cap] = c
 
     def describe(self, spec: Spec) -> Described:
         """Everything about one unit; raises ``InputError`` when the scenario does not allow it."""
-        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, spec.acquire)
+        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, spec.acquire, spec.power_cap)
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
@@ -114,12 +114,15 @@ class Describer:
         # racks and power of the place are limits of what stands there, not of what it does
         return self._described(workload, replace(choice, location=None), spec, 0.0)
 
-    def choice_of(self, place: str, system: str, chip: str, cooling: str, acquire: str = "") -> Choice:
+    def choice_of(
+        self, place: str, system: str, chip: str, cooling: str, acquire: str = "", power_cap: float = 1.0
+    ) -> Choice:
         """The choice of hardware at a place, acquired that way, or in any way. Raises ``InputError`` for none."""
         for way in (acquire,) if acquire else ("buy", "installed", "rent"):
-            if (place, system, chip, cooling, way) in self._choices:
-                return self._choices[place, system, chip, cooling, way]
+            if (place, system, chip, cooling, way, power_cap) in self._choices:
+                return self._choices[place, system, chip, cooling, way, power_cap]
         how = f" ({acquire})" if acquire else ""
+        how += f" capped to {power_cap:.0%}" if power_cap < 1.0 else ""
         raise InputError(Problem(f"the scenario does not allow {system} with {chip} in {cooling} at {place}{how}"))
 
     def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float) -> Described:
@@ -138,7 +141,7 @@ class Describer:
     def _train(self, workload: Training, choice: Choice, spec: Spec, ready: float) -> Described:
         ready = max(ready, start_days(self.scenario, workload.start))
         search = TrainingSearch(workload, self.catalog)
-        platform = build_platform(self.catalog, spec.system, spec.chip, spec.cooling)
+        platform = platform_of(self.catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
         if not search.is_legal(platform, spec.precision, spec.layout):
             raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal layout on {spec.system}"))
         estimate = detail_of(search, platform, spec.precision, spec.layout)
@@ -199,7 +202,7 @@ class Describer:
         )  # fmt: skip
 
     def _mix(self, workload: Training, choice: Choice, spec: Spec, partner: Spec, ready: float) -> Described:
-        other = self._choices.get((partner.place, partner.system, partner.chip, partner.cooling, partner.acquire))
+        other = self._choices.get((partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0))
         if other is None or partner.workload != spec.workload or not workload.mixed_systems:
             raise InputError(Problem(f"the scenario does not allow {spec.system} and {partner.system} together"))
         there: float | None = 0.0
@@ -215,7 +218,7 @@ class Describer:
         if ready > 0:
             raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))
         search = ServingSearch(workload, self.catalog)
-        platform = build_platform(self.catalog, spec.system, spec.chip, spec.cooling)
+        platform = platform_of(self.catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
         candidates = ServingCandidates(**{name: np.array([spec.layout[name]]) for name in SHAPE})
         if not search.is_legal(platform, spec.precision, candidates):
             raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal replica on {spec.system}"))
@@ -288,7 +291,7 @@ def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
     """The spec of an option; ``partner``: the other one of its mix."""
     return Spec(
         option.workload, option.role, option.location, option.period, option.system, option.chip, option.cooling,
-        option.acquire, option.precision, dict(option.parallelism),
+        option.acquire, option.precision, dict(option.parallelism), option.power_cap,
         None if partner is None else spec_of_option(partner), not option.mix or bool(option.rates),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
 from planner.facility.reliability import default_profile
-from planner.options.choices import Choice, delivery, hardware_choices, start_days
+from planner.options.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.dominance import nondominated
 from planner.options.mixed_serving import MixedServingSearch
 from planner.options.mixed_training import MixedTrainingSearch
@@ -25,7 +25,6 @@ from planner.options.serving import PHASES, ServingSearch
 from planner.options.serving import activity as serving_activity
 from planner.options.training import TrainingSearch
 from planner.options.training import activity as training_activity
-from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
@@ -96,6 +95,8 @@ def _there(scenario: Scenario, choices: Sequence[Choice], period: int) -> list[t
     """Choices that can be had in a period, and the days until they are there."""
     found = []
     for choice in choices:
+        if choice.power_cap < 1.0:
+            continue  # two kinds of systems in one step are not capped as well
         if choice.acquire == "installed":
             ready: float | None = 0.0 if not period else None
         else:
@@ -194,7 +195,7 @@ class Collector:
         workload = search.workload
         ready = max(ready, start_days(self.scenario, workload.start))
         hours = horizon_hours(self.scenario, ready)
-        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
         bounds = self.bounds(choice, ready, BEYOND)
         within = self.bounds(choice, ready)
         days = hours / 24.0
@@ -337,6 +338,7 @@ class Collector:
             f"{choice.chip.id}|{choice.cooling_id}|{precision}|{int(designs.systems[i])}|"
             + ",".join(f"{k}={v}" for k, v in layout.items())
             + (f"|{mix}" if mix else "")
+            + (f"|cap {choice.power_cap:g}" if choice.power_cap < 1.0 else "")
         )
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
         self.options.append(
@@ -377,6 +379,7 @@ class Collector:
                 water_m3_per_year=float(priced.water_m3_per_year[i]),
                 parallelism=dict(layout),
                 mix=mix,
+                power_cap=choice.power_cap,
             )
         )
 

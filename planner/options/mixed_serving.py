@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
-from planner.options.choices import Choice
+from planner.options.choices import Choice, platform_of
 from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.serving import ServingSearch, unit_of
-from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.serving import AGGREGATED, ServingCandidates, estimate_serving
 from planner.performance.serving_grid import LARGEST_REPLICA_CHIPS, ServingGrid, serving_grid
@@ -151,7 +150,7 @@ class MixedServingSearch:
         if bounds.systems < 1:
             collector.drop(choice, w.name, "one system alone exceeds a limit of the place or the plan")
             return
-        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
         most = bounds.chips
         if w.chips is not None and w.chips.max is not None:
             most = min(most, math.floor(w.chips.max * BEYOND))
@@ -296,7 +295,7 @@ def describe_classes(
     if ready > 0:
         raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))
     search = MixedServingSearch(workload, catalog)
-    platform = build_platform(catalog, spec.system, spec.chip, spec.cooling)
+    platform = platform_of(catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
     if spec.precision != search.parts[0].precision_of(platform):
         raise InputError(Problem(f"{spec.workload} is not planned in {spec.precision} on {spec.chip}"))
     wanted = [spec.layout[name] for name in WIDTHS]

@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
-from planner.options.choices import Choice, start_days
+from planner.options.choices import Choice, platform_of, start_days
 from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.training import LAYOUT, SECONDS_PER_DAY, TrainingSearch, one_layout
-from planner.performance.compile import build_platform
 from planner.performance.mixed import MixedGroup, MixedSteps, exchange_seconds, group_estimate, mixed_steps
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
@@ -129,7 +128,7 @@ class MixedTrainingSearch:
     def _side(self, collector: Collector, choice: Choice, ready: float) -> Side | None:
         if choice.acquire == "rent":
             return None  # another's racks are on another's network
-        platform = build_platform(self.search.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        platform = platform_of(self.search.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
         if platform.tiers[-1].size <= platform.system_chips:
             return None  # nothing leaves such a system
         try:
@@ -255,7 +254,7 @@ def describe_mixed(
     from planner.options.describe import Described
 
     w = search.workload
-    platforms = tuple(build_platform(search.catalog, s.system, s.chip, s.cooling) for s in specs)
+    platforms = tuple(platform_of(search.catalog, s.system, s.chip, s.cooling, s.power_cap) for s in specs)
     mine, other = (s.layout for s in specs)
     said = f"{w.name} on {specs[0].system} and {specs[1].system}"
     if choices[0].site != choices[1].site or specs[0].system == specs[1].system or specs[0].lead == specs[1].lead:

@@ -61,6 +61,8 @@ class Option:
     bought_chips: int = 0
     """Chips of all its systems, spares and idle ones too; 0 where they are the ones that work."""
 
+    power_cap: float = 1.0
+    """Enforced share of the chips' TDP."""
     mix: str = ""
     """Shared by the two options of a run on two kinds of systems, bought together or not at all; one has the rate."""
 

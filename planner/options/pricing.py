@@ -114,7 +114,10 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
     network_w_per_chip = network["power_w"] / (systems * per_system)
 
     working = systems - designs.spares
-    busy = system_power(catalog, system, chip, pair, activity=designs.activity, network_w_per_chip=network_w_per_chip)
+    busy = system_power(
+        catalog, system, chip, pair, activity=designs.activity, power_cap=choice.power_cap,
+        network_w_per_chip=network_w_per_chip,
+    )  # fmt: skip
     idle = system_power(catalog, system, chip, pair, activity=0.0, network_w_per_chip=network_w_per_chip)
     n = len(systems)
 

@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.facility.reliability import default_profile, effective_training_time
-from planner.options.choices import Choice, start_days
+from planner.options.choices import Choice, platform_of, start_days
 from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.serving import frontier, unit_of
-from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
 from planner.performance.recommendation import (
@@ -71,7 +70,7 @@ class RecommendationSearch:
 
     def add(self, collector: Collector, choice: Choice, period: int, ready: float) -> None:
         """Price every option of one choice and hand it to the collector."""
-        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
         precision = self.precision_of(platform)
         if precision is None:
             wanted = ", ".join(self.workload.precision)
@@ -260,7 +259,7 @@ def describe_recommendation(
     from planner.options.describe import Described
 
     search = RecommendationSearch(workload, catalog)
-    platform = build_platform(catalog, spec.system, spec.chip, spec.cooling)
+    platform = platform_of(catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
     if not search.is_legal(platform, spec.layout):
         raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal placement on {spec.system}"))
     candidates = RecommendationCandidates(*(np.array([spec.layout[name]]) for name in PLACEMENT))

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
-from planner.options.choices import Choice
+from planner.options.choices import Choice, platform_of
 from planner.options.pools import cached_prefix
-from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
 from planner.performance.serving import (
@@ -99,7 +98,7 @@ class ServingSearch:
 
     def search(self, choice: Choice, most_chips: int) -> SearchedUnits:
         """Every unit worth counting with replicas of at most ``most_chips`` chips."""
-        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
         most = max(1, min(most_chips, LARGEST_REPLICA_CHIPS))
         key = (choice.system.id, choice.chip.id, platform.clock_factor, most)
         if key not in self._found:

@@ -27,8 +27,7 @@ from planner.facility.reliability import (
     spare_domains,
     spares_for,
 )
-from planner.options.choices import Choice
-from planner.performance.compile import build_platform
+from planner.options.choices import Choice, platform_of
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
 from planner.performance.profile import get_profile
@@ -103,7 +102,7 @@ class TrainingSearch:
 
     def search(self, choice: Choice, least: int, most: int, *, thin: bool = False) -> Searched:
         """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes steps only."""
-        platform = build_platform(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
         key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin)
         if key not in self._found:
             self._found[key] = self._search(choice, platform, least, most, thin)

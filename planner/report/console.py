@@ -89,7 +89,7 @@ def _deployments(deployments: Sequence[Deployment]) -> RenderableType:
         spare = f", {fmt.count(d.spares)} spare" if d.spares else ""
         machine = Text(f"{fmt.count(d.systems)} × {fmt.clean(d.system)}{spare}\n")
         machine.append(f"{fmt.count(d.chips)} × {fmt.clean(d.chip)}\n", style="bold")
-        machine.append(f"{fmt.clean(d.cooling)}, {fmt.plural(d.racks, 'rack')}, {d.acquire}", style="dim")
+        machine.append(f"{fmt.clean(d.cooled)}, {fmt.plural(d.racks, 'rack')}, {d.acquire}", style="dim")
         plan_of = Text(f"{fmt.layout(d.parallelism, serving=d.role != 'train')} · {fmt.clean(d.precision)}")
         facts = summary.speed(d)
         result = Text("\n".join(facts))

@@ -35,7 +35,7 @@ def with_assumed(document: Document, file: str, folder: FilePath | None) -> tupl
     ``assume_file`` comes back as it is. Never raises: what is wrong is said beside all else that is.
     """
     data = document.data
-    if not isinstance(data, Mapping) or data.get(FIELD) is None:
+    if not isinstance(data, Mapping) or data.get(FIELD) in (None, ""):  # a resolved scenario dumps it empty
         return document, {}, []
     name = data[FIELD]
     line = document.lines.get((FIELD,))

@@ -85,6 +85,14 @@ class Hardware(Part):
     rent_region: Id = Field(
         default="world", description="Region where rented systems stand: the grid whose carbon they cause."
     )
+    power_caps: tuple[Annotated[float, Field(ge=0.55, le=1)], ...] = Field(
+        default=(1.0,),
+        min_length=1,
+        max_length=6,
+        description="Power caps that compete, as shares of a chip's TDP: a capped chip draws less at its peak, "
+        "computes slower and reads memory as fast. Owned systems of dedicated fleets only.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     acquire: tuple[Literal["buy", "rent"], ...] = Field(
         default=("buy",),
         min_length=1,
@@ -399,6 +407,9 @@ class Scenario(Part):
             if site.serving_peak_share < 1:
                 message = "is of systems that only serve: what stands in a shared fleet may run anything"
                 findings.append(Finding(("sites", i, "serving_peak_share"), message, allowed="1"))
+        if self.hardware.power_caps != (1.0,):
+            message = "is of work on systems of its own: what stands in a shared fleet may run anything"
+            findings.append(Finding(("hardware", "power_caps"), message, allowed="1"))
         if "throughput" in self.objective:
             findings.append(
                 Finding(("objective",), "throughput is no objective of a shared fleet: its demand is given by period")

@@ -135,7 +135,7 @@ def _deployments(plan: Plan) -> None:
             "From": fmt.clean(d.period),
             "Layout": fmt.layout(d.parallelism, serving=d.role != "train"),
             "Precision": fmt.clean(d.precision),
-            "Cooling": fmt.clean(d.cooling),
+            "Cooling": fmt.clean(d.cooled),
             "Racks": d.racks,
             "Spare systems": d.spares,
             "Acquired": d.acquire,
