@@ -45,7 +45,7 @@ from planner.scenario import check_scenario, load_scenario, problem_digest, scen
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
-from planner.shared import explained_shared, shared_findings, shared_parts
+from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions
 from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
 from planner.verify import verify_plan
 
@@ -104,6 +104,10 @@ def plan(
             tell("Explaining", 0.85)
             return draft.without_plan("infeasible", diagnose(question), model, solutions)
         return draft.without_plan("no_plan_found", Diagnosis((), ()), model, solutions)
+    if question.stock is not None:
+        tell("Steadying", 0.88)
+        solutions = steadied_solutions(model, question.stock, goals, solutions, question.limits)
+        clock.lap("steadying")
     tell("Verifying", 0.9)
     answer = _verified(draft, model, solutions)
     tell("Explaining", 0.93)

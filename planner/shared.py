@@ -18,13 +18,14 @@ from planner.explain import Diagnosis, binding_limits, firm_rows, loosened, mode
 from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.schedule import days_of
+from planner.fleet.steady import steadied
 from planner.fleet.stock_answer import fleet_of, schedule_of, stock_totals, stock_values
 from planner.fleet.stock_model import StockModel, plan_of
 from planner.options.option import Dropped
 from planner.options.stock_figures import StockFigures
 from planner.result import Alternative, Binding, Conflict
 from planner.scenario.types import Scenario
-from planner.solve import Limits, relax, with_objective
+from planner.solve import Limits, Solution, relax, with_objective
 from planner.solve.form import Program
 from planner.solve.what_if import Change, what_if
 
@@ -47,6 +48,21 @@ def shared_parts(
     fleet = fleet_of(figures, stock.stock, plan, schedule)
     totals = stock_totals(fleet, schedule, float(scenario.horizon_years))
     return {"fleet": fleet, "schedule": schedule, "totals": totals}, stock_values(totals, schedule)
+
+
+def steadied_solutions(
+    model: FleetModel, stock: StockModel, goals: Sequence[str], solutions: Sequence[Solution], limits: Limits
+) -> list[Solution]:
+    """Solutions whose last plan changes its work no more than it must, in a part of the time that solving took."""
+    last = max(i for i, s in enumerate(solutions) if s.values is not None)
+    values = solutions[last].values
+    assert values is not None  # noqa: S101 - chosen so
+    spent = sum(s.seconds for s in solutions)
+    short = replace(limits, time_limit_s=min(10.0, max(2.0, 0.25 * spent)), gap=0.01)
+    found = steadied(stock, values, [model.objectives[g] for g in goals[: last + 1]], short)
+    value = float(model.objectives[goals[last]] @ found)
+    better = replace(solutions[last], values=found, objective=value)
+    return [better if i == last else s for i, s in enumerate(solutions)]
 
 
 def explained_shared(
