@@ -21,11 +21,7 @@ LIMITS = Limits(time_limit_s=20, gap=0.0, threads=1)
 def changes(model: StockModel, values: np.ndarray) -> float:
     """Systems that change their work, over all periods."""
     pairs = zip(model.stock.works, model.serve, strict=True)
-    return sum(
-        work.systems * abs(values[b] - values[a])
-        for work, columns in pairs
-        for a, b in pairwise(columns)
-    )
+    return sum(work.systems * abs(values[b] - values[a]) for work, columns in pairs for a, b in pairwise(columns))
 
 
 def check(model: StockModel, goal: np.ndarray) -> tuple[float, float]:
