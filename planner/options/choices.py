@@ -143,12 +143,19 @@ def available_from(system: System, chip: Chip) -> str | None:
 def platform_of(catalog: Catalog, system: str, chip: str, cooling_id: str, power_cap: float = 1.0) -> Platform:
     """The platform of a choice of hardware: as ``build_platform``, with what a power cap leaves of compute rates.
 
-    Memory keeps its speed down to the cap that ``speed_at_cap`` states, below which no cap is offered.
+    Memory keeps its bandwidth down to the cap that ``speed_at_cap`` states and follows the same law below; links keep
+    theirs.
     """
     platform = build_platform(catalog, system, chip, cooling_id)
     if power_cap >= 1.0:
         return platform
-    return replace(platform, clock_factor=platform.clock_factor * float(speed_at_cap(power_cap)))
+    speed = float(speed_at_cap(power_cap))
+    return replace(
+        platform,
+        clock_factor=platform.clock_factor * speed,
+        cap_speed=speed,
+        memory_bandwidth=platform.memory_bandwidth * float(speed_at_cap(power_cap, memory_bound_share=1.0)),
+    )
 
 
 def start_days(scenario: Scenario, start: str | None) -> float:

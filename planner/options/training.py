@@ -196,7 +196,8 @@ class TrainingSearch:
         """What one layout gives: steps, failures, days. ``verify`` calls it for the layout of a plan."""
         chips = int(layout.chips[0])
         if self.workload.mfu is not None:
-            peak = platform.peak_flops[peak_name(job.precision)]
+            # an MFU that somebody measured is of chips without a cap
+            peak = platform.peak_flops[peak_name(job.precision)] * platform.cap_speed
             step_flops = (
                 self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
             )

@@ -32,6 +32,7 @@ class Platform:
     server_chips: int
     comm_core_share: float = 0.15
     clock_factor: float = 1.0  # of cooling or power cap; multiplies compute rates
+    cap_speed: float = 1.0  # what a power cap leaves of compute speed; part of ``clock_factor`` already
     # chips of the scale-up domain load and store each other's memory (one address space across its servers)
     load_store: bool = False
     # fields of the family's kernel law to put in its place, and calibrated levels (``speed``, ``speed.<profile>``)

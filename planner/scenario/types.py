@@ -85,7 +85,7 @@ class Hardware(Part):
     rent_region: Id = Field(
         default="world", description="Region where rented systems stand: the grid whose carbon they cause."
     )
-    power_caps: tuple[Annotated[float, Field(ge=0.55, le=1)], ...] = Field(
+    power_caps: tuple[Annotated[float, Field(ge=0.5, le=1)], ...] = Field(
         default=(1.0,),
         min_length=1,
         max_length=6,
