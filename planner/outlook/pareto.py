@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
-from planner.api import Cancel, Progress
+from planner.api import Cancel, Progress, Question
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, unknown_name
-from planner.fleet.model import OBJECTIVE_UNITS
+from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
+from planner.fleet.stock_limits import build_stock
+from planner.options.stock import StockSet
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Axis, ParetoFront, ParetoPoint, choice_figures, headings
 from planner.result import Plan
@@ -42,7 +45,9 @@ def pareto(
     started = time.perf_counter()
     _check(of, points, steps)
     tell = teller(progress, cancel)
-    question, model = question_of(scenario, catalog, variant, tell)
+    question, model = question_of(scenario, catalog, variant, tell, shared=True)
+    if question.stock is not None:
+        question, model = _with_objectives(question, of)
     tell("Solving for the front", 0.72)
     front = pareto_front(
         model.program, [model.objectives[name] for name in of], question.limits, points=points, steps=steps
@@ -83,6 +88,23 @@ def pareto(
         complete=front.complete,
         seconds=round(time.perf_counter() - started, 4),
     )
+
+
+def _with_objectives(question: Question, of: Sequence[str]) -> tuple[Question, FleetModel]:
+    """A shared fleet's question with every objective of the front in its program.
+
+    Raises ``InputError`` for throughput.
+    """
+    scenario = question.scenario
+    if "throughput" in of:
+        raise InputError(
+            Problem("throughput is no objective of a shared fleet: its demand is given by period", path="of")
+        )
+    assert isinstance(question.found, StockSet)  # noqa: S101 - shared
+    wanted = scenario.model_copy(update={"objective": tuple(dict.fromkeys([*scenario.objective, *of]))})
+    stock = build_stock(wanted, question.catalog, question.found.stock)
+    model = stock.as_fleet()
+    return replace(question, model=model, stock=stock), model
 
 
 def _check(of: Sequence[str], points: int, steps: int) -> None:

@@ -40,11 +40,20 @@ def teller(progress: Progress | None, cancel: Cancel | None) -> Progress:
 
 
 def question_of(
-    scenario: Asked, catalog: Catalog | None, variant: str | None, tell: Callable[[str, float], None]
+    scenario: Asked,
+    catalog: Catalog | None,
+    variant: str | None,
+    tell: Callable[[str, float], None],
+    *,
+    shared: bool = False,
 ) -> tuple[Question, FleetModel]:
-    """A question and its program. Raises ``InputError``, and ``NoPlanError`` where a workload has no option at all."""
+    """A question and its program. Raises ``InputError``, and ``NoPlanError`` where a workload has no option at all.
+
+    ``shared``: whether the caller can look into shared fleets; they are refused where it cannot.
+    """
     question = ask(scenario, catalog=catalog, variant=variant, progress=tell)
-    refuse_shared(question.scenario)
+    if not shared:
+        refuse_shared(question.scenario)
     if question.model is None:
         raise no_plan(question.scenario)
     return question, question.model
@@ -55,7 +64,7 @@ def refuse_shared(scenario: Scenario) -> None:
     if scenario.fleet.shared:
         raise InputError(
             Problem(
-                "answers about the answer are for fleets without sharing; planner plan answers this scenario",
+                "this answer about the answer is for fleets without sharing; planner plan and planner pareto take them",
                 file=scenario.source.file,
                 line=scenario.source.line(("fleet", "shared")),
                 path="fleet.shared",

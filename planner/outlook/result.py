@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from planner.export.work import work_of
 from planner.result import Deployment, Plan, write_text
 
 OUTLOOK_SCHEMA_VERSION = 1
@@ -214,11 +215,11 @@ def pieces_of(deployments: Sequence[Deployment]) -> tuple[Piece, ...]:
 
 
 def choice_figures(plan: Plan) -> dict[str, Any]:
-    """The fields of ``Choice`` from a plan."""
+    """The fields of ``Choice`` from a plan; of a shared fleet the pieces are its runs and loads."""
     return {
         "answer": plan.answer,
         "values": dict(plan.objective.values),
-        "pieces": pieces_of(plan.deployments),
+        "pieces": pieces_of(work_of(plan)),
         "capex_usd": plan.totals.capex_usd if plan.totals else 0.0,
         "verified": plan.verified,
     }

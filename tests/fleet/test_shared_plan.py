@@ -14,6 +14,7 @@ from planner.api import answered, ask, plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.options.timeline import DAYS_PER_MONTH
+from planner.outlook import pareto
 from planner.result import Plan
 from planner.scenario.types import Scenario
 from planner.solve import Limits, solve, with_objective
@@ -303,3 +304,18 @@ def test_a_run_that_waits_is_named_in_the_conflict(round_catalog: Catalog) -> No
     assert found.status == "infeasible"
     assert found.conflicts[0].limits == ("second within 20 days", "second begins after first has ended")
     assert [n.limit for n in found.nearest if n.confirmed] == ["workloads.second.finish_within_days"]
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_front_of_a_shared_fleet(round_catalog: Catalog) -> None:
+    """Faster chips cost more and draw less: both ends are there, each the best of its own plan; throughput is none."""
+    work = load({"2026-10": 1000, "2028-10": 9000}, ttft_ms=60_000, precision=["bf16"], disaggregated="never")
+    fields: Data = {"periods": ["2026-10", "2028-10"], "hardware": {"systems": ["plain_8", "big_8"]}}
+    front = pareto(shared(work, **fields), ("cost", "power"), points=3, catalog=round_catalog)
+    assert front.complete or len(front.points) == 3
+    for axis in front.axes:
+        alone = plan(shared(work, **fields, objective=[axis.name]), catalog=round_catalog)
+        assert axis.low == pytest.approx(alone.objective.value, rel=2e-3)
+    assert all(p.verified and p.pieces for p in front.points)
+    with pytest.raises(InputError, match="throughput"):
+        pareto(shared(work, **fields), ("cost", "throughput"), catalog=round_catalog)
