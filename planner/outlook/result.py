@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from planner.export.work import work_of
-from planner.result import Deployment, Plan, write_text
+from planner.result import Deployment, FleetLot, Plan, write_text
 
 OUTLOOK_SCHEMA_VERSION = 1
 
@@ -214,12 +213,19 @@ def pieces_of(deployments: Sequence[Deployment]) -> tuple[Piece, ...]:
     return tuple(Piece(**{name: getattr(d, name) for name in Piece.model_fields}) for d in deployments)
 
 
+def _piece_of(lot: FleetLot) -> Piece:
+    return Piece(workload="the fleet", role="", period=lot.begin, **{
+        name: getattr(lot, name) for name in ("site", "system", "chip", "cooling", "acquire", "systems", "chips")
+    })  # fmt: skip
+
+
 def choice_figures(plan: Plan) -> dict[str, Any]:
-    """The fields of ``Choice`` from a plan; of a shared fleet the pieces are its runs and loads."""
+    """The fields of ``Choice`` from a plan; of a shared fleet the pieces are its lots."""
+    lots = plan.fleet.lots if plan.fleet is not None else ()
     return {
         "answer": plan.answer,
         "values": dict(plan.objective.values),
-        "pieces": pieces_of(work_of(plan)),
+        "pieces": (*pieces_of(plan.deployments), *map(_piece_of, lots)),
         "capex_usd": plan.totals.capex_usd if plan.totals else 0.0,
         "verified": plan.verified,
     }
