@@ -2,8 +2,9 @@
 
 1. HiGHS with the structure columns whole and the counts continuous: a structure, and a bound that holds for the whole
    program. Where there are many columns it starts from the structure that is best for the few the LP would use.
-2. CP-SAT finds whole counts with that structure fixed, over the columns the LP uses and the cheapest others. Its image
-   of the program is drawn in where it is not exact, so a plan it finds is a plan; the bound is that of step 1.
+2. Whole counts with that structure fixed: HiGHS over the columns the LP uses and the cheapest that help each row
+   (`near`), then CP-SAT over those of least reduced cost. Its image of the program is drawn in where it is not exact,
+   so a plan it finds is a plan; the bound is that of step 1.
 3. What is still open after that goes to HiGHS: whole counts near the LP, then the whole program from the best plan.
 
 The gap reported is always that of a whole plan against a bound proven for the whole program.
@@ -19,6 +20,7 @@ import numpy as np
 
 from planner.solve.form import BoolArray, FloatArray, Program, with_fixed, with_integer
 from planner.solve.highs import relax, solve_highs
+from planner.solve.near import cheapest_helpers
 from planner.solve.status import Hook, Limits, Progress, Solution, Status, relative_gap, status_of_plan
 
 WIDTHS = (3000, 300, 20_000)
@@ -30,6 +32,10 @@ _STRUCTURE_SHARE = 0.6
 """Share of the time for step 1: cutting it short was measured to cost far more than it saves."""
 _STRUCTURE_GAP = 0.3
 """Share of the gap that step 1 may leave; whole counts need the rest."""
+HELPERS = (6, 12)
+"""How many columns may help each row in the attempts by HiGHS that come first."""
+_HELPERS_SHARE, _HELPERS_GAP = 0.25, 1e-3
+"""Share of the time left for each of them, and the gap within it."""
 _COUNT_PRECISION = 1e-6
 """Relative precision of coefficients in step 2: what it loses of a limit, in money, is far below any gap."""
 _SIFTED, _SIFTED_SHARE = 500, 0.25
@@ -142,6 +148,9 @@ class _Run:
             self._offer(solve_highs(with_fixed(held, counts, np.round(point)), self._limits(self.left())))
             if self._good_enough():
                 return
+        self._helpers(held, point, linear.reduced_cost, counts)
+        if self._good_enough():
+            return
         tried: set[int] = set()
         for attempt, width in enumerate(WIDTHS):
             if self.left() <= 0.0:
@@ -182,6 +191,20 @@ class _Run:
                     "counts by HiGHS", solve_highs(part, self._limits(0.5 * self.left()), self._plan_hook("counts"))
                 )
             )
+
+    def _helpers(self, held: Program, point: FloatArray, reduced_cost: FloatArray, counts: BoolArray) -> None:
+        """Whole counts by HiGHS over the LP's own columns and those that help each row most cheaply."""
+        if int(counts.sum()) <= _SIFTED:
+            return
+        for each in HELPERS:
+            near = _neighbourhood(self.program, point, reduced_cost, counts, 0)
+            near |= cheapest_helpers(self.program, reduced_cost, counts, each)
+            part = with_fixed(held, counts & ~near, np.round(point))
+            limits = self._limits(_HELPERS_SHARE * self.left(), gap=min(self.limits.gap, _HELPERS_GAP))
+            phase = f"counts over {int((near & counts).sum())} columns"
+            self._offer(self._note(phase, highs_that_stops(part, limits, self._plan_hook(phase))))
+            if self._good_enough() or self.left() <= 0.0:
+                return
 
     def _whole(self) -> Solution:
         """The whole program by HiGHS with the time that is left, from the best plan."""
