@@ -117,6 +117,7 @@ def rival_groups(
         kind = catalog.systems[o.system].kind if o.system in catalog.systems else ""
         labels = ["rented systems" if o.acquire == "rent" else "owned systems"]
         if o.acquire != "rent":
+            labels += ["chips at full power" if o.power_cap >= 1.0 else "chips under a power cap"]
             labels += [family, "servers" if kind == "server" else "racks and supernodes"]
         if o.system in told:
             labels.append(name)
@@ -126,7 +127,7 @@ def rival_groups(
             groups.setdefault(label, set()).add(i)
     at = {o.id for o in chosen}
     wide = ("air-cooled systems", "liquid-cooled systems", "servers", "racks and supernodes", "owned systems",
-            "rented systems")  # fmt: skip
+            "rented systems", "chips at full power", "chips under a power cap")  # fmt: skip
     kept = {
         name: members
         for name, members in groups.items()

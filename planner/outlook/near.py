@@ -38,7 +38,7 @@ def _place(o: Option) -> Kind:
 
 
 def _way(o: Option) -> Kind:
-    return (o.system, o.chip, o.cooling, o.site, o.acquire, str(o.period), o.role)
+    return (o.system, o.chip, o.cooling, o.site, o.acquire, str(o.period), o.role, str(o.power_cap))
 
 
 _DIRECTIONS: tuple[tuple[str, Callable[[Option], Kind], int], ...] = (
@@ -144,7 +144,8 @@ def _shares(plan: Plan) -> dict[Kind, float]:
     """Chips of a plan by workload, hardware, place and way of acquiring, as shares."""
     found: dict[Kind, float] = defaultdict(float)
     for d in plan.deployments:
-        found[d.workload, d.system, d.chip, d.cooling, d.site, d.acquire, d.period, d.role] += d.chips
+        kind = (d.workload, d.system, d.chip, d.cooling, d.site, d.acquire, d.period, d.role, str(d.power_cap))
+        found[kind] += d.chips
     whole = sum(found.values()) or 1.0
     return {kind: chips / whole for kind, chips in found.items()}
 

@@ -36,6 +36,8 @@ def test_a_power_bound_site_serves_more_with_capped_chips(round_catalog: Catalog
     caps = {d.power_cap for d in capped.deployments}
     assert min(caps) < 1.0
     assert f"capped to {min(caps):.0%}" in capped.answer
+    (other,) = [a for a in capped.alternatives if a.name == "only chips at full power"]
+    assert other.objective == pytest.approx(value_of(free), rel=1e-3)  # beside it stands what chips without a cap give
     assert sum(d.chips for d in capped.deployments) > sum(d.chips for d in free.deployments)
     assert capped.totals is not None
     assert capped.totals.facility_mw <= 0.05 + 1e-12

@@ -50,7 +50,8 @@ def test_a_future_costs_what_pricing_it_from_scratch_costs(work: dict[str, Any],
         "samples": 50, "price_factor": {"plain_8": 1.3}, "tariff_factor": {"here": 1.2}, "failure_factor": 1,
         "time_factor": {"plain_8": 1.25 if work["kind"] == "training" else 1.0},
     }  # fmt: skip
-    fields = {"finance": {"discount_rate": 0.1}, "outcomes": outcomes}
+    hardware = {"systems": ["plain_8"], "power_caps": [1.0, 0.8]}
+    fields = {"finance": {"discount_rate": 0.1}, "outcomes": outcomes, "hardware": hardware}
     scenario = round_scenario(work, **fields)
     options = enumerate_options(scenario, round_catalog).options
     futures = Futures(scenario, round_catalog, Draws(scenario, round_catalog, scenario.outcomes or Outcomes()))
@@ -59,7 +60,7 @@ def test_a_future_costs_what_pricing_it_from_scratch_costs(work: dict[str, Any],
     known = round_catalog.with_assumptions({"systems": {"plain_8": {"price_usd": 130_000}}})
     again = {o.id: o for o in enumerate_options(changed, known).options}
     both = [(o, f) for o, f in zip(options, futures.of(options), strict=True) if o.id in again]
-    assert both
+    assert {o.power_cap for o, _ in both} == {1.0, 0.8}
     for o, future in both:
         assert future.cost_usd == pytest.approx(np.full(50, again[o.id].cost_usd), rel=1e-9)
         assert future.cost_usd[0] > o.cost_usd * 1.05
