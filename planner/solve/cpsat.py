@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import time
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, s
 _FAR = 2**62
 
 
+@cache
 def solver_name() -> str:
     """CP-SAT with its version."""
     return f"CP-SAT {importlib.metadata.version('ortools')}"

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ _LARGEST_FRACTION = 1e-4
 """An integer column of HiGHS further than this from a whole number is not rounded: the answer is refused."""
 
 
+@cache
 def solver_name() -> str:
     """HiGHS and PuLP with their versions."""
     return f"HiGHS {importlib.metadata.version('highspy')} (PuLP {pulp.__version__})"
