@@ -45,7 +45,7 @@ from planner.scenario import check_scenario, load_scenario, problem_digest, scen
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
-from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions
+from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
 from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
 from planner.verify import verify_plan
 
@@ -243,14 +243,25 @@ def diagnose(question: Question) -> Diagnosis:
     relaxed = _searched(scenario, catalog, relaxed=True)
     short = replace(limits, time_limit_s=min(limits.time_limit_s, 60.0))
     if unable(scenario, relaxed.options):
-        return _tried(scenario, catalog, arithmetic_findings(scenario, relaxed), short)
+        counted = _tried(scenario, catalog, arithmetic_findings(scenario, relaxed), short)
+        return with_lead_time(counted, scenario, lambda other: _possible(other, catalog, short))
     model, stock = _built(scenario, catalog, relaxed)
     if stock is not None:
-        return shared_findings(model, short, arithmetic_findings(scenario, found))
+        diagnosis = shared_findings(model, short, arithmetic_findings(scenario, found))
+        return with_lead_time(diagnosis, scenario, lambda other: _possible(other, catalog, short))
     diagnosis = model_findings(model, short)
     if diagnosis.conflicts:
         return diagnosis
     return arithmetic_findings(scenario, found)
+
+
+def _possible(scenario: Scenario, catalog: Catalog, limits: Limits) -> bool:
+    """Whether a scenario has any plan at all, found in time."""
+    found = _searched(scenario, catalog)
+    if unable(scenario, found.options):
+        return False
+    program = _built(scenario, catalog, found)[0].program
+    return solve(with_objective(program, np.zeros(program.column_count)), limits).status.has_plan
 
 
 def _tried(scenario: Scenario, catalog: Catalog, diagnosis: Diagnosis, limits: Limits) -> Diagnosis:
@@ -261,12 +272,7 @@ def _tried(scenario: Scenario, catalog: Catalog, diagnosis: Diagnosis, limits: L
         for change in changes:
             _, name, leaf = change.limit.split(".")
             next(w for w in data["workloads"] if w["name"] == name)[leaf] = change.needed
-        other = scenario_from_mapping(data)
-        found = _searched(other, catalog)
-        if unable(other, found.options):
-            return False
-        program = _built(other, catalog, found)[0].program
-        return solve(with_objective(program, np.zeros(program.column_count)), limits).status.has_plan
+        return _possible(scenario_from_mapping(data), catalog, limits)
 
     wanted = diagnosis.nearest
     tried = tuple(n.model_copy(update={"confirmed": possible([n])}) for n in wanted)

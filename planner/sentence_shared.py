@@ -11,6 +11,8 @@ from planner.sentence import money, number, power
 
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "keep the installed"}
 _MOST_LOTS = 4
+ALMOST_IDLE = 0.05
+"""Share of its time at work below which the notes name what stands."""
 
 
 def shared_sentence(scenario: Scenario, plan: Plan) -> str:
@@ -84,9 +86,10 @@ def shared_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
         )
     if any(x.acquire == "rent" for x in plan.fleet.lots):
         notes.append("Rented systems are paid by their term; their power and carbon are the owner's.")
-    idle = [s for s in plan.fleet.standing if s.utilisation < 0.05]
-    if idle:
-        named = ", ".join(f"{s.system} at {s.site} from {s.period}" for s in idle[:4])
-        more = f" and {len(idle) - 4} more" if len(idle) > 4 else ""
-        notes.append(f"Standing almost idle for a period: {named}{more}.")
+    idle: dict[str, int] = defaultdict(int)
+    for stands in plan.fleet.standing:
+        idle[f"{stands.system} at {stands.site}"] += stands.utilisation < ALMOST_IDLE
+    named = ", ".join(f"{name} in {n} of {len(plan.periods) or 1} periods" for name, n in idle.items() if n)
+    if named:
+        notes.append(f"Almost idle (below {ALMOST_IDLE:.0%} at work): {named}.")
     return tuple(notes)

@@ -6,7 +6,7 @@ The plan's parts from a solved program, what binds and what else was possible, i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,8 @@ from planner.fleet.stock_answer import fleet_of, schedule_of, stock_totals, stoc
 from planner.fleet.stock_model import StockModel, plan_of
 from planner.options.option import Dropped
 from planner.options.stock_figures import StockFigures
-from planner.result import Alternative, Binding, Conflict
+from planner.result import Alternative, Binding, Conflict, Nearest
+from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Solution, relax, with_objective
 from planner.solve.form import Program
@@ -33,6 +34,8 @@ MOST_RIVALS = 8
 """Alternatives that a plan shows."""
 MANY_COLUMNS = 2000
 """Programs with more take too long to solve again for every question: their relaxation answers."""
+MOST_LEADS = 4
+"""Shorter lead times that are tried."""
 MOST_LIMITS = 8
 """Limits of a large program that are asked about."""
 
@@ -210,6 +213,32 @@ def shared_findings(model: FleetModel, limits: Limits, counted: Diagnosis) -> Di
         message = first.message.rstrip(".") + "; " + "; ".join(ties) + "."
         first = Conflict(limits=(*first.limits, *ties), message=message)
     return replace(diagnosis, conflicts=(first, *rest))
+
+
+def with_lead_time(diagnosis: Diagnosis, scenario: Scenario, possible: Callable[[Scenario], bool]) -> Diagnosis:
+    """The lead time of what is bought as a part of the conflict, where a shorter one would make a plan possible.
+
+    No row holds it: what cannot arrive has no column. ``possible`` plans a scenario again.
+    """
+    lead = scenario.hardware.lead_months
+    if not lead:
+        return diagnosis
+    first = month_index(scenario.start)
+    shorter = sorted({m for p in scenario.period_starts if (m := month_index(p) - first) < lead}, reverse=True)
+    for months in shorter[:MOST_LEADS]:
+        hardware = scenario.hardware.model_copy(update={"lead_months": months})
+        if not possible(scenario.model_copy(update={"hardware": hardware})):
+            continue
+        change = f"Lower hardware.lead_months from {lead} to {months} months: then a plan exists."
+        nearest = Nearest(limit="hardware.lead_months", now=float(lead), needed=float(months), unit="months",
+                          message=change, confirmed=True)  # fmt: skip
+        word = f"nothing bought arrives before {lead} months have passed"
+        conflicts = tuple(
+            c.model_copy(update={"limits": (*c.limits, word), "message": f"{c.message.rstrip('.')}; {word}."})
+            for c in diagnosis.conflicts
+        )
+        return replace(diagnosis, conflicts=conflicts, nearest=(nearest, *diagnosis.nearest))
+    return diagnosis
 
 
 def _ties(model: FleetModel, conflict: Conflict, limits: Limits) -> list[str]:

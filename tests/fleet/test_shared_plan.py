@@ -319,3 +319,15 @@ def test_a_front_of_a_shared_fleet(round_catalog: Catalog) -> None:
     assert all(p.verified and p.pieces for p in front.points)
     with pytest.raises(InputError, match="throughput"):
         pareto(shared(work, **fields), ("cost", "throughput"), catalog=round_catalog)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_lead_time_that_is_too_long_is_named(round_catalog: Catalog) -> None:
+    """A load is there from the start, what is bought is not; systems that arrive in time are the change that helps."""
+    work = load(1000, ttft_ms=60_000, precision=["bf16"], disaggregated="never")
+    hardware: Data = {"systems": ["plain_8"], "lead_months": 3}
+    site: Data = {"installed": [{"system": "plain_8", "count": 1}]}
+    found = plan(shared(work, hardware=hardware, site=site, periods=["2026-10", "2027-10"]), catalog=round_catalog)
+    assert found.status == "infeasible"
+    assert "nothing bought arrives before 3 months have passed" in found.conflicts[0].limits
+    assert next((n.limit, n.needed) for n in found.nearest if n.confirmed) == ("hardware.lead_months", 0.0)
