@@ -33,13 +33,19 @@ def shared_sentence(scenario: Scenario, plan: Plan) -> str:
         text += f" and {more} more runs" if more > 0 else ""
     loads = [d for d in plan.schedule.demand if max(d.asked, default=0.0) > 0]
     if loads:
-        text += f"; {', '.join(f'{d.workload} served up to {number(max(d.asked))} {d.unit}' for d in loads)}"
+        text += (
+            f"; {', '.join(f'{d.workload} served up to {number(_three_digits(max(d.asked)))} {d.unit}' for d in loads)}"
+        )
     totals = plan.totals
     if totals is not None:
         drawn = f"; largest power at the meters: {power(totals.facility_mw)}" if totals.facility_mw else ""
         capex = f"; capital in all: {money(totals.capex_usd)}" if totals.capex_usd else ""
         text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
     return text
+
+
+def _three_digits(value: float) -> float:
+    return float(f"{value:.3g}")
 
 
 def _together(lots: Sequence[FleetLot]) -> dict[tuple[str, str, str, str, str], int]:

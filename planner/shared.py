@@ -30,6 +30,7 @@ from planner.solve import Limits, Solution, relax, with_objective
 from planner.solve.form import Program
 from planner.solve.what_if import Change, what_if
 
+_IMPOSSIBLE = "not possible"
 MOST_RIVALS = 8
 """Alternatives that a plan shows."""
 MANY_COLUMNS = 2000
@@ -146,13 +147,13 @@ def _rivals(
     system_of = [groups[x.group].system for x in lots]
     used = {s for s, c in zip(system_of, stock.lots, strict=True) if values[c] > 0.5}
     questions: dict[str, list[int]] = {}
-    for name in dict.fromkeys(system_of):
+    if len(set(system_of)) > 2:  # of two, without one is only the other
+        for name in sorted(used):
+            questions[f"without {name}"] = [c for s, c in zip(system_of, stock.lots, strict=True) if s == name]
+    for name in sorted(set(system_of), key=lambda n: (n not in used, n)):
         others = [c for s, c in zip(system_of, stock.lots, strict=True) if s != name]
         if others and used != {name}:
             questions[f"only {name}"] = others
-    for name in sorted(used):
-        if len(set(system_of)) > 2:  # of two, without one is only the other
-            questions[f"without {name}"] = [c for s, c in zip(system_of, stock.lots, strict=True) if s == name]
     names = list(questions)[: 2 * MOST_RIVALS]
     large = program.column_count > MANY_COLUMNS
     changes = [Change(upper=dict.fromkeys(questions[n], 0.0)) for n in names]
@@ -176,8 +177,12 @@ def _rivals(
     for name in dict.fromkeys(d.option.split(" on ", 1)[-1].split(" ")[0] for d in dropped if " on " in d.option):
         if name not in system_of:
             reason = next(d.reason for d in dropped if f" {name} " in f" {d.option} ")
-            found.append(Alternative(name=f"only {name}", objective=None, summary=f"not possible: {reason}"))
-    ranked = sorted(found, key=lambda a: (a.objective is None, a.difference is None, a.difference or 0.0, a.name))
+            found.append(Alternative(name=f"only {name}", objective=None, summary=f"{_IMPOSSIBLE}: {reason}"))
+    ranked = sorted(
+        found,
+        key=lambda a: (a.summary.startswith(_IMPOSSIBLE), a.objective is None, a.difference is None,
+                       a.difference or 0.0, a.name),
+    )  # fmt: skip
     return tuple(ranked[:MOST_RIVALS])
 
 

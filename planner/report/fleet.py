@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from planner.report import format as fmt
 from planner.result import FleetLot, FleetStanding, Plan, ScheduledLoad, ScheduledRun
 
+MANY = 1e5
+"""Rates from here on are written with a prefix."""
 VERBS = {"buy": "buy", "rent": "rent", "installed": "stands already"}
 
 
@@ -110,7 +112,7 @@ def _layout(x: ScheduledRun | ScheduledLoad, *, serving: bool) -> str:
 def spans(values: tuple[int, ...] | tuple[float, ...], names: tuple[str, ...]) -> str:
     """Figures by period with equal neighbours together: '3 from 2027-01, 5 from 2028-01'."""
     parts = [
-        f"{fmt.number(v) if isinstance(v, float) else fmt.count(v)} from {name}"
+        f"{fmt.count(v) if isinstance(v, int) else fmt.si(v) if v >= MANY else fmt.number(v)} from {name}"
         for i, (v, name) in enumerate(zip(values, names, strict=True))
         if i == 0 or v != values[i - 1]
     ]
