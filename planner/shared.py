@@ -172,7 +172,7 @@ def _rivals(
                                      summary=summary))  # fmt: skip
         elif outcome.status == "infeasible":
             found.append(
-                Alternative(name=name, objective=None, summary="not possible: the limits leave no room for it")
+                Alternative(name=name, objective=None, summary=f"{_IMPOSSIBLE}: some date, demand or limit fails")
             )
     for name in dict.fromkeys(d.option.split(" on ", 1)[-1].split(" ")[0] for d in dropped if " on " in d.option):
         if name not in system_of:
