@@ -133,6 +133,19 @@ _TEXTS: tuple[FieldSpec, ...] = (
     _text("scaleup_topology", (SYSTEMS,), "Topology of the scale-up domain"),
     _text("unified_memory_addressing", (SYSTEMS,), "yes, partial or no: load and store across servers of the domain"),
     _text("unified_protocol", (SYSTEMS,), "How memory is shared"),
+    _text(
+        "remote_access",
+        (SYSTEMS,),
+        "How a chip reaches the memory of another of its domain: nic, copy (an engine moves it) or load_store",
+        words=("nic", "copy", "load_store"),
+    ),
+    _text("address_scope", (SYSTEMS,), "What one address space spans: server or domain", words=("server", "domain")),
+    _text(
+        "coherent_scope",
+        (SYSTEMS,),
+        "What hardware keeps coherent: none, package, server or domain",
+        words=("none", "package", "server", "domain"),
+    ),
     _text("host_cpu", (SYSTEMS,), "Host processors"),
     _text("power_note", (SYSTEMS,), "What the power figures rest on"),
     _text("latency_basis", (INTERCONNECTS,), "What the latency is measured between"),
@@ -221,7 +234,7 @@ _SYSTEM_FIGURES: tuple[FieldSpec, ...] = (
     FieldSpec("fp4_pflops_dense", (SYSTEMS,), "pflops", "Dense FP4 rate of the whole system", 0, 1e8),
     FieldSpec("mem_total_tb", (SYSTEMS,), "tb", "Device memory of the whole system", 0, 1e7),
     FieldSpec("cpus_per_server", (SYSTEMS,), "cpus", "Host processors of one server", 0, 1024),
-    FieldSpec("host_dram_tb", (SYSTEMS,), "tb", "Host memory", 0, 1e6),
+    FieldSpec("host_dram_tb", (SYSTEMS,), "tb", "Host memory of the whole system", 0, 1e6),
     FieldSpec(
         "power_kw_server_max", (SYSTEMS,), "kw", "Nameplate power of one server; plan with 0.76-0.82 of it", 0.01, 1e4
     ),

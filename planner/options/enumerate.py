@@ -13,6 +13,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
 from planner.facility.reliability import default_profile
+from planner.network.capability import RECORD, level_of
 from planner.options.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.dominance import nondominated
 from planner.options.mixed_serving import MixedServingSearch
@@ -405,13 +406,15 @@ def _distinct(dropped: Iterable[Dropped]) -> list[Dropped]:
 
 
 def interconnect_of(choice: Choice) -> str:
-    """Scale-up and scale-out of a choice in words, for the plan."""
+    """Scale-up with its level of remote memory (``network.capability``) and scale-out of a choice, for the plan."""
     system, chip = choice.system, choice.chip
     domain = system.get("scaleup_domain_chips") or chip.get("scaleup_domain_chips")
     link = chip.text("scaleup_link") or "scale-up link"
     rate = system.get("scaleout_gbit_s_per_chip")
     rate = chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
     up = f"{link} x {domain:g}" if domain else link
+    level = level_of(*(system.text(name) for name in RECORD))
+    up += "" if level is None else f" (L{level})"
     return up + (f", {rate:g} Gb/s scale-out" if rate else "")
 
 

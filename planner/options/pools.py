@@ -11,6 +11,7 @@ import numpy as np
 
 from planner.catalog import Catalog
 from planner.catalog.architecture import ModelArch
+from planner.network.capability import host_bytes_per_chip
 from planner.performance.kv_budget import cache_bytes_per_request
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
@@ -36,10 +37,10 @@ def pools_of(catalog: Catalog, platform: Platform, *, network: bool) -> tuple[Po
     One pool of a domain replaces the separate ones of its servers: the same bytes, read by all. Remote host memory is
     read at 103 GB/s over a supernode's fabric and 20 over the network (catalog, measured on A3).
     """
-    dram = catalog.system(platform.system_id).get("host_dram_tb")
-    if dram is None:
+    host = host_bytes_per_chip(catalog.system(platform.system_id))
+    if host is None:
         return ()
-    room = HOST_SHARE * dram * 1e12 / platform.server_chips
+    room = HOST_SHARE * host
     local = platform.host_bandwidth * HOST_READ_SHARE
     if platform.load_store:
         remote = catalog.interconnects["remote_dram_read_a3"].need("gb_s_unidir_per_chip") * 1e9

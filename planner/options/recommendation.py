@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.facility.reliability import default_profile, effective_training_time
+from planner.network.capability import host_bytes_per_chip
 from planner.options.choices import Choice, platform_of, start_days
 from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
@@ -98,9 +99,7 @@ class RecommendationSearch:
 
     def fits(self, choice: Choice, estimate: RecommendationEstimate) -> NDArray[np.bool_]:
         """Whether the chips hold their share and the hosts hold the rest; hosts of unknown memory hold no rows."""
-        dram = choice.system.get("host_dram_tb")
-        per_server = choice.system.get("chips_per_server") or choice.system.need("chips_total")
-        room = 0.0 if dram is None else 0.8 * dram * 1e12 / per_server  # a fifth is left to the system and the data
+        room = 0.8 * (host_bytes_per_chip(choice.system) or 0.0)  # a fifth is left to the system and the data
         return np.asarray(estimate.fits & (estimate.host_bytes <= room))
 
     # -- trained ---------------------------------------------------------------------------------------------------

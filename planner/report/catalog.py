@@ -14,8 +14,9 @@ from rich.text import Text
 from planner.catalog import Catalog
 from planner.catalog.architecture import ModelArch
 from planner.catalog.fields import RECORD_KINDS
-from planner.catalog.records import Record
+from planner.catalog.records import Record, System
 from planner.errors import InputError, PlannerError, nearest_name, unknown_name
+from planner.network.capability import RECORD, capability, level_of
 from planner.report import format as fmt
 from planner.workload.parameters import parameter_counts
 
@@ -87,6 +88,8 @@ def _row(record: Record, kind: str) -> dict[str, Any]:
     row: dict[str, Any] = {"id": record.id, "name": record.name}
     row |= {name: getattr(record, name) for name in _ATTRIBUTES if hasattr(record, name)}
     row |= {name: record.get(name) for name in TELLING[kind]}
+    if isinstance(record, System):
+        row["remote_memory"] = level_word(record)
     if kind == "costs" and (figure := record.figure("value")) is not None:
         row["unit"] = figure.unit
     return row
@@ -103,7 +106,11 @@ def _model_row(model: ModelArch) -> dict[str, Any]:
 
 def list_table(kind: str, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """The rows as a table for the terminal."""
-    titles = dict(TELLING.get(kind, {})) | {"parameters": "Parameters", "active_parameters": "Active"}
+    titles = dict(TELLING.get(kind, {})) | {
+        "remote_memory": "Remote memory",
+        "parameters": "Parameters",
+        "active_parameters": "Active",
+    }
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     names = [n for n in (rows[0] if rows else {}) if n == "id" or any(row.get(n) not in {None, ""} for row in rows)]
     if kind in {"chips", "systems"}:  # ids say the rest; eighty columns have no room for it
@@ -152,6 +159,23 @@ def find(catalog: Catalog, name: str) -> tuple[str, Record | ModelArch]:
     raise error
 
 
+def level_word(system: System) -> str | None:
+    """``L2``: the level of a system's remote memory, None where it is not documented."""
+    level = level_of(*(system.text(name) for name in RECORD))
+    return None if level is None else f"L{level}"
+
+
+def remote_memory(catalog: Catalog, record: Record) -> list[tuple[str, str]]:
+    """What chips of a system can do with each other's memory, one row a chip that it is sold with."""
+    if not isinstance(record, System):
+        return []
+    chips = [catalog.chips[name] for name in record.chip_ids if name in catalog.chips]
+    said = {chip.id: capability(catalog, record, chip).words for chip in chips}
+    if len(set(said.values())) <= 1:
+        return [("Remote memory", text) for text in list(said.values())[:1]]
+    return [(f"Remote memory with {chip}", text) for chip, text in said.items()]
+
+
 def show_dict(catalog: Catalog, name: str) -> dict[str, Any]:
     """Everything about one record as plain data. Raises ``InputError``."""
     kind, record = find(catalog, name)
@@ -162,6 +186,7 @@ def show_dict(catalog: Catalog, name: str) -> dict[str, Any]:
         "id": record.id,
         "name": record.name,
         "attributes": dict(record.attributes),
+        **({"remote_memory": dict(said)} if (said := remote_memory(catalog, record)) else {}),
         "figures": {key: asdict(figure) for key, figure in sorted(record.figures.items())},
     }
 
@@ -174,6 +199,7 @@ def show_table(catalog: Catalog, name: str) -> RenderableType:
     if isinstance(record, ModelArch):
         return Group(head, _facts(_model_facts(record)))
     words = [(fmt.label(k), fmt.clean(v)) for k, v in record.attributes.items() if v and k != "name"]
+    words += remote_memory(catalog, record)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("Figure", overflow="fold", ratio=6)
     table.add_column("Value", justify="right", overflow="fold", ratio=3)

@@ -75,7 +75,7 @@ def test_shared_pool_of_prompts(price: float, load: dict[str, Any], pays: bool) 
 def share(system: str, requests_per_s: float, curve: str, network: bool = False) -> float:
     chip = "ascend_910c"
     known = CATALOG.with_assumptions(
-        {"systems": {"atlas_800_a3": {"host_dram_tb": 3.0}, "cloudmatrix384": {"host_dram_tb": 3.0}}}
+        {"systems": {"atlas_800_a3": {"host_dram_tb": 3.0}, "cloudmatrix384": {"host_dram_tb": 144.0}}}
     )
     load = Serving.model_validate(
         {"kind": "serving", "name": "api", "model": "deepseek-v3", "precision": ["int8"], "input_tokens": 16384,

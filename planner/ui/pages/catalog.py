@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from planner.catalog import Catalog
-from planner.catalog.records import Record
+from planner.catalog.records import Record, System
 from planner.report import format as fmt
-from planner.report.catalog import TELLING, list_rows
+from planner.report.catalog import TELLING, level_word, list_rows, remote_memory
 from planner.ui import service
 from planner.ui.settings import settings
 from planner.ui.words import md
@@ -51,6 +51,7 @@ def _browse(facts: Catalog, kind: str) -> None:
         {"Id": r.id, "Name": r.name}
         | {fmt.label(a): getattr(r, a, None) or "" for a in attributes}
         | {title: r.get(name) for name, title in figures.items()}
+        | ({"Remote memory": level_word(r)} if isinstance(r, System) else {})
         for r in found[: settings().table_rows]
     ]
     st.caption(f"{fmt.count(len(found))} of {fmt.count(len(records))}. Choose a row for every figure with its source.")
@@ -66,12 +67,13 @@ def _browse(facts: Catalog, kind: str) -> None:
     )
     selected = event.selection.rows if rows else []
     if selected and selected[0] < len(found):
-        _one(found[selected[0]])
+        _one(facts, found[selected[0]])
 
 
-def _one(record: Record) -> None:
+def _one(facts: Catalog, record: Record) -> None:
     st.subheader(md(record.name), anchor=False)
     words = {fmt.label(k): v for k, v in record.attributes.items() if v and k != "name"}
+    words |= dict(remote_memory(facts, record))
     st.caption(" · ".join(f"{md(k)}: {md(v)}" for k, v in words.items()) or md(record.id))
     st.dataframe(
         [
