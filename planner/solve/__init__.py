@@ -10,6 +10,7 @@ project     few whole counts whose time is divided: the divisions projected out
 drive       which of them solves what
 child       all of it in a process that can be killed (wire: the messages)
 several     several programs in one such process
+intervals   tasks on renewable resources, each at its earliest
 infeasible  why there is no plan, and what would make one possible
 battery     check_backend: what a backend must do
 """

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from tools import load, round_scenario, run
 
@@ -331,3 +333,31 @@ def test_a_lead_time_that_is_too_long_is_named(round_catalog: Catalog) -> None:
     assert found.status == "infeasible"
     assert "nothing bought arrives before 3 months have passed" in found.conflicts[0].limits
     assert next((n.limit, n.needed) for n in found.nearest if n.confirmed) == ("hardware.lead_months", 0.0)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_large_programs_are_explained_by_their_relaxation(
+    round_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one more unit is worth to the program without whole numbers; bounds, not plans, of the rivals."""
+    monkeypatch.setattr("planner.shared.MANY_COLUMNS", 0)
+    work = load({"2026-10": 1000, "2028-10": 9000}, ttft_ms=60_000, precision=["bf16"], disaggregated="never")
+    fields: Data = {"periods": ["2026-10", "2028-10"], "hardware": {"systems": ["plain_8", "big_8"]}}
+
+    def relaxed(chips: float) -> float:
+        model = ask(shared(work, **fields, limits={"chips": round(chips)}), catalog=round_catalog).model
+        assert model is not None
+        none = np.zeros(model.program.column_count, dtype=np.bool_)
+        program = replace(with_objective(model.program, model.objectives["cost"]), integer=none, structure=none)
+        return 1e6 * solve(program, Limits(threads=1), in_child=False).objective
+
+    free = plan(shared(work, **fields), catalog=round_catalog)
+    assert free.totals is not None
+    chips = free.totals.chips - 16
+    found = plan(shared(work, **fields, limits={"chips": chips}), catalog=round_catalog)
+    (binding,) = [b for b in found.binding if b.unit == "chips"]
+    assert "relaxation" in binding.note
+    assert binding.worth_per_unit == pytest.approx((relaxed(chips) - relaxed(chips + 8)) / 8, rel=1e-5)
+    rivals = {a.name: a for a in found.alternatives}
+    assert all("bound" in a.summary or a.summary.startswith("not possible") for a in rivals.values())
+    assert {"only plain_8", "only big_8"} & rivals.keys()
