@@ -29,7 +29,9 @@ MOST_SHOWN = 8
 MOST_SOLVED = 24
 MOST_NAMED = 12
 """Systems named in a scenario up to which each gets its rival plan even where pruning left nothing of it."""
-_LINES_TOLD = 3
+_LINES_TOLD = 4
+_LEAST_OF_LARGEST = 0.05
+"""Cost lines that differ by less than this share of the line that differs most are not told."""
 
 
 def alternatives(
@@ -147,7 +149,7 @@ def _told(scenario: Scenario, answer: Plan, deployments: Sequence[Deployment]) -
     if answer.totals is None:
         return what, {}
     lines = _differences(_lines(deployments), _lines(answer.deployments))
-    least = 0.005 * abs(answer.totals.tco_usd)
+    least = max(1.0, _LEAST_OF_LARGEST * max((abs(v) for v in lines.values()), default=0.0))
     largest = [(k, v) for k, v in sorted(lines.items(), key=lambda x: -abs(x[1])) if abs(v) >= least][:_LINES_TOLD]
     text = ", ".join(f"{name.replace('_', ' ')} {'+' if v > 0 else '-'}{money(abs(v))}" for name, v in largest)
     power = f"{totals.facility_mw:.3g} MW against {answer.totals.facility_mw:.3g}"
@@ -179,7 +181,9 @@ def _differences(theirs: Mapping[str, float], ours: Mapping[str, float]) -> dict
 def _against(difference: float | None, objective: str) -> str:
     if difference is None:
         return "possible"
-    return f"possible: {abs(difference):.1%} {'more' if difference >= 0 else 'less'} {objective}"
+    if abs(difference) < 5e-6:
+        return f"possible: as much {objective}"
+    return f"possible: {number(abs(difference) * 100)}% {'more' if difference >= 0 else 'less'} {objective}"
 
 
 def _impossible(name: str, reason: str) -> Alternative:
@@ -207,8 +211,7 @@ def _never_priced(dropped: Sequence[Dropped], options: Sequence[Option], known: 
 
 def _without_echoes(ranked: Sequence[Alternative]) -> tuple[Alternative, ...]:
     """One of alternatives that are the same plan under two names: the first, which is the wider question."""
-    seen: dict[tuple[float | None, str], Alternative] = {}
-    for a in ranked:
-        key = (a.objective, a.summary if a.objective is not None else a.name)
-        seen.setdefault(key, a)
-    return tuple(seen.values())
+    seen: dict[str, Alternative] = {}
+    for a in sorted(ranked, key=lambda a: " in " in a.name):
+        seen.setdefault(a.summary if a.objective is not None else a.name, a)
+    return tuple(a for a in ranked if any(a is kept for kept in seen.values()))

@@ -103,6 +103,10 @@ def test_the_plan_itself_says_what_the_other_side_costs() -> None:
     assert said.objective == pytest.approx(cost(other), rel=1e-6)
     assert sum(said.cost_difference_usd.values()) == pytest.approx(cost(other) - cost(best), rel=1e-4)
     assert other.deployments[0].cooling in said.summary
+    largest = max(said.cost_difference_usd, key=lambda line: abs(said.cost_difference_usd[line]))
+    assert largest.replace("_", " ") in said.summary  # the line that decides is named, however small the difference
+    names = [a.name for a in best.alternatives]
+    assert "only hgx_h100_oem in rdhx" not in names  # the same plan under a narrower name
     need = min(d.racks for d in hall("air", tariff_usd_per_kwh=0.0).deployments)
     short = hall(tariff_usd_per_kwh=0.0, racks=need - 1)
     (wall,) = [b for b in short.binding if "racks" in b.limit]
