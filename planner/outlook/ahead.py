@@ -23,7 +23,7 @@ from planner.fleet.build import build_fleet
 from planner.fleet.model import FleetModel
 from planner.options.describe import Describer, spec_of_option
 from planner.options.enumerate import enumerate_options
-from planner.options.option import Option
+from planner.options.option import Option, OptionSet
 from planner.outlook.draws import DAYS_PER_QUARTER, Draws, Floats, quantiles
 from planner.outlook.futures import Futures
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
@@ -107,6 +107,7 @@ class View:
         self.draws = Draws(self.scenario, question.catalog, outcomes)
         self.futures = Futures(self.scenario, question.catalog, self.draws)
         self.describer = Describer(self.scenario, question.catalog)
+        assert isinstance(question.found, OptionSet)  # noqa: S101 - shared fleets are refused before
         self.options: tuple[Option, ...] = question.found.options
         self.rented: tuple[Option, ...] = ()
         self.goal = self.scenario.objective[0]
