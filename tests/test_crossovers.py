@@ -118,6 +118,7 @@ def decode(systems: list[str], **server: Any) -> Plan:
     """The serving half of supernode-or-servers, at one cooling, with figures of the server's network changed."""
     data = copy.deepcopy(asked("supernode-or-servers"))
     data["workloads"] = [w for w in data["workloads"] if w["name"] == "api"]
+    data["workloads"][0] |= {"disaggregated": "always", "parallelism": {"tp": 1, "pp": 1}}  # a search of seconds
     data["hardware"]["systems"] = systems
     data["sites"][0]["cooling"] = ["d2c_1p"]
     data["assume"]["systems"]["atlas_800_a3"] |= server
