@@ -28,7 +28,7 @@ from planner.options.describe import Described, Describer, Spec, layout_of_plan
 from planner.options.mixed_serving import answered
 from planner.options.redundancy import reserve
 from planner.result import Deployment, Plan
-from planner.scenario import problem_digest
+from planner.scenario import problem_digest, with_catalog_ids
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.sentence import throughput_of, unit_cost_usd
@@ -50,6 +50,10 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     """
     if not plan.has_plan:
         return [] if not plan.deployments and plan.fleet is None else ["a plan without a solution has deployments"]
+    try:
+        scenario = with_catalog_ids(scenario, catalog)  # as it was planned: no aliases
+    except InputError as error:
+        return [str(error)]
     if scenario.fleet.shared:
         from planner.verify_stock import verify_stock  # which takes what both need from here
 

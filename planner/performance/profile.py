@@ -22,6 +22,8 @@ class Profile:
     per layer and forward pass (twice that backward). ``kernel``: multiplier on all kernel times; ``attention``: share
     of the law's attention rate its kernels reach; ``moe_s``: seconds of routing bookkeeping per expert layer and pass;
     ``ep_dedup``: share of the saving from sending a token once to a domain (hierarchical dispatch) that is realised.
+    ``p2p_split_gradients``: the ranks of a tensor-parallel group send gradients to the stage before in parts, as they
+    send activations; DeepSpeed's pipelines split only these.
     ``*_overlap``: omega, the share of that communication which the schedule hides. ``mu``: slow-down while overlapped.
     ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced. ``permute``: traffic of token
     permutation over that of separate kernels. ``hybrid_shard``: weights are sharded inside a scale-up domain only and
@@ -55,6 +57,7 @@ class Profile:
     dp_overlap: float = 0.85
     zero3_overlap: float = 0.85
     p2p_overlap: float = 0.5
+    p2p_split_gradients: bool = True
     mu: float = 0.03
     grad_bytes: float = 4.0
     grad_traffic_bytes: float = 2.0
@@ -133,6 +136,7 @@ _CLASSIC = Profile(
 
 _DEEPSPEED = Profile(
     "deepspeed",
+    p2p_split_gradients=False,
     grad_traffic_bytes=2.0,
     memory_passes=3.0,
     host_s=4e-4,
@@ -179,7 +183,7 @@ PROFILES: Mapping[str, Profile] = {
         # Megatron-LM before fused attention, and its forks: SC21, Korthikanti 2022, Megatron-DeepSpeed, OneFlow.
         _CLASSIC,
         # Its forks: Megatron-DeepSpeed, GPT-NeoX, OneFlow's.
-        replace(_CLASSIC, name="megatron_fork"),
+        replace(_CLASSIC, name="megatron_fork", p2p_split_gradients=False),
         Profile(
             "fsdp",
             memory_passes=0.9,

@@ -172,7 +172,9 @@ class _Layers:
     head_f: Floats
     head_b: Floats
     logits: Floats
-    p2p_bytes: Floats
+    p2p_bytes: Floats  # of a rank to its peer in the next stage
+    p2p_whole_bytes: Floats  # the same where nothing is sent in parts
+    p2p_gather_s: Floats  # to put together again, inside the tensor-parallel group, what its ranks sent in parts
 
 
 def _layers(job: TrainingJob, machine: Machine, keys: Keys) -> _Layers:
@@ -212,7 +214,17 @@ def _layers(job: TrainingJob, machine: Machine, keys: Keys) -> _Layers:
         head_f=head_f,
         head_b=head_b,
         logits=ends.logits_bytes,
-        p2p_bytes=2.0 * model.hidden * keys.norm_tokens,
+        # every rank of a tensor-parallel group holds the whole activation unless the sequence is split: it sends its
+        # share, and the group gathers (arXiv:2104.04473, 4.1; the pipelines of Megatron and DeepSpeed alike)
+        p2p_bytes=2.0 * model.hidden * keys.norm_tokens / np.where(keys.sp > 0, 1.0, keys.tp),
+        p2p_whole_bytes=2.0 * model.hidden * keys.norm_tokens,
+        p2p_gather_s=np.where(
+            (keys.sp > 0) | (keys.tp <= 1),
+            0.0,
+            collectives.all_gather(
+                machine.platform.tiers, keys.tp, np.ones_like(keys.tp), 2.0 * model.hidden * keys.norm_tokens
+            ),
+        ),
     )
 
 
@@ -385,7 +397,13 @@ def estimate_training(
     slowest = np.where(pp > 1, np.minimum(np.maximum(middle, last), whole), whole)
     waiting = bubble_seconds(whole, slowest, chunks, rounds, pp, prof.schedule)
 
-    hop = collectives.point_to_point(platform.tiers, tp * cp * dp, layer.p2p_bytes[at])
+    # activations go down the pipeline in parts; gradients come up in parts or whole
+    away = tp * cp * dp
+    down = collectives.point_to_point(platform.tiers, away, layer.p2p_bytes[at]) + layer.p2p_gather_s[at]
+    up = down
+    if not prof.p2p_split_gradients:
+        up = collectives.point_to_point(platform.tiers, away, layer.p2p_whole_bytes[at])
+    hop = 0.5 * (down + up)
     sends = np.where(pp > 1, hop * chunks * (2.0 * rounds * (1.0 - prof.p2p_overlap) + 2.0 * (pp - 1.0) / chunks), 0.0)
 
     # data parallelism: windows to hide behind are the backward pass of the last micro-batch and the forward of the next

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_fixtures import platform
+from training_fixtures import dense_model, platform
 
 from planner.errors import InputError
 from planner.performance import collectives
@@ -17,6 +17,7 @@ from planner.performance.overlap import exposed
 from planner.performance.pipeline import bubble_seconds, in_flight, stage_layers
 from planner.performance.precision import normalise_precision
 from planner.performance.profile import get_profile, profile_for_framework
+from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
 
 
 def _a(*values: float) -> np.ndarray:
@@ -165,3 +166,19 @@ def test_families():
     for law in FAMILY_LAWS.values():
         assert 0.3 < law.gemm <= 1
         assert 0 < law.memory <= 1
+
+
+def test_stages_send_their_share_and_gather() -> None:
+    """Eight ranks of a tensor-parallel group send an eighth each: far less over the network than the whole activation,
+    which is what DeepSpeed's pipelines still do with gradients. With the sequence split nothing is to be gathered."""
+    job, on = TrainingJob(dense_model(layers=32), 4096, 512), platform()
+    shapes = {"tp": 8, "pp": 8, "dp": 8, "micro_batch": 2, "recompute": 2}
+
+    def sends(profile: str, sp: int) -> float:
+        candidates = TrainingCandidates.of(**shapes, sp=sp)
+        return float(estimate_training(job, on, candidates, profile).breakdown["pipeline_send"][0])
+
+    in_parts, whole_gradients = sends("megatron_classic", 0), sends("megatron_fork", 0)
+    split = sends("megatron_classic", 1)
+    assert split < in_parts < whole_gradients / 2
+    assert sends("megatron_fork", 1) == pytest.approx(split)
