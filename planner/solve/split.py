@@ -34,8 +34,8 @@ _STRUCTURE_GAP = 0.3
 """Share of the gap that step 1 may leave; whole counts need the rest."""
 HELPERS = (6, 12)
 """How many columns may help each row in the attempts by HiGHS that come first."""
-_HELPERS_SHARE, _HELPERS_GAP = 0.25, 1e-3
-"""Share of the time left for each of them, and the gap within it."""
+_HELPERS_SHARE, _HELPERS_GAP = 0.25, 0.4
+"""Share of the time left for each of them, and of the gap: what step 1 left open is the rest."""
 _COUNT_PRECISION = 1e-6
 """Relative precision of coefficients in step 2: what it loses of a limit, in money, is far below any gap."""
 _SIFTED, _SIFTED_SHARE = 500, 0.25
@@ -200,7 +200,7 @@ class _Run:
             near = _neighbourhood(self.program, point, reduced_cost, counts, 0)
             near |= cheapest_helpers(self.program, reduced_cost, counts, each)
             part = with_fixed(held, counts & ~near, np.round(point))
-            limits = self._limits(_HELPERS_SHARE * self.left(), gap=min(self.limits.gap, _HELPERS_GAP))
+            limits = self._limits(_HELPERS_SHARE * self.left(), gap=_HELPERS_GAP * self.limits.gap)
             phase = f"counts over {int((near & counts).sum())} columns"
             self._offer(self._note(phase, highs_that_stops(part, limits, self._plan_hook(phase))))
             if self._good_enough() or self.left() <= 0.0:

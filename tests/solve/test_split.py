@@ -10,7 +10,8 @@ import pytest
 from planner.solve import Limits, ProgramBuilder, Status, solve
 from planner.solve.battery import inconsistencies, program_of
 from planner.solve.drive import solve_here
-from planner.solve.highs import solve_highs
+from planner.solve.highs import relax, solve_highs
+from planner.solve.near import cheapest_helpers, price_of_use
 from planner.solve.split import highs_that_stops, solve_split
 
 
@@ -117,3 +118,27 @@ def test_auto_takes_the_better_of_two():
     assert solution.status.has_plan
     assert inconsistencies(program, solution, Limits(gap=1e-5)) == []
     assert solution.gap < 0.01
+
+
+def test_what_nobody_supplies_is_not_free() -> None:
+    """Work on hardware that is not bought is priced at buying it; what stands comes first, small units beside large."""
+    build = ProgramBuilder()
+    bought, dear = (
+        build.add_column(n, upper=9, integer=True, objective=c) for n, c in (("bought", 1.0), ("dear", 5.0))
+    )
+    large = build.add_column("large", upper=9, integer=True)
+    small = build.add_column("small", upper=9, integer=True)
+    other = [build.add_column(f"other{k}", upper=9, integer=True) for k in range(5)]
+    build.add_row("use bought", {large: 4.0, small: 1.0, bought: -1.0}, upper=0.0)
+    build.add_row("use dear", {**dict.fromkeys(other, 1.0), dear: -1.0}, upper=0.0)
+    build.add_row("demand", {large: 5.0, small: 1.2, **dict.fromkeys(other, 1.3)}, lower=7.0)
+    program = build.build()
+    linear = relax(program, Limits(threads=1))
+    assert linear.reduced_cost is not None
+    cost = price_of_use(program, linear.reduced_cost)
+    assert cost[large] == pytest.approx(0.0)
+    assert cost[small] < cost[other].min()
+    counts = program.integer.copy()
+    near = cheapest_helpers(program, linear.reduced_cost, counts, 2)
+    assert near[[bought, large, small]].all()
+    assert not near[other].all()
