@@ -127,7 +127,7 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
         if d.predicted.ettr is not None:
             notes.append(
                 f"Effective training time of {d.workload}: {d.predicted.ettr:.1%} of {d.predicted.days:.1f} days, at an"
-                " H100-class failure rate; restarts, lost work and checkpoints take the rest."
+                f" H100-class failure rate; restarts, lost work{_shrunk(scenario, d)} and checkpoints take the rest."
             )
         notes += _claims(scenario, d)
     notes += [text for d in plan.deployments if (text := _classes(d))]
@@ -141,6 +141,11 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
             " load is kept in the futures of the scenario's outcomes, and the cost at risk."
         )
     return tuple(notes)
+
+
+def _shrunk(scenario: Scenario, d: Deployment) -> str:
+    workload = next(w for w in scenario.workloads if w.name == d.workload)
+    return ", replicas that wait for repair" if isinstance(workload, Training) and workload.elastic else ""
 
 
 def _classes(d: Deployment) -> str:

@@ -216,6 +216,11 @@ def domain_usable(trays: ArrayLike, spare_trays: ArrayLike, availability: ArrayL
     return _array(np.minimum(total, 1.0))
 
 
+def tray_repair_s(catalog: Catalog) -> float:
+    """Seconds to service one tray of a domain that runs on without it, from the catalog."""
+    return catalog.cost("rel_tray_repair") * 3600.0
+
+
 def drain_profile(catalog: Catalog) -> tuple[float, float]:
     """(share of faults that drain a whole domain, seconds to service what drained it), from the catalog."""
     return catalog.cost("rel_drain_share"), catalog.cost("rel_drain_repair") * 3600.0
@@ -239,14 +244,18 @@ def spare_domains(
 
 
 def lost_chip_share(
-    chips_per_tray: float, chips_per_domain: float, profile: ReliabilityProfile, drain_share: float,
+    chips_per_tray: ArrayLike, chips_per_domain: ArrayLike, profile: ReliabilityProfile, drain_share: float,
     drain_repair_s: float, tray_repair_s: float,
-) -> float:  # fmt: skip
-    """Expected share of a domain's chips out of service: trays under repair, and the whole while it is drained."""
+) -> Array:  # fmt: skip
+    """Expected share of chips out of service: trays under repair, and whole domains while they are drained.
+
+    ``chips_per_tray`` and ``chips_per_domain``: chips that stop with one fault; arrays broadcast.
+    """
+    tray, domain = np.asarray(chips_per_tray, np.float64), np.asarray(chips_per_domain, np.float64)
     per_chip_s = profile.node_failures_per_day.value / REFERENCE_NODE_CHIPS / SECONDS_PER_DAY
-    trays = per_chip_s * (1.0 - drain_share) * chips_per_tray * tray_repair_s
-    drained = per_chip_s * drain_share * chips_per_domain * drain_repair_s
-    return min(1.0, trays + drained)
+    trays = per_chip_s * (1.0 - drain_share) * tray * tray_repair_s
+    drained = per_chip_s * drain_share * domain * drain_repair_s
+    return _array(np.minimum(1.0, trays + drained))
 
 
 def ettr_elastic(

@@ -1,7 +1,8 @@
 """Options of a training run: for every choice of hardware and every cluster size, the fastest layout that fits.
 
 For one cluster on one platform everything but time is the same whatever the layout (same systems, power, racks, price),
-and a shorter run draws less energy, so the fastest layout dominates all others of its size: that pruning loses nothing.
+and a shorter run draws less energy, so the fastest layout dominates all others of its size: that pruning loses nothing
+(of an elastic run the fastest with what waits for repair counted).
 Every legal layout of every size is priced to find it.
 """
 
@@ -24,8 +25,10 @@ from planner.facility.reliability import (
     effective_training_time,
     ettr,
     hazard,
+    lost_chip_share,
     spare_domains,
     spares_for,
+    tray_repair_s,
 )
 from planner.options.choices import Choice, platform_of
 from planner.performance.platform import Platform
@@ -43,6 +46,8 @@ BATCH = 1 << 17
 LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
 MOST_THINNED = 1000
 """Cluster sizes that a diagnosis looks at; fewer make it quicker and its smallest change larger than need be."""
+MOST_MISSING = 0.99
+"""Of an elastic run that faults stop as often as repairs let it go on: it never ends, and is not divided by zero."""
 RECOMPUTE = ("none", "selective", "full")
 
 
@@ -128,7 +133,8 @@ class TrainingSearch:
                 stop = start + grid.size
                 fits = np.flatnonzero(estimate.fits[start:stop])
                 if len(fits):
-                    at = start + int(fits[np.argmin(estimate.step_time_s[start:stop][fits])])
+                    shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
+                    at = start + int(fits[np.argmin(shown[fits])])
                     sizes.append(self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at])))
                 start = stop
         reason = ""
@@ -203,6 +209,7 @@ class TrainingSearch:
             )
             step_time_s = step_flops / (chips * peak * self.workload.mfu)
         share = self.ettr_of(chips, platform.server_chips)
+        share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
         days = float(steps * step_time_s / share / SECONDS_PER_DAY)
         return Size(
@@ -224,13 +231,35 @@ class TrainingSearch:
         floor = float(checkpoint_floor_s(chips, self.parameters, self.profile))
         return float(ettr(rate, self.profile.restart_s.value, self.profile.write_s.value, max(interval, floor)))
 
+    def missing_of(
+        self, platform: Platform, chips: NDArray[np.int64], replicas: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Expected share of an elastic run's chips that wait for repair, (n,); 0 of a run that keeps spares.
+
+        A fault stops every replica with a chip in what it takes out: a server, or, for faults of its own fabric, a
+        whole rack or supernode. The run reaches ``1 - share`` of its speed at its own restarts and checkpoints.
+        """
+        if not self.workload.elastic:
+            return np.zeros(len(chips))
+        replica = chips / replicas
+        server = np.maximum(replica, platform.server_chips)
+        if platform.system_chips <= platform.server_chips:
+            lost = lost_chip_share(server, server, self.profile, 0.0, 0.0, self.profile.repair_s)
+        else:
+            domain = np.maximum(replica, platform.system_chips)
+            share, repair = drain_profile(self.catalog)
+            lost = lost_chip_share(server, domain, self.profile, share, repair, tray_repair_s(self.catalog))
+        return np.minimum(lost, MOST_MISSING)
+
     def spares_of(self, chips: int, platform: Platform) -> int:
         """Spare systems that keep the run whole while others are repaired.
 
         Failures hit servers; spares are whole systems, so a rack or a supernode keeps spare servers within itself and
         only servers are bought as spares, and, where the run asks for ``spare_domains``, whole systems for those that a
-        fault of their own fabric drains.
+        fault of their own fabric drains. An elastic run keeps none.
         """
+        if self.workload.elastic:
+            return 0
         if platform.system_chips > platform.server_chips:
             if not self.workload.spare_domains:
                 return 0

@@ -25,11 +25,12 @@ from planner.facility.reliability import (
     hazard,
     optimal_checkpoint_interval,
 )
-from planner.options.choices import Choice, available_from, hardware_choices, start_days
+from planner.options.choices import Choice, available_from, hardware_choices, platform_of, start_days
 from planner.options.describe import Describer, spec_of_option
 from planner.options.option import Option
 from planner.options.pricing import DAYS_PER_YEAR, Designs, price
 from planner.options.serving import activity as serving_activity
+from planner.options.training import MOST_MISSING, TrainingSearch
 from planner.options.training import activity as training_activity
 from planner.outlook.draws import Draws, Floats
 from planner.result import Interval
@@ -183,6 +184,11 @@ class Futures:
         else:
             interval = np.full(len(lam), max(w.checkpoint_interval_s, floor))
         share = ettr(lam, p.restart_s.value, p.write_s.value, interval)
+        if w.elastic:
+            search = TrainingSearch(w, self.catalog)
+            platform = platform_of(self.catalog, o.system, o.chip, o.cooling, o.power_cap)
+            missing = search.missing_of(platform, np.array([o.chips]), np.array([o.parallelism["dp"]]))
+            share = share * (1.0 - np.minimum(missing * rates / p.node_failures_per_day.value, MOST_MISSING))
         return np.asarray(share[-1] / share[:-1], np.float64)
 
     def _release(self, o: Option) -> float:

@@ -199,6 +199,11 @@ class Training(Part):
         description="Of racks and supernodes, keep whole spare ones for those that a fault of their own switches or "
         "backplane drains; servers have spare servers in any case.",
     )
+    elastic: bool = Field(
+        default=False,
+        description="Whether the run shrinks when something fails and goes on with the replicas that are whole, "
+        "instead of keeping spare systems: fewer systems, more days. Not with `mixed_systems` or `spare_domains`.",
+    )
     checkpoint_interval_s: float | None = Field(
         default=None,
         gt=0,
@@ -211,6 +216,9 @@ class Training(Part):
     def _mix(self) -> Self:
         if self.mixed_systems and self.mfu is not None:
             report([Finding(("mixed_systems",), "not with mfu: two kinds of chips have no one utilisation")])
+        if self.elastic and (self.mixed_systems or self.spare_domains):
+            other = "mixed_systems" if self.mixed_systems else "spare_domains"
+            report([Finding(("elastic",), f"not with {other}: a run that shrinks keeps nothing to spare")])
         return self
 
 
