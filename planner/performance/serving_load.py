@@ -88,10 +88,13 @@ class Curves:
 
 def with_ladder(candidates: ServingCandidates) -> tuple[ServingCandidates, Ints]:
     """Candidates with every smaller batch of the grid, and where the given ones are among them."""
-    steps = np.array(ServingGrid().batch, dtype=np.int64)
+    grid = ServingGrid()
+    fine = getattr(grid, "decode_batch", grid.batch)
+    steps = np.array(sorted({*grid.batch, *fine}), dtype=np.int64)
     c = candidates
     below = (steps[None, :] * c.attention_dp[:, None] < c.batch[:, None]) & (steps[None, :] >= c.pp[:, None])
     below &= (c.role != PREFILL)[:, None]
+    below &= np.where((c.role == DECODE)[:, None], np.isin(steps, fine), np.isin(steps, grid.batch))
     at, step = np.nonzero(below)
     lower = replace(c.take(at), batch=steps[step] * c.attention_dp[at])
     both = ServingCandidates(
@@ -157,11 +160,12 @@ class Loaded:
     _curves: Curves = field(repr=False)
     _role: Ints = field(repr=False)
     _prompts: Lengths = field(repr=False)
+    _later_tokens: float = field(repr=False)
     row: Ints = field(repr=False)
 
     def take(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> Loaded:
         """The same at some candidates."""
-        shared = {"_curves", "_prompts"}
+        shared = {"_curves", "_prompts", "_later_tokens"}
         return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in shared})
 
     def ttft_exceeds(self, seconds: Floats | float) -> Floats:
@@ -192,7 +196,10 @@ class Loaded:
         return np.where(self.ttft_exceeds(0.0) <= tail, 0.0, high)
 
     def tpot_s(self, percentile: float) -> Floats:
-        """TPOT at a percentile, (n,): of a request's whole answer."""
+        """TPOT at a percentile, (n,): of a request's whole answer.
+
+        A replica that only decodes makes no first token: what a request waits for its slot is spread over the answer.
+        """
         z = standard_normal_quantile(percentile / 100.0)
         many = np.clip(self._population + z * self._spread, np.minimum(1.0, self._cap), self._cap)
         c, row = self._curves, self.row
@@ -200,7 +207,13 @@ class Loaded:
         low, high = c.n[row, at], c.n[row, np.minimum(at + 1, c.n.shape[1] - 1)]
         weight = np.where(high > low, np.clip((many - low) / np.maximum(high - low, 1e-30), 0.0, 1.0), 0.0)
         steady = _read(c.tpot_s, at, weight, row)
-        return np.where(self._role == PREFILL, 0.0, steady * np.maximum(1.0 + z * self._step_cv, 0.5))
+        found = np.where(self._role == PREFILL, 0.0, steady * np.maximum(1.0 + z * self._step_cv, 0.5))
+        decoding = np.flatnonzero(self._role == DECODE)
+        if decoding.size:
+            tail = min(max(1.0 - percentile / 100.0, 1e-9), 1.0)
+            late = np.log(np.maximum(self.wait_probability[decoding] / tail, 1.0)) / self.wait_rate[decoding]
+            found[decoding] += late / self._later_tokens
+        return found
 
 
 def _two_waits(t: Floats, p: Floats, a: Floats, q: Floats, b: Floats) -> Floats:
@@ -228,14 +241,25 @@ def under_load(
     ``curves``: of the same candidates, where they are known already (``curves_of`` over a grid); else the smaller
     batches of each are priced first. Raises ``UnknownFigureError`` as ``estimate_serving`` does.
     """
+    return operating(job, platform, candidates, traffic=traffic, curves=curves, profile=profile).loaded(utilisation)
+
+
+def operating(
+    job: ServingJob,
+    platform: Platform,
+    candidates: ServingCandidates,
+    *,
+    traffic: Traffic | None = None,
+    curves: Curves | None = None,
+    profile: ServingProfile | None = None,
+) -> Operating:
+    """Candidates whose percentiles are wanted at more than one load; arguments and errors of ``under_load``."""
     profile = profile_for(serving_family(platform.chip_id, platform.family)) if profile is None else profile
-    given = traffic or Traffic()
     if curves is None:
         ladder, own = with_ladder(candidates)
         whole = curves_of(ladder, estimate_serving(job, platform, ladder, profile))
         curves = replace(whole, row=whole.row[own])
-    at = Operating(job, platform, candidates, curves, given, profile)
-    return at.loaded(utilisation)
+    return Operating(job, platform, candidates, curves, traffic or Traffic(), profile)
 
 
 class Operating:
@@ -372,6 +396,7 @@ class Operating:
             _curves=k,
             _role=c.role,
             _prompts=self.prompts,
+            _later_tokens=max(self.answers.mean - 1.0, 1.0),
             row=row,
         )
 

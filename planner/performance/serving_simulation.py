@@ -344,8 +344,9 @@ class _Engine:
         ttft = (first - arrived) * reuse + self.profile.request_s
         long = answers > 1.0
         pace = (done - first)[long] / (answers[long] - 1.0)
-        if self.role == DECODE:  # what a request waits for a slot is in its first token, as its prefill is
+        if self.role == DECODE:  # the first token is another replica's: the wait for a slot is between it and the next
             ttft = first - arrived
+            pace = (done - arrived)[long] / (answers[long] - 1.0)
         if self.role == PREFILL:
             pace = np.zeros(0)
         return Simulated(
