@@ -14,6 +14,7 @@ turns the same figures into percentiles under random arrivals. Aggregated replic
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,53 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
-def _total(parts: dict[str, Floats]) -> Floats:
+_TOGETHER = 2048
+"""Candidates up to which the three kinds of step are priced in one pass: few calls beat small arrays."""
+
+
+def _steps(
+    step: StepModel, c: ServingCandidates, prompt: float, context: float, width: float,
+    loads: Sequence[tuple[Floats, Floats]],
+) -> list[Mapping[str, Floats]]:  # fmt: skip
+    """Parts of steps that carry (prefill tokens, decoding sequences), one mapping of arrays (n,) per load."""
+    n = len(c)
+    if n > _TOGETHER:
+        found = [step.seconds(c, StepLoad(p, prompt, g, context, width)) for p, g in loads]
+    else:
+        many = c.take(np.tile(np.arange(n), len(loads)))
+        joined = StepLoad(
+            np.concatenate([p for p, _ in loads]), prompt, np.concatenate([g for _, g in loads]), context, width
+        )
+        parts = step.seconds(many, joined)
+        found = [{name: v[k * n : (k + 1) * n] for name, v in parts.items()} for k in range(len(loads))]
+    if step.profile.two_batches:
+        wide = np.flatnonzero((c.role != AGGREGATED) & (c.attention_dp > 1) & (c.ep >= TWO_BATCH_RANKS))
+        if wide.size:
+            found = [
+                _interleaved(step, c.take(wide), wide, StepLoad(p[wide], prompt, g[wide], context, width), whole)
+                for (p, g), whole in zip(loads, found, strict=True)
+            ]
+    return found
+
+
+TWO_BATCH_RANKS = 16
+"""Expert ranks from which engines that can interleave two micro-batches do (published uses: 16 to 320)."""
+
+
+def _interleaved(
+    step: StepModel, c: ServingCandidates, at: NDArray[np.int64], load: StepLoad, whole: Mapping[str, Floats]
+) -> Mapping[str, Floats]:
+    """Parts of a step where the candidates at ``at`` run it as two interleaved halves if that is quicker."""
+    one = {name: v[at] for name, v in whole.items()}
+    two = step.two_batches(c, load, one)
+    quicker = _total(two) < _total(one)
+    parts = {name: v.copy() for name, v in whole.items()}
+    for name in PARTS:
+        parts[name][at] = np.where(quicker, two[name], one[name])
+    return parts
+
+
+def _total(parts: Mapping[str, Floats]) -> Floats:
     return np.asarray(sum(parts[name] for name in PARTS))
 
 
@@ -93,22 +140,17 @@ def estimate_serving(
     mixed_steps = np.where(role == DECODE, 0.0, b * total_new / size)
     all_steps = np.maximum(np.maximum(mixed_steps, decodes + alone), 1e-9)
     decoding = b * decodes / all_steps
-    pure = step.seconds(c, StepLoad(np.zeros(b.shape), prompt, decoding, context, width))
-    pure_s = _total(dict(pure))
     some = role != DECODE
-    if np.any(some):
-        mixed = step.seconds(c, StepLoad(np.where(some, size, 0.0), prompt, decoding, context, width))
-        first_chunk = np.where(some, np.minimum(chunk, total_new), 0.0)
-        only = step.seconds(c, StepLoad(first_chunk, prompt, np.zeros(b.shape), 0.0))
-    else:
-        mixed, only = pure, pure
-    mixed_s, only_s = _total(dict(mixed)), _total(dict(only))
+    carried = np.where(some, size, 0.0)  # prompt tokens of a step that carries some
+    first_chunk = np.where(some, np.minimum(chunk, total_new), 0.0)
+    beside = decoding if profile.mixed else np.zeros(b.shape)  # what decodes in such a step
+    pure, mixed, only = _steps(
+        step, c, prompt, context, width, ((np.zeros(b.shape), decoding), (carried, beside), (first_chunk, 0.0 * b))
+    )
+    pure_s, mixed_s, only_s = _total(pure), _total(mixed), _total(only)
     if not profile.mixed:  # a prefill step of its own stops the decodes: the cohort gains the steps
-        first = step.seconds(c, StepLoad(np.where(some, size, 0.0), prompt, np.zeros(b.shape), 0.0))
-        first_s = _total(dict(first))
         decode_steps = np.maximum(all_steps - alone, decodes)
-        cohort = mixed_steps * first_s + decode_steps * pure_s
-        mixed, mixed_s = first, first_s
+        cohort = mixed_steps * mixed_s + decode_steps * pure_s
         all_steps = mixed_steps + decode_steps
     else:
         cohort = mixed_steps * mixed_s + (all_steps - mixed_steps) * pure_s
@@ -190,7 +232,9 @@ def _ttft(
     own = own + 0.5 * np.where(role == PREFILL, 0.0, pure_s) / pp
     behind = np.minimum(share / (2.0 * np.maximum(1.0 - share, 1e-3)), np.maximum(b - 1.0, 0.0) / 2.0)
     prefill = share * all_steps * mixed_s
-    together = 0.5 * profile.synchrony * np.maximum(prefill - mixed_s * alone, 0.0)
+    together = (
+        0.5 * (profile.wave_synchrony if job.waves else profile.synchrony) * np.maximum(prefill - mixed_s * alone, 0.0)
+    )
     wish = own + profile.queue_weight * behind * mixed_s * alone + together
     longest = np.maximum(cohort - decodes * pure_s, own)
     shortest = np.maximum(cohort - decodes * np.maximum(mixed_s if profile.mixed else mean_step, pure_s), own)

@@ -26,9 +26,16 @@ def _steps(top: int) -> tuple[int, ...]:
     return tuple(sorted(v for v in values if v <= top))
 
 
+def _fine_steps(top: int) -> tuple[int, ...]:
+    """``_steps`` and, from 20 on, the quarters between: a limit on TPOT binds between two coarse steps."""
+    quarters = {q * 2**k for k in range(2, top.bit_length()) for q in (5, 7)}
+    return tuple(sorted({*_steps(top), *(v for v in quarters if v <= top)}))
+
+
 @dataclass(frozen=True)
 class ServingGrid:
     """What is enumerated. ``batch`` counts requests per attention copy (the replica's cap is that times the copies);
+    ``decode_batch`` the same of decode-only replicas, which come in one chunk and so can be tried in finer steps;
     a width 0 in ``expert_widths`` stands for "all chips of a stage". ``most_servers_per_tp``: TP stays inside the
     scale-up domain (1) unless a user allows more."""
 
@@ -37,6 +44,7 @@ class ServingGrid:
     copies: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 72, 96, 128, 144, 160, 256, 320)
     expert_widths: tuple[int, ...] = (1, 0)
     batch: tuple[int, ...] = field(default_factory=lambda: _steps(1024))
+    decode_batch: tuple[int, ...] = field(default_factory=lambda: _fine_steps(1024))
     chunk: tuple[int, ...] = (1024, 2048, 4096, 8192, 16384)
     roles: tuple[int, ...] = (AGGREGATED, PREFILL, DECODE)
     tensor_in_domain: bool = True
@@ -99,7 +107,7 @@ def serving_grid(
         shapes = shapes[need < platform.memory_bytes]
     rows: list[NDArray[np.int64]] = []
     for role in g.roles:
-        batches = np.array([1] if role == PREFILL else g.batch, dtype=np.int64)
+        batches = np.array({PREFILL: (1,), DECODE: g.decode_batch}.get(role, g.batch), dtype=np.int64)
         chunks = np.array([g.chunk[0]] if role == DECODE else g.chunk, dtype=np.int64)
         s, b, c = np.meshgrid(np.arange(len(shapes)), batches, chunks, indexing="ij")
         tp, pp, dp, ep = shapes[s.ravel()].T

@@ -48,6 +48,8 @@ class ServingJob:
     a multi-token prediction module (0 = off), each accepted with probability ``draft_acceptance`` if those before it
     were. ``input_cv``, ``output_cv``: coefficients of variation of the lengths, 0 = all of the mean; they weigh in
     through attention (a long prompt costs more than in proportion) and through the cache (a long answer stays longer).
+    ``waves``: clients of a closed loop whose requests are all alike, so those that start together end together and
+    prefill together again, as in benchmarks with one length; random arrivals and lengths do not.
     Raises ``InputError`` listing every field out of bounds.
     """
 
@@ -61,6 +63,7 @@ class ServingJob:
     draft_acceptance: float = 0.0
     input_cv: float = 0.0
     output_cv: float = 0.0
+    waves: bool = False
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []

@@ -34,7 +34,12 @@ class ServingProfile:
     narrow_loss: float = 0.12
     gemm_half_tokens: float = 40.0  # tokens at which a GEMM reaches half of it (tiles of 64-128 rows half filled)
     expert_efficiency: float = 0.80  # grouped GEMM over plain GEMM (SimuMax tables: 0.43-0.49 against 0.50-0.56)
-    expert_half_tokens: float = 48.0  # per expert
+    expert_half_tokens: float = 24.0  # per expert
+    # a tile's fixed time does not shrink with the width of its operands, so the rows it stands for grow with the peak:
+    # 0 the same rows at every precision, 1 the same time
+    tile_growth: float = 0.5
+    expert_level: float = 1.0  # of an engine's grouped kernels over those that the chip family's figure is of
+    expert_streaming: float = 0.9  # of the bandwidth of plain matrices, while streaming the weights of few-row experts
     attention_efficiency: float = 0.50  # prefill attention core, of the bf16 peak, causal counted at half
     decode_attention_efficiency: float = (
         0.60  # decoding from a latent, of the bf16 peak (FlashMLA 0.59-0.67, CM384 0.65)
@@ -58,18 +63,27 @@ class ServingProfile:
     all_reduce_s: float = 3e-6  # start-up of one in-domain all-reduce of an engine (custom kernels)
     all_reduce_step_s: float = 0.5e-6  # per doubling of the group
     across_s: float = 30e-6  # more start-up of an all-reduce that leaves the domain (host-driven sends and receives)
+    # per step of a ring where messages are too large for one exchange (NCCL on A100: 10 us; see serving_collectives)
+    ring_step_s: float = 1e-6
+    link_share: float = 1.0  # of the catalog's sustained link bandwidth, all-reduce
     dispatch_s: float = 25e-6  # start-up of expert dispatch and combine; DeepEP's low-latency table within 14%
     combine_s: float = 25e-6
     all_to_all_doubling_s: float = 0.0
     point_to_point_s: float = 15e-6
+    pipeline_bubble: float = 0.08  # more time of a pipeline of many stages: uneven stages and uneven micro-batches
+    pace: float = 1.0  # of a release: seconds of its steps over those of its engine's other releases
     moe_overlap: float = 0.0  # share of dispatch and combine hidden under compute of another micro-batch
     # --- routed experts
     expert_skew: float = 0.15  # load of the fullest rank over the mean, less 1, beyond chance (EPLB 1.05-1.2)
     # --- scheduling
     mixed: bool = True  # prefill chunks share steps with decodes; False: prefill runs in steps of its own
+    two_batches: bool = True  # disaggregated wide EP interleaves two micro-batches where that is quicker
+    # of the time that two interleaved halves could hide at best: what copy engines were measured to (arXiv:2412.14335)
+    overlap_realised: float = 0.72
     chunk_tokens: int = 8192  # most prefill tokens per step (max_num_batched_tokens, max_num_tokens)
     max_batch: int = 1024  # requests per attention copy an offline run keeps in flight
-    synchrony: float = 0.25  # share of a closed loop's clients that start (and so prefill) together
+    synchrony: float = 0.12  # share of a closed loop's clients that start (and so prefill) together
+    wave_synchrony: float = 0.35  # the same where all requests are alike (``ServingJob.waves``)
     queue_weight: float = 1.0  # scales the wait of a prefill for other prefills
     # --- memory
     engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm | sglang
@@ -101,11 +115,19 @@ class ServingProfile:
 
 # What differs between engines by construction, before any calibration. ``_2024``: releases up to 2024, which are
 # another program: no captured graphs or overlapped scheduling in vLLM, the C++ runtime of static engines in TensorRT.
+# ``hpu``: DeepSpeed on Gaudi, whose graphs are captured; ``other``: eager engines.
 # TensorRT-LLM's scheduler never evicts, so it admits a request only with room for its whole output (kv_hold 1).
 ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
     "vllm": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
-    "vllm_2024": {"window_cache": False, "engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "vllm_2024": {
+        "two_batches": False,
+        "window_cache": False,
+        "engine": "vllm",
+        "workspace": "vllm-0.19",
+        "memory_utilisation": 0.90,
+    },
     "trtllm": {
+        "two_batches": False,
         "engine": "trtllm",
         "workspace": "trtllm-1.0",
         "memory_utilisation": 0.90,
@@ -113,6 +135,7 @@ ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
         "kv_hold": 1.0,
     },
     "trtllm_2024": {
+        "two_batches": False,
         "window_cache": False,
         "engine": "trtllm",
         "workspace": "trtllm-1.0",
@@ -122,7 +145,8 @@ ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
     },
     "sglang": {"engine": "sglang", "workspace": "vllm-0.19", "memory_utilisation": 0.88, "mixed": False},
     "vllm_ascend": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
-    "other": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "hpu": {"two_batches": False, "engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "other": {"two_batches": False, "engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
 }
 _OLD = 2024
 
@@ -158,15 +182,18 @@ class ServingCalibration:
     everything: Mapping[str, float] = field(default_factory=dict)
     families: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # "trtllm 1.0": {pace: ...}; a release that is not here runs at its engine's pace
+    releases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # for the reader: errors of left-out sources by family of sources and quantity; nothing computes with them
     left_out: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
-    def profile(self, family: str, engine: str = "vllm", *, year: int = 0) -> ServingProfile:
-        """The constants of an engine on a chip family."""
+    def profile(self, family: str, engine: str = "vllm", *, year: int = 0, release: str = "") -> ServingProfile:
+        """The constants of an engine on a chip family; of a release ("1.0") what is known of it besides."""
         key = engine_key(engine, year)
         values: dict[str, object] = {**ENGINES[key], **self.everything}
         values.update(self.families.get(family, {}))
         values.update(self.engines.get(key, {}))
+        values.update(self.releases.get(f"{engine} {release}", {}))
         for name in _WHOLE:
             if name in values:
                 values[name] = round(float(values[name]))  # type: ignore[arg-type]
@@ -220,7 +247,7 @@ def read_serving_calibration(file: Path) -> ServingCalibration:
         raise InputError(Problem("has no mapping 'serving'", file=str(file)))
     problems: list[Problem] = []
     tables: dict[str, dict[str, dict[str, float]]] = {}
-    for part in ("families", "engines"):
+    for part in ("families", "engines", "releases"):
         tables[part] = {
             str(name): _numbers(value, f"serving.{part}.{name}", str(file), problems)
             for name, value in (serving.get(part) or {}).items()
@@ -228,7 +255,7 @@ def read_serving_calibration(file: Path) -> ServingCalibration:
     everything = _numbers(serving.get("everything") or {}, "serving.everything", str(file), problems)
     if problems:
         raise InputError(problems)
-    return ServingCalibration(everything, tables["families"], tables["engines"])
+    return ServingCalibration(everything, tables["families"], tables["engines"], tables["releases"])
 
 
 @functools.cache

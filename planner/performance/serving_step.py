@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from planner.errors import UnknownFigureError
 from planner.performance import serving_collectives as coll
+from planner.performance.collectives import distinct_domains_share
 from planner.performance.kv_budget import STATE_BYTES, dense_bytes_per_element, kv_shards
+from planner.performance.overlap import exposed
 from planner.performance.platform import Platform
 from planner.performance.serving_job import BYTES_PER_ELEMENT, COMPUTE_RATES, ServingCandidates, ServingJob
 from planner.performance.serving_profile import ServingProfile
@@ -108,10 +110,12 @@ class StepModel:
         self.kv_bytes = BYTES_PER_ELEMENT[job.kv_precision]
         self.bandwidth = platform.memory_bandwidth
 
-    def _roofline(self, flops: Floats, nbytes: Floats, rate: float, efficiency: Floats) -> Floats:
+    def _roofline(
+        self, flops: Floats, nbytes: Floats, rate: float, efficiency: Floats, streamed: float = 1.0
+    ) -> Floats:
         p = self.profile.roofline_power
         compute = flops / (rate * np.maximum(efficiency, 1e-6))
-        memory = nbytes / (self.bandwidth * self.profile.weight_bandwidth)
+        memory = nbytes / (self.bandwidth * self.profile.weight_bandwidth * streamed)
         high, low = np.maximum(compute, memory), np.minimum(compute, memory)
         ratio = low / np.maximum(high, 1e-30)
         return np.asarray(high * (1.0 + ratio**p) ** (1.0 / p))
@@ -120,9 +124,13 @@ class StepModel:
         """Efficiency at a peak of ``rate`` over that at the 16-bit peak."""
         return float((1.0 - self.profile.narrow_loss) ** np.log2(max(rate / self.bf16, 1.0)))
 
+    def _tile(self, rate: float) -> float:
+        """Rows that a tile's fixed time stands for at a peak of ``rate`` over those at the 16-bit peak."""
+        return float(max(rate / self.bf16, 1.0) ** self.profile.tile_growth)
+
     def _gemm(self, weights: Floats, tokens: Floats, nbytes: float, rate: float) -> Floats:
         c = self.profile
-        efficiency = c.gemm_efficiency * self._narrow(rate) * tokens / (tokens + c.gemm_half_tokens)
+        efficiency = c.gemm_efficiency * self._narrow(rate) * tokens / (tokens + c.gemm_half_tokens * self._tile(rate))
         return self._roofline(2.0 * tokens * weights, weights * nbytes, rate, efficiency)
 
     def _attention(self, layer: LayerProfile, load: StepLoad, tp: Floats) -> Floats:
@@ -156,33 +164,42 @@ class StepModel:
         weights = layer.expert_weights / (stage / ep)
         touched = np.minimum(distinct_experts(experts, k, tokens) / ep * np.minimum(load, 1.5), experts / ep)
         per_expert = assigned * load / np.maximum(touched, 1e-9)
-        level = c.gemm_efficiency * self._narrow(self.rate) * c.expert_efficiency
-        efficiency = level * per_expert / (per_expert + c.expert_half_tokens)
+        level = c.gemm_efficiency * self._narrow(self.rate) * c.expert_efficiency * c.expert_level
+        efficiency = level * per_expert / (per_expert + c.expert_half_tokens * self._tile(self.rate))
         return self._roofline(
-            2.0 * assigned * load * weights, touched * weights * self.expert_bytes, self.rate, efficiency
-        )
+            2.0 * assigned * load * weights, touched * weights * self.expert_bytes, self.rate, efficiency,
+            c.expert_streaming,
+        )  # fmt: skip
 
     def _moe_traffic(
-        self, layer: LayerProfile, tokens: Floats, cand: ServingCandidates, tp: Floats, dp: Floats, ep: Floats
-    ) -> Floats:
-        """Dispatch and combine, or gather and scatter, whichever is quicker; 0 where attention is not data parallel."""
+        self, layer: LayerProfile, tokens: Floats, cand: ServingCandidates, tp: Floats, dp: Floats, ep: Floats,
+        group: Mapping[str, coll.Spread], prefill: Floats,
+    ) -> Floats:  # fmt: skip
+        """Dispatch and combine, or gather and scatter, whichever is quicker; 0 where attention is not data parallel.
+
+        Steps with prompts use the kernels made for throughput, which send a token to a domain once (DeepEP's normal
+        kernels); pure decode steps those made for latency, which send every copy.
+        """
         c, tiers = self.profile, self.platform.tiers
         width = float(layer.expert_input)
         own = tokens / tp  # tokens a chip dispatches: its copy's, cut over TP
         k = float(layer.experts_per_token)
         out = width * (1.0 + 4.0 / 128.0) if self.job.precision != "bf16" else 2.0 * width
-        stage = (cand.tp * cand.attention_dp).astype(np.int64)
+        domains = distinct_domains_share(group["ep"].outer, k, float(self.model.routed_groups_limit))
+        once = np.where(prefill > 0, domains, 1.0)
+        grow = c.all_to_all_doubling_s
         sparse = coll.all_to_all(
-            cand.ep, own * k * out, tiers, start_up=c.dispatch_s, per_doubling=c.all_to_all_doubling_s
+            group["ep"], own * k * out, tiers, start_up=c.dispatch_s, per_doubling=grow, once=once
         ) + coll.all_to_all(
-            cand.ep, own * k * 2.0 * width, tiers, start_up=c.combine_s, per_doubling=c.all_to_all_doubling_s
+            group["ep"], own * k * 2.0 * width, tiers, start_up=c.combine_s, per_doubling=grow, once=once
         )
         inside = coll.all_reduce(
-            np.maximum(stage // cand.ep, 1), tokens * dp * 2.0 * width * (k / np.maximum(ep, k)), tiers,
+            group["expert"], tokens * dp * 2.0 * width * (k / np.maximum(ep, k)), tiers,
             start_up=c.all_reduce_s, step=c.all_reduce_step_s, across=c.across_s,
+            ring=c.ring_step_s, share=c.link_share,
         )  # fmt: skip
-        gathered = coll.gather_scatter(stage, tokens * dp * out, tiers, start_up=c.all_reduce_s)
-        scattered = coll.gather_scatter(stage, tokens * dp * 2.0 * width, tiers, start_up=c.all_reduce_s)
+        gathered = coll.gather_scatter(group["stage"], tokens * dp * out, tiers, start_up=c.all_reduce_s)
+        scattered = coll.gather_scatter(group["stage"], tokens * dp * 2.0 * width, tiers, start_up=c.all_reduce_s)
         dense = gathered + scattered
         routed = np.where(ep > 1, np.minimum(sparse + inside, dense), dense)
         return np.where(dp > 1, routed * (1.0 - c.moe_overlap), 0.0)
@@ -196,9 +213,17 @@ class StepModel:
         tokens = np.broadcast_to(tokens, tp.shape)
         zero = np.zeros(tp.shape)
         gemm, experts, attention, reduce, exchange = zero.copy(), zero.copy(), zero.copy(), zero.copy(), zero.copy()
+        whole_stage = cand.tp * cand.attention_dp
+        group = {"tp": coll.spread(cand.tp, tiers)}
+        if self.model.is_moe:
+            group["ep"] = coll.spread(cand.ep, tiers)
+            group["stage"] = coll.spread(whole_stage, tiers)
+            group["expert"] = coll.spread(np.maximum(whole_stage // cand.ep, 1), tiers)
         one_reduce = coll.all_reduce(
-            cand.tp, tokens * hidden * 2.0, tiers, start_up=c.all_reduce_s, step=c.all_reduce_step_s, across=c.across_s
-        )
+            group["tp"], tokens * hidden * 2.0, tiers,
+            start_up=c.all_reduce_s, step=c.all_reduce_step_s, across=c.across_s,
+            ring=c.ring_step_s, share=c.link_share,
+        )  # fmt: skip
         moe_layers, kernels = 0, 0.0
         for layer in self.layers:
             cut = float(sum(g.weights for g in layer.gemms if g.shard != "none"))
@@ -209,7 +234,7 @@ class StepModel:
             if layer.experts:
                 moe_layers += layer.count
                 experts += layer.count * self._experts(layer, tokens * dp, ep, stage)
-                exchange += layer.count * self._moe_traffic(layer, tokens, cand, tp, dp, ep)
+                exchange += layer.count * self._moe_traffic(layer, tokens, cand, tp, dp, ep, group, load.prefill)
                 # attention's all-reduce always; the feed-forward's where its tokens are not exchanged
                 reduce += layer.count * one_reduce * np.where(dp > 1, 1.0, 2.0)
             else:
@@ -217,7 +242,7 @@ class StepModel:
         layers = float(self.model.layers)
         wide = tokens * hidden * 2.0
         elementwise = layers * c.elementwise_passes * wide / (self.bandwidth * c.weight_bandwidth)
-        hand_over = coll.point_to_point(stage.astype(np.int64), tokens * hidden * 2.0 / tp, tiers,
+        hand_over = coll.point_to_point(whole_stage, tokens * hidden * 2.0 / tp, tiers,
                                         start_up=c.point_to_point_s)  # fmt: skip
         out_tokens = load.decode * load.decode_width + load.prefill / load.prompt
         head = self._gemm(self.model.vocab * hidden / tp, np.maximum(out_tokens, 1.0) + zero, 2.0, self.bf16)
@@ -240,9 +265,34 @@ class StepModel:
             body = ("gemm", "experts", "attention", "elementwise", "all_reduce", "all_to_all", "layers_fixed")
             for name in body:
                 parts[name] = parts[name] * (1.0 + share)
-            parts["head"] = parts["head"] * (1.0 + drafts)
+            parts["head"] = parts["head"] * (1.0 + drafts * (load.decode > 0))
+        # stages take turns, so each passes as often as the last one, which also samples: what it does for one
+        # micro-batch the others wait out
+        for name in ("head", "step_fixed", "sequences_fixed"):
+            parts[name] = parts[name] * pp
         # a step with prefill runs without captured graphs: the host launches kernels no faster than this
         busy = np.asarray(sum(parts[name] for name in PARTS if name not in ("step_fixed", "sequences_fixed")))
         floor = np.where(load.prefill > 0, layers * c.prefill_layer_s, 0.0)
         parts["layers_fixed"] = parts["layers_fixed"] + np.maximum(floor - busy, 0.0)
+        whole = c.pace * (1.0 + c.pipeline_bubble * (1.0 - 1.0 / pp))
+        return {name: part * whole for name, part in parts.items()}
+
+    def two_batches(self, cand: ServingCandidates, load: StepLoad, whole: Mapping[str, Floats]) -> dict[str, Floats]:
+        """The same step as two interleaved halves: dispatch and combine of one run under the work of the other.
+
+        Each half streams the weights again; what is launched once for both is not doubled, and ``all_to_all`` is what
+        stays exposed of it, ``overlap_realised`` of the ideal and slowed by the cores that drive the exchange
+        (``comm_core_share``) in steps with prefill; decode's kernels leave it to the network port (DeepEP's receiving
+        hooks). ``whole``: parts of the step in one piece.
+        """
+        c = self.profile
+        halves = StepLoad(load.prefill / 2.0, load.prompt, load.decode / 2.0, load.context, load.decode_width)
+        half = self.seconds(cand, halves)
+        parts = {name: 2.0 * half[name] for name in PARTS}
+        parts["layers_fixed"] = half["layers_fixed"]  # launched on two streams beside each other
+        parts["step_fixed"], parts["sequences_fixed"] = whole["step_fixed"], whole["sequences_fixed"]
+        work = np.asarray(sum(parts[name] for name in PARTS if name != "all_to_all"))
+        driven = exposed(parts["all_to_all"], work, c.overlap_realised, self.platform.comm_core_share, 0.0)
+        hooked = exposed(parts["all_to_all"], work, c.overlap_realised, 0.0, 0.0)
+        parts["all_to_all"] = np.where(load.prefill > 0, driven, hooked)
         return parts

@@ -90,17 +90,22 @@ def _group_key(case: ServingCase) -> tuple[object, ...]:
     return (
         case.model, case.precision, case.kv_precision, round(case.input_tokens, 3), round(case.output_tokens, 3),
         case.chip, case.system, case.engine, case.mode, case.draft_tokens, case.draft_acceptance, case.year,
-        case.requests,
+        case.requests, case.waves, case.release,
     )  # fmt: skip
 
 
 class ServingPredictor:
     """Predictions of cases with one catalog and one way to choose profiles; platforms are built once."""
 
-    def __init__(self, catalog: Catalog, calibration: ServingCalibration | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        calibration: ServingCalibration | None = None,
+        platforms: dict[tuple[str, str], Platform] | None = None,
+    ) -> None:
         self.catalog = catalog
         self.calibration = calibration or shipped_serving_calibration()
-        self._platforms: dict[tuple[str, str], Platform] = {}
+        self._platforms = {} if platforms is None else platforms
 
     def platform(self, case: ServingCase) -> Platform:
         """The platform a case ran on. Raises ``PlannerError`` where a figure is unknown."""
@@ -112,7 +117,7 @@ class ServingPredictor:
     def profile(self, case: ServingCase, platform: Platform) -> ServingProfile:
         """The engine's constants on the chip's family."""
         family = serving_family(platform.chip_id, platform.family)
-        return self.calibration.profile(family, case.engine, year=case.year)
+        return self.calibration.profile(family, case.engine, year=case.year, release=case.release)
 
     def predict(self, cases: Sequence[ServingCase]) -> dict[str, Answer | str]:
         """Answers by case id; a string is the reason there is none."""
@@ -140,6 +145,7 @@ class ServingPredictor:
             first.output_tokens,
             draft_tokens=first.draft_tokens,
             draft_acceptance=first.draft_acceptance,
+            waves=first.waves,
         )
         answers = self._modes(cases, job, platform, profile)
         # an engine that ran did fit: one whose default budget leaves no room was started with a tighter one

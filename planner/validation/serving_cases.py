@@ -87,6 +87,8 @@ class ServingCase:
     framework: str = ""
     moe: bool = False
     requests: int = 0  # of an offline run; 0: without end
+    release: str = ""  # "1.0": major and minor number of the engine's release, where it is given
+    waves: bool = False  # a closed loop of requests that are all alike: those that start together stay together
     median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
 
 
@@ -110,9 +112,10 @@ def _float(row: Mapping[str, str], name: str) -> float | None:
 
 
 def engine_of(framework: str) -> str:
-    """trtllm, vllm, vllm_ascend, sglang or other."""
+    """trtllm, vllm, vllm_ascend, sglang, hpu or other."""
     low = framework.lower()
     for word, engine in (
+        ("gaudi", "hpu"),
         ("tensorrt", "trtllm"),
         ("sglang", "sglang"),
         ("vllm-ascend", "vllm_ascend"),
@@ -121,6 +124,13 @@ def engine_of(framework: str) -> str:
         if word in low:
             return engine
     return "other"
+
+
+def release_of(version: str, framework: str = "") -> str:
+    """Major and minor number of an engine's version: ``1.2.0rc2`` is of release 1.2. Empty where none is given, and for
+    Dynamo, whose version is not that of the engine inside."""
+    found = re.match(r"(\d+\.\d+)(?:\.|rc|$)", version.strip())
+    return found[1] if found and "dynamo" not in framework.lower() else ""
 
 
 _BOX = re.compile(r"(?:(\d+)\s*(?:worker\(s\))?\s*x\s*)\[tp(\d+)((?: [^\]]*)?)\]")
@@ -233,7 +243,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         total = _int(row, "decode_chips") or max((_int(row, "n_chips") or 0) - prefill.chips * prefill.count, 1)
         worker = Worker(worker.tp, worker.pp, worker.ep, worker.attention_dp, max(total // worker.chips, 1))
         mode = "disaggregated"
-    elif "static batch" in notes or engine == "other" or scenario in ("prefill", "decode"):
+    elif "static batch" in notes or engine in ("other", "hpu") or scenario in ("prefill", "decode"):
         mode = "static"
     elif concurrency is None and scenario in OFFLINE:
         mode = "offline"
@@ -249,7 +259,8 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         osl = 1.0
     if mode != "offline" and concurrency is None:
         raise UnansweredError("the concurrency is not published")
-    if "0.8,1.0]" in notes or "0.8-1.0x" in notes:
+    spread = "0.8,1.0]" in notes or "0.8-1.0x" in notes
+    if spread:
         isl, osl = isl * INFERENCEX_MEAN, osl * INFERENCEX_MEAN
     mtp = bool(re.search(r"MTP[^;]*\bON\b|MTP-\d", notes))
     drafts = MTP_DRAFTS_ATTENTION_DP if worker.attention_dp > 1 else MTP_DRAFTS
@@ -277,5 +288,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         framework=framework,
         moe=model.is_moe,
         requests=requests,
+        release=release_of(row.get("framework_version") or "", framework),
+        waves=mode == "closed" and not spread,
         median_gap="tpot=median ITL" in notes,
     )

@@ -57,13 +57,13 @@ def test_small_recommenders_take_servers() -> None:
 @pytest.mark.parametrize(
     ("price", "load", "pays"),
     [
-        (11.5e6, {}, True),
-        (13.5e6, {}, False),
+        (8.2e6, {}, True),
+        (9.5e6, {}, False),
         (8.2e6, {"prefix_network_pool": True}, False),
     ],
 )
 def test_shared_pool_of_prompts(price: float, load: dict[str, Any], pays: bool) -> None:
-    """Prompts that repeat across users: a shared pool pays for the supernode up to about 12 million USD;
+    """Prompts that repeat across users: a shared pool pays for the supernode up to about 8.6 million USD;
     where servers share a store over the network, which needs 0.3-0.6 GB/s a chip only, it never is."""
     found = at_price("kv-pool", price, **load)
     assert (supernodes(found) > 0) == pays
