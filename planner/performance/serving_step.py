@@ -274,8 +274,8 @@ class StepModel:
         busy = np.asarray(sum(parts[name] for name in PARTS if name not in ("step_fixed", "sequences_fixed")))
         floor = np.where(load.prefill > 0, layers * c.prefill_layer_s, 0.0)
         parts["layers_fixed"] = parts["layers_fixed"] + np.maximum(floor - busy, 0.0)
-        whole = c.pace * (1.0 + c.pipeline_bubble * (1.0 - 1.0 / pp))
-        return {name: part * whole for name, part in parts.items()}
+        pace = c.pace * (1.0 + c.pipeline_bubble * (1.0 - 1.0 / pp))
+        return {name: part * pace for name, part in parts.items()}
 
     def two_batches(self, cand: ServingCandidates, load: StepLoad, whole: Mapping[str, Floats]) -> dict[str, Floats]:
         """The same step as two interleaved halves: dispatch and combine of one run under the work of the other.
