@@ -222,7 +222,8 @@ class Describer:
         candidates = ServingCandidates(**{name: np.array([spec.layout[name]]) for name in SHAPE})
         if not search.is_legal(platform, spec.precision, candidates):
             raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal replica on {spec.system}"))
-        estimate = estimate_serving(search.job(spec.precision, platform), platform, candidates)
+        job = search.job(spec.precision, platform)
+        estimate = estimate_serving(job, platform, candidates)
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
         load = spec.layout["load"]
@@ -230,7 +231,8 @@ class Describer:
             raise InputError(
                 Problem(f"{spec.workload} is planned at a load of {load} thousandths, not one of the levels")
             )
-        ttft, tpot = search.latencies(platform, candidates, estimate, load)
+        loaded = search.operating(job, platform, candidates).loaded(search.utilisation_at(load))
+        ttft, tpot = search.latencies(platform, candidates, estimate, loaded)
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
         chips = int(candidates.chips[0] * replicas[0])
         hours = horizon_hours(self.scenario, ready)
@@ -259,7 +261,7 @@ class Describer:
             requests_per_s=rate,
             ttft_ms=ttft_ms,
             tpot_ms=tpot_ms,
-            cached_prefix=search.job(spec.precision, platform).cached_prefix if workload.prefix_hits else None,
+            cached_prefix=job.cached_prefix if workload.prefix_hits else None,
             memory_gb_per_chip=float(estimate.memory_bytes[0]) / 1e9,
             memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
             breakdown={k: float(v[0]) for k, v in estimate.breakdown.items() if v[0]},

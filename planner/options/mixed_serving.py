@@ -222,15 +222,17 @@ class _Rates:
 
 def _class_rates(part: ServingSearch, platform: Platform, precision: str, candidates: ServingCandidates) -> _Rates:
     w = part.workload
-    estimate = estimate_serving(part.job(precision, platform), platform, candidates)
+    job = part.job(precision, platform)
+    estimate = estimate_serving(job, platform, candidates)
+    at = part.operating(job, platform, candidates, estimate)
     n = len(candidates)
     rate, load = np.zeros(n), np.zeros(n)
     ttft, tpot = np.zeros(n), np.zeros(n)
     fits = np.asarray(estimate.fits, dtype=bool) & (estimate.requests_per_s > 0)
     best: dict[str, float] = {}
     for level in reversed(part.loads()):  # the highest load that keeps the limits gives most
-        t, p = part.latencies(platform, candidates, estimate, level)
         share = part.utilisation_at(level)
+        t, p = part.latencies(platform, candidates, estimate, at.loaded(share))
         met = fits & (load == 0) & (t <= (w.ttft_ms or np.inf)) & (p <= (w.tpot_ms or np.inf))
         load[met], ttft[met], tpot[met] = share, t[met], p[met]
         rate[met] = estimate.requests_per_s[met] * share

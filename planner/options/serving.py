@@ -27,10 +27,10 @@ from planner.performance.serving import (
     ServingCandidates,
     ServingEstimate,
     ServingJob,
-    at_percentile,
     estimate_serving,
 )
 from planner.performance.serving_grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
+from planner.performance.serving_load import Loaded, Operating, Traffic, curves_of, operating
 from planner.scenario.workloads import Serving
 
 SHAPE = ("tp", "pp", "ep", "attention_dp", "batch", "chunk", "role")
@@ -92,6 +92,11 @@ class ServingSearch:
             else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),
         )
 
+    @property
+    def traffic(self) -> Traffic:
+        """How requests of the load come and how long they are."""
+        return Traffic()
+
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip computes in."""
         return first_precision(self.workload.precision, platform.peak_flops)
@@ -118,7 +123,7 @@ class ServingSearch:
             )
         estimate = estimate_serving(job, platform, candidates)
         fits = np.asarray(estimate.fits, dtype=bool)
-        units, pruned, best = self._units(platform, candidates, estimate, fits)
+        units, pruned, best = self._units(job, platform, candidates, estimate, fits)
         reason = ""
         roles = {unit.role for unit in units}
         if not fits.any():
@@ -170,24 +175,52 @@ class ServingSearch:
             keep &= candidates.role != AGGREGATED
         return candidates.take(keep) if not keep.all() else candidates
 
+    def operating(
+        self,
+        job: ServingJob,
+        platform: Platform,
+        candidates: ServingCandidates,
+        estimate: ServingEstimate | None = None,
+    ) -> Operating:
+        """Candidates under the workload's traffic; ``job`` as ``self.job`` makes it of this platform.
+
+        ``estimate``: of the candidates, where they hold every batch of their shapes; else smaller ones are priced.
+        """
+        curves = None if estimate is None else curves_of(candidates, estimate)
+        return operating(job, platform, candidates, traffic=self.traffic, curves=curves)
+
     def latencies(
-        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate, load: int
+        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate, loaded: Loaded
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(TTFT, TPOT) ms at the workload's percentile and a load in thousandths of a replica's throughput.
+        """(TTFT, TPOT) ms at the workload's percentile and a load, (n,); ``estimate``: of the job, its shapes any.
 
         A separate prefill ends with the cache's journey to the decoding replica over the scale-out network.
         """
-        ttft, tpot = at_percentile(estimate, self.workload.percentile, self.utilisation_at(load))
+        ttft = loaded.ttft_s(self.workload.percentile) + self._journey_s(platform, candidates, estimate)
+        return ttft * 1e3, loaded.tpot_s(self.workload.percentile) * 1e3
+
+    def keeps_ttft(
+        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate, loaded: Loaded
+    ) -> NDArray[np.bool_]:
+        """Whether the TTFT of ``latencies`` is within the workload's limit, (n,), without looking for its figure."""
+        limit = self.workload.ttft_ms
+        if limit is None:
+            return np.ones(len(candidates), dtype=bool)
+        left = limit / 1e3 * (1.0 - 1e-9) - self._journey_s(platform, candidates, estimate)
+        met = loaded.ttft_exceeds(left) <= 1.0 - self.workload.percentile / 100.0
+        return np.asarray(met | (candidates.role == DECODE))
+
+    def _journey_s(
+        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate
+    ) -> NDArray[np.float64]:
         out = platform.tiers[-1]
-        journey = (
-            estimate.kv_bytes_per_request / (out.bandwidth * out.efficiency * np.maximum(candidates.tp, 1))
-            + out.latency
-        )
-        ttft = np.where(candidates.role == PREFILL, ttft + journey, ttft)
-        return ttft * 1e3, tpot * 1e3
+        rate = out.bandwidth * out.efficiency * np.maximum(candidates.tp, 1)
+        journey = float(estimate.kv_bytes_per_request[0]) / rate + out.latency  # one job's requests are all alike
+        return np.where(candidates.role == PREFILL, journey, 0.0)
 
     def _units(
         self,
+        job: ServingJob,
         platform: Platform,
         candidates: ServingCandidates,
         estimate: ServingEstimate,
@@ -196,14 +229,19 @@ class ServingSearch:
         w = self.workload
         role = candidates.role
         loads = np.array(self.loads())
-        times = [self.latencies(platform, candidates, estimate, int(load)) for load in loads]
-        met = [((t <= (w.ttft_ms or np.inf)) | (role == DECODE)) & ((p <= (w.tpot_ms or np.inf)) | (role == PREFILL))
-               for t, p in times]  # fmt: skip
+        at = self.operating(job, platform, candidates, estimate)
+        states = [at.loaded(self.utilisation_at(int(load))) for load in loads]
+        met = [
+            self.keeps_ttft(platform, candidates, estimate, state)
+            & ((state.tpot_s(w.percentile) * 1e3 <= (w.tpot_ms or np.inf)) | (role == PREFILL))
+            for state in states
+        ]
         # of one shape the highest load that keeps the limits gives most; the lowest shows what is out of reach
         level = np.where(np.any(met, axis=0), len(loads) - 1 - np.argmax(np.array(met)[::-1], axis=0), 0)
-        column = np.arange(len(candidates))
-        ttft = np.array([t for t, _ in times])[level, column]
-        tpot = np.array([p for _, p in times])[level, column]
+        ttft, tpot = np.zeros(len(candidates)), np.zeros(len(candidates))
+        for number, state in enumerate(states):
+            mine = np.flatnonzero(level == number)
+            ttft[mine], tpot[mine] = self.latencies(platform, candidates.take(mine), estimate, state.take(mine))
         used = np.array([self.utilisation_at(int(load)) for load in loads])[level]
         prompt = (ttft <= (w.ttft_ms or np.inf)) | (role == DECODE)
         pace = (tpot <= (w.tpot_ms or np.inf)) | (role == PREFILL)

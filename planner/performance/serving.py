@@ -1,7 +1,7 @@
 """Serving: from a job, a platform and replica shapes to throughput, TTFT and TPOT.
 
-The load is a closed loop of ``batch`` clients (a benchmark's concurrency, an offline run's batch); ``at_percentile``
-turns the same figures into percentiles under random arrivals. Aggregated replicas are a mean field
+The load is a closed loop of ``batch`` clients (a benchmark's concurrency, an offline run's batch); ``serving_load``
+reads the same figures as percentiles under random arrivals. Aggregated replicas are a mean field
 (docs/serving-model.md):
 
     b      requests in flight per attention copy and stage slot, at most what the cache holds
@@ -13,7 +13,6 @@ turns the same figures into percentiles under random arrivals. Aggregated replic
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -41,7 +40,6 @@ __all__ = [
     "ServingCandidates",
     "ServingEstimate",
     "ServingJob",
-    "at_percentile",
     "estimate_serving",
     "one_candidate",
 ]
@@ -241,68 +239,3 @@ def _ttft(
     whole = np.maximum(cohort, prefill_s) * (reuse / throughput)
     latency = np.where(role == PREFILL, whole, np.clip(wish, shortest, longest))
     return np.where(role == DECODE, 0.0, latency)
-
-
-_MANY_SERVERS = 500.0
-
-
-def _erlang_c(servers: Floats, load: Floats) -> Floats:
-    """Probability of waiting with ``servers`` servers and ``load`` erlangs, stable for any number of servers.
-
-    Up to 500 servers the recursion of Erlang B over whole servers; beyond, the Halfin-Whitt limit
-    1 / (1 + b Phi(b) / phi(b)), b = (1 - rho) sqrt(c) (Operations Research 29:567, 1981): there at most 4% off where
-    the probability is above 5%, and too high, so safe, where it is smaller.
-    """
-    whole = np.maximum(np.floor(servers), 1.0)
-    # candidates repeat few pairs; loads differ in the last bits only, which no probability feels
-    pairs, at = np.unique(np.column_stack([whole, np.round(load, 9)]), axis=0, return_inverse=True)
-    some, offered, at = pairs[:, 0], pairs[:, 1], at.reshape(-1)
-    rho = np.minimum(offered / some, 1.0 - 1e-9)
-    few = some <= _MANY_SERVERS
-    blocking = np.ones_like(offered)
-    for k in range(1, int(some[few].max(initial=0.0)) + 1):
-        following = offered * blocking / (k + offered * blocking)
-        blocking = np.where(k <= some, following, blocking)
-    exact = blocking / (1.0 - rho * (1.0 - blocking))
-    b = np.minimum((1.0 - rho) * np.sqrt(some), 36.0)
-    normal = 0.5 * (1.0 + np.vectorize(math.erf, otypes=[np.float64])(b / math.sqrt(2.0)))
-    limit = 1.0 / (1.0 + b * normal * math.sqrt(2.0 * math.pi) * np.exp(b * b / 2.0))
-    return np.asarray(np.where(few, exact, limit)[at])
-
-
-def at_percentile(
-    estimate: ServingEstimate, percentile: float, utilisation: float = 0.85, *, service_cv2: float = 1.0
-) -> tuple[Floats, Floats]:
-    """(TTFT, TPOT) seconds at ``percentile`` (0..100), (n,), under Poisson arrivals at ``utilisation`` of capacity.
-
-    Cache slots are the servers (M/G/c: Erlang C, tail of Kimura's form exp(-2 (c mu - lambda) t / (1 + cv^2))); a
-    request holds its slot for TTFT + output; TPOT spreads with the mix of steps over the output's tokens.
-    ``service_cv2``: squared coefficient of variation of the service time (lengths), 1 for exponential lengths.
-    """
-    tail = min(max(1.0 - percentile / 100.0, 1e-9), 1.0)
-    servers = np.maximum(np.floor(estimate.concurrency), 1.0)
-    rate = estimate.requests_per_s * utilisation
-    hold = servers / np.maximum(estimate.requests_per_s, 1e-30)
-    waits = _erlang_c(servers, rate * hold)
-    drain = 2.0 * (estimate.requests_per_s - rate) / (1.0 + service_cv2)
-    wait = np.where(waits > tail, np.log(np.maximum(waits / tail, 1.0)) / np.maximum(drain, 1e-30), 0.0)
-    # prefill itself queues behind other prefills: exponential tail of the mean wait beyond one's own
-    own = np.minimum(estimate.prefill_s, estimate.ttft_s)
-    beyond = np.maximum(estimate.ttft_s - own, 0.0) * utilisation
-    spread = beyond * max(math.log(1.0 / tail), 1.0) if percentile > 50.0 else beyond
-    ttft = np.where(estimate.ttft_s > 0, own + spread + wait, wait)
-    u = estimate.mixed_share
-    step = np.maximum(estimate.step_s, 1e-30)
-    apart = np.abs(estimate.mixed_step_s - step) / np.maximum(1.0 - u, 0.5)
-    tokens = np.maximum(estimate.output_tokens_per_s / np.maximum(estimate.requests_per_s, 1e-30), 1.0)
-    cv = np.sqrt(u * (1.0 - u)) * apart / step / np.sqrt(tokens)
-    z = math.sqrt(2.0) * _erfinv(min(max(percentile / 50.0 - 1.0, -0.999999), 0.999999))
-    return np.asarray(ttft), np.asarray(estimate.tpot_s * np.maximum(1.0 + z * cv, 0.5))
-
-
-def _erfinv(y: float) -> float:
-    """Inverse error function (Winitzki 2008, error below 2e-3)."""
-    a = 0.147
-    log = math.log(1.0 - y * y)
-    first = 2.0 / (math.pi * a) + log / 2.0
-    return math.copysign(math.sqrt(math.sqrt(first * first - log / a) - first), y)

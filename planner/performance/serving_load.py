@@ -6,8 +6,9 @@ service, the rest waiting (limited processor sharing; for Poisson arrivals the l
 
     P(N = n)  ~  prod_k<=n (lambda / X(k))^w      w = 2/(1 + ca^2) while all are served, 2/(ca^2 + cs^2) while some wait
     wait      P(N >= c), then exponential at rate w X(c) ln(X(c)/lambda)        (Kimura's tail, Allen-Cunneen's spread)
-    prefill   prompts queue for m = dp x pp prefill servers:  P = rho^(sqrt(2(m+1)) - 1)  (Sakasegawa),
-              tail 2 m (1 - rho) / (s (ca^2 + cs^2))
+    prefill   prompts queue for m = dp x pp prefill servers:  P = busy^(sqrt(2(m+1)) - 1)  (Sakasegawa),
+              tail 2 m (1 - rho) / (s (ca^2 + cs^2));  busy: share of the time that steps carry prefill, rho: of their
+              chunks' room that is used, less than busy where short prompts share a chunk
     TTFT      half a step + own prefill (by the prompt's length) + wait for prefill + wait for a slot
     TPOT      at the population's percentile, which moves less over a request's life than from moment to moment
 
@@ -291,6 +292,7 @@ class Operating:
             row
         ]
         self.alone = np.maximum(new / shapes.chunk, 1.0)[row]
+        self.chunks = (new / shapes.chunk)[row]  # of a prompt; short prompts share the chunk of a step
         totals = [np.asarray(sum(p[name] for name in PARTS)) for p in parts]
         self.square = np.clip((totals[1] - totals[0]) / np.maximum(totals[0], 1e-30), 0.0, 0.95)[row]
         self.prefill_s = (totals[0] * (np.maximum(new / shapes.chunk, 1.0) + shapes.pp - 1.0) / shapes.pp)[row]
@@ -352,13 +354,15 @@ class Operating:
         prefill_only = c.role == PREFILL
         waiting = np.where(prefill_only, 0.0, waiting)
 
-        # prefill: dp x pp servers, busy as long as steps carry prefill
+        # prefill: dp x pp servers, each passing a chunk of prompts a step
         servers = (c.attention_dp * c.pp).astype(np.float64)
-        rho = np.clip(np.where(prefill_only, utilisation, share * mixed / np.maximum(step, 1e-300)), 0.0, 0.9999)
+        # a prompt finds them busy as often as steps carry prefill; how long it waits goes by the room used in chunks
+        busy = np.clip(np.where(prefill_only, utilisation, share * mixed / np.maximum(step, 1e-300)), 0.0, 1.0)
+        rho = np.clip(np.where(prefill_only, utilisation, rate * mixed * self.chunks / servers), 0.0, 0.9999)
         own = mixed * (self.alone + c.pp - 1.0) / c.pp
         held = np.where(prefill_only, servers / np.maximum(self.most, 1e-300), mixed * self.alone)
         own = np.where(prefill_only, np.maximum(held, self.prefill_s), own)
-        queue = np.where(prefills, rho ** (np.sqrt(2.0 * (servers + 1.0)) - 1.0), 0.0)
+        queue = np.where(prefills, np.maximum(busy, rho) ** (np.sqrt(2.0 * (servers + 1.0)) - 1.0), 0.0)
         cp2 = self.prompts.cv**2
         drain = 2.0 * servers * (1.0 - rho) / np.maximum(held * max(ca2 + cp2, 1e-3), 1e-300)
         profile = self.profile

@@ -138,8 +138,8 @@ def test_phases_on_two_chips_where_that_is_cheaper(shipped: Catalog) -> None:
     assert "gaudi3" in chips["prefill"]
     assert verify_plan(found, asked, shipped) == []
     alone = {a.name: a.difference or 0.0 for a in found.alternatives}
-    assert alone["only mi300x_8"] > 0.02
-    assert alone["only gaudi3_8"] > 0.02
+    assert alone["only mi300x_8"] > 0.01
+    assert alone["only gaudi3_8"] > 0.01
 
 
 def test_phases_stay_on_one_chip_where_the_other_is_dear(shipped: Catalog) -> None:

@@ -22,7 +22,6 @@ from planner.performance.serving import (
     ServingCandidates,
     ServingEstimate,
     ServingJob,
-    at_percentile,
     estimate_serving,
     one_candidate,
 )
@@ -201,25 +200,6 @@ def test_prefix_reuse_gains(catalog: Catalog) -> None:
         assert fixed < 0.05
         assert reused.requests_per_s[0] / base.requests_per_s[0] == pytest.approx(gain, rel=0.05)
         assert 1.0 - reused.ttft_s[0] / base.ttft_s[0] == pytest.approx(saved, rel=0.05)
-
-
-def test_percentiles_grow(catalog: Catalog) -> None:
-    h100 = platform(catalog, "dgx_h100", "h100_sxm")
-    job = ServingJob(catalog.model("Llama-3.1-70B"), "fp8", "fp8", 2048, 256)
-    e = estimate_serving(job, h100, one_candidate(tp=4, batch=32))
-    p50, p99 = at_percentile(e, 50, 0.8), at_percentile(e, 99, 0.8)
-    busy = at_percentile(e, 99, 0.98)
-    assert p50[0][0] < p99[0][0] < busy[0][0]
-    assert p50[1][0] <= p99[1][0]
-
-
-def test_waiting_matches_erlang_c() -> None:
-    """One slot, exponential service: P(wait > t) = rho e^{-(mu - lambda) t}."""
-    from planner.performance.serving import _erlang_c
-
-    assert _erlang_c(np.array([1.0]), np.array([0.5]))[0] == pytest.approx(0.5)
-    # two servers, one erlang: 1/3
-    assert _erlang_c(np.array([2.0]), np.array([1.0]))[0] == pytest.approx(1 / 3)
 
 
 DENSE = st.sampled_from(["Llama-3.1-8B", "Llama-3.1-70B", "Qwen3-32B", "Mixtral-8x7B", "gpt-oss-120b"])
