@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from planner import estimate_serving, estimate_training
 from planner.catalog import Catalog
@@ -21,6 +23,7 @@ from planner.performance.serving_load import under_load
 from planner.performance.training import TrainingJob
 from planner.performance.training import estimate_training as price_training
 from planner.performance.training_grid import training_grid
+from planner.report.estimate import estimate_table
 from planner.scenario import Serving
 
 SYSTEM = "hgx_h100_oem"
@@ -277,3 +280,17 @@ def test_spread_and_bursts_take_longer(shipped: Catalog) -> None:
         estimate_serving(**asked, arrival_cv=-1.0, catalog=shipped)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="output_cv"):
         estimate_serving(**asked, output_cv=11.0, catalog=shipped)  # type: ignore[arg-type]
+
+
+def test_estimates_say_how_far_apart_two_of_them_must_be_to_trust_their_order(shipped: Catalog) -> None:
+    training = estimate_training(model="llama-3.1-70b", system=SYSTEM, chips=64, tp=8, pp=4, catalog=shipped)
+    serving = estimate_serving(model="llama-3.1-70b", system=SYSTEM, precision="fp8", tp=4, catalog=shipped)
+    for found in (training, serving):
+        shares = found.to_dict()["ordering"]
+        assert shares
+        assert {"quantity", "same_chip", "apart", "until", "right", "pairs", "groups"} == set(shares[0])
+        console = Console(width=80, record=True, file=io.StringIO())
+        console.print(estimate_table(found))
+        text = console.export_text()
+        assert "in the right order" in text
+        assert f"{shares[0]['right']:.0%} of {shares[0]['pairs']:,}" in text

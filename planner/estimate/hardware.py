@@ -14,6 +14,7 @@ from planner.catalog.records import Chip, System
 from planner.errors import InputError, Problem, nearest_name
 from planner.facility.cooling import cooling_choices
 from planner.performance.compile import build_platform
+from planner.performance.ordering import OrderShare
 from planner.performance.platform import Platform
 
 
@@ -101,6 +102,8 @@ def plain(record: Any) -> dict[str, Any]:
             return value.model_dump(mode="json")
         if isinstance(value, Mapping):
             return {str(k): one(v) for k, v in value.items()}
-        return list(value) if isinstance(value, tuple) else value
+        if isinstance(value, OrderShare):
+            return value.to_json()
+        return [one(v) for v in value] if isinstance(value, tuple) else value
 
     return {f.name: one(getattr(record, f.name)) for f in fields(record)}

@@ -14,6 +14,7 @@ from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import Machine, language_model, machine_of, plain, whole
 from planner.performance.lengths import Lengths
+from planner.performance.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving import (
@@ -103,6 +104,8 @@ class ServingEstimation:
     candidates: int = 1
     """Those of them that fit in memory."""
     notes: tuple[str, ...] = ()
+    ordering: tuple[OrderShare, ...] = ()
+    """How often two predictions this far apart were in the right order, over measured pairs of left-out sources."""
     simulated_ttft_p95_ms: float | None = None
     """The same percentile of single requests, simulated; None where nobody asked."""
     simulated_tpot_p95_ms: float | None = None
@@ -458,6 +461,7 @@ def _estimation(
         interval=tpot_interval or ttft_interval,
         ttft_interval=ttft_interval,
         best=best, enumerated=enumerated, candidates=fit, notes=tuple(notes),
+        ordering=shipped_serving_calibration().order,
     )  # fmt: skip
 
 

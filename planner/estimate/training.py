@@ -13,6 +13,7 @@ from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import language_model, machine_of, plain, whole
 from planner.estimate.layout import AXES, refuse, tidy_grid
 from planner.performance.calibration import shipped_training_calibration
+from planner.performance.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
 from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob
@@ -70,6 +71,8 @@ class TrainingEstimation:
     """Legal layouts looked at."""
     candidates: int = 1
     """Those of them that fit in memory."""
+    ordering: tuple[OrderShare, ...] = ()
+    """How often two predictions this far apart were in the right order, over measured pairs of left-out sources."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -246,6 +249,7 @@ def _estimation(
             high=step * float(found.high80[0]),
             basis=_basis(platform.family),
         ),
+        ordering=shipped_training_calibration().order,
         **names,
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from planner.catalog.load import catalog_folder
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
+from planner.performance.ordering import OrderShare, read_order
 
 Floats = NDArray[np.float64]
 
@@ -85,12 +86,14 @@ class TrainingCalibration:
 
     ``effects``: logarithms of multipliers by name. ``intervals``: by family (and ``everything``) the ends of the 80%
     interval as multipliers. ``sources``: what was fitted on. ``error``: cross-validated, sources left out in turn.
+    ``order``: how often pairs of runs come out in the right order, sources left out likewise.
     """
 
     effects: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     error: Mapping[str, float] = field(default_factory=dict)
+    order: tuple[OrderShare, ...] = ()
 
     def efficiency(self, family: str, chip_id: str) -> dict[str, float]:
         """The parameters a platform of that chip carries."""
@@ -119,6 +122,8 @@ class Observation:
     ratio: float
     fit: bool = True
     case_id: str = ""
+    rate: float = 0.0
+    """Measured tokens/s per chip."""
 
     @property
     def effects(self) -> tuple[str, ...]:
@@ -199,6 +204,7 @@ def calibration_yaml(calibration: TrainingCalibration) -> str:
             "effects": {name: round(value, 4) for name, value in sorted(calibration.effects.items())},
             "intervals": {k: [round(x, 4) for x in v] for k, v in sorted(calibration.intervals.items())},
             "left_out_error": {name: round(value, 4) for name, value in calibration.error.items()},
+            "order": [share.to_json() for share in calibration.order],
             "sources": list(calibration.sources),
         }
     }
@@ -239,11 +245,12 @@ def read_training_calibration(file: Path) -> TrainingCalibration:
         low = _number(pair[0], 0.05, 1.0, f"training.intervals.{name}", file, problems)
         high = _number(pair[1], 1.0, 20.0, f"training.intervals.{name}", file, problems)
         intervals[str(name)] = (low, high)
+    order = read_order(training.get("order") or [], "training.order", str(file), problems)
     if problems:
         raise InputError(problems)
     sources = tuple(str(s) for s in training.get("sources") or ())
     left_out = {str(k): float(v) for k, v in dict(training.get("left_out_error") or {}).items()}
-    return TrainingCalibration(effects, intervals, sources, left_out)
+    return TrainingCalibration(effects, intervals, sources, left_out, order)
 
 
 @functools.cache

@@ -18,6 +18,7 @@ import yaml
 
 from planner.catalog.load import catalog_folder
 from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.performance.ordering import OrderShare, read_order
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,8 @@ class ServingCalibration:
     releases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # for the reader: errors of left-out sources by family of sources and quantity; nothing computes with them
     left_out: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    # how often pairs of runs of left-out sources come out in the right order
+    order: tuple[OrderShare, ...] = ()
 
     def profile(self, family: str, engine: str = "vllm", *, year: int = 0, release: str = "") -> ServingProfile:
         """The constants of an engine on a chip family; of a release ("1.0") what is known of it besides."""
@@ -253,9 +256,10 @@ def read_serving_calibration(file: Path) -> ServingCalibration:
             for name, value in (serving.get(part) or {}).items()
         }
     everything = _numbers(serving.get("everything") or {}, "serving.everything", str(file), problems)
+    order = read_order(serving.get("order") or [], "serving.order", str(file), problems)
     if problems:
         raise InputError(problems)
-    return ServingCalibration(everything, tables["families"], tables["engines"], tables["releases"])
+    return ServingCalibration(everything, tables["families"], tables["engines"], tables["releases"], order=order)
 
 
 @functools.cache

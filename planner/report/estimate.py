@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.estimate import ServingEstimation, TrainingEstimation
+from planner.performance.ordering import OrderShare, by_distance
 from planner.report import format as fmt
 from planner.report.summary import shares
 from planner.result import Interval
@@ -41,6 +42,7 @@ def estimate_table(found: TrainingEstimation | ServingEstimation) -> RenderableT
     head = "Where a mean step's time goes" if serving else "Where a step's time goes"
     parts += _split(head, found.breakdown_s, "s")
     parts += _split("Memory per chip, fullest stage", found.memory_gb, "gb")
+    parts += _ordering(found.ordering)
     notes = found.notes if isinstance(found, ServingEstimation) else ()
     parts += [Text(f"\n{fmt.clean(note)}") for note in notes]
     return Group(*parts)
@@ -132,4 +134,40 @@ def _split(title: str, parts: Mapping[str, float], unit: str) -> Sequence[Render
     for share in shares(parts):
         bar = Text("█" * round(max(0.0, min(1.0, share.fraction)) * _BAR), style="cyan")
         table.add_row(Text(f" {share.name}"), fmt.quantity(share.value, unit), fmt.share(share.fraction), bar)
+    return [Text(f"\n{title}", style="bold cyan"), table]
+
+
+_COLUMNS = {
+    "tokens_per_s_per_chip": "tokens/s",
+    "tokens_per_s_per_chip across": "tokens/s, two chips",
+    "tpot_ms": "TPOT",
+    "tpot_ms across": "TPOT, two chips",
+    "ttft_ms": "TTFT",
+    "ttft_ms across": "TTFT, two chips",
+}
+
+
+def ordering_rows(shares: Sequence[OrderShare]) -> tuple[list[str], list[list[str]]]:
+    """(heads, rows) of the table of pairs in order: a row for each distance, a column for each quantity."""
+    table = by_distance(shares)
+    columns = [name for name in _COLUMNS if any(name in row for row in table.values())]
+    rows = []
+    for (apart, until), row in table.items():
+        distance = f"{apart:.0%} to {until:.0%}" if until is not None else f"{apart:.0%} or more"
+        cells = [f"{row[name].right:.0%} of {row[name].pairs:,}" if name in row else "" for name in columns]
+        rows.append([distance, *cells])
+    return ["predicted apart", *(_COLUMNS[name] for name in columns)], rows
+
+
+def _ordering(shares: Sequence[OrderShare]) -> Sequence[RenderableType]:
+    if not shares:
+        return []
+    heads, rows = ordering_rows([s for s in shares if s.same_chip or s.quantity == "tokens_per_s_per_chip"])
+    table = Table.grid(padding=(0, 2))
+    for i, _ in enumerate(heads):
+        table.add_column(justify="right" if i else "left")
+    table.add_row(*(Text(f" {head}" if not i else head, style="dim") for i, head in enumerate(heads)))
+    for row in rows:
+        table.add_row(*(Text(f" {cell}" if not i else cell) for i, cell in enumerate(row)))
+    title = "Two configurations in the right order: share of measured pairs, sources left out"
     return [Text(f"\n{title}", style="bold cyan"), table]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from planner.catalog import Catalog, load_catalog
@@ -15,9 +16,12 @@ from planner.performance.calibration import (
     calibrate_training,
     calibration_yaml,
     effects_of,
+    left_out_levels,
     level_of,
 )
+from planner.performance.ordering import OrderShare
 from planner.validation.cases import Case, read_cases
+from planner.validation.pairs import Run, order_shares
 from planner.validation.training import Answer, answer, is_pretraining, may_fit, with_pod_networks
 
 
@@ -65,6 +69,7 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
                 ratio=ratio,
                 fit=may_fit(a.case),
                 case_id=a.case.case_id,
+                rate=float(s.job.sequence_length) * s.job.global_batch / measured / s.chips,
             )
         )
     return found
@@ -78,7 +83,17 @@ def answers_of(cases: Sequence[Case], catalog: Catalog) -> list[Answer]:
 
 def calibrate(cases: Sequence[Case], catalog: Catalog) -> TrainingCalibration:
     """The calibration of all rows that may be fitted, with its error when whole sources are left out."""
-    return calibrate_training(observations_of(answers_of(cases, catalog)))
+    observations = observations_of(answers_of(cases, catalog))
+    return replace(calibrate_training(observations), order=training_order(observations))
+
+
+def training_order(observations: Sequence[Observation]) -> tuple[OrderShare, ...]:
+    """How often the model orders pairs of runs of one source, model and precision by their tokens/s per chip."""
+    runs = [
+        Run((o.source, o.group.split(" | ")[1], o.precision), o.chip, o.rate, o.rate * o.ratio / level)
+        for o, level in zip(observations, left_out_levels(observations), strict=True)
+    ]
+    return order_shares("tokens_per_s_per_chip", runs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-__all__ = ["answers_of", "calibrate", "main", "measured_step_s", "observations_of"]
+__all__ = ["answers_of", "calibrate", "main", "measured_step_s", "observations_of", "training_order"]
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -23,6 +23,7 @@ from planner.validation.bars import bars_table, training_bars
 from planner.validation.calibrate import answers_of, observations_of
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
+from planner.validation.pairs import order_lines
 from planner.validation.report import ValidationReport, validate
 from planner.validation.serving_page import serving_markdown
 from planner.validation.summary import by_group, by_tag, is_rate, overall, time_error
@@ -188,6 +189,13 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
                 for g in by_tag(step, tag)
             ],
         )
+    lines += ["### How far apart two predictions must be to trust their order", ""]
+    lines += [
+        "Pairs of runs of one source, model and precision that the model, fitted without that source, predicted so far "
+        "apart; half would be a coin. Every group weighs as the square root of its pairs. `planner estimate` shows it.",
+        "",
+        *order_lines(shipped.order),
+    ]
     lines += ["### Which layout is faster: pairs in the right order", ""]
     lines += [
         "Runs of one source, model, chip, precision and number of chips that differ in their parallel layout. "

@@ -26,6 +26,7 @@ from planner.validation.serving_left_out import (
     left_out,
     left_out_chips,
     left_out_summary,
+    serving_order,
     with_intervals,
 )
 
@@ -199,6 +200,7 @@ def calibration_yaml(calibration: ServingCalibration) -> str:
             "engines": {k: tidy(v) for k, v in sorted(calibration.engines.items())},
             "releases": {k: tidy(v) for k, v in sorted(calibration.releases.items())},
             "left_out": {k: {q: tidy(v) for q, v in table.items()} for k, table in calibration.left_out.items()},
+            "order": [share.to_json() for share in calibration.order],
         }
     }
     head = (
@@ -265,4 +267,4 @@ def calibrate_serving(cases: Sequence[Case], catalog: Catalog, *, seconds: float
     outside: Outside = left_out(problem, theta, slopes)
     chips: Chips = left_out_chips(problem, theta, slopes)
     found = with_intervals(problem.calibration(theta), outside)
-    return replace(found, left_out=left_out_summary(outside, chips, found))
+    return replace(found, left_out=left_out_summary(outside, chips, found), order=serving_order(outside))

@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.errors import InputError
+from planner.performance.ordering import OrderShare
 from planner.performance.serving_profile import ServingCalibration
+from planner.validation.pairs import Run, order_shares
 from planner.validation.serving_descent import Bools, Descent, Figure, Floats
 
 # Sources that are one benchmark are left out together: the same harness, images and runs.
@@ -43,6 +45,7 @@ class Seen:
     error: float
     mode: str
     moe: bool
+    precision: str
 
     @property
     def relative(self) -> float:
@@ -73,8 +76,8 @@ def _without(problem: Descent, theta: Floats, slopes: Floats, own: Bools) -> tup
     residuals = problem.residuals
     errors = residuals.at(problem.calibration(at), own, over_budget=True)
     return tuple(
-        Seen(f, float(errors[j]), residuals.cases[f.case].mode, residuals.cases[f.case].moe)
-        for j, f in enumerate(residuals.figures)
+        Seen(f, float(errors[j]), case.mode, case.moe, case.precision)
+        for j, (f, case) in enumerate((f, residuals.cases[f.case]) for f in residuals.figures)
         if own[j] and np.isfinite(errors[j])
     )
 
@@ -160,6 +163,17 @@ def holds(s: Seen, calibration: ServingCalibration) -> bool:
     values = {**calibration.everything, **calibration.engines.get(s.figure.engine, {})}
     prefix = "ttft_" if s.figure.quantity == "ttft_ms" else ""
     return math.log(values[f"{prefix}low80"]) <= s.slower <= math.log(values[f"{prefix}high80"])
+
+
+def serving_order(outside: Outside) -> tuple[OrderShare, ...]:
+    """How often the model orders pairs of runs of one source, model, engine and precision, by quantity."""
+    runs: dict[str, list[Run]] = defaultdict(list)
+    for s in (s for rows in outside.values() for s in rows):
+        f = s.figure
+        quantity = f.quantity if f.quantity.endswith("_ms") else "tokens_per_s_per_chip"
+        group = (f.source, f.model, f.engine, s.precision, f.quantity)
+        runs[quantity].append(Run(group, f.chip, f.measured, f.measured * math.exp(s.error)))
+    return tuple(share for quantity, own in sorted(runs.items()) for share in order_shares(quantity, own))
 
 
 def _figures(seen: Sequence[Seen]) -> dict[str, float]:

@@ -12,7 +12,9 @@ import yaml
 
 from planner.catalog import load_catalog
 from planner.catalog.load import catalog_folder
+from planner.performance.serving_profile import read_serving_calibration
 from planner.validation.cases import CaseResult
+from planner.validation.pairs import order_lines
 from planner.validation.serving_bars import anchor_bars, order_right, serving_bars, serving_bars_table
 from planner.validation.serving_left_out import LONG_TTFT_MS
 
@@ -151,6 +153,15 @@ def serving_markdown(results: Sequence[CaseResult]) -> str:
         head = ("left out", "quantity", "rows", "median error", "mean error", "median of groups", "mean of groups",
                 "inside the 80% interval")  # fmt: skip
         lines += [*_table(head, outside), ""]
+        lines += [
+            "### How far apart two serving predictions must be to trust their order",
+            "",
+            "Pairs of runs of one source, model, engine and precision, predicted by constants fitted without that"
+            " family of sources; half would be a coin. Every group weighs as the square root of its pairs."
+            " `planner estimate` shows it.",
+            "",
+            *order_lines(read_serving_calibration(file).order),
+        ]
     for quantity, unit in UNITS.items():
         rows = [r for r in answered if r.quantity == quantity]
         if not rows:

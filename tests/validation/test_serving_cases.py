@@ -269,7 +269,7 @@ def test_left_out_sources_are_predicted_and_summed_up() -> None:
 def test_interval_holds_four_of_five() -> None:
     """Measured over predicted times spread evenly from 0.5 to 1.5: the middle 80% is 0.6 to 1.4."""
     figure = Figure(0, "tpot_ms", 1.0, "A", "vllm", "", "f", "c", "m")
-    rows = [Seen(figure, -math.log(0.5 + i / 1000), "closed", False) for i in range(1001)]
+    rows = [Seen(figure, -math.log(0.5 + i / 1000), "closed", False, "bf16") for i in range(1001)]
     assert interval_of(rows) == pytest.approx((0.6, 1.4), abs=0.01)
 
 
