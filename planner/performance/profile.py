@@ -25,7 +25,8 @@ class Profile:
     ``p2p_split_gradients``: the ranks of a tensor-parallel group send gradients to the stage before in parts, as they
     send activations; DeepSpeed's pipelines split only these.
     ``*_overlap``: omega, the share of that communication which the schedule hides. ``mu``: slow-down while overlapped.
-    ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced. ``permute``: traffic of token
+    ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced; ``grad_all_reduce``: every rank gets
+    all sums, though optimizer states are sharded (DeepSpeed's BF16 optimizer). ``permute``: traffic of token
     permutation over that of separate kernels. ``hybrid_shard``: weights are sharded inside a scale-up domain only and
     replicated across (ZeRO 3 of pods). ``reduce_every_micro_batch``: gradients are reduced each micro-batch, not once.
     ``straggler_cv``: relative spread of step times between servers. ``step_s``: seconds of host work per step.
@@ -61,6 +62,7 @@ class Profile:
     mu: float = 0.03
     grad_bytes: float = 4.0
     grad_traffic_bytes: float = 2.0
+    grad_all_reduce: bool = False
     permute: float = 1.0
     hybrid_shard: bool = False
     reduce_every_micro_batch: bool = False

@@ -295,8 +295,9 @@ def _states(
         )
         return np.asarray((dense + np.where(routed_first > 0, routed, 0.0)) * factor)
 
+    scattered = (zero > 0) & (not profile.grad_all_reduce)
     reduce_s = (
-        np.where(zero > 0, traffic(profile.grad_traffic_bytes), traffic(profile.grad_traffic_bytes, 2.0)) * trained
+        np.where(scattered, traffic(profile.grad_traffic_bytes), traffic(profile.grad_traffic_bytes, 2.0)) * trained
     )
     gather_s = np.where(zero > 0, traffic(2.0, among=shard), 0.0)
     gather_s = np.where(zero >= 3, gather_s, gather_s * trained)
