@@ -110,7 +110,11 @@ class TrainingCalibration:
 
 @dataclass(frozen=True)
 class Observation:
-    """One measured row for the fit: ``ratio`` is measured over predicted step time at level one."""
+    """One measured row for the fit: ``ratio`` is measured over predicted step time at level one.
+
+    ``shape``: logarithms to base two of its widths and sizes, and ``recompute`` what it recomputes, for how near two
+    rows are; the fit of effects does not read them.
+    """
 
     group: str
     source: str
@@ -124,6 +128,8 @@ class Observation:
     case_id: str = ""
     rate: float = 0.0
     """Measured tokens/s per chip."""
+    shape: tuple[float, ...] = ()
+    recompute: str = ""
 
     @property
     def effects(self) -> tuple[str, ...]:

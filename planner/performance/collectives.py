@@ -2,7 +2,8 @@
 
 A group has ``size`` ranks, ``stride`` chips apart (placement order TP, CP, EP, DP, PP puts the ranks of the inner
 dimensions between them). Ring collectives that leave a domain run at the lower of the link inside and the sum of the
-network ports of the group's members in one domain (NCCL rings over all NICs); start-up grows with the members
+network ports of the group's members in one domain (NCCL rings over all NICs; before NCCL 2.12 could send through a
+neighbour's port, groups whose ranks alternate on a server left it by one port each); start-up grows with the members
 inside a domain and the logarithm of the number of domains. Volumes: all-gather and reduce-scatter (n-1)/n*S,
 all-reduce twice that, all-to-all (n-1)/n*S of which only the part that leaves a domain uses the outer tier.
 """
@@ -32,10 +33,13 @@ def _members(size: Floats, stride: Floats, tier: Tier) -> Floats:
     return np.clip(np.floor(tier.size / stride), 1.0, size)
 
 
-def ring_rate(tiers: tuple[Tier, ...], size: Floats, stride: Floats) -> tuple[Floats, Floats]:
+def ring_rate(
+    tiers: tuple[Tier, ...], size: Floats, stride: Floats, joined_ports: bool = True
+) -> tuple[Floats, Floats]:
     """Bytes/s at which (n-1)/n*S passes in a ring, and start-up seconds of one collective.
 
     ``size`` and ``stride`` are arrays of one shape; groups of one rank get infinite rate and no start-up.
+    ``joined_ports``: groups that alternate with others (``stride`` > 1) leave a domain by all their members' ports.
     """
     inside = _members(size, stride, tiers[0])
     rate = np.where(inside > 1, tiers[0].bandwidth * tiers[0].efficiency, np.inf)
@@ -44,7 +48,8 @@ def ring_rate(tiers: tuple[Tier, ...], size: Floats, stride: Floats) -> tuple[Fl
     for tier in tiers[1:]:
         members = _members(size, stride, tier) if tier is not tiers[-1] else size
         leaves = members > covered
-        ports = tier.bandwidth * tier.efficiency / tier.oversubscription * covered
+        used = covered if joined_ports else np.where(stride > 1, 1.0, covered)
+        ports = tier.bandwidth * tier.efficiency / tier.oversubscription * used
         rate = np.where(leaves, np.minimum(rate, ports), rate)
         start = start + np.where(leaves, tier.latency * np.log2(np.maximum(members / covered, 1.0)) * 2.0, 0.0)
         covered = np.maximum(covered, members)
@@ -52,9 +57,11 @@ def ring_rate(tiers: tuple[Tier, ...], size: Floats, stride: Floats) -> tuple[Fl
     return rate, np.where(size > 1, start, 0.0)
 
 
-def all_gather(tiers: tuple[Tier, ...], size: Floats, stride: Floats, total_bytes: Floats) -> Floats:
+def all_gather(
+    tiers: tuple[Tier, ...], size: Floats, stride: Floats, total_bytes: Floats, joined_ports: bool = True
+) -> Floats:
     """Seconds to gather ``total_bytes`` (the whole buffer) over each group; a reduce-scatter costs the same."""
-    rate, start = ring_rate(tiers, size, stride)
+    rate, start = ring_rate(tiers, size, stride, joined_ports)
     return (size - 1) / size * total_bytes / rate + start
 
 

@@ -25,8 +25,11 @@ class Profile:
     ``p2p_split_gradients``: the ranks of a tensor-parallel group send gradients to the stage before in parts, as they
     send activations; DeepSpeed's pipelines split only these.
     ``*_overlap``: omega, the share of that communication which the schedule hides. ``mu``: slow-down while overlapped.
-    ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced. ``permute``: traffic of token
-    permutation over that of separate kernels. ``hybrid_shard``: weights are sharded inside a scale-up domain only and
+    ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced; ``grad_all_reduce``: every rank gets
+    all sums, though optimizer states are sharded (DeepSpeed's BF16 optimizer). ``joined_ports``: data-parallel groups
+    whose ranks alternate on a server use the ports of all of them (NCCL 2.12 of 2022, PXN).
+    ``permute``: traffic of token permutation over that of separate kernels.
+    ``hybrid_shard``: weights are sharded inside a scale-up domain only and
     replicated across (ZeRO 3 of pods). ``reduce_every_micro_batch``: gradients are reduced each micro-batch, not once.
     ``straggler_cv``: relative spread of step times between servers. ``step_s``: seconds of host work per step.
     ``schedule``: 1f1b, zb_h1 or dualpipe. ``balanced_stages``: layers are placed so that embedding, head and
@@ -61,6 +64,8 @@ class Profile:
     mu: float = 0.03
     grad_bytes: float = 4.0
     grad_traffic_bytes: float = 2.0
+    grad_all_reduce: bool = False
+    joined_ports: bool = True
     permute: float = 1.0
     hybrid_shard: bool = False
     reduce_every_micro_batch: bool = False
@@ -131,6 +136,7 @@ _CLASSIC = Profile(
     dp_overlap=0.0,
     p2p_overlap=0.0,
     host_s=6e-4,
+    joined_ports=False,
     straggler_cv=0.007,
 )
 

@@ -289,14 +289,15 @@ def _states(
         shard = np.where(zero >= 3, np.minimum(group, inside), group)
 
     def traffic(bytes_each: float, factor: float = 1.0, among: Floats = group) -> Floats:
-        dense = collectives.all_gather(tiers, among, tp, np.maximum(first, last) * bytes_each)
-        routed = collectives.all_gather(
-            tiers, expert_group, ep * expert_tp, np.maximum(routed_first, routed_last) * bytes_each
-        )
+        joined = profile.joined_ports
+        dense = collectives.all_gather(tiers, among, tp, np.maximum(first, last) * bytes_each, joined)
+        experts = np.maximum(routed_first, routed_last) * bytes_each
+        routed = collectives.all_gather(tiers, expert_group, ep * expert_tp, experts, joined)
         return np.asarray((dense + np.where(routed_first > 0, routed, 0.0)) * factor)
 
+    scattered = (zero > 0) & (not profile.grad_all_reduce)
     reduce_s = (
-        np.where(zero > 0, traffic(profile.grad_traffic_bytes), traffic(profile.grad_traffic_bytes, 2.0)) * trained
+        np.where(scattered, traffic(profile.grad_traffic_bytes), traffic(profile.grad_traffic_bytes, 2.0)) * trained
     )
     gather_s = np.where(zero > 0, traffic(2.0, among=shard), 0.0)
     gather_s = np.where(zero >= 3, gather_s, gather_s * trained)

@@ -31,6 +31,7 @@ from planner.performance.calibration import (
 )
 from planner.validation.calibrate import answers_of, observations_of
 from planner.validation.cases import CaseResult, read_cases
+from planner.validation.kept_in import shared_residuals
 from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport
 from planner.validation.summary import baseline_error, time_error
@@ -64,54 +65,11 @@ def group_errors(observations: Sequence[Observation], levels: Sequence[float]) -
     return [fmean(errors) for errors in groups.values()]
 
 
-# Variance of log residuals that rows share with rows of their source: by what else they share with them. The last is
-# what rows share whatever their source once chip, model and width agree (another release of the same stack).
-_SHARED: tuple[tuple[float, tuple[str, ...]], ...] = (
-    (0.010, ("source",)),
-    (0.010, ("source", "chip")),
-    (0.010, ("source", "experts")),
-    (0.005, ("source", "precision")),
-    (0.010, ("source", "model")),
-    (0.010, ("profile", "model", "precision")),
-    (0.005, ("profile", "model", "precision", "chip")),
-)
-_OWN_VARIANCE = 0.005
-
-
-def _features(o: Observation) -> dict[str, str]:
-    model = o.group.split(" | ")[1] if o.group.count(" | ") >= 3 else o.group
-    return {
-        "source": o.source,
-        "chip": o.chip,
-        "experts": str(o.experts),
-        "precision": o.precision,
-        "profile": o.profile,
-        "model": model,
-    }
-
-
-def shared_residuals(known: Sequence[Observation], residuals: Sequence[float], asked: Sequence[Observation]) -> Floats:
-    """Expected log residual of each asked row given those of known rows: kriging over what rows have in common."""
-
-    def codes(kind: tuple[str, ...]) -> tuple[Floats, Floats]:
-        names = [" | ".join(_features(o)[k] for k in kind) for o in (*known, *asked)]
-        _, code = np.unique(names, return_inverse=True)
-        return np.asarray(code[: len(known)]), np.asarray(code[len(known) :])
-
-    among = np.eye(len(known)) * _OWN_VARIANCE
-    across = np.zeros((len(asked), len(known)))
-    for variance, kind in _SHARED:
-        own, other = codes(kind)
-        among += variance * (own[:, None] == own[None, :])
-        across += variance * (other[:, None] == own[None, :])
-    return np.asarray(across @ np.linalg.solve(among, np.clip(np.asarray(residuals), -0.5, 0.5)))
-
-
 def kept_in_levels(observations: Sequence[Observation]) -> list[float]:
     """The level of each observation when it is left out and the rest of its source is not, one fifth at a time.
 
-    Effects are fitted without the fold; what its own source's other rows leave over, by chip, model, experts and
-    width, is added by ``shared_residuals``.
+    Effects are fitted without the fold; what the other rows leave over, by what they share with it and how near their
+    layouts are, is added by ``shared_residuals``.
     """
     levels = [1.0] * len(observations)
     for fold in range(FOLDS):

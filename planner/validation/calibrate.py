@@ -22,7 +22,8 @@ from planner.performance.calibration import (
 from planner.performance.ordering import OrderShare
 from planner.validation.cases import Case, read_cases
 from planner.validation.pairs import Run, order_shares
-from planner.validation.training import Answer, answer, is_pretraining, may_fit, with_pod_networks
+from planner.validation.training import Answer, Setup, answer, is_pretraining, may_fit, with_pod_networks
+from planner.workload.parameters import parameter_counts
 
 
 def measured_step_s(a: Answer) -> float | None:
@@ -70,9 +71,24 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
                 fit=may_fit(a.case),
                 case_id=a.case.case_id,
                 rate=float(s.job.sequence_length) * s.job.global_batch / measured / s.chips,
+                shape=_shape_of(s),
+                recompute=f"{int(s.candidate.recompute[0])}{' in part' if s.partial_recompute else ''}",
             )
         )
     return found
+
+
+def _shape_of(s: Setup) -> tuple[float, ...]:
+    """Logarithms (base two) of a row's widths, micro-batch, sequence, chips, model and tokens per chip and step."""
+    c, job = s.candidate, s.job
+    widths = (c.tp, c.pp, c.vpp, c.cp, c.ep, c.micro_batch)
+    sizes = (
+        float(job.sequence_length),
+        float(s.chips),
+        float(parameter_counts(job.model).active),
+        job.global_batch * job.sequence_length / s.chips,
+    )
+    return tuple(math.log2(x) for x in (*(float(w[0]) for w in widths), *sizes))
 
 
 def answers_of(cases: Sequence[Case], catalog: Catalog) -> list[Answer]:

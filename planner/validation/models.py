@@ -31,9 +31,9 @@ def model_of_case(case: Case, catalog: Catalog) -> tuple[ModelArch | None, str]:
     except PlannerError:
         found = None
     if found is not None and found.groups:
-        if layers is None or (found.layers == layers and hidden in {None, found.hidden}):
+        if layers in {None, found.layers} and hidden in {None, found.hidden}:
             return _with_vocab(found, case), ""
-        if hidden == found.hidden and layers < found.layers:
+        if layers is not None and hidden == found.hidden and layers < found.layers:
             return _with_vocab(_cut(found, layers), case), f"{found.name} cut to {layers} layers"
     return _from_columns(case, name)
 

@@ -162,7 +162,7 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         "",
         "From `python -m planner.validation.bars`; a `no` is a bar that the model does not reach. Coverage is of "
         'intervals that do not know the row\'s source; "source kept in" leaves out one row in five and adds what '
-        "rows with the same source, chip, model or width leave over, this source's and other releases'.",
+        "rows of this source and of other releases leave over, by what they share and how near their layouts are.",
         "",
         *bars_table(training_bars(answers)),
     ]

@@ -289,12 +289,15 @@ def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
     """The profile with what a row's own words say is switched on beside the framework's habits.
 
     Arctic long-sequence training keeps recomputation's inputs in host memory and tiles the loss (arXiv:2506.13996);
-    its layers are eager PyTorch, which keeps what nanotron's do.
+    its layers are eager PyTorch, which keeps what nanotron's do. DeepSpeed's BF16 optimizer accumulates gradients in
+    FP32 and sums them, as they are, on every rank (runtime/bf16_optimizer.py).
     """
     if profile.fused_experts and "cuda_graph=transformer_engine" in case.text("notes").lower():
         profile = with_changes(profile, fused_experts=False)  # graphs of single layers: the experts stay outside
     if "offload" in case.text("zero_stage_or_fsdp").lower():
         profile = with_changes(profile, offload_optimizer=1.0)
+    if profile.name.startswith("megatron_fork") and "fp32 gradient accumulation" in case.text("notes").lower():
+        profile = with_changes(profile, grad_traffic_bytes=4.0, grad_all_reduce=True)
     if "long-sequence" in case.text("framework").lower():
         kept = get_profile("nanotron").activations
         profile = with_changes(profile, offload_activations=1.0, tiled_loss=True, activations=kept)
@@ -329,7 +332,15 @@ def _fastest_micro(
     return sizes[int(np.argmin(step))] if bool(estimate.fits.any()) else 1
 
 
+def stated_slowdown(case: Case) -> float:
+    """By how much a row's own words say its machine was slower than it should be: the middle of the range."""
+    found = re.search(r"before the .{0,40}fix that sped all runs up (\d+)-(\d+)%", case.text("notes"))
+    return 0.0 if found is None else (int(found.group(1)) + int(found.group(2))) / 200.0
+
+
 def _counts_mtp(case: Case) -> bool:
+    if "without mtp module" in case.text("notes").lower():
+        return False
     low = f"{case.text('framework')} {case.case_id}".lower()
     return "bridge" in low or "hai-llm" in low
 
@@ -422,6 +433,7 @@ def answer(case: Case, catalog: Catalog) -> Answer:
             full = replace(setup.candidate, recompute=np.full_like(setup.candidate.recompute, 2))
             all_layers = estimate_training(setup.job, setup.platform, full, setup.profile, detail=False)
             step += setup.partial_recompute * (float(all_layers.step_time_s[0]) - step) * PARTIAL_RECOMPUTE_COST
+        step *= 1.0 + stated_slowdown(case)
     except _UnanswerableError as reason:
         return Answer(case, None, str(reason))
     except PlannerError as error:

@@ -95,6 +95,12 @@ def test_collectives_follow_the_ring():
     assert both == pytest.approx(127 / 128 * 8e9 / min(ports, rate), rel=0.02)
     # one rank a server (stride 8): one port
     lone = collectives.all_gather(p.tiers, _a(16.0), _a(8.0), s)[0]
+    # two ranks of a group on every server, alternating with three other groups: two ports, or one
+    two = collectives.all_gather(p.tiers, _a(32.0), _a(4.0), s)[0]
+    apart = collectives.all_gather(p.tiers, _a(32.0), _a(4.0), s, False)[0]
+    assert apart == pytest.approx(2 * two, rel=0.02)
+    whole = collectives.all_gather(p.tiers, _a(128.0), stride, s, False)[0]
+    assert whole == collectives.all_gather(p.tiers, _a(128.0), stride, s)[0]
     assert lone == pytest.approx(15 / 16 * 8e9 / (ports / 8), rel=0.02)
 
 

@@ -23,7 +23,7 @@ from planner.performance.calibration import (
     read_training_calibration,
 )
 from planner.validation import Case, validate
-from planner.validation.bars import bars_table, shared_residuals, training_bars
+from planner.validation.bars import bars_table, training_bars
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.page import missing_mechanism
@@ -290,21 +290,6 @@ def test_fused_experts_only_help_gated_block_scaled_experts(cases, catalog):
     words = {**row.cells, "notes": "cuda_graph=transformer_engine"}
     plain = answer(Case(row.case_id, words), catalog)
     assert fused.step_s < 0.85 * plain.step_s
-
-
-def test_shared_residuals_follow_what_rows_have_in_common():
-    def row(source: str, chip: str) -> Observation:
-        return Observation(f"{source} | m | {chip} | bf16", source, "f", chip, "tuned", "bf16", False, 1.1)
-
-    known = [row("a", "x") for _ in range(6)]
-    same, other_chip, stranger = shared_residuals(
-        known,
-        [0.1] * 6,
-        [row("a", "x"), row("a", "y"), Observation("b | n | z | fp8", "b", "f", "z", "p", "fp8", True, 1.0)],
-    )
-    assert 0.08 < same < 0.1
-    assert 0.0 < other_chip < same
-    assert stranger == pytest.approx(0.0)
 
 
 def test_missing_mechanism_needs_all_words():
