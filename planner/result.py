@@ -102,6 +102,8 @@ class Predicted(_Part):
     latency_ms: float | None = None
     cached_prefix: float | None = None
     """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
+    prefill_share: float | None = None
+    """Of a serving replica's time that prompts take: what divides its cost between prompts and answers."""
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
@@ -363,7 +365,11 @@ class Totals(_Part):
     usd_per_m_tokens: dict[str, float] = Field(default_factory=dict)
     """By workload: cost over the horizon divided by tokens processed in it."""
     unit_cost_usd: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
-    """{workload: {chip_hour | run | million_tokens: {line: USD, ..., total: USD}}}; the lines sum to the total."""
+    """{workload: {chip_hour | run | million_tokens | million_input_tokens | ...: {line: USD, ..., total: USD}}}.
+
+    Lines sum to their total; input, cached and output tokens of a serving load together pay all of its cost."""
+    joules_per_token: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """{serving load: {input | cached | output: J}} at the meter, on average, divided as the cost is."""
     carbon_t: float
     water_m3: float
 

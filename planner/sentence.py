@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner.cost.unit import added_lines, unit_costs
 from planner.result import Deployment, Plan
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
@@ -183,28 +182,3 @@ def _claims(scenario: Scenario, d: Deployment) -> list[str]:
         verdict = "met" if p.ettr >= claims.ettr else "not met"
         notes.append(f"Claimed effective time {claims.ettr:.0%}{said}; expected {p.ettr:.1%}: {verdict}.")
     return notes
-
-
-def unit_cost_usd(scenario: Scenario, deployments: Sequence[Deployment]) -> dict[str, dict[str, dict[str, float]]]:
-    """{workload: {chip_hour | run | million_tokens: {line: USD, ..., total: USD}}}; the lines sum to their total.
-
-    Chip-hours are those of the chips that work: over the horizon where bought, over the run where rented for one.
-    """
-    hours = scenario.horizon_years * 8760.0
-    found = {}
-    for workload in scenario.workloads:
-        mine = [d for d in deployments if d.workload == workload.name]
-        is_run = isinstance(workload, Training) or getattr(workload, "mode", "") == "training"
-        chip_hours = sum(
-            d.chips * ((d.predicted.days or 0.0) * 24.0 if is_run and d.acquire == "rent" else hours) for d in mine
-        )
-        tokens = 0.0
-        if isinstance(workload, Training):
-            tokens = workload.tokens
-        elif isinstance(workload, Serving):
-            tokens = workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * hours * 3600.0
-        lines = added_lines(d.cost.lines_usd for d in mine)
-        costs = unit_costs(lines, chip_hours=chip_hours, runs=float(is_run), million_tokens=tokens / 1e6)
-        if mine and lines:
-            found[workload.name] = costs
-    return found

@@ -31,7 +31,8 @@ from planner.result import Deployment, Plan
 from planner.scenario import problem_digest, with_catalog_ids
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
-from planner.sentence import throughput_of, unit_cost_usd
+from planner.sentence import throughput_of
+from planner.unit_costs import joules_per_token, unit_cost_usd
 
 RELATIVE_TOLERANCE = 1e-9
 """Of recomputed figures: the same arithmetic in another order."""
@@ -341,6 +342,8 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
         yield from differences("totals.usd_per_m_tokens", plan.totals.usd_per_m_tokens, found)
         again = unit_cost_usd(scenario, plan.deployments)
         yield from differences("totals.unit_cost_usd", plan.totals.unit_cost_usd, again)
+        joules = joules_per_token(scenario, plan.deployments)
+        yield from differences("totals.joules_per_token", plan.totals.joules_per_token, joules)
 
 
 def _demand(

@@ -579,6 +579,7 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
         "tco_usd": float(_exact(p.money.total_usd for p in parts)),
         "usd_per_m_tokens": {},
         "unit_cost_usd": {},
+        "joules_per_token": {},
         "carbon_t": float(_exact(p["carbon_t"] for p in years)),
         "water_m3": float(_exact(p["water_m3"] for p in years)),
     }

@@ -17,7 +17,8 @@ from planner.options.option import Option
 from planner.result import Cost, Deployment, DeploymentPower, Predicted, Totals
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
-from planner.sentence import throughput_of, unit_cost_usd
+from planner.sentence import throughput_of
+from planner.unit_costs import joules_per_token, unit_cost_usd
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
@@ -136,6 +137,7 @@ def totals_of(scenario: Scenario, deployments: Sequence[Deployment]) -> Totals:
         tco_usd=math.fsum(d.cost.total_usd for d in deployments),
         usd_per_m_tokens=usd_per_m_tokens(scenario, deployments),
         unit_cost_usd=unit_cost_usd(scenario, deployments),
+        joules_per_token=joules_per_token(scenario, deployments),
         carbon_t=math.fsum(d.carbon_t for d in deployments),
         water_m3=math.fsum(d.water_m3 for d in deployments),
     )

@@ -262,6 +262,7 @@ class Describer:
             ttft_ms=ttft_ms,
             tpot_ms=tpot_ms,
             cached_prefix=job.cached_prefix if workload.prefix_hits else None,
+            prefill_share=float(estimate.prefill_share[0]),
             memory_gb_per_chip=float(estimate.memory_bytes[0]) / 1e9,
             memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
             breakdown={k: float(v[0]) for k, v in estimate.breakdown.items() if v[0]},

@@ -152,6 +152,7 @@ def estimate_serving(
         all_steps = mixed_steps + decode_steps
     else:
         cohort = mixed_steps * mixed_s + (all_steps - mixed_steps) * pure_s
+    prompts_s = mixed_steps * np.maximum(mixed_s - (pure_s if profile.mixed else 0.0), 0.0)
     share = mixed_steps / all_steps
     breakdown = {name: share * mixed[name] + (1.0 - share) * pure[name] for name in PARTS}
     mean_step = _total(breakdown)
@@ -197,6 +198,7 @@ def estimate_serving(
         step_s=mean_step,
         mixed_step_s=mixed_s,
         mixed_share=share,
+        prefill_share=np.where(role == PREFILL, 1.0, np.clip(prompts_s / cohort, 0.0, 1.0)),
         breakdown=breakdown,
         memory=memory,
         low80=np.full(n, profile.low80),

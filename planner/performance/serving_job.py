@@ -181,11 +181,12 @@ class ServingEstimate:
     wait and their wait is in ``ttft_s``. Prefill-only replicas: ``tpot_s`` 0, ``output_tokens_per_s`` 0; decode-only:
     ``ttft_s`` 0, ``input_tokens_per_s`` 0. ``prefill_s``: prefill of one request alone; ``decode_step_s``: mean step
     while decoding (of a prefill-only replica: 0); ``mixed_step_s``, ``mixed_share``: step that also carries a prefill
-    chunk, and the share of such steps. ``breakdown``: parts of the mean step (prefill-only: of one chunk), summing to
-    ``step_s``. ``memory``: bytes per chip of the fullest stage, summing to ``memory_bytes``. ``low80``, ``high80``:
-    multipliers on TPOT and step times (rates divide by them) between which 80% of left-out sources fall;
-    ``ttft_low80``, ``ttft_high80`` the same of TTFT.
-    ``fits``: weights, workspace and the cache of a request per stage and attention copy are inside the limit.
+    chunk, and the share of such steps; ``prefill_share``: of a replica's time that prompts take (what steps last
+    longer because of them), 1 of a prefill-only and 0 of a decode-only replica. ``breakdown``: parts of the mean step
+    (prefill-only: of one chunk), summing to ``step_s``. ``memory``: bytes per chip of the fullest stage, summing to
+    ``memory_bytes``. ``low80``, ``high80``: multipliers on TPOT and step times (rates divide by them) between which
+    80% of left-out sources fall; ``ttft_low80``, ``ttft_high80`` the same of TTFT. ``fits``: weights, workspace and
+    the cache of a request per stage and attention copy are inside the limit.
     """
 
     chips: Ints
@@ -204,6 +205,7 @@ class ServingEstimate:
     step_s: Floats
     mixed_step_s: Floats
     mixed_share: Floats
+    prefill_share: Floats
     breakdown: Mapping[str, Floats]
     memory: Mapping[str, Floats]
     low80: Floats

@@ -9,7 +9,8 @@ import streamlit as st
 from planner.export.bom import bill_of_materials, bom_csv, buys
 from planner.report import format as fmt
 from planner.report import html_page, summary
-from planner.report.fleet import sheets
+from planner.report.fleet import Sheet, sheets
+from planner.report.unit import unit_sheets
 from planner.result import Deployment, Nearest, Plan
 from planner.ui.charts import Chart, bars, spoken
 from planner.ui.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
@@ -36,6 +37,7 @@ def show_answer(plan: Plan, yaml: str = "") -> None:
         with right:
             _chart("Average power", {n: d.power.breakdown_mw for n, d in series}, "mw")
         _one_deployment(plan)
+        _tables(unit_sheets(plan))
     _limits(plan)
     _alternatives(plan)
     _assumptions(plan)
@@ -166,13 +168,17 @@ def _fleet(plan: Plan) -> None:
     if runs is not None:
         st.subheader("The schedule", anchor=False)
         st.altair_chart(runs, width="stretch", alt=f"Runs: {spoken_runs(plan)}")
-    for sheet in sheets(plan):
+    _tables(sheets(plan))
+    _chart("Cost over the horizon", {"the fleet": summary.cost_lines(plan)}, "usd")
+
+
+def _tables(found: Sequence[Sheet]) -> None:
+    for sheet in found:
         st.subheader(sheet.title, anchor=False)
         if sheet.note:
             st.caption(md(sheet.note))
         rows = [dict(zip(sheet.head, row, strict=True)) for row in sheet.rows[: settings().table_rows]]
         st.dataframe(rows, hide_index=True, width="stretch", key=f"table.{sheet.title}")
-    _chart("Cost over the horizon", {"the fleet": summary.cost_lines(plan)}, "usd")
 
 
 def _chart(title: str, series: Mapping[str, Mapping[str, float]], unit: str) -> None:

@@ -1,0 +1,41 @@
+"""What a unit of work costs, as a table: for people who compare a plan with a price list."""
+
+from __future__ import annotations
+
+from planner.report import format as fmt
+from planner.report.fleet import Sheet
+from planner.result import Plan
+
+_NAMES = {
+    "chip_hour": "a chip-hour",
+    "run": "a run",
+    "million_tokens": "a million tokens",
+    "million_input_tokens": "a million prompt tokens, computed",
+    "million_cached_tokens": "a million prompt tokens, cached",
+    "million_output_tokens": "a million answer tokens",
+}
+
+
+def unit_sheets(plan: Plan) -> tuple[Sheet, ...]:
+    """The table of unit costs, with joules where tokens have them; none where no work has a unit."""
+    if plan.totals is None or not plan.totals.unit_cost_usd:
+        return ()
+    rows = []
+    for workload, kinds in plan.totals.unit_cost_usd.items():
+        joules = plan.totals.joules_per_token.get(workload, {})
+        for kind, lines in kinds.items():
+            energy = joules.get(kind.removeprefix("million_").removesuffix("_tokens"))
+            rows.append(
+                (
+                    fmt.clean(workload), _NAMES.get(kind, kind), unit_price(lines["total"]),
+                    f"{fmt.number(energy)} J" if energy is not None else fmt.DASH,
+                )
+            )  # fmt: skip
+    head = ("Workload", "Unit", "Cost", "Energy a token")
+    note = "over the horizon; prompts and answers pay what they take of the time"
+    return (Sheet("What a unit costs", note, head, tuple(rows), frozenset({2, 3})),)
+
+
+def unit_price(usd: float) -> str:
+    """Small amounts with their cents: '$0.0213', '$2.41'; from $100 as any other amount."""
+    return fmt.usd(usd, short=True) if abs(usd) >= 100 else f"${fmt.number(usd)}"
