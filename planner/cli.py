@@ -67,15 +67,22 @@ def plan_command(
     as_json: AsJson = False,
     catalog: CatalogDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Follow requests through the replicas chosen.")] = False,
 ) -> int:
     """Plan a scenario: the best plan, its proof and its price; or why there is none."""
     from planner.api import plan
     from planner.catalog import load_catalog
+    from planner.scenario import load_scenario
 
     if out is not None:
         _must_be_writable(out)
     with _progress(enabled=not quiet and not as_json) as progress:
-        answer = plan(scenario, catalog=load_catalog(catalog), variant=variant, progress=progress)
+        known = load_catalog(catalog)
+        answer = plan(scenario, catalog=known, variant=variant, progress=progress)
+    if simulate:
+        from planner.simulated import with_simulations
+
+        answer = with_simulations(answer, load_scenario(scenario, variant=variant), known)
     if out is not None:
         from planner.report import html_page
         from planner.result import write_text

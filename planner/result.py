@@ -474,6 +474,29 @@ class Asked(_Part):
     samples_per_s: float | None = None
 
 
+class Simulation(_Part):
+    """Single requests followed through one replica of a deployment at its planned load, beside what was planned."""
+
+    workload: str
+    role: Role
+    site: str
+    system: str
+    requests: int
+    requests_per_s: float
+    """Of the replica."""
+    percentile: float
+    planned_ttft_ms: float | None = None
+    ttft_ms: float | None = None
+    """None of a replica that only decodes."""
+    planned_tpot_ms: float | None = None
+    tpot_ms: float | None = None
+    """None of a replica that only prefills."""
+    waited: float = 0.0
+    """Share of requests that found no room."""
+    misses: tuple[str, ...] = ()
+    """Limits of the load that the simulated percentile is above: ttft_ms, tpot_ms."""
+
+
 class Plan(_Part):
     """A plan, or the reason there is none."""
 
@@ -500,6 +523,8 @@ class Plan(_Part):
     assumptions: tuple[Assumption, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    simulations: tuple[Simulation, ...] = ()
+    """Only where asked for; a check beside the plan, which does not change it."""
     proof: Proof
     conflicts: tuple[Conflict, ...] = ()
     nearest: tuple[Nearest, ...] = ()

@@ -20,7 +20,7 @@ ROAD = (
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
     "asked": "facility", "export": "faces", "sentence": "options", "sentence_shared": "options",
-    "result": "errors", "unit_costs": "options", "verify": "options", "verify_stock": "options",
+    "result": "errors", "unit_costs": "options", "simulated": "faces", "verify": "options", "verify_stock": "options",
     "explain": "solve", "rivals": "faces", "api": "faces", "shared": "faces", "outlook": "faces",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "ui": "faces", "report": "faces", "sweep": "faces",
     "validation": "faces", "estimate": "faces",

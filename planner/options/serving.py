@@ -18,6 +18,7 @@ from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.options.choices import Choice, platform_of
 from planner.options.pools import cached_prefix
+from planner.performance.lengths import Lengths
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
 from planner.performance.serving import (
@@ -87,6 +88,8 @@ class ServingSearch:
             kv_precision=kv,
             input_tokens=float(w.input_tokens),
             output_tokens=float(w.output_tokens),
+            input_cv=w.input_cv,
+            output_cv=w.output_cv,
             cached_prefix=w.cached_prefix
             if platform is None
             else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),
@@ -95,7 +98,12 @@ class ServingSearch:
     @property
     def traffic(self) -> Traffic:
         """How requests of the load come and how long they are."""
-        return Traffic()
+        w = self.workload
+        return Traffic(
+            Lengths.lognormal(float(w.input_tokens), w.input_cv) if w.input_cv else None,
+            Lengths.lognormal(float(w.output_tokens), w.output_cv) if w.output_cv else None,
+            w.arrival_cv,
+        )
 
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip computes in."""
@@ -196,7 +204,7 @@ class ServingSearch:
 
         A separate prefill ends with the cache's journey to the decoding replica over the scale-out network.
         """
-        ttft = loaded.ttft_s(self.workload.percentile) + self._journey_s(platform, candidates, estimate)
+        ttft = loaded.ttft_s(self.workload.percentile) + self.journey_s(platform, candidates, estimate)
         return ttft * 1e3, loaded.tpot_s(self.workload.percentile) * 1e3
 
     def keeps_ttft(
@@ -206,13 +214,14 @@ class ServingSearch:
         limit = self.workload.ttft_ms
         if limit is None:
             return np.ones(len(candidates), dtype=bool)
-        left = limit / 1e3 * (1.0 - 1e-9) - self._journey_s(platform, candidates, estimate)
+        left = limit / 1e3 * (1.0 - 1e-9) - self.journey_s(platform, candidates, estimate)
         met = loaded.ttft_exceeds(left) <= 1.0 - self.workload.percentile / 100.0
         return np.asarray(met | (candidates.role == DECODE))
 
-    def _journey_s(
+    def journey_s(
         self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate
     ) -> NDArray[np.float64]:
+        """Seconds that the cache of a request takes to its decoding replica, (n,); 0 where prefill is not apart."""
         out = platform.tiers[-1]
         rate = out.bandwidth * out.efficiency * np.maximum(candidates.tp, 1)
         journey = float(estimate.kv_bytes_per_request[0]) / rate + out.latency  # one job's requests are all alike

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from planner.report import fleet, summary
 from planner.report import format as fmt
-from planner.report.unit import unit_sheets
+from planner.report.unit import simulation_sheets, unit_sheets
 from planner.result import Deployment, Plan
 
 _BAR = 16
@@ -30,7 +30,7 @@ def console(plan: Plan) -> RenderableType:
     parts: list[RenderableType] = [Text(""), _answer(plan), _status(plan)]
     if plan.deployments:
         parts += [_heading("Deployments"), _deployments(plan.deployments)]
-    for sheet in (*fleet.sheets(plan), *unit_sheets(plan)):
+    for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan)):
         parts += [_heading(sheet.title, sheet.note), _sheet(sheet)]
     parts += _split("Cost", "over the horizon", summary.cost_lines(plan), "usd")
     parts += _split("Power", "average at the meter", summary.power_lines(plan), "mw")

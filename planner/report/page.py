@@ -11,7 +11,7 @@ from html import escape
 from planner.export.bom import bill_of_materials, buys
 from planner.report import fleet, summary
 from planner.report import format as fmt
-from planner.report.unit import unit_sheets
+from planner.report.unit import simulation_sheets, unit_sheets
 from planner.result import Deployment, Plan
 
 _STYLE = """
@@ -54,7 +54,7 @@ def html_page(plan: Plan) -> str:
         _figures(plan),
         _no_plan(plan),
         _deployments(plan.deployments),
-        *(_sheet(sheet) for sheet in (*fleet.sheets(plan), *unit_sheets(plan))),
+        *(_sheet(sheet) for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan))),
         _splits(plan),
         _details(plan.deployments),
         _binding(plan),

@@ -36,6 +36,31 @@ def unit_sheets(plan: Plan) -> tuple[Sheet, ...]:
     return (Sheet("What a unit costs", note, head, tuple(rows), frozenset({2, 3})),)
 
 
+def simulation_sheets(plan: Plan) -> tuple[Sheet, ...]:
+    """The table of what single requests met, beside what was planned; none where nobody asked."""
+    if not plan.simulations:
+        return ()
+
+    def beside(planned: float | None, found: float | None, over: bool) -> str:
+        if found is None:
+            return fmt.DASH
+        mark = ", above the limit" if over else ""
+        return f"{fmt.seconds(found / 1e3)} (planned {fmt.seconds((planned or 0.0) / 1e3)}){mark}"
+
+    rows = tuple(
+        (
+            fmt.clean(s.workload), f"{fmt.ROLE_WORDS[s.role]}, {fmt.clean(s.system)}, {fmt.clean(s.site)}",
+            beside(s.planned_ttft_ms, s.ttft_ms, "ttft_ms" in s.misses),
+            beside(s.planned_tpot_ms, s.tpot_ms, "tpot_ms" in s.misses), fmt.percent(s.waited),
+        )
+        for s in plan.simulations
+    )  # fmt: skip
+    at = sorted({s.percentile for s in plan.simulations})
+    note = f"{fmt.count(plan.simulations[0].requests)} requests each; percentile {', '.join(f'{p:g}' for p in at)}"
+    head = ("Workload", "Replica", "To the first token", "Each token after", "Waited")
+    return (Sheet("Beside a simulation of single requests", note, head, rows, frozenset({4})),)
+
+
 def unit_price(usd: float) -> str:
     """Small amounts with their cents: '$0.0213', '$2.41'; from $100 as any other amount."""
     return fmt.usd(usd, short=True) if abs(usd) >= 100 else f"${fmt.number(usd)}"

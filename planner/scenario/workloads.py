@@ -263,6 +263,28 @@ class Serving(Part):
         "Needs `fleet.shared`.",
         json_schema_extra=unit("ratio"),
     )
+    arrival_cv: float = Field(
+        default=1,
+        ge=0,
+        le=10,
+        description="Bursts: standard deviation over mean of the time between requests as a replica gets them; "
+        "1 is Poisson.",
+        json_schema_extra=unit("ratio"),
+    )
+    input_cv: float = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Spread of prompt lengths: standard deviation over mean (lognormal); 0: all alike.",
+        json_schema_extra=unit("ratio"),
+    )
+    output_cv: float = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Spread of answer lengths, likewise.",
+        json_schema_extra=unit("ratio"),
+    )
     ttft_ms: float | None = Field(
         default=None,
         ge=1,

@@ -1,0 +1,85 @@
+"""Bursty loads in plans, and plans beside the event simulation."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from planner import load_catalog, plan
+from planner.cli import app
+from planner.report import console, html_page
+from planner.result import Plan
+from planner.scenario.types import Scenario
+from planner.simulated import with_simulations
+from planner.verify import verify_plan
+
+CATALOG = load_catalog()
+
+
+def asked(**load: Any) -> Scenario:
+    workload = {
+        "kind": "serving", "name": "chat", "model": "Llama-3.1-8B", "precision": ["fp8"], "requests_per_s": 400,
+        "input_tokens": 4000, "output_tokens": 400, "ttft_ms": 1000, "tpot_ms": 20, "disaggregated": "never", **load,
+    }  # fmt: skip
+    return Scenario.model_validate(
+        {
+            "name": "bursts", "start": "2026-12", "horizon_years": 3,
+            "sites": [{"name": "here", "region": "us", "power_mw": 5}], "hardware": {"systems": ["dgx_h100"]},
+            "workloads": [workload],
+        }
+    )  # fmt: skip
+
+
+def cost(found: Plan) -> float:
+    assert found.verified, found.answer
+    assert found.totals is not None
+    return found.totals.tco_usd
+
+
+def test_bursts_and_spread_lengths_never_make_a_plan_cheaper() -> None:
+    calm = cost(plan(asked(), catalog=CATALOG))
+    assert cost(plan(asked(arrival_cv=1, input_cv=0, output_cv=0), catalog=CATALOG)) == calm
+    bursts = cost(plan(asked(arrival_cv=4), catalog=CATALOG))
+    assert bursts > cost(plan(asked(arrival_cv=2), catalog=CATALOG)) > calm
+    assert cost(plan(asked(output_cv=1), catalog=CATALOG)) > calm
+
+
+@pytest.mark.parametrize("disaggregated", ["never", "always"])
+def test_a_plan_stands_beside_a_simulation_of_its_replicas(disaggregated: str) -> None:
+    scenario = asked(disaggregated=disaggregated)
+    found = plan(scenario, catalog=CATALOG)
+    beside = with_simulations(found, scenario, CATALOG)
+    assert {s.role for s in beside.simulations} == {d.role for d in found.deployments}
+    assert beside.model_copy(update={"simulations": ()}) == found
+    assert verify_plan(beside, scenario, CATALOG) == []
+    assert Plan.from_json(beside.to_json()) == beside
+    for s in beside.simulations:
+        if s.tpot_ms is not None:
+            assert s.planned_tpot_ms is not None
+            assert 0.7 < s.tpot_ms / s.planned_tpot_ms < 1.3
+            assert ("tpot_ms" in s.misses) == (s.tpot_ms > 20)
+        if s.ttft_ms is not None:
+            assert s.planned_ttft_ms is not None
+            assert 0.4 < s.ttft_ms / s.planned_ttft_ms < 2.0
+            assert ("ttft_ms" in s.misses) == (s.ttft_ms > 1000)
+    screen = Console(width=100, record=True, file=io.StringIO())
+    screen.print(console(beside))
+    for text in (screen.export_text(), html_page(beside)):
+        assert "Beside a simulation of single requests" in text
+    assert "Beside a simulation" not in html_page(found)
+
+
+def test_the_command_simulates(tmp_path: Path) -> None:
+    file = tmp_path / "bursts.json.yaml"
+    file.write_text(json.dumps(asked().model_dump(mode="json", exclude_defaults=True)), encoding="utf-8")
+    run = CliRunner().invoke(app, ["plan", str(file), "--simulate", "--json", "--quiet"])
+    assert run.exit_code == 0, run.output
+    (one,) = json.loads(run.stdout)["simulations"]
+    assert one["workload"] == "chat"
+    assert one["requests"] > 1000
