@@ -26,7 +26,9 @@ class Profile:
     send activations; DeepSpeed's pipelines split only these.
     ``*_overlap``: omega, the share of that communication which the schedule hides. ``mu``: slow-down while overlapped.
     ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced; ``grad_all_reduce``: every rank gets
-    all sums, though optimizer states are sharded (DeepSpeed's BF16 optimizer). ``permute``: traffic of token
+    all sums, though optimizer states are sharded (DeepSpeed's BF16 optimizer). ``accumulate_bytes``: bytes per local
+    parameter that adding a micro-batch's gradients to those before moves, 0 where weight gradients are accumulated in
+    the matrix product. ``permute``: traffic of token
     permutation over that of separate kernels. ``hybrid_shard``: weights are sharded inside a scale-up domain only and
     replicated across (ZeRO 3 of pods). ``reduce_every_micro_batch``: gradients are reduced each micro-batch, not once.
     ``straggler_cv``: relative spread of step times between servers. ``step_s``: seconds of host work per step.
@@ -63,6 +65,7 @@ class Profile:
     grad_bytes: float = 4.0
     grad_traffic_bytes: float = 2.0
     grad_all_reduce: bool = False
+    accumulate_bytes: float = 0.0
     permute: float = 1.0
     hybrid_shard: bool = False
     reduce_every_micro_batch: bool = False
@@ -138,6 +141,7 @@ _CLASSIC = Profile(
 
 _DEEPSPEED = Profile(
     "deepspeed",
+    accumulate_bytes=6.0,
     p2p_split_gradients=False,
     grad_traffic_bytes=2.0,
     memory_passes=3.0,
@@ -185,7 +189,7 @@ PROFILES: Mapping[str, Profile] = {
         # Megatron-LM before fused attention, and its forks: SC21, Korthikanti 2022, Megatron-DeepSpeed, OneFlow.
         _CLASSIC,
         # Its forks: Megatron-DeepSpeed, GPT-NeoX, OneFlow's.
-        replace(_CLASSIC, name="megatron_fork", p2p_split_gradients=False),
+        replace(_CLASSIC, name="megatron_fork", p2p_split_gradients=False, accumulate_bytes=6.0),
         Profile(
             "fsdp",
             memory_passes=0.9,
