@@ -28,8 +28,9 @@ class Profile:
     ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced; ``grad_all_reduce``: every rank gets
     all sums, though optimizer states are sharded (DeepSpeed's BF16 optimizer). ``joined_ports``: data-parallel groups
     whose ranks alternate on a server use the ports of all of them (NCCL 2.12 of 2022, PXN).
-    ``permute``: traffic of token permutation over that of separate kernels.
-    ``hybrid_shard``: weights are sharded inside a scale-up domain only and
+    ``accumulate_bytes``: bytes per local parameter that adding a micro-batch's gradients to those before moves, 0 where
+    weight gradients are accumulated in the matrix product. ``permute``: traffic of token permutation over that of
+    separate kernels. ``hybrid_shard``: weights are sharded inside a scale-up domain only and
     replicated across (ZeRO 3 of pods). ``reduce_every_micro_batch``: gradients are reduced each micro-batch, not once.
     ``straggler_cv``: relative spread of step times between servers. ``step_s``: seconds of host work per step.
     ``schedule``: 1f1b, zb_h1 or dualpipe. ``balanced_stages``: layers are placed so that embedding, head and
@@ -66,6 +67,7 @@ class Profile:
     grad_traffic_bytes: float = 2.0
     grad_all_reduce: bool = False
     joined_ports: bool = True
+    accumulate_bytes: float = 0.0
     permute: float = 1.0
     hybrid_shard: bool = False
     reduce_every_micro_batch: bool = False
@@ -142,6 +144,7 @@ _CLASSIC = Profile(
 
 _DEEPSPEED = Profile(
     "deepspeed",
+    accumulate_bytes=6.0,
     p2p_split_gradients=False,
     grad_traffic_bytes=2.0,
     memory_passes=3.0,
@@ -189,7 +192,7 @@ PROFILES: Mapping[str, Profile] = {
         # Megatron-LM before fused attention, and its forks: SC21, Korthikanti 2022, Megatron-DeepSpeed, OneFlow.
         _CLASSIC,
         # Its forks: Megatron-DeepSpeed, GPT-NeoX, OneFlow's.
-        replace(_CLASSIC, name="megatron_fork", p2p_split_gradients=False),
+        replace(_CLASSIC, name="megatron_fork", p2p_split_gradients=False, accumulate_bytes=6.0),
         Profile(
             "fsdp",
             memory_passes=0.9,

@@ -239,6 +239,7 @@ _STATE_COLUMNS = (
     "gather_s",
     "gather_layer_s",
     "optimizer_s",
+    "accumulate_s",
     "weights_first",
     "weights_last",
     "grads_first",
@@ -315,6 +316,7 @@ def _states(
     bandwidth = machine.platform.memory_bandwidth * machine.law.memory
     # Adam reads gradient, master, two moments, writes three and the 16-bit copy; gradients are zeroed, scaled, normed
     columns.append((30.0 * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
+    columns.append(np.where(zero >= 2, 0.0, profile.accumulate_bytes * grads_all / bandwidth))  # a micro-batch
     for dense, routed in ((first, routed_first), (last, routed_last)):
         columns.append(w * (dense / share3 + routed / share3e))
     for dense, routed in ((first, routed_first), (last, routed_last)):
@@ -427,7 +429,8 @@ def estimate_training(
     )
 
     compute = slowest * rounds
-    optimizer = column["optimizer_s"]
+    turns = rounds + (pp - 1.0) / chunks
+    optimizer = column["optimizer_s"] + np.where(rounds > 1, turns, 0.0) * column["accumulate_s"]
     steady = compute + waiting + sends + data + optimizer
     moved = np.zeros_like(steady)
     host_bytes = np.zeros_like(steady)
@@ -438,7 +441,6 @@ def estimate_training(
             "optimizer": np.maximum(column["optimizer_first"], column["optimizer_last"]),
             "activations": _kept_per_layer(prof, layer, at, full, selective) * fullest,
         }
-        turns = rounds + (pp - 1.0) / chunks
         moved = offload_seconds(platform, prof, stored, forward_stage, backward_stage, backward_stage + drain, turns)
         steady = steady + moved
         host_bytes = (

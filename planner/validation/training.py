@@ -297,7 +297,7 @@ def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
     if "offload" in case.text("zero_stage_or_fsdp").lower():
         profile = with_changes(profile, offload_optimizer=1.0)
     if profile.name.startswith("megatron_fork") and "fp32 gradient accumulation" in case.text("notes").lower():
-        profile = with_changes(profile, grad_traffic_bytes=4.0, grad_all_reduce=True)
+        profile = with_changes(profile, grad_traffic_bytes=4.0, grad_all_reduce=True, accumulate_bytes=18.0)
     if "long-sequence" in case.text("framework").lower():
         kept = get_profile("nanotron").activations
         profile = with_changes(profile, offload_activations=1.0, tiled_loss=True, activations=kept)
