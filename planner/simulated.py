@@ -15,7 +15,8 @@ from planner.scenario import Scenario
 from planner.scenario.workloads import Serving
 
 REQUESTS = 4000
-"""Requests of one simulation, seeded: the same plan gives the same figures."""
+"""Requests of one simulation at least, seeded: the same plan gives the same figures."""
+MOST = 60_000
 
 
 def with_simulations(plan: Plan, scenario: Scenario, catalog: Catalog | None = None, requests: int = REQUESTS) -> Plan:
@@ -43,7 +44,9 @@ def _simulated(d: Deployment, load: Serving, catalog: Catalog, requests: int) ->
     estimate = estimate_serving(job, platform, candidates)
     rate = float(estimate.requests_per_s[0]) * (d.parallelism.load or 0.0)
     journey = float(search.journey_s(platform, candidates, estimate)[0])
-    run = simulate(job, platform, candidates, rate, traffic=search.traffic, requests=requests)
+    # long enough that the replica fills several times over
+    enough = min(max(requests, 8 * round(float(estimate.concurrency[0]))), MOST)
+    run = simulate(job, platform, candidates, rate, traffic=search.traffic, requests=enough)
     ttft = None if d.role == "decode" else (run.ttft_s(load.percentile) + journey) * 1e3
     tpot = None if d.role == "prefill" else run.tpot_s(load.percentile) * 1e3
     limits = (("ttft_ms", ttft, load.ttft_ms), ("tpot_ms", tpot, load.tpot_ms))

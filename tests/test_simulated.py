@@ -7,12 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from planner import load_catalog, plan
 from planner.cli import app
+from planner.performance.compile import build_platform
+from planner.performance.serving import DECODE, ServingCandidates, ServingJob, estimate_serving
+from planner.performance.serving_load import under_load
+from planner.performance.serving_simulation import simulate
 from planner.report import console, html_page
 from planner.result import Plan
 from planner.scenario.types import Scenario
@@ -83,3 +88,21 @@ def test_the_command_simulates(tmp_path: Path) -> None:
     (one,) = json.loads(run.stdout)["simulations"]
     assert one["workload"] == "chat"
     assert one["requests"] > 1000
+
+
+def test_interleaved_micro_batches_are_simulated_too() -> None:
+    """Wide expert parallelism interleaves two micro-batches: the simulation's steps are the plan's."""
+    platform = build_platform(CATALOG, "hgx_h800", "h800_sxm", "")
+    job = ServingJob(CATALOG.model("deepseek-v3"), "fp8", "bf16", 4096.0, 256.0)
+    shape = ServingCandidates(
+        **{
+            name: np.array([value])
+            for name, value in {
+                "tp": 1, "pp": 1, "ep": 72, "attention_dp": 72, "batch": 72 * 64, "chunk": 1024, "role": DECODE,
+            }.items()
+        }
+    )  # fmt: skip
+    full = estimate_serving(job, platform, shape)
+    found = simulate(job, platform, shape, 0.9 * float(full.requests_per_s[0]), requests=30_000)
+    planned = under_load(job, platform, shape, 0.9)
+    assert found.tpot_s(50.0) == pytest.approx(float(planned.tpot_s(50.0)[0]), rel=0.05)

@@ -38,10 +38,11 @@ from planner.performance.serving import (
     ServingEstimate,
     ServingJob,
     estimate_serving,
+    step_parts,
 )
 from planner.performance.serving_grid import ServingGrid
 from planner.performance.serving_profile import ServingProfile, profile_for, serving_family
-from planner.performance.serving_step import PARTS, StepLoad, StepModel
+from planner.performance.serving_step import PARTS, StepModel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -285,7 +286,7 @@ class Operating:
         new = max(job.input_tokens * (1.0 - profile.reuse_efficiency * job.cached_prefix), 1.0)
         tokens = np.minimum(shapes.chunk.astype(np.float64), new)
         parts = [
-            step.seconds(shapes, StepLoad(tokens, prompt, np.zeros(len(shapes)), 0.0))
+            step_parts(step, shapes, prompt, 0.0, 1.0, ((tokens, np.zeros(len(shapes))),))[0]
             for prompt in (job.prompt_of_a_token, 2.0 * job.prompt_of_a_token)
         ]
         self.shared = np.asarray(sum(parts[0][name] for name in SHARED) / np.maximum(sum(parts[0].values()), 1e-300))[

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.platform import Platform
-from planner.performance.serving import DECODE, PREFILL, ServingCandidates, ServingJob, estimate_serving
+from planner.performance.serving import DECODE, PREFILL, ServingCandidates, ServingJob, estimate_serving, step_parts
 from planner.performance.serving_load import Traffic
 from planner.performance.serving_profile import ServingProfile, profile_for, serving_family
-from planner.performance.serving_step import PARTS, StepLoad, StepModel
+from planner.performance.serving_step import PARTS, StepModel
 
 Floats = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class Simulated:
 
 
 class _Steps:
-    """Seconds of a step of one slot, of tables over (prefill tokens, decoding) at two prompts and two contexts."""
+    """Seconds of a step of one slot, of tables over (prefill tokens, decoding) at two prompts and three contexts."""
 
     def __init__(self, step: StepModel, shape: ServingCandidates, prompt: float, context: float, most: float) -> None:
         self.dp = float(shape.attention_dp[0])
@@ -69,14 +69,15 @@ class _Steps:
         top = max(most / self.dp, 1.0)
         self.decodes = np.unique(np.concatenate([[0.0], np.geomspace(min(1.0 / self.dp, 1.0), top, _DECODES)]))
         self.prompts = (max(prompt * 0.25, 1.0), max(prompt * 2.0, 2.0))
-        self.contexts = (max(context * 0.25, 1.0), max(context * 2.0, 2.0))
+        # the mean between: what overlaps bends there, and most steps are near it
+        self.contexts = [max(context * 0.25, 1.0), max(context, 1.5), max(context * 2.0, 2.0)]
         grid_c, grid_g = np.meshgrid(self.prefills, self.decodes, indexing="ij")
         many = shape.take(np.zeros(grid_c.size, dtype=np.int64))
         width = 1.0 + step.job.draft_tokens
         self.tables: list[list[list[float]]] = []
         for p in self.prompts:
             for k in self.contexts:
-                parts = step.seconds(many, StepLoad(grid_c.ravel(), p, grid_g.ravel(), k, width))
+                (parts,) = step_parts(step, many, p, k, width, ((grid_c.ravel(), grid_g.ravel()),))
                 total = np.asarray(sum(parts[name] for name in PARTS)).reshape(grid_c.shape)
                 self.tables.append(total.tolist())
         self.c, self.g = self.prefills.tolist(), self.decodes.tolist()
@@ -90,16 +91,16 @@ class _Steps:
     ) -> float:
         i, u = _between(self.c, prefill)
         j, v = _between(self.g, decoding)
-        w = (context - self.contexts[0]) / (self.contexts[1] - self.contexts[0])
+        k, w = _between(self.contexts, context)
         w = w if w > -0.2 else -0.2  # shorter than the table: not below what weights alone take
         x = (prompt - self.prompts[0]) / (self.prompts[1] - self.prompts[0])
         if prefill <= 0.0:
-            rows = t[0][0], t[1][0]
+            rows = t[k][0], t[k + 1][0]
             low, high = ((1.0 - v) * r[j] + v * r[j + 1] for r in rows)
             return low + w * (high - low)
         values = []
-        for table in t:
-            a, b = table[i], table[i + 1]
+        for at in (k, k + 1, k + 3, k + 4):
+            a, b = t[at][i], t[at][i + 1]
             values.append((1.0 - u) * ((1.0 - v) * a[j] + v * a[j + 1]) + u * ((1.0 - v) * b[j] + v * b[j + 1]))
         short = values[0] + w * (values[1] - values[0])
         long = values[2] + w * (values[3] - values[2])
