@@ -294,3 +294,21 @@ def test_estimates_say_how_far_apart_two_of_them_must_be_to_trust_their_order(sh
         text = console.export_text()
         assert "in the right order" in text
         assert f"{shares[0]['right']:.0%} of {shares[0]['pairs']:,}" in text
+
+
+def test_energy_of_a_token_is_the_chips_power_over_their_tokens(shipped: Catalog) -> None:
+    few, many = (
+        estimate_serving(model="llama-3.1-70b", system=SYSTEM, precision="fp8", tp=4, batch=batch, catalog=shipped)
+        for batch in (1, 128)
+    )
+    for found in (few, many):
+        assert found.chip_power_w is not None
+        assert found.joules_per_token is not None
+        assert found.output_tokens_per_s is not None
+        watts = found.chip_power_w * found.chips
+        assert found.joules_per_token * found.output_tokens_per_s == pytest.approx(watts)
+        assert 0.13 * 700 < found.chip_power_w <= 700
+    assert few.joules_per_token > 5 * many.joules_per_token  # weights are read for one request or for all
+    prefill = estimate_serving(model="llama-3.1-70b", system=SYSTEM, role="prefill", tp=4, catalog=shipped)
+    assert prefill.joules_per_token is not None
+    assert prefill.joules_per_token < many.joules_per_token

@@ -30,6 +30,7 @@ from planner.performance.serving import estimate_serving as price
 from planner.performance.serving_grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, heads_divide, serving_grid
 from planner.performance.serving_job import COMPUTE_RATES
 from planner.performance.serving_load import Traffic, curves_of, under_load
+from planner.performance.serving_power import IDLE_POWER, chip_power
 from planner.performance.serving_profile import profile_for, shipped_serving_calibration
 from planner.performance.serving_simulation import simulate as simulate_replica
 from planner.result import Interval, Parallelism
@@ -103,6 +104,10 @@ class ServingEstimation:
     """Legal shapes looked at."""
     candidates: int = 1
     """Those of them that fit in memory."""
+    chip_power_w: float | None = None
+    """Mean of one chip at full load, from what its steps spend their time on; None where its TDP is not published."""
+    joules_per_token: float | None = None
+    """Of the chips alone, for each output token (of a prefill replica: each input token)."""
     notes: tuple[str, ...] = ()
     ordering: tuple[OrderShare, ...] = ()
     """How often two predictions this far apart were in the right order, over measured pairs of left-out sources."""
@@ -411,6 +416,10 @@ def _estimation(
     ttft_95, tpot_95 = float(state.ttft_s(PERCENTILE)[0]) * 1e3, float(state.tpot_s(PERCENTILE)[0]) * 1e3
     out, into = float(found.output_tokens_per_s[0]), float(found.input_tokens_per_s[0])
     basis = _basis(platform.family)
+    tdp = machine.chip.get("tdp_w")
+    idle = machine.chip.get("idle_power_fraction_of_tdp") or IDLE_POWER
+    power = None if tdp is None else float(chip_power(found, tdp, idle)[0])
+    tokens = out if decoding else into
 
     def interval(name: str, value: float, low: float, high: float) -> Interval:
         return Interval(quantity=name, low=value * low, high=value * high, basis=basis)
@@ -462,6 +471,8 @@ def _estimation(
         ttft_interval=ttft_interval,
         best=best, enumerated=enumerated, candidates=fit, notes=tuple(notes),
         ordering=shipped_serving_calibration().order,
+        chip_power_w=power,
+        joules_per_token=power * chips / tokens if power is not None and tokens > 0.0 else None,
     )  # fmt: skip
 
 

@@ -14,6 +14,9 @@ from planner.performance.serving_job import ServingEstimate
 
 Floats = NDArray[np.float64]
 
+IDLE_POWER = 0.13
+"""Of TDP, where a chip's own idle power is not published."""
+
 # Share of the dynamic range a chip draws while it does nothing but that part. Streaming weights or cache at full
 # bandwidth draws about half to two thirds of the range, matrix units at full rate nearly all (arXiv:2311.18677 fig. 8:
 # prompt phase near TDP, token phase 50-70%); waiting for a link or the host little.

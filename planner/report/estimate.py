@@ -105,6 +105,14 @@ def _serving(found: ServingEstimation) -> list[tuple[str, str]]:
     ]
     if simulated:
         facts.append(("Simulated", ", ".join(simulated) + " at the 95th percentile"))
+    if found.chip_power_w is not None and found.joules_per_token is not None:
+        kind = "input" if found.role == "prefill" else "output"
+        facts.append(
+            (
+                "Power of a chip",
+                f"{fmt.power(found.chip_power_w / 1e6)}, {fmt.number(found.joules_per_token)} J an {kind} token",
+            )
+        )
     if found.prefill_ms is not None:
         facts.append(("Prefill of one request", _ms(found.prefill_ms)))
     facts.append(("In flight", f"{fmt.number(found.concurrency)} requests"))

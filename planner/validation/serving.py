@@ -28,7 +28,7 @@ from planner.performance.serving import (
     ServingJob,
     estimate_serving,
 )
-from planner.performance.serving_power import chip_power
+from planner.performance.serving_power import IDLE_POWER, chip_power
 from planner.performance.serving_profile import (
     ServingCalibration,
     ServingProfile,
@@ -209,7 +209,7 @@ class ServingPredictor:
         tdp = chip.get("tdp_w")
         if tdp is None:
             return None
-        return chip_power(e, tdp, chip.get("idle_power_fraction_of_tdp") or 0.13)
+        return chip_power(e, tdp, chip.get("idle_power_fraction_of_tdp") or IDLE_POWER)
 
     def _static(
         self, cases: list[ServingCase], job: ServingJob, platform: Platform, profile: ServingProfile
