@@ -2,9 +2,11 @@
 
 A group has ``size`` ranks, ``stride`` chips apart (placement order TP, CP, EP, DP, PP puts the ranks of the inner
 dimensions between them). Ring collectives that leave a domain run at the lower of the link inside and the sum of the
-network ports of the group's members in one domain (NCCL rings over all NICs; before NCCL 2.12 could send through a
-neighbour's port, groups whose ranks alternate on a server left it by one port each); start-up grows with the members
-inside a domain and the logarithm of the number of domains. Volumes: all-gather and reduce-scatter (n-1)/n*S,
+network ports of the group's members in one domain (NCCL rings over all NICs); start-up grows with the members
+inside a domain and the logarithm of the number of domains. Before NCCL 2.12 (2022, PXN) could send through a
+neighbour's port, groups whose ranks alternate on a server left it by one port each where every chip has an adapter of
+its own; where chips share adapters a ring left by the one it came in by, so all of a server's rings crossed the link
+between its processors. Volumes: all-gather and reduce-scatter (n-1)/n*S,
 all-reduce twice that, all-to-all (n-1)/n*S of which only the part that leaves a domain uses the outer tier.
 """
 
@@ -21,6 +23,9 @@ Floats = NDArray[np.float64]
 CALL_SECONDS = 22e-6
 # Steps of a ring inside a domain cost about three link latencies each (B200: 9.2 us a step; A100 over 8: 92 us in all).
 STEP_LATENCIES = 3.0
+# Bytes/s and direction between the two processors of a server for traffic of its adapters, all rings together: NCCL
+# reckons with 10-22e9 (QPI, UPI) and 16e9 (EPYC), the links carry 25-50e9; A100 servers with four adapters show 25e9.
+PROCESSOR_LINK = 25e9
 # A collective that leaves its domain pays for network set-up and the ramp of small messages (Primus: about 200 us).
 OFF_DOMAIN_SECONDS = 200e-6
 # Time of an all-reduce inside a domain over twice that of a gather at the tier's mean efficiency: measured bus
@@ -39,7 +44,8 @@ def ring_rate(
     """Bytes/s at which (n-1)/n*S passes in a ring, and start-up seconds of one collective.
 
     ``size`` and ``stride`` are arrays of one shape; groups of one rank get infinite rate and no start-up.
-    ``joined_ports``: groups that alternate with others (``stride`` > 1) leave a domain by all their members' ports.
+    ``joined_ports``: groups that alternate with others (``stride`` > 1) leave a domain by all their members' ports;
+    otherwise by one port, or over their share of the link between processors where chips share adapters.
     """
     inside = _members(size, stride, tiers[0])
     rate = np.where(inside > 1, tiers[0].bandwidth * tiers[0].efficiency, np.inf)
@@ -48,8 +54,11 @@ def ring_rate(
     for tier in tiers[1:]:
         members = _members(size, stride, tier) if tier is not tiers[-1] else size
         leaves = members > covered
-        used = covered if joined_ports else np.where(stride > 1, 1.0, covered)
-        ports = tier.bandwidth * tier.efficiency / tier.oversubscription * used
+        ports = tier.bandwidth * covered
+        if not joined_ports:
+            alone = PROCESSOR_LINK / stride if tier.adapter_chips > 1 else tier.bandwidth
+            ports = np.where((stride > 1) & (covered > 1), np.minimum(ports, alone), ports)
+        ports = ports * tier.efficiency / tier.oversubscription
         rate = np.where(leaves, np.minimum(rate, ports), rate)
         start = start + np.where(leaves, tier.latency * np.log2(np.maximum(members / covered, 1.0)) * 2.0, 0.0)
         covered = np.maximum(covered, members)

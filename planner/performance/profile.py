@@ -27,7 +27,8 @@ class Profile:
     ``*_overlap``: omega, the share of that communication which the schedule hides. ``mu``: slow-down while overlapped.
     ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced; ``grad_all_reduce``: every rank gets
     all sums, though optimizer states are sharded (DeepSpeed's BF16 optimizer). ``joined_ports``: data-parallel groups
-    whose ranks alternate on a server use the ports of all of them (NCCL 2.12 of 2022, PXN).
+    whose ranks alternate on a server use the ports of all of them (NCCL 2.12 of 2022, PXN). ``memory_pressure``:
+    slow-down of a step that needs most of the chip's memory (the allocator frees its cache and asks again).
     ``accumulate_bytes``: bytes per local parameter that adding a micro-batch's gradients to those before moves, 0 where
     weight gradients are accumulated in the matrix product. ``permute``: traffic of token permutation over that of
     separate kernels. ``hybrid_shard``: weights are sharded inside a scale-up domain only and
@@ -67,6 +68,7 @@ class Profile:
     grad_traffic_bytes: float = 2.0
     grad_all_reduce: bool = False
     joined_ports: bool = True
+    memory_pressure: float = 0.0
     accumulate_bytes: float = 0.0
     permute: float = 1.0
     hybrid_shard: bool = False
@@ -139,6 +141,7 @@ _CLASSIC = Profile(
     p2p_overlap=0.0,
     host_s=6e-4,
     joined_ports=False,
+    memory_pressure=0.03,
     straggler_cv=0.007,
 )
 

@@ -38,6 +38,9 @@ GIB = float(1 << 30)
 RECOMPUTE_NONE, RECOMPUTE_SELECTIVE, RECOMPUTE_FULL = 0, 1, 2
 # Share of usable memory that a caching allocator cannot hand out (fragmentation; SimuMax divides by 0.94).
 ALLOCATOR_RESERVE = 0.05
+# Share of a chip's memory from which a stack whose allocator cannot move blocks starts to free its cache, and from which
+# it does so every step.
+PRESSURE_FROM, PRESSURE_FULL = 0.75, 0.80
 LOGIT_TILE = 1.0 / 8.0  # share of the logits alive where loss is computed over tiles of the sequence
 
 
@@ -448,6 +451,16 @@ def estimate_training(
             + prof.offload_optimizer * stored["optimizer"]
             + prof.offload_activations * stored["activations"] * held
         )
+    memory = _memory(job, machine, c, layer, at, column, rounds, chunks, pp, fullest, last_layers)
+    total_first = np.asarray(sum(memory[0].values()))
+    total_last = np.asarray(sum(memory[1].values()))
+    peak_bytes = np.maximum(total_first, total_last)
+    pressure = np.zeros_like(steady)
+    if prof.memory_pressure:
+        share = peak_bytes / platform.memory_bytes
+        tight = np.clip((share - PRESSURE_FROM) / (PRESSURE_FULL - PRESSURE_FROM), 0.0, 1.0)
+        pressure = prof.memory_pressure * tight * steady
+        steady = steady + pressure
     servers = np.maximum(tp * pp * dp * cp / max(platform.server_chips, 1), 1.0)
     wait = steady * prof.straggler_cv * np.sqrt(2.0 * np.log(np.maximum(servers, 1.0)))
     names = effects_of(
@@ -463,10 +476,6 @@ def estimate_training(
     model_flops = flops * rate / chips
     peak = platform.peak_flops[machine.recipe.peak]
 
-    memory = _memory(job, machine, c, layer, at, column, rounds, chunks, pp, fullest, last_layers)
-    total_first = np.asarray(sum(memory[0].values()))
-    total_last = np.asarray(sum(memory[1].values()))
-    peak_bytes = np.maximum(total_first, total_last)
     limit = np.full_like(peak_bytes, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
     low, high = interval_of(platform, prof)
 
@@ -481,6 +490,7 @@ def estimate_training(
             "data_parallel": data,
             "optimizer": optimizer,
             "offload": moved,
+            "memory_pressure": pressure,
             "stragglers": wait,
         }
         breakdown = {name: level * seconds for name, seconds in breakdown.items()}

@@ -76,6 +76,12 @@ POD_SCALEOUT_GBIT_S = 25.0
 # beside 8 A100 (arXiv:2211.05100).
 CLUSTER_NETWORKS: Mapping[str, float] = {"Jean Zay": 400.0}
 
+# Where a row states its servers' network: adapters carry 200 Gb/s (HDR) or, of slower servers, 100 (EDR, Omni-Path).
+ADAPTER_GBIT_S = 200.0
+
+# Stacks of before the distributed optimizer (Megatron-Core 2022): every rank keeps all optimizer states where they fit.
+WHOLE_OPTIMIZER = frozenset({"megatron_classic", "megatron_fork"})
+
 # What stacks recompute to fit is chosen well: cheap operators with large outputs first, at half the cost of a layer.
 PARTIAL_RECOMPUTE_COST = 0.5
 
@@ -162,8 +168,12 @@ def _platform(case: Case, catalog: Catalog) -> Platform:
     stated = stated_network_gbit_s(case)
     if stated is None or platform.tiers[-1].kind != "scale_out":
         return platform
-    per_chip = stated / max(platform.server_chips, 1) * 1e9 / 8.0
-    return replace(platform, tiers=(*platform.tiers[:-1], replace(platform.tiers[-1], bandwidth=per_chip)))
+    chips = max(platform.server_chips, 1)
+    adapter = ADAPTER_GBIT_S if stated >= chips * ADAPTER_GBIT_S / 2.0 else ADAPTER_GBIT_S / 2.0
+    outer = replace(
+        platform.tiers[-1], bandwidth=stated / chips * 1e9 / 8.0, adapter_chips=max(chips * adapter / stated, 1.0)
+    )
+    return replace(platform, tiers=(*platform.tiers[:-1], outer))
 
 
 def stated_network_gbit_s(case: Case) -> float | None:
@@ -218,6 +228,7 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         if experts and ep > 1:
             assumed["ep"] = str(ep)
     zero = zero_stage_of(case.text("zero_stage_or_fsdp"))
+    unsharded = zero is None and profile.name in WHOLE_OPTIMIZER
     if zero is None:
         zero = 3 if profile.name in {"fsdp", "xla"} else 1
         assumed["zero_stage"] = str(zero)
@@ -272,6 +283,10 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
     candidates = TrainingCandidates.of(
         tp=tp, pp=pp, vpp=vpp, dp=dp, cp=cp, ep=ep, micro_batch=micro, zero_stage=zero, recompute=choices, sp=sp
     )
+    if unsharded:
+        whole = replace(candidates, zero_stage=np.zeros_like(candidates.zero_stage))
+        if bool(estimate_training(job, platform, whole, profile, detail=False).fits.any()):
+            candidates, assumed["zero_stage"] = whole, "0"
     pick, partial = 0, 0.0
     if recompute is None:
         trial = estimate_training(job, platform, candidates, profile, detail=False)
