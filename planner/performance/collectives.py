@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 CALL_SECONDS = 22e-6
 # Steps of a ring inside a domain cost about three link latencies each (B200: 9.2 us a step; A100 over 8: 92 us in all).
 STEP_LATENCIES = 3.0
-# Bytes/s and direction between the two processors of a server for traffic of its adapters, all rings together: NCCL
-# reckons with 10-22e9 (QPI, UPI) and 16e9 (EPYC), the links carry 25-50e9; A100 servers with four adapters show 25e9.
+# Bytes/s and direction between the two processors of a server for traffic of its adapters, all rings together: what
+# A100 servers with four adapters show on two clusters, of 100 and of 200 Gb/s an adapter (docs/training-model.md, 10).
 PROCESSOR_LINK = 25e9
 # A collective that leaves its domain pays for network set-up and the ramp of small messages (Primus: about 200 us).
 OFF_DOMAIN_SECONDS = 200e-6

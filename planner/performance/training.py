@@ -38,8 +38,8 @@ GIB = float(1 << 30)
 RECOMPUTE_NONE, RECOMPUTE_SELECTIVE, RECOMPUTE_FULL = 0, 1, 2
 # Share of usable memory that a caching allocator cannot hand out (fragmentation; SimuMax divides by 0.94).
 ALLOCATOR_RESERVE = 0.05
-# Share of a chip's memory from which a stack whose allocator cannot move blocks starts to free its cache, and from which
-# it does so every step.
+# Shares of a chip's memory from which a stack whose allocator cannot move blocks starts to free its cache, and from
+# which it does so every step (docs/training-model.md, 10).
 PRESSURE_FROM, PRESSURE_FULL = 0.75, 0.80
 LOGIT_TILE = 1.0 / 8.0  # share of the logits alive where loss is computed over tiles of the sequence
 

@@ -74,7 +74,7 @@ POD_SCALEOUT_GBIT_S = 25.0
 
 # Servers with other networks than the catalog's system: Gb/s per server. Jean Zay: 4 Omni-Path links of 100 Gb/s
 # beside 8 A100 (arXiv:2211.05100).
-CLUSTER_NETWORKS: Mapping[str, float] = {"Jean Zay": 400.0}
+CLUSTER_NETWORKS: Mapping[str, float] = {"Jean Zay": 400.0, "BLOOM-176B final": 400.0}
 
 # Where a row states its servers' network: adapters carry 200 Gb/s (HDR) or, of slower servers, 100 (EDR, Omni-Path).
 ADAPTER_GBIT_S = 200.0

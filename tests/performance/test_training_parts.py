@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,6 +104,41 @@ def test_collectives_follow_the_ring():
     whole = collectives.all_gather(p.tiers, _a(128.0), stride, s, False)[0]
     assert whole == collectives.all_gather(p.tiers, _a(128.0), stride, s)[0]
     assert lone == pytest.approx(15 / 16 * 8e9 / (ports / 8), rel=0.02)
+
+
+def test_alternating_rings_of_a_server_with_shared_adapters_share_its_processor_link():
+    """Four adapters of 200 Gb/s for eight chips, NCCL before 2.12: 25 GB/s for all rings of a server together."""
+    p = platform()
+    outer = replace(p.tiers[-1], bandwidth=12.5e9, efficiency=0.8, adapter_chips=2.0)
+    tiers = (p.tiers[0], outer)
+    for stride in (2.0, 4.0):
+        rate, _ = collectives.ring_rate(tiers, _a(64.0), _a(stride), False)
+        assert rate[0] * stride == pytest.approx(25e9 * 0.8)
+    # a ring of its own or of one rank a server does not alternate; and none is faster than its members' ports
+    for stride in (1.0, 8.0):
+        together, apart = (collectives.ring_rate(tiers, _a(64.0), _a(stride), j)[0][0] for j in (True, False))
+        assert together == apart
+    slow = (p.tiers[0], replace(outer, bandwidth=1.5e9, adapter_chips=8.0))
+    rate, _ = collectives.ring_rate(slow, _a(64.0), _a(4.0), False)
+    assert rate[0] == pytest.approx(2 * 1.5e9 * 0.8)
+
+
+def test_stacks_whose_allocator_cannot_move_blocks_slow_when_memory_is_nearly_full():
+    p = platform()
+    job = TrainingJob(dense_model(), 2048, 5120, "fp16")
+    layouts = TrainingCandidates.of(tp=8, dp=8, micro_batch=[1, 2, 4, 8, 16, 32, 64, 80], recompute=2, zero_stage=0)
+    classic = get_profile("megatron_classic")
+    slowed = estimate_training(job, p, layouts, classic)
+    free = estimate_training(job, p, layouts, replace(classic, memory_pressure=0.0))
+    share = free.memory_bytes / p.memory_bytes
+    assert share.min() < 0.75
+    assert share.max() > 0.80
+    more = slowed.step_time_s / free.step_time_s - 1.0
+    assert np.allclose(more[share <= 0.75], 0.0)
+    assert np.all((more[share >= 0.80] > 0.02) & (more[share >= 0.80] <= 0.03 + 1e-9))
+    total = sum(slowed.breakdown.values())
+    assert np.allclose(total, slowed.step_time_s)
+    assert get_profile("tuned").memory_pressure == 0.0
 
 
 def test_deepep_volume_and_time():

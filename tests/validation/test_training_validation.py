@@ -79,8 +79,12 @@ def test_layouts_come_out_in_order(cases, catalog):
     found = ordering_of(_report(cases, catalog, ("VTRM",)).step_times())
     assert found
     for o in found:
-        assert o.in_order > 0.82, o  # 0.842 with the catalog's 1,600 Gb/s a server, 0.821 with the 800 the rows state
-        assert o.regret < 0.05, o
+        if "multi-node" in o.name:
+            assert o.in_order >= 0.88, o
+            assert o.regret <= 0.04, o
+        else:
+            assert o.in_order > 0.82, o
+            assert o.regret < 0.05, o
 
 
 def test_a_sample_of_everything_beats_the_one_constant(cases, catalog):
@@ -246,6 +250,19 @@ def test_a_row_says_what_network_it_ran_on(cases, catalog):
     assert stated_network_gbit_s(by_id["KORT-005"]) is None
     setup = setup_of(by_id["VTRM-033"], catalog)
     assert setup.platform.tiers[-1].bandwidth == pytest.approx(800e9 / 8 / 8)
+    assert setup.platform.tiers[-1].adapter_chips == 2.0  # four adapters of 200 Gb/s
+    assert setup_of(by_id["BLOOM-031"], catalog).platform.tiers[-1].adapter_chips == 2.0  # four of 100
+    assert setup_of(by_id["ONEFLOW-001"], catalog).platform.tiers[-1].adapter_chips == 8.0  # one of 100
+    assert setup_of(by_id["KORT-005"], catalog).platform.tiers[-1].adapter_chips == 1.0
+
+
+def test_old_stacks_keep_whole_optimizer_states_where_they_fit(cases, catalog):
+    """Before the distributed optimizer, unless memory says otherwise; what a row states stands."""
+    by_id = {case.case_id: case for case in cases}
+    assert setup_of(by_id["VTRM-028"], catalog).candidate.zero_stage[0] == 0
+    crowded = setup_of(by_id["NEMOLR-007"], catalog)
+    assert crowded.candidate.zero_stage[0] == 1
+    assert setup_of(by_id["BLOOM-031"], catalog).candidate.zero_stage[0] == 1
 
 
 def test_offload_in_the_source_s_words_is_priced(cases, catalog):
