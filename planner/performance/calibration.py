@@ -3,7 +3,8 @@
 What is fitted is the level of time, never a shape: a multiplier on a step made of few named effects (framework
 profile, chip family, chip, precision, expert layers, and some pairs of these), each shrunk towards no effect by the
 number of independent groups of measurements behind it, and their product bounded. A chip without measurements has its
-family's effects, a family without them its profile's. Shapes (laws, tiers, schedules) stay as they are.
+family's effects, a family without them its profile's. Shapes (laws, tiers, schedules) stay as they are. What the
+effects leave over near measured runs is carried on by ``neighbours``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 from planner.catalog.load import catalog_folder
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
+from planner.performance.neighbours import Neighbours, fit_neighbours, shared_residuals
+from planner.performance.observation import Observation
 from planner.performance.ordering import OrderShare, read_order
 
 Floats = NDArray[np.float64]
@@ -51,33 +54,14 @@ _SHRINKAGE: Mapping[str, float] = {
 }
 
 
-def effects_of(family: str, chip: str, profile: str, precision: str, experts: bool) -> tuple[str, ...]:
-    """Names of the effects that make the level of a job on a chip under a framework profile."""
-    width = {"bf16": "16", "fp4": "4"}.get(precision, "8")
-    kind = "moe" if experts else "dense"
-    return (
-        "all",
-        f"profile={profile}",
-        f"family={family}",
-        f"chip={chip}",
-        f"precision={width}",
-        f"experts={kind}",
-        f"family={family}+profile={profile}",
-        f"family={family}+precision={width}",
-        f"family={family}+experts={kind}",
-        f"profile={profile}+experts={kind}",
-        f"profile={profile}+precision={width}",
-    )
-
-
 def _kind(effect: str) -> str:
     return "+".join(part.split("=")[0] for part in effect.split("+"))
 
 
-def level_of(efficiency: Mapping[str, float], names: Sequence[str]) -> float:
-    """The multiplier on time of the named effects, bounded; 1 where none is calibrated."""
+def level_of(efficiency: Mapping[str, float], names: Sequence[str], shift: float = 0.0) -> float:
+    """The multiplier on time of the named effects and of ``shift`` (a logarithm), bounded; 1 where there is none."""
     total = sum(efficiency.get(EFFECT + name, 0.0) for name in names)
-    return min(max(math.exp(total), BOUNDS[0]), BOUNDS[1])
+    return min(max(math.exp(total + shift), BOUNDS[0]), BOUNDS[1])
 
 
 @dataclass(frozen=True)
@@ -86,7 +70,8 @@ class TrainingCalibration:
 
     ``effects``: logarithms of multipliers by name. ``intervals``: by family (and ``everything``) the ends of the 80%
     interval as multipliers. ``sources``: what was fitted on. ``error``: cross-validated, sources left out in turn.
-    ``order``: how often pairs of runs come out in the right order, sources left out likewise.
+    ``order``: how often pairs of runs come out in the right order, sources left out likewise. ``neighbours``: the
+    measured runs and what they leave over, in a file of their own.
     """
 
     effects: Mapping[str, float] = field(default_factory=dict)
@@ -94,6 +79,7 @@ class TrainingCalibration:
     sources: tuple[str, ...] = ()
     error: Mapping[str, float] = field(default_factory=dict)
     order: tuple[OrderShare, ...] = ()
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
     def efficiency(self, family: str, chip_id: str) -> dict[str, float]:
         """The parameters a platform of that chip carries."""
@@ -106,35 +92,6 @@ class TrainingCalibration:
         if own is not None:
             result["low80"], result["high80"] = own
         return result
-
-
-@dataclass(frozen=True)
-class Observation:
-    """One measured row for the fit: ``ratio`` is measured over predicted step time at level one.
-
-    ``shape``: logarithms to base two of its widths and sizes, and ``recompute`` what it recomputes, for how near two
-    rows are; the fit of effects does not read them.
-    """
-
-    group: str
-    source: str
-    family: str
-    chip: str
-    profile: str
-    precision: str
-    experts: bool
-    ratio: float
-    fit: bool = True
-    case_id: str = ""
-    rate: float = 0.0
-    """Measured tokens/s per chip."""
-    shape: tuple[float, ...] = ()
-    recompute: str = ""
-
-    @property
-    def effects(self) -> tuple[str, ...]:
-        """Its effects."""
-        return effects_of(self.family, self.chip, self.profile, self.precision, self.experts)
 
 
 def fit_effects(observations: Sequence[Observation]) -> dict[str, float]:
@@ -168,12 +125,25 @@ def fit_effects(observations: Sequence[Observation]) -> dict[str, float]:
 
 
 def left_out_levels(observations: Sequence[Observation]) -> list[float]:
-    """The level each observation gets when its whole source is left out of the fit, in order."""
-    by_source: dict[str, dict[str, float]] = {}
-    for source in {o.source for o in observations}:
-        effects = fit_effects([o for o in observations if o.source != source])
-        by_source[source] = {EFFECT + name: value for name, value in effects.items()}
-    return [level_of(by_source[o.source], o.effects) for o in observations]
+    """The level each observation gets when its whole source is left out, in order.
+
+    Its effects and what measured runs near it leave over, both of the other sources alone.
+    """
+    levels = [1.0] * len(observations)
+    for source in sorted({o.source for o in observations}):
+        held = [i for i, o in enumerate(observations) if o.source == source]
+        rest = [o for o in observations if o.source != source and o.fit]
+        effects, left = effects_and_residuals(rest)
+        asked = [observations[i] for i in held]
+        for i, shift in zip(held, shared_residuals(rest, left, asked), strict=True):
+            levels[i] = level_of(effects, observations[i].effects, float(shift))
+    return levels
+
+
+def effects_and_residuals(observations: Sequence[Observation]) -> tuple[dict[str, float], list[float]]:
+    """Effects as a platform carries them, and the logarithm of what each observation leaves over them."""
+    effects = {EFFECT + name: value for name, value in fit_effects(observations).items()}
+    return effects, [math.log(o.ratio / level_of(effects, o.effects)) for o in observations]
 
 
 def _interval(log_residuals: Sequence[float], wider: float = 1.0) -> tuple[float, float]:
@@ -200,7 +170,9 @@ def calibrate_training(observations: Sequence[Observation]) -> TrainingCalibrati
     errors = [float(np.mean(v)) for v in per_group.values()]
     error = {"mean": float(np.mean(errors)), "median": float(np.median(errors))} if errors else {}
     used = tuple(sorted({o.source for o in observations if o.fit}))
-    return TrainingCalibration(fit_effects(observations), intervals, used, error)
+    effects = fit_effects(observations)
+    _, left = effects_and_residuals(observations)
+    return TrainingCalibration(effects, intervals, used, error, neighbours=fit_neighbours(observations, left))
 
 
 def calibration_yaml(calibration: TrainingCalibration) -> str:

@@ -10,6 +10,7 @@ from planner.errors import InputError, Problem
 from planner.network.topology import tiers_of
 from planner.performance.calibration import efficiency_of
 from planner.performance.laws import family_of
+from planner.performance.neighbours import shipped_neighbours
 from planner.performance.platform import Platform
 
 GIB = float(1 << 30)
@@ -101,5 +102,6 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         comm_core_share=comm_core_share(chip),
         clock_factor=clock_factor(catalog, chip, cooling_id),
         efficiency=efficiency_of(chip, family),
+        neighbours=shipped_neighbours(),
         load_store=system.text("unified_memory_addressing") == "yes",
     )

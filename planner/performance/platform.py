@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from planner.network.tiers import Tier
+from planner.performance.neighbours import Neighbours
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,5 @@ class Platform:
     efficiency: Mapping[str, float] = field(default_factory=dict)
     # chips.<id>.<field> names of figures nobody has published, so that what needs one can say which
     unknown: Mapping[str, str] = field(default_factory=dict)
+    # measured training runs whose residuals correct estimates near them
+    neighbours: Neighbours = field(default_factory=Neighbours, compare=False, repr=False)

@@ -17,10 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, UnknownFigureError
 from planner.performance import collectives
-from planner.performance.calibration import effects_of, level_of
+from planner.performance.calibration import BOUNDS, level_of
 from planner.performance.keys import factorise
 from planner.performance.laws import law_of
 from planner.performance.layer_table import FORWARD_PARTS, Keys, Machine, all_layers, end_cost
+from planner.performance.neighbours import Job as MeasuredJob
+from planner.performance.observation import effects_of
 from planner.performance.offload import offload_seconds, resident
 from planner.performance.overlap import exposed
 from planner.performance.pipeline import bubble_seconds, in_flight, stage_layers
@@ -29,6 +31,7 @@ from planner.performance.precision import RECIPES, normalise_precision
 from planner.performance.profile import Profile, get_profile
 from planner.workload.flops import train_flops_per_token
 from planner.workload.layers import LayerProfile, layer_profiles
+from planner.workload.parameters import parameter_counts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -466,7 +469,15 @@ def estimate_training(
     names = effects_of(
         platform.family, platform.chip_id, prof.level_name, normalise_precision(job.precision), job.model.is_moe
     )
-    level = level_of(platform.efficiency, names)
+    level: Floats | float = level_of(platform.efficiency, names)
+    if platform.neighbours.runs and job.trainable == "full":
+        shift = platform.neighbours.log_shift(
+            measured_job(job, platform, prof),
+            {name: getattr(c, name) for name in ("tp", "pp", "vpp", "cp", "ep", "micro_batch")},
+            c.chips,
+            c.recompute,
+        )
+        level = np.clip(level * np.exp(shift), *BOUNDS)
     step = level * (steady + wait + prof.step_s)
 
     tokens = job.sequence_length * sequences
@@ -514,6 +525,21 @@ def estimate_training(
         breakdown=breakdown,
         memory=parts,
         memory_by_stage=by_stage,
+    )
+
+
+def measured_job(job: TrainingJob, platform: Platform, profile: Profile, source: str = "") -> MeasuredJob:
+    """What measured runs are compared with: names and sizes that all layouts of a job have."""
+    return MeasuredJob(
+        profile=profile.level_name,
+        chip=platform.chip_id,
+        model=job.model.id,
+        precision=normalise_precision(job.precision),
+        experts=job.model.is_moe,
+        sequence_length=job.sequence_length,
+        active_parameters=float(parameter_counts(job.model).active),
+        tokens=float(job.global_batch) * job.sequence_length,
+        source=source,
     )
 
 

@@ -21,17 +21,16 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.performance.calibration import (
-    EFFECT,
     INTERVAL_ROWS,
     WIDENED,
-    Observation,
-    fit_effects,
+    effects_and_residuals,
     left_out_levels,
     level_of,
 )
+from planner.performance.neighbours import shared_residuals
+from planner.performance.observation import Observation
 from planner.validation.calibrate import answers_of, observations_of
 from planner.validation.cases import CaseResult, read_cases
-from planner.validation.kept_in import shared_residuals
 from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport
 from planner.validation.summary import baseline_error, time_error
@@ -75,11 +74,10 @@ def kept_in_levels(observations: Sequence[Observation]) -> list[float]:
     for fold in range(FOLDS):
         held = [i for i in range(len(observations)) if i % FOLDS == fold]
         rest = [o for i, o in enumerate(observations) if i % FOLDS != fold]
-        effects = {EFFECT + name: value for name, value in fit_effects(rest).items()}
-        left = [math.log(o.ratio / level_of(effects, o.effects)) for o in rest]
+        effects, left = effects_and_residuals(rest)
         asked = [observations[i] for i in held]
         for i, shift in zip(held, shared_residuals(rest, left, asked), strict=True):
-            levels[i] = level_of(effects, observations[i].effects) * math.exp(float(shift))
+            levels[i] = level_of(effects, observations[i].effects, float(shift))
     return levels
 
 

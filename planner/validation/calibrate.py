@@ -11,14 +11,14 @@ from pathlib import Path
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.performance.calibration import (
-    Observation,
     TrainingCalibration,
     calibrate_training,
     calibration_yaml,
-    effects_of,
     left_out_levels,
     level_of,
 )
+from planner.performance.neighbours import Neighbours, neighbours_csv
+from planner.performance.observation import Observation, effects_of
 from planner.performance.ordering import OrderShare
 from planner.validation.cases import Case, read_cases
 from planner.validation.pairs import Run, order_shares
@@ -72,6 +72,7 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
                 case_id=a.case.case_id,
                 rate=float(s.job.sequence_length) * s.job.global_batch / measured / s.chips,
                 shape=_shape_of(s),
+                model=s.job.model.id,
                 recompute=f"{int(s.candidate.recompute[0])}{' in part' if s.partial_recompute else ''}",
             )
         )
@@ -79,7 +80,7 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
 
 
 def _shape_of(s: Setup) -> tuple[float, ...]:
-    """Logarithms (base two) of a row's widths, micro-batch, sequence, chips, model and tokens per chip and step."""
+    """Logarithms (base two) of a row's widths and sizes: ``neighbours.SHAPE``."""
     c, job = s.candidate, s.job
     widths = (c.tp, c.pp, c.vpp, c.cp, c.ep, c.micro_batch)
     sizes = (
@@ -92,9 +93,9 @@ def _shape_of(s: Setup) -> tuple[float, ...]:
 
 
 def answers_of(cases: Sequence[Case], catalog: Catalog) -> list[Answer]:
-    """Every row priced."""
-    ready = with_pod_networks(catalog)
-    return [answer(case, ready) for case in cases]
+    """Every row priced by the physical model and its effects, without what measured runs near it leave over."""
+    ready, none = with_pod_networks(catalog), Neighbours()
+    return [answer(case, ready, none) for case in cases]
 
 
 def calibrate(cases: Sequence[Case], catalog: Catalog) -> TrainingCalibration:
@@ -122,6 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = calibrate(read_cases(chosen.cases), load_catalog())
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(calibration_yaml(result), encoding="utf-8")
+    runs = chosen.out.with_name(f"{chosen.out.stem}_runs.csv")
+    runs.write_text(neighbours_csv(result.neighbours), encoding="utf-8")
     return 0
 
 

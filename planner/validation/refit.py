@@ -8,6 +8,7 @@ from pathlib import Path
 from planner.catalog import Catalog
 from planner.catalog.load import catalog_folder
 from planner.performance.calibration import calibration_yaml as training_yaml
+from planner.performance.neighbours import neighbours_csv
 from planner.result import write_text
 from planner.validation.calibrate import calibrate
 from planner.validation.cases import read_cases
@@ -18,16 +19,18 @@ from planner.validation.serving_fit import calibration_yaml as serving_yaml
 def refit(catalog: Catalog, out: Path | None, *, serving_seconds: float = 600.0) -> Iterator[str]:
     """Refit training (seconds) and serving (about twice ``serving_seconds``); yields a line a person can read each.
 
-    ``out``: folder for ``training.yaml`` and ``serving.yaml``; None: the catalog's own ``calibration`` folder. Raises
-    ``InputError`` when it cannot be written.
+    ``out``: folder for ``training.yaml``, ``training_runs.csv`` and ``serving.yaml``; None: the catalog's own
+    ``calibration`` folder. Raises ``InputError`` when it cannot be written.
     """
     base = catalog_folder()
     folder = out if out is not None else base / "calibration"
     training = calibrate(read_cases(base / "measurements" / "training.csv"), catalog)
     write_text(folder / "training.yaml", training_yaml(training))
+    write_text(folder / "training_runs.csv", neighbours_csv(training.neighbours))
     error = training.error
     yield (
-        f"training: {len(training.effects)} effects from {len(training.sources)} sources; left-out error "
+        f"training: {len(training.effects)} effects and {training.neighbours.count} runs from "
+        f"{len(training.sources)} sources; left-out error "
         f"{error.get('mean', 0.0):.1%} mean, {error.get('median', 0.0):.1%} median; {folder / 'training.yaml'}"
     )
     serving = calibrate_serving(read_cases(base / "measurements" / "serving.csv"), catalog, seconds=serving_seconds)

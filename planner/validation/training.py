@@ -25,10 +25,11 @@ import numpy as np
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.performance.compile import build_platform
+from planner.performance.neighbours import Neighbours, shipped_neighbours
 from planner.performance.platform import Platform
 from planner.performance.precision import normalise_precision
 from planner.performance.profile import Profile, get_profile, profile_for_framework, with_changes
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
+from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training, measured_job
 from planner.validation.cases import Case, CaseResult
 from planner.validation.models import model_of_case
 from planner.workload.parameters import parameter_counts
@@ -164,7 +165,7 @@ def _platform(case: Case, catalog: Catalog) -> Platform:
     else:
         found = catalog.chip(name)
         system, chip = catalog.default_system(found.id).id, found.id
-    platform = build_platform(catalog, system, chip, "")
+    platform = replace(build_platform(catalog, system, chip, ""), neighbours=Neighbours())
     stated = stated_network_gbit_s(case)
     if stated is None or platform.tiers[-1].kind != "scale_out":
         return platform
@@ -436,8 +437,13 @@ class Answer:
     tflops: float = 0.0
 
 
-def answer(case: Case, catalog: Catalog) -> Answer:
-    """One row priced, or why not."""
+def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -> Answer:
+    """One row priced, or why not.
+
+    Measured runs near it (``neighbours``; default: the calibration's own) correct the step time, those of its own
+    source more. A row that is among them is priced by the physical model and its effects alone.
+    """
+    known = shipped_neighbours() if neighbours is None else neighbours
     try:
         if set_aside(case):
             raise _UnanswerableError("the row's notes say that its figures contradict each other and not to use it")
@@ -449,6 +455,8 @@ def answer(case: Case, catalog: Catalog) -> Answer:
             all_layers = estimate_training(setup.job, setup.platform, full, setup.profile, detail=False)
             step += setup.partial_recompute * (float(all_layers.step_time_s[0]) - step) * PARTIAL_RECOMPUTE_COST
         step *= 1.0 + stated_slowdown(case)
+        if is_pretraining(case) and not known.holds(case.case_id, case.source):
+            step *= math.exp(_measured_shift(case, setup, known))
     except _UnanswerableError as reason:
         return Answer(case, None, str(reason))
     except PlannerError as error:
@@ -466,6 +474,14 @@ def answer(case: Case, catalog: Catalog) -> Answer:
         memory,
         float(estimate.model_tflops_per_chip[0] * estimate.step_time_s[0] / step),
     )
+
+
+def _measured_shift(case: Case, setup: Setup, known: Neighbours) -> float:
+    """Logarithm of what measured runs near a row say of its step time."""
+    c = setup.candidate
+    asked = measured_job(setup.job, setup.platform, setup.profile, case.source)
+    widths = {name: getattr(c, name) for name in ("tp", "pp", "vpp", "cp", "ep", "micro_batch")}
+    return float(known.log_shift(asked, widths, np.array([setup.chips]), c.recompute)[0])
 
 
 def allocator_peak(case: Case) -> bool:

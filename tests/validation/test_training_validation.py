@@ -13,15 +13,14 @@ from planner.catalog.load import catalog_folder
 from planner.errors import InputError
 from planner.performance.calibration import (
     EFFECT,
-    Observation,
     calibrate_training,
     calibration_yaml,
-    effects_of,
     fit_effects,
     left_out_levels,
     level_of,
     read_training_calibration,
 )
+from planner.performance.observation import Observation, effects_of
 from planner.validation import Case, validate
 from planner.validation.bars import bars_table, training_bars
 from planner.validation.cases import CaseResult, read_cases
