@@ -29,9 +29,8 @@ from planner.performance.observation import Observation
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SHAPE: tuple[str, ...] = (
-    "tp", "pp", "vpp", "cp", "ep", "micro_batch", "sequence_length", "chips", "active_parameters", "tokens_per_chip",
-)  # fmt: skip
+WIDTHS: tuple[str, ...] = ("tp", "pp", "vpp", "cp", "ep", "micro_batch")
+SHAPE: tuple[str, ...] = (*WIDTHS, "sequence_length", "chips", "active_parameters", "tokens_per_chip")
 """Widths and sizes whose logarithms say how near two runs are; tokens per chip and step."""
 
 # Variance of log residuals by what two runs of one profile must have in common besides, and whether it fades with
@@ -178,6 +177,16 @@ class Job:
 
 
 @dataclass(frozen=True)
+class _Table:
+    """The runs of one profile as arrays: shapes (runs, len(SHAPE)), weights, recomputation, names by kind."""
+
+    shapes: Floats
+    weights: Floats
+    recompute: NDArray[np.str_]
+    names: Mapping[str, NDArray[np.str_]]
+
+
+@dataclass(frozen=True)
 class Neighbours:
     """The runs of a calibration, by framework profile."""
 
@@ -197,36 +206,36 @@ class Neighbours:
         return (case_id, source) in self._rows
 
     @functools.cached_property
-    def _tables(self) -> dict[str, tuple[Floats, Floats, NDArray[np.str_]]]:
-        """By profile: shapes (runs, len(SHAPE)), weights, and what the runs recompute."""
+    def _tables(self) -> dict[str, _Table]:
         return {
-            profile: (
+            profile: _Table(
                 np.array([r.shape for r in runs], dtype=float).reshape(len(runs), len(SHAPE)),
                 np.array([r.weight for r in runs]),
                 np.array([r.recompute for r in runs]),
+                {k: np.array([r.name(k) for r in runs]) for k in {k for kind, _, _ in SHARED for k in kind}},
             )
             for profile, runs in self.runs.items()
         }
 
     def _amplitudes(self, job: Job) -> tuple[Floats, Floats]:
         """Variance that each run of the job's profile shares with it, as far as it is near and wherever it is."""
-        runs = self.runs[job.profile]
-        fading, constant = np.zeros(len(runs)), np.zeros(len(runs))
+        names = self._tables[job.profile].names
+        same = {k: held == str(getattr(job, k)) for k, held in names.items()}
+        fading, constant = (np.zeros(len(self.runs[job.profile])) for _ in range(2))
         for kind, fades, variance in SHARED:
-            wanted = tuple(str(getattr(job, k)) for k in kind)
-            same = np.array([all(r.name(k) == w for k, w in zip(kind, wanted, strict=True)) for r in runs])
-            (fading if fades else constant)[same] += variance
+            (fading if fades else constant)[np.logical_and.reduce([same[k] for k in kind])] += variance
         return fading, constant
 
     def log_shift(self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints) -> Floats:
         """Logarithm (n,) of what a step takes over what the model and its effects say, for n candidates.
 
-        ``widths``: tp, pp, vpp, cp, ep and micro_batch, each (n,); ``chips`` and ``recompute`` (n,). Zero where no
+        ``widths``: ``WIDTHS``, each (n,); ``chips`` and ``recompute`` (n,). Zero where no
         run of the profile has anything in common.
         """
         if job.profile not in self.runs:
             return np.zeros(chips.shape)
-        shapes, weights, repeats = self._tables[job.profile]
+        table = self._tables[job.profile]
+        shapes, weights, repeats = table.shapes, table.weights, table.recompute
         fading, constant = self._amplitudes(job)
         flat = float(constant @ weights)
         use = np.flatnonzero(fading)
@@ -250,8 +259,8 @@ class Neighbours:
         second = second * near("chips", size.astype(float)) * near("tokens_per_chip", job.tokens / size)
         alike = mode.astype(str)[:, None] == repeats[None, :]
         second = second * np.where(alike, 1.0, ANOTHER_RECOMPUTATION)
-        table = first @ second.T + flat
-        return np.asarray(np.clip(table, -LARGEST_SHIFT, LARGEST_SHIFT)[left, right])
+        shifts = first @ second.T + flat
+        return np.asarray(np.clip(shifts, -LARGEST_SHIFT, LARGEST_SHIFT)[left, right])
 
     def nearest(
         self, job: Job, widths: Mapping[str, int], chips: int, recompute: int, keep: int = 3
@@ -259,10 +268,11 @@ class Neighbours:
         """The runs that share most with one layout, and the correlation of their residuals with its own."""
         if job.profile not in self.runs:
             return ()
-        shapes, _, repeats = self._tables[job.profile]
+        table = self._tables[job.profile]
+        shapes, repeats = table.shapes, table.recompute
         fading, constant = self._amplitudes(job)
         sizes = (job.sequence_length, chips, job.active_parameters, job.tokens / chips)
-        here = np.log2([*(float(widths[name]) for name in SHAPE[:6]), *map(float, sizes)])
+        here = np.log2([*(float(widths[name]) for name in WIDTHS), *map(float, sizes)])
         near = np.exp(-0.5 * ((shapes - here) ** 2).sum(axis=1) / OCTAVES**2)
         near = near * np.where(repeats == str(recompute), 1.0, ANOTHER_RECOMPUTATION)
         shared = (fading * near + constant) / (sum(v for _, _, v in SHARED) + OWN_VARIANCE)

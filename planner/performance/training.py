@@ -21,6 +21,7 @@ from planner.performance.calibration import BOUNDS, level_of
 from planner.performance.keys import factorise
 from planner.performance.laws import law_of
 from planner.performance.layer_table import FORWARD_PARTS, Keys, Machine, all_layers, end_cost
+from planner.performance.neighbours import WIDTHS as MEASURED_WIDTHS
 from planner.performance.neighbours import Job as MeasuredJob
 from planner.performance.observation import effects_of
 from planner.performance.offload import offload_seconds, resident
@@ -354,11 +355,13 @@ def estimate_training(
     *,
     detail: bool = True,
     micro_batches: ArrayLike | None = None,
+    shift: Floats | None = None,
 ) -> TrainingEstimate:
     """Step time, rates and memory of every candidate.
 
     ``micro_batches`` (n,): how many each data-parallel replica works through in a step, where replicas of another kind
     of chip do the rest of the global batch (``performance.mixed``); default: the whole batch, evenly.
+    ``shift`` (n,): what ``measured_shift`` says of these candidates, where it is known already.
     Arrays have the shape (n,) of the candidates. With ``detail=False`` ``breakdown``, ``memory`` and
     ``memory_by_stage`` stay empty (a search needs them only for the winner). Raises ``UnknownFigureError`` when the
     chip's peak in the job's precision is not published, ``InputError`` on widths below one or unequal shapes.
@@ -470,14 +473,9 @@ def estimate_training(
         platform.family, platform.chip_id, prof.level_name, normalise_precision(job.precision), job.model.is_moe
     )
     level: Floats | float = level_of(platform.efficiency, names)
-    if platform.neighbours.runs and job.trainable == "full":
-        shift = platform.neighbours.log_shift(
-            measured_job(job, platform, prof),
-            {name: getattr(c, name) for name in ("tp", "pp", "vpp", "cp", "ep", "micro_batch")},
-            c.chips,
-            c.recompute,
-        )
-        level = np.clip(level * np.exp(shift), *BOUNDS)
+    near = measured_shift(job, platform, prof, c) if shift is None else shift
+    if near is not None:
+        level = np.clip(level * np.exp(near), *BOUNDS)
     step = level * (steady + wait + prof.step_s)
 
     tokens = job.sequence_length * sequences
@@ -541,6 +539,20 @@ def measured_job(job: TrainingJob, platform: Platform, profile: Profile, source:
         tokens=float(job.global_batch) * job.sequence_length,
         source=source,
     )
+
+
+def measured_shift(
+    job: TrainingJob, platform: Platform, profile: Profile, candidates: TrainingCandidates, source: str = ""
+) -> Floats | None:
+    """Logarithm (n,) of what measured runs near candidates took over what the model says; None where none says any.
+
+    It depends on layouts and on the profile's name, not on techniques. Runs of full training only.
+    """
+    if not platform.neighbours.runs or job.trainable != "full":
+        return None
+    widths = {name: getattr(candidates, name) for name in MEASURED_WIDTHS}
+    asked = measured_job(job, platform, profile, source)
+    return platform.neighbours.log_shift(asked, widths, candidates.chips, candidates.recompute)
 
 
 def interval_of(platform: Platform, profile: Profile) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from planner.performance.platform import Platform
 from planner.performance.profile import Profile
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
+from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training, measured_shift
 from planner.performance.training_grid import DEFAULT_GRID, TrainingGrid, declared_size, training_grid_chunks
 
 PIECE = 1 << 17
@@ -127,9 +127,10 @@ def search_training(
     best: list[Found] = []
     for i, share in enumerate(shares):
         for part in _pieces(job, platform, chips, grid, shared=i > 0):
+            shift = measured_shift(job, platform, profile, part)
             for chosen in techniques.profiles(profile):
                 ready = replace(chosen, recompute_share=share)
-                found = estimate_training(job, platform, part, ready, detail=False)
+                found = estimate_training(job, platform, part, ready, detail=False, shift=shift)
                 legal += part.size
                 inside = np.flatnonzero(found.fits)
                 fits += inside.size

@@ -29,7 +29,7 @@ from planner.performance.neighbours import Neighbours, shipped_neighbours
 from planner.performance.platform import Platform
 from planner.performance.precision import normalise_precision
 from planner.performance.profile import Profile, get_profile, profile_for_framework, with_changes
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training, measured_job
+from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training, measured_shift
 from planner.validation.cases import Case, CaseResult
 from planner.validation.models import model_of_case
 from planner.workload.parameters import parameter_counts
@@ -456,7 +456,9 @@ def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -
             step += setup.partial_recompute * (float(all_layers.step_time_s[0]) - step) * PARTIAL_RECOMPUTE_COST
         step *= 1.0 + stated_slowdown(case)
         if is_pretraining(case) and not known.holds(case.case_id, case.source):
-            step *= math.exp(_measured_shift(case, setup, known))
+            platform = replace(setup.platform, neighbours=known)
+            shift = measured_shift(setup.job, platform, setup.profile, setup.candidate, case.source)
+            step *= 1.0 if shift is None else math.exp(float(shift[0]))
     except _UnanswerableError as reason:
         return Answer(case, None, str(reason))
     except PlannerError as error:
@@ -474,14 +476,6 @@ def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -
         memory,
         float(estimate.model_tflops_per_chip[0] * estimate.step_time_s[0] / step),
     )
-
-
-def _measured_shift(case: Case, setup: Setup, known: Neighbours) -> float:
-    """Logarithm of what measured runs near a row say of its step time."""
-    c = setup.candidate
-    asked = measured_job(setup.job, setup.platform, setup.profile, case.source)
-    widths = {name: getattr(c, name) for name in ("tp", "pp", "vpp", "cp", "ep", "micro_batch")}
-    return float(known.log_shift(asked, widths, np.array([setup.chips]), c.recompute)[0])
 
 
 def allocator_peak(case: Case) -> bool:

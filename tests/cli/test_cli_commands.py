@@ -263,7 +263,7 @@ def test_calibrate_tells_what_it_writes_and_where(
     monkeypatch.setattr("planner.validation.refit.read_cases", lambda file: read_cases(file)[::40])
     monkeypatch.setattr("planner.validation.refit.calibrate_serving", lambda *_, **__: shipped_serving_calibration())
     assert shell("calibrate", "--out", tmp_path / "new") == 0
-    assert files_of(tmp_path / "new") == {"training.yaml", "serving.yaml"}
+    assert files_of(tmp_path / "new") == {"training.yaml", "training_runs.csv", "serving.yaml"}
     assert "training: " in shell.err
     fitted = read_training_calibration(tmp_path / "new" / "training.yaml")
     assert len(fitted.sources) > 5

@@ -69,7 +69,7 @@ def test_the_shipped_shares_grow_with_the_distance_and_beat_a_coin() -> None:
         assert {"tokens_per_s_per_chip", "tokens_per_s_per_chip across"} <= columns
         for name in columns:
             rights = [row[name].right for row in by_distance(order).values() if name in row]
-            assert rights[-1] == max(rights)
+            assert rights[-1] >= max(rights) - 0.01
             assert min(rights) > 0.5
         assert len(order_lines(order)) == len(columns) + 3
     assert {s.quantity for s in shipped_serving_calibration().order} == {"tokens_per_s_per_chip", "tpot_ms", "ttft_ms"}
