@@ -416,6 +416,9 @@ def estimate_training_command(
     micro_batch: Annotated[int | None, typer.Option("--micro-batch", min=1)] = None,
     zero_stage: Annotated[int | None, typer.Option("--zero-stage", min=0, max=3)] = None,
     recompute: Annotated[str | None, typer.Option("--recompute", help="none, selective or full.")] = None,
+    framework: Annotated[
+        str, typer.Option("--framework", help="Training stack: default, tuned, bridge, fsdp ...")
+    ] = "default",
     best: Annotated[bool, typer.Option("--best", help="Search everything not given.")] = False,
     assume: Assume = None,
     catalog: CatalogDir = None,
@@ -443,6 +446,7 @@ def estimate_training_command(
             micro_batch=micro_batch,
             zero_stage=zero_stage,
             recompute=recompute,
+            framework=framework,
             best=best,
             catalog=_with_assumptions(load_catalog(catalog), assume),
         )

@@ -79,6 +79,24 @@ class Interval(_Part):
     basis: str
 
 
+class MeasuredRun(_Part):
+    """A published measurement near a training run, that corrects what the physical model says of it."""
+
+    case_id: str
+    source: str
+    chip: str
+    model: str
+    precision: str
+    chips: int
+    tp: int
+    pp: int
+    ep: int
+    likeness: float
+    """Correlation of what the model leaves over there with what it leaves over here: 0 to 1."""
+    measured_over_predicted: float
+    """Its step time over that of the physical model and its calibrated levels."""
+
+
 class Predicted(_Part):
     """What the performance model expects of this deployment. Rates are of the whole deployment."""
 
@@ -111,6 +129,10 @@ class Predicted(_Part):
     memory_gb: dict[str, float] = Field(default_factory=dict)
     """GB per chip by component, of the fullest stage; sums to memory_gb_per_chip."""
     interval: Interval | None = None
+    measured_correction: float | None = None
+    """Training: factor on the step time that measured runs near this one make, None where there is none."""
+    measured_runs: list[MeasuredRun] = Field(default_factory=list)
+    """Training: the measured runs that have most in common with this one, most first."""
 
 
 class DeploymentPower(_Part):

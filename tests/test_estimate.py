@@ -83,6 +83,26 @@ def test_a_search_keeps_what_is_given_and_never_gains_by_it(shipped: Catalog, pi
     assert kept.enumerated < free.enumerated
 
 
+def test_measured_runs_near_an_estimate_are_named_with_what_they_change(shipped: Catalog) -> None:
+    """Llama 3.1 70B on 512 H100 is a published run of a tuned stack; it is no run of one out of the box."""
+    wanted = {
+        "model": "llama-3.1-70b", "system": "hgx_h100_oem", "chips": 512, "tp": 4, "pp": 4, "micro_batch": 1,
+        "vpp": 5, "catalog": shipped,
+    }  # fmt: skip
+    found = estimate_training(**wanted, framework="tuned")
+    assert found.framework == "tuned"
+    assert found.measured_correction is not None
+    assert 0.8 < found.measured_correction < 1.25
+    nearest = found.measured_runs[0]
+    assert (nearest.model, nearest.chip, nearest.chips) == ("llama-3.1-70b", "h100_sxm", 512)
+    assert 0.0 < nearest.likeness < 1.0
+    assert json.loads(json.dumps(found.to_dict()))["measured_runs"][0]["case_id"] == nearest.case_id
+    plain = estimate_training(**wanted, framework="plain")
+    assert plain.step_time_s > found.step_time_s
+    with pytest.raises(InputError, match="tuned"):
+        estimate_training(**wanted, framework="tunned")
+
+
 def test_what_does_not_fit_is_said_and_still_estimated(shipped: Catalog) -> None:
     found = estimate_training(model="llama-3.1-405b", system=SYSTEM, chips=8, catalog=shipped)
     assert not found.fits

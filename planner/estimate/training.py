@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -12,15 +12,19 @@ from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import language_model, machine_of, plain, whole
 from planner.estimate.layout import AXES, refuse, tidy_grid
+from planner.options.measured import measured_runs
 from planner.performance.calibration import shipped_training_calibration
 from planner.performance.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
+from planner.performance.profile import Profile, get_profile
 from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob
 from planner.performance.training import estimate_training as price
 from planner.performance.training_grid import training_grid, training_grid_chunks
-from planner.result import Interval, Parallelism
+from planner.result import Interval, MeasuredRun, Parallelism
+from planner.scenario.workloads import Framework
 
+FRAMEWORKS: tuple[str, ...] = get_args(Framework)
 RECOMPUTE = ("none", "selective", "full")
 
 DEFAULTS: Mapping[str, int] = {
@@ -71,6 +75,12 @@ class TrainingEstimation:
     """Legal layouts looked at."""
     candidates: int = 1
     """Those of them that fit in memory."""
+    framework: str = "default"
+    """The training stack, a profile of the performance model."""
+    measured_correction: float | None = None
+    """Factor on the step time that measured runs near this one make, None where there is none."""
+    measured_runs: tuple[MeasuredRun, ...] = ()
+    """The measured runs that have most in common with this one, most first."""
     ordering: tuple[OrderShare, ...] = ()
     """How often two predictions this far apart were in the right order, over measured pairs of left-out sources."""
 
@@ -97,16 +107,17 @@ def estimate_training(
     micro_batch: int | None = None,
     zero_stage: int | None = None,
     recompute: str | None = None,
+    framework: str = "default",
     best: bool = False,
     catalog: Catalog | None = None,
 ) -> TrainingEstimation:
     """Step time, memory and MFU of training ``model`` on ``chips`` chips.
 
-    ``sequence_length`` in tokens, ``global_batch`` in sequences; ``recompute``: none, selective or full. What is left
-    out takes ``DEFAULTS`` (every width 1, ZeRO 1, no recomputation; sequence parallelism goes with tp > 1), and data
-    parallelism is what is left: ``chips / (tp pp cp)``. With ``best`` every legal layout that agrees with what is
-    given is priced, and the fastest that fits is returned. A layout that is given is returned whether it fits or not
-    (``fits``).
+    ``sequence_length`` in tokens, ``global_batch`` in sequences; ``recompute``: none, selective or full;
+    ``framework``: maturity of the stack, one of ``scenario.workloads.Framework``. What is left out takes ``DEFAULTS``
+    (every width 1, ZeRO 1, no recomputation; sequence parallelism goes with tp > 1), and data parallelism is what is
+    left: ``chips / (tp pp cp)``. With ``best`` every legal layout that agrees with what is given is priced, and the
+    fastest that fits is returned. A layout that is given is returned whether it fits or not (``fits``).
 
     Raises ``InputError`` for unknown names, and for a layout that is not legal with the nearest that is;
     ``UnknownFigureError`` when a figure of the hardware is not published (``Catalog.with_assumptions`` supplies it).
@@ -120,19 +131,22 @@ def estimate_training(
     machine = machine_of(known, system, chip, cooling)
     platform = machine.platform
     name = normalise_precision(precision)
+    if framework not in FRAMEWORKS:
+        raise InputError(list(unknown_name("training stack", framework, FRAMEWORKS, path="framework").problems))
+    stack = get_profile(framework)
     _has_precision(machine.chip.id, platform, name)
     job = TrainingJob(arch, sequence_length, global_batch, name)
     pinned = given if best else {**DEFAULTS, **given}
     enumerated = fit = 1
     if best:
-        layout, enumerated, fit = _best(job, platform, chips, pinned)
+        layout, enumerated, fit = _best(job, platform, stack, chips, pinned)
     else:
         layout = training_grid(job, platform, chips, tidy_grid(pinned))
         if layout.size != 1:
             raise refuse(job, platform, chips, pinned, given)
-    found = price(job, platform, layout)
+    found = price(job, platform, layout, stack)
     return _estimation(
-        job, platform, layout, found,
+        job, platform, stack, layout, found,
         model=arch.id, system=machine.system.id, chip=machine.chip.id, cooling=machine.cooling_id,
         best=best, enumerated=enumerated, candidates=fit if best else int(found.fits[0]),
     )  # fmt: skip
@@ -178,7 +192,7 @@ def _has_precision(chip: str, platform: Platform, name: str) -> None:
 
 
 def _best(
-    job: TrainingJob, platform: Platform, chips: int, pinned: Mapping[str, int]
+    job: TrainingJob, platform: Platform, stack: Profile, chips: int, pinned: Mapping[str, int]
 ) -> tuple[TrainingCandidates, int, int]:
     """The fastest layout that fits, how many were looked at and how many fit."""
     enumerated = fit = 0
@@ -186,7 +200,7 @@ def _best(
     fastest = least = np.inf
     limit = 0.0
     for part in training_grid_chunks(job, platform, chips, tidy_grid(pinned)):
-        found = price(job, platform, part, detail=False)
+        found = price(job, platform, part, stack, detail=False)
         enumerated += part.size
         fits = np.flatnonzero(found.fits)
         fit += len(fits)
@@ -213,11 +227,17 @@ def _best(
 
 
 def _estimation(
-    job: TrainingJob, platform: Platform, layout: TrainingCandidates, found: TrainingEstimate, **names: Any
+    job: TrainingJob,
+    platform: Platform,
+    stack: Profile,
+    layout: TrainingCandidates,
+    found: TrainingEstimate,
+    **names: Any,
 ) -> TrainingEstimation:
     degrees = {name: int(getattr(layout, name)[0]) for name in (*AXES, "dp", "sp")}
     chips = int(layout.chips[0])
     step = float(found.step_time_s[0])
+    correction, runs = measured_runs(job, platform, stack, layout)
     return TrainingEstimation(
         kind="training",
         chips=chips,
@@ -249,6 +269,9 @@ def _estimation(
             high=step * float(found.high80[0]),
             basis=_basis(platform.family),
         ),
+        framework=stack.name,
+        measured_correction=correction,
+        measured_runs=tuple(runs),
         ordering=shipped_training_calibration().order,
         **names,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.options.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.enumerate import interconnect_of
+from planner.options.measured import measured_runs
 from planner.options.mixed_serving import ClassRate, describe_classes
 from planner.options.mixed_training import describe_mixed
 from planner.options.option import Option
@@ -161,6 +162,11 @@ class Describer:
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
         step = size.step_time_s
+        correction, runs = (
+            measured_runs(search.job(spec.precision), platform, search.stack, one_layout(spec.layout))
+            if workload.mfu is None
+            else (None, [])
+        )
         scale = step / float(estimate.step_time_s[0])  # 1 unless the scenario fixes the MFU
         tokens_per_s = workload.global_batch * workload.sequence_length / step
         peak = platform.peak_flops[peak_name(spec.precision)]
@@ -186,6 +192,8 @@ class Describer:
                 if workload.mfu is None
                 else "MFU fixed by the scenario; width of the performance model's own interval",
             ),
+            measured_correction=correction,
+            measured_runs=runs,
         )
         layout = spec.layout
         return Described(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,18 +124,26 @@ def fit_effects(observations: Sequence[Observation]) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, solution, strict=True) if abs(value) > 1e-4}
 
 
-def left_out_levels(observations: Sequence[Observation]) -> list[float]:
-    """The level each observation gets when its whole source is left out, in order.
+def _source(o: Observation) -> str:
+    return o.source
 
-    Its effects and what measured runs near it leave over, both of the other sources alone.
+
+def left_out_levels(
+    observations: Sequence[Observation], unit: Callable[[Observation], str] = _source, *, near: bool = True
+) -> list[float]:
+    """The level each observation gets when its whole source (or another ``unit``) is left out, in order.
+
+    Its effects and, with ``near``, what measured runs near it leave over, both of the other units alone.
     """
     levels = [1.0] * len(observations)
-    for source in sorted({o.source for o in observations}):
-        held = [i for i, o in enumerate(observations) if o.source == source]
-        rest = [o for o in observations if o.source != source and o.fit]
+    units = [unit(o) for o in observations]
+    for name in sorted(set(units)):
+        held = [i for i, other in enumerate(units) if other == name]
+        rest = [o for o, other in zip(observations, units, strict=True) if other != name and o.fit]
         effects, left = effects_and_residuals(rest)
         asked = [observations[i] for i in held]
-        for i, shift in zip(held, shared_residuals(rest, left, asked), strict=True):
+        shifts = shared_residuals(rest, left, asked) if near else np.zeros(len(asked))
+        for i, shift in zip(held, shifts, strict=True):
             levels[i] = level_of(effects, observations[i].effects, float(shift))
     return levels
 

@@ -82,6 +82,10 @@ class Run:
         """One of the names that runs can have in common."""
         return str(getattr(self, kind))
 
+    def size(self, what: str) -> int:
+        """One of ``SHAPE``, as a whole number."""
+        return round(math.exp2(self.shape[SHAPE.index(what)]))
+
 
 def run_of(o: Observation, residual: float = 0.0, weight: float = 0.0) -> Run:
     """A measured row as a run."""

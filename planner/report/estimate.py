@@ -11,7 +11,7 @@ from rich.text import Text
 from planner.estimate import ServingEstimation, TrainingEstimation
 from planner.performance.ordering import OrderShare, by_distance
 from planner.report import format as fmt
-from planner.report.summary import shares
+from planner.report.summary import measured_run, shares
 from planner.result import Interval
 
 _BAR = 20
@@ -42,6 +42,8 @@ def estimate_table(found: TrainingEstimation | ServingEstimation) -> RenderableT
     head = "Where a mean step's time goes" if serving else "Where a step's time goes"
     parts += _split(head, found.breakdown_s, "s")
     parts += _split("Memory per chip, fullest stage", found.memory_gb, "gb")
+    if isinstance(found, TrainingEstimation):
+        parts += _measured(found)
     parts += _ordering(found.ordering)
     notes = found.notes if isinstance(found, ServingEstimation) else ()
     parts += [Text(f"\n{fmt.clean(note)}") for note in notes]
@@ -69,6 +71,7 @@ def estimate_facts(found: TrainingEstimation | ServingEstimation) -> list[tuple[
 def _training(found: TrainingEstimation) -> list[tuple[str, str]]:
     return [
         ("Layout", f"{fmt.layout(found.parallelism)} · {found.precision}"),
+        ("Training stack", found.framework),
         ("Sequence length", f"{fmt.count(found.sequence_length)} tokens"),
         ("Step time", fmt.seconds(found.step_time_s) + _range(found.interval)),
         ("Tokens", f"{fmt.rate(found.tokens_per_s)}, {fmt.number(found.tokens_per_s_per_chip)} a chip"),
@@ -142,6 +145,18 @@ def _split(title: str, parts: Mapping[str, float], unit: str) -> Sequence[Render
     for share in shares(parts):
         bar = Text("█" * round(max(0.0, min(1.0, share.fraction)) * _BAR), style="cyan")
         table.add_row(Text(f" {share.name}"), fmt.quantity(share.value, unit), fmt.share(share.fraction), bar)
+    return [Text(f"\n{title}", style="bold cyan"), table]
+
+
+def _measured(found: TrainingEstimation) -> Sequence[RenderableType]:
+    if found.measured_correction is None:
+        return []
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", style="dim")
+    for run in found.measured_runs:
+        table.add_row(Text(f" {measured_run(run)}; {fmt.clean(run.source)}"), f"{run.likeness:.0%}")
+    title = f"Measured runs near it, and their likeness: together they make a step × {found.measured_correction:.2f}"
     return [Text(f"\n{title}", style="bold cyan"), table]
 
 

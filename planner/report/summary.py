@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from planner import sentence
 from planner.report import format as fmt
-from planner.result import Deployment, LeftOut, Plan, Priced
+from planner.result import Deployment, LeftOut, MeasuredRun, Plan, Priced
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,22 @@ def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
     facts = [(name, show(value)) for name, value, show in wanted if value is not None]
     if p.interval is not None:
         facts.append((f"80% interval of {fmt.phrase(p.interval.quantity)}", interval_text(d) or ""))
+    if p.measured_correction is not None:
+        facts.append(("Measured runs near it", measured_text(p.measured_correction, p.measured_runs)))
     return tuple(facts)
+
+
+def measured_text(correction: float, runs: Sequence[MeasuredRun]) -> str:
+    """'step x 0.96: llama-3.1-70b on 512 h100_sxm (4% faster than the model), ...'."""
+    return f"step × {correction:.2f}: " + "; ".join(measured_run(run) for run in runs)
+
+
+def measured_run(run: MeasuredRun) -> str:
+    """'llama-3.1-70b on 512 h100_sxm, bf16: 4% faster than the physical model (NEMO-017)'."""
+    off = run.measured_over_predicted - 1.0
+    how = f"{abs(off):.0%} {'slower' if off > 0 else 'faster'} than" if abs(off) >= 0.005 else "as"
+    what = fmt.clean(f"{run.model} on {fmt.plural(run.chips, 'chip')} of {run.chip}, {run.precision}")
+    return f"{what}: {how} the physical model ({fmt.clean(run.case_id)})"
 
 
 def interval_text(d: Deployment) -> str | None:

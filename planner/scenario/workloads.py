@@ -112,7 +112,18 @@ class Claims(Part):
 
 
 Framework = Literal[
-    "default", "tuned", "plain", "mcore", "bridge", "bridge_2026", "fsdp", "deepspeed", "xla", "mindspeed", "hai_llm"
+    "default",
+    "tuned",
+    "plain",
+    "mcore",
+    "bridge",
+    "bridge_2026",
+    "bridge_2606",
+    "fsdp",
+    "deepspeed",
+    "xla",
+    "mindspeed",
+    "hai_llm",
 ]
 """Training stacks a scenario may name: profiles of the performance model (a test holds that they exist)."""
 

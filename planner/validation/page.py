@@ -8,9 +8,9 @@ with the error when whole sources are left out.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import cast
 
 import yaml
@@ -18,8 +18,9 @@ import yaml
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.performance.calibration import calibrate_training, left_out_levels, read_training_calibration
+from planner.performance.observation import Observation
 from planner.performance.training import estimate_training
-from planner.validation.bars import bars_table, training_bars
+from planner.validation.bars import bars_table, group_errors, training_bars
 from planner.validation.calibrate import answers_of, observations_of
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
@@ -113,6 +114,23 @@ def _mechanisms(answers: Sequence[Answer]) -> dict[str, str]:
     return found
 
 
+_UNITS: tuple[tuple[str, Callable[[Observation], str]], ...] = (
+    ("source", lambda o: o.source),
+    ("model", lambda o: o.model_name),
+    ("chip", lambda o: o.chip),
+    ("family of chips", lambda o: o.family),
+)
+
+
+def _left_out(observations: Sequence[Observation], unit: Callable[[Observation], str]) -> list[str]:
+    """Mean and median over groups when units are left out: effects alone, then with measured runs near each row."""
+    found = []
+    for near in (False, True):
+        errors = group_errors(observations, left_out_levels(observations, unit, near=near))
+        found += [_percent(fmean(errors)), _percent(median(errors))]
+    return found
+
+
 def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
     step = report.step_times()
     whole = overall(step)
@@ -145,7 +163,12 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
                     _percent(held.error.get("median")),
                     "",
                 ),
-                ("calibrated on all sources", _percent(whole.mean), _percent(whole.median), _percent(whole.bias, True)),
+                (
+                    "calibrated on all sources, effects alone",
+                    _percent(whole.mean),
+                    _percent(whole.median),
+                    _percent(whole.bias, True),
+                ),
                 ("one constant (below)", _percent(whole.baseline_mean), _percent(whole.baseline_median), ""),
             ],
         ),
@@ -165,6 +188,17 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         "rows of this source and of other releases leave over, by what they share and how near their layouts are.",
         "",
         *bars_table(training_bars(answers)),
+    ]
+    lines += ["### What is left out, and what measured runs near a row add", ""]
+    lines += [
+        "Error of step time when all rows of one source, model, chip or family of chips are left out in turn: with the "
+        "physical model and its calibrated effects alone, and corrected by the measured runs that are near "
+        "(docs/training-model.md, 8). A row that is far from all of them gets no correction.",
+        "",
+        *_table(
+            ("left out", "effects alone: mean", "median", "with runs near it: mean", "median"),
+            [(name, *_left_out(observations, unit)) for name, unit in _UNITS],
+        ),
     ]
     lines += ["### By source, that source left out", ""]
     rows = []

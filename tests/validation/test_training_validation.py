@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -20,9 +22,11 @@ from planner.performance.calibration import (
     level_of,
     read_training_calibration,
 )
+from planner.performance.neighbours import Neighbours
 from planner.performance.observation import Observation, effects_of
 from planner.validation import Case, validate
-from planner.validation.bars import bars_table, training_bars
+from planner.validation.bars import bars_table, group_errors, training_bars
+from planner.validation.calibrate import answers_of, observations_of
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.page import missing_mechanism
@@ -195,6 +199,25 @@ def test_levels_are_shrunk_and_follow_their_rows():
 def test_a_source_is_left_out_whole():
     rows = [_observation("only", "plain", 1.5, f"g{i}") for i in range(6)]
     assert left_out_levels(rows) == [1.0] * 6
+
+
+def test_a_row_of_a_file_is_corrected_by_measured_runs_and_a_carried_row_is_not(cases, catalog):
+    """What a row's own measurement left over must not answer for it."""
+    held = next(c for c in cases if c.case_id == "DGXC-016")
+    known = answer(held, catalog)
+    assert known.step_s == answer(held, catalog, Neighbours()).step_s
+    elsewhere = replace(held, case_id="MINE-1", cells={**held.cells, "source_title": "our own cluster"})
+    mine = answer(elsewhere, catalog)
+    assert mine.step_s != known.step_s
+    assert mine.step_s == pytest.approx(known.step_s, rel=0.2)
+
+
+def test_measured_runs_bring_sources_and_chips_that_are_left_out_nearer(cases, catalog):
+    """The physical model with its effects alone, and corrected by the runs near each row."""
+    rows = observations_of(answers_of(cases, catalog))
+    for unit in (lambda o: o.source, lambda o: o.chip):
+        alone, near = (fmean(group_errors(rows, left_out_levels(rows, unit, near=n))) for n in (False, True))
+        assert near < alone
 
 
 def test_calibration_survives_its_file(tmp_path: Path):
