@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import median
 
 from planner.catalog import Catalog
 from planner.catalog.records import Chip
@@ -40,6 +41,10 @@ _ENGINE_PREFIXES: tuple[tuple[str, float], ...] = (
     ("trainium", 0.0),
     ("gaudi", 0.02),
 )
+# Chips whose matrix units were cut for export (H20: a quarter of its family's peak per watt) keep the power, caches and
+# bandwidth of the whole chip, so products wait for neither: published prefill of H20 (SGLang, vLLM, Mooncake) takes
+# 0.5-0.75 of the time that the family's share of the peak would give. Bounded so that no product passes 0.95 of it.
+CUT_DENSITY, UNTHROTTLED = 1.0 / 3.0, 1.35
 _AIR = frozenset({"air_crah", "air_inrow", "rdhx"})
 
 
@@ -64,6 +69,22 @@ def clock_factor(catalog: Catalog, chip: Chip, cooling_id: str) -> float:
         return 1.0
     factor = catalog.cooling_option(cooling_id).get("relative_chip_throughput")
     return 1.0 if factor is None else factor
+
+
+def headroom(catalog: Catalog, chip: Chip) -> float:
+    """What large products sustain of a chip's peak over what its family does: more where matrix units were cut."""
+    family = family_of(chip.id, chip.text("family"))
+    own, others = _peak_per_watt(chip), []
+    for other in catalog.chips.values():
+        density = _peak_per_watt(other)
+        if density is not None and family_of(other.id, other.text("family")) == family:
+            others.append(density)
+    return UNTHROTTLED if own is not None and own < CUT_DENSITY * median(others) else 1.0
+
+
+def _peak_per_watt(chip: Chip) -> float | None:
+    peak, power = chip.get("bf16_fp16_tflops_dense"), chip.get("tdp_w")
+    return peak / power if peak and power else None
 
 
 def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: str = "") -> Platform:
@@ -100,7 +121,7 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         system_chips=int(system.get("chips_total") or per_server),
         server_chips=int(per_server),
         comm_core_share=comm_core_share(chip),
-        clock_factor=clock_factor(catalog, chip, cooling_id),
+        clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),
         neighbours=shipped_neighbours(),
         load_store=system.text("unified_memory_addressing") == "yes",

@@ -37,7 +37,7 @@ from planner.performance.serving_profile import (
     shipped_serving_calibration,
 )
 from planner.validation.cases import Case, CaseResult
-from planner.validation.serving_cases import MEASURED, ServingCase, UnansweredError, Worker, read_case
+from planner.validation.serving_cases import INPUT_RATE, MEASURED, ServingCase, UnansweredError, Worker, read_case
 
 Floats = NDArray[np.float64]
 DISAGGREGATED_STEPS = 48
@@ -63,6 +63,7 @@ class Answer:
         return {
             "output_tok_s_per_chip": rate * case.output_tokens,
             "total_tok_s_per_chip": rate * (case.output_tokens + case.input_tokens),
+            INPUT_RATE: rate * case.input_tokens,
             "ttft_ms": self.ttft_s * 1e3,
             "tpot_ms": self.tpot_s * 1e3,
             "power_w_per_chip": self.power_w,
@@ -90,7 +91,7 @@ def _group_key(case: ServingCase) -> tuple[object, ...]:
     return (
         case.model, case.precision, case.kv_precision, round(case.input_tokens, 3), round(case.output_tokens, 3),
         case.chip, case.system, case.engine, case.mode, case.draft_tokens, case.draft_acceptance, case.year,
-        case.requests, case.waves, case.release,
+        case.requests, case.waves, case.release, case.chunk_tokens,
     )  # fmt: skip
 
 
@@ -160,6 +161,8 @@ class ServingPredictor:
         first = cases[0]
         if first.mode == "static":
             return self._static(cases, job, platform, profile)
+        if first.mode in ("prefill", "decode"):
+            return self._pool(cases, job, platform, profile)
         if first.mode == "disaggregated":
             return {c.case_id: self._disaggregated(c, job, platform, profile) for c in cases}
         workers = [c.worker for c in cases]
@@ -231,6 +234,39 @@ class ServingPredictor:
                 size * case.worker.count / total,
                 ttft,
                 tpot,
+                case.worker.chips * case.worker.count,
+                None if power is None else float(power[i]),
+                profile,
+            )
+        return result
+
+    def _pool(
+        self, cases: list[ServingCase], job: ServingJob, platform: Platform, profile: ServingProfile
+    ) -> dict[str, Answer | str]:
+        """A pool of one phase that is kept full: prompts alone, or a fixed number of requests that decode."""
+        first = cases[0]
+        workers = [c.worker for c in cases]
+        if first.mode == "prefill":
+            chunk = float(first.chunk_tokens or profile.chunk_tokens)
+            inside = max(chunk / job.input_tokens, 1.0)
+            batch = [inside * w.attention_dp * w.pp for w in workers]
+            e = estimate_serving(job, platform, _candidates(workers, batch, [chunk] * len(cases), PREFILL), profile)
+            rates = e.requests_per_s
+        else:
+            batch = [c.concurrency / c.worker.count for c in cases]
+            e = estimate_serving(job, platform, _candidates(workers, batch, [1024.0] * len(cases), DECODE), profile)
+            held = np.minimum(np.asarray(batch), e.concurrency)
+            rates = held / np.maximum(e.tpot_s, 1e-12) / job.output_tokens
+        power = self._power(first, platform, e)
+        result: dict[str, Answer | str] = {}
+        for i, case in enumerate(cases):
+            if e.kv_capacity_tokens[i] <= 0.0:
+                result[case.case_id] = "the weights leave no room for a cache on this chip"
+                continue
+            result[case.case_id] = Answer(
+                float(rates[i]) * case.worker.count,
+                float(e.ttft_s[i]),
+                float(e.tpot_s[i]),
                 case.worker.chips * case.worker.count,
                 None if power is None else float(power[i]),
                 profile,
@@ -331,7 +367,8 @@ def validate_serving(
         case = read.get(raw.case_id)
         tags = _tags(case, raw)
         answer = answers.get(raw.case_id, reasons.get(raw.case_id, ""))
-        for name in MEASURED:
+        prompts = raw.text("scenario") == "prefill"
+        for name in (*MEASURED, INPUT_RATE) if prompts else MEASURED:
             measured = raw.number(name)
             if measured is None or measured <= 0.0:
                 continue

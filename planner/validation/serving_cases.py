@@ -14,6 +14,8 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.performance.laws import family_of
 
+INPUT_RATE = "input_tok_s_per_chip"
+"""Answered for pools of prefill alone: elsewhere it is the output rate again, times the lengths' ratio."""
 MEASURED = ("output_tok_s_per_chip", "total_tok_s_per_chip", "ttft_ms", "tpot_ms", "power_w_per_chip")
 PRECISIONS: Mapping[str, str] = {
     "fp16": "bf16",
@@ -42,6 +44,18 @@ OVERVIEW_REQUESTS: Mapping[tuple[int, int], int] = {
     (1000, 2000): 1500, (1024, 2048): 1500, (2048, 128): 3000, (2048, 2048): 1500, (5000, 500): 1500,
     (20000, 2000): 1000,
 }  # fmt: skip
+# What a row says of the load of a pool of one phase (where attention is copied, a batch is that of a copy), and of
+# speculative decoding inside it.
+_SATURATED = re.compile(r"saturated|unlimited|fills GPU memory")
+_TOKENS_PER_CHIP = re.compile(r"([\d,]+) tokens per (?:GPU|NPU|chip|die|device)")
+_MTP = re.compile(r"MTP[^;]*\bON\b|MTP-\d|incl(?:udes|\.)? MTP|SIMULATED MTP")
+_ACCEPTANCE = re.compile(r"(\d+)% acceptance")
+SATURATED_PER_CHIP = 4096.0
+"""Requests offered to a chip of a pool that is kept full: more than any cache holds."""
+POOL_ENGINE = "sglang"
+"""The stack of a pool of one phase that names none: the open one that such pools are built with."""
+WIDEST_STATED = 16
+"""Chips up to which a row without parallelism is one tensor-parallel instance."""
 OFFLINE = ("max_throughput", "offline")  # the engine chooses the batch; elsewhere a load that is not given is unknown
 CORES_PER_CHIP: Mapping[str, int] = {"inferentia2": 2, "trainium1": 2}
 
@@ -65,7 +79,8 @@ class Worker:
 @dataclass(frozen=True)
 class ServingCase:
     """What was run. ``mode``: closed (clients at fixed concurrency), static (one batch, prefilled whole), offline
-    (the engine chooses the batch), disaggregated. ``concurrency`` over all instances; 0 when offline."""
+    (the engine chooses the batch), disaggregated, prefill or decode (a pool of one phase, kept full).
+    ``concurrency`` over all instances; 0 when offline."""
 
     case_id: str
     source: str
@@ -89,6 +104,7 @@ class ServingCase:
     requests: int = 0  # of an offline run; 0: without end
     release: str = ""  # "1.0": major and minor number of the engine's release, where it is given
     waves: bool = False  # a closed loop of requests that are all alike: those that start together stay together
+    chunk_tokens: int = 0  # of a pool of prefill: prompt tokens a chip works on at once; 0: the engine's own
     median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
 
 
@@ -175,15 +191,26 @@ def _unstated_cache(engine: str, precision: str, moe: bool, bench: bool, blackwe
     return "bf16" if bench and moe and precision == "fp8" else "fp8"
 
 
+def _is_pool(row: Mapping[str, str]) -> bool:
+    """Whether a row is of the chips of one phase alone."""
+    scenario = row.get("scenario") or ""
+    if row.get("disaggregated") != "1" or scenario not in ("prefill", "decode"):
+        return False
+    return _int(row, f"{scenario}_chips") in (None, _int(row, "n_chips"))
+
+
 def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
     chips = _int(row, "n_chips")
     tp, pp, dp, ep = (_int(row, n) for n in ("tp", "pp", "dp", "ep"))
     cores = CORES_PER_CHIP.get(chip_id, 1)
+    pool = _is_pool(row)
+    if moe and pool and tp is None and dp is None and chips is not None and chips > 1:
+        dp, ep = chips, ep or chips  # a pool of one phase over many servers: experts spread, attention copied
     if tp is None and dp is None:
         if chips is None:
             raise UnansweredError("neither parallelism nor the number of chips is given")
-        if chips > 16:
-            raise UnansweredError("parallelism is not given for more than 16 chips")
+        if chips > WIDEST_STATED:
+            raise UnansweredError(f"parallelism is not given for more than {WIDEST_STATED} chips")
         tp = chips
     tp = tp or 1
     if tp >= cores and tp % cores == 0:
@@ -223,7 +250,8 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         raise UnansweredError("input length and parallelism are not published")
     precision = _precision(row, model.weights)
     kv_text = (row.get("kv_precision") or "").strip()
-    engine = engine_of(framework)
+    pool = _is_pool(row)
+    engine = engine_of(framework) if framework or not pool else POOL_ENGINE
     if kv_text:
         kv = PRECISIONS.get(kv_text, "bf16")
     else:
@@ -232,6 +260,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     worker = _parallelism(row, chip.id, model.is_moe)
     concurrency = _float(row, "concurrency_or_batch")
     prefill: Worker | None = None
+    chunk = 0
     if row.get("disaggregated") == "1" and scenario not in ("prefill", "decode"):
         prefill = _box(notes.split("decode")[0]) if "prefill" in notes else None
         if prefill is None:
@@ -243,6 +272,20 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         total = _int(row, "decode_chips") or max((_int(row, "n_chips") or 0) - prefill.chips * prefill.count, 1)
         worker = Worker(worker.tp, worker.pp, worker.ep, worker.attention_dp, max(total // worker.chips, 1))
         mode = "disaggregated"
+    elif pool and scenario == "prefill" and concurrency is None and isl is not None:
+        mode = "prefill"
+        stated = _TOKENS_PER_CHIP.search(notes)
+        chunk = int(stated[1].replace(",", "")) if stated else 0
+        concurrency = 1.0
+    elif (
+        pool
+        and scenario == "decode"
+        and (worker.attention_dp > 1 if concurrency is not None else _SATURATED.search(notes))
+    ):
+        mode = "decode"
+        per_chip = SATURATED_PER_CHIP if concurrency is None else concurrency
+        concurrency = per_chip * worker.chips * worker.count
+        osl = osl or 2.0  # the context stays what it is
     elif "static batch" in notes or engine in ("other", "hpu") or scenario in ("prefill", "decode"):
         mode = "static"
     elif concurrency is None and scenario in OFFLINE:
@@ -262,7 +305,8 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     spread = "0.8,1.0]" in notes or "0.8-1.0x" in notes
     if spread:
         isl, osl = isl * INFERENCEX_MEAN, osl * INFERENCEX_MEAN
-    mtp = bool(re.search(r"MTP[^;]*\bON\b|MTP-\d", notes))
+    mtp = bool(_MTP.search(notes))
+    accepted = _ACCEPTANCE.search(notes)
     drafts = MTP_DRAFTS_ATTENTION_DP if worker.attention_dp > 1 else MTP_DRAFTS
     requests = 0
     if mode == "offline" and "trtllm-bench" in notes:
@@ -283,12 +327,13 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         worker=worker,
         prefill=prefill,
         draft_tokens=drafts if mtp else 0,
-        draft_acceptance=MTP_ACCEPTANCE if mtp else 0.0,
+        draft_acceptance=(int(accepted[1]) / 100.0 if accepted else MTP_ACCEPTANCE) if mtp else 0.0,
         year=_int(row, "year") or 0,
         framework=framework,
         moe=model.is_moe,
         requests=requests,
         release=release_of(row.get("framework_version") or "", framework),
+        chunk_tokens=chunk,
         waves=mode == "closed" and not spread,
         median_gap="tpot=median ITL" in notes,
     )

@@ -42,6 +42,7 @@ KNOWN_WORST = (
 
 UNITS = {
     "output_tok_s_per_chip": "output tokens/s per chip",
+    "input_tok_s_per_chip": "input tokens/s per chip",
     "total_tok_s_per_chip": "input and output tokens/s per chip",
     "tpot_ms": "TPOT, ms",
     "ttft_ms": "TTFT, ms",
@@ -100,6 +101,19 @@ def spread_rows(results: Sequence[CaseResult], count: int = SHOWN_ROWS) -> list[
     return picked
 
 
+def pool_rows(results: Iterable[CaseResult]) -> list[list[str]]:
+    """Every figure of pools of one phase."""
+    return [
+        [
+            r.case_id, r.tags["model"], r.tags["chip"], r.tags["mode"], UNITS[r.quantity],
+            f"{r.measured:,.4g}", f"{r.predicted:,.4g}" if r.predicted else r.reason,
+            f"{100.0 * (r.predicted / r.measured - 1.0):+.0f}%" if r.predicted else "",
+        ]
+        for r in results
+        if r.quantity != "power_w_per_chip"
+    ]  # fmt: skip
+
+
 def left_out_rows(file: Path) -> list[list[str]]:
     """Errors of sources predicted without them, from the calibration file: family, quantity, rows, errors, coverage."""
     if not file.is_file():
@@ -141,6 +155,17 @@ def serving_markdown(results: Sequence[CaseResult]) -> str:
         ]
         lines[-1] += ' bar that the model does not reach. Without "left out", constants are fitted to all sources.'
         lines += ["", *serving_bars_table([*serving_bars(results, file), *anchor_bars(load_catalog())])]
+    pools = [r for r in serving if r.tags.get("mode") in ("prefill", "decode")]
+    if pools:
+        lines += [
+            "### Pools of one phase",
+            "",
+            "Prefill or decode alone, wide expert parallelism, kept full. No constant was fitted to these rows: they"
+            " were not answered when the constants were.",
+            "",
+            *_table(("row", "model", "chip", "phase", "quantity", "published", "predicted", "error"), pool_rows(pools)),
+            "",
+        ]
     if outside:
         lines += [
             "### Sources left out",

@@ -14,6 +14,7 @@ import pytest
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.errors import InputError
+from planner.performance.compile import headroom
 from planner.performance.serving_profile import (
     ServingCalibration,
     profile_for,
@@ -319,3 +320,39 @@ def test_bars_stand_beside_their_figures() -> None:
     for b in bars:
         if b.bar.startswith("at most"):
             assert b.holds == (b.value <= float(b.bar.split()[-1].rstrip("%")) / 100.0)
+
+
+def _pools(*ids: str) -> dict[tuple[str, str], float]:
+    """Predicted over measured of some rows of pools of one phase, by row and quantity."""
+    found = validate_serving([c for c in carried() if c.case_id in ids], catalog())
+    return {(r.case_id, r.quantity): r.predicted / r.measured for r in found if r.predicted}
+
+
+def test_pools_of_one_phase_are_answered_near_what_was_published() -> None:
+    """SGLang on 96 H100 and on GB200, DeepSeek's own profile on H800, Kimi K2 on H200: nothing was fitted to them."""
+    found = _pools("SGL-0001", "SGL-0002", "SGL-0003", "SGL-0004", "SGL-0005", "SGL-0007", "SGL-0008", "SGL-0010",
+                   "SGL-0013", "SGL-0014", "SGL-0015", "SGL-0016")  # fmt: skip
+    assert len(found) == 14
+    errors = sorted(abs(math.log(ratio)) for ratio in found.values())
+    assert errors[len(errors) // 2] < 0.2
+    assert errors[-1] < 0.35
+
+
+def test_a_batch_of_a_pool_is_that_of_a_copy_of_attention() -> None:
+    cells = {"case_id": "X-1", "model": "DeepSeek-V3", "chip": "H100-SXM", "n_chips": "72", "ep": "72", "dp": "72",
+             "disaggregated": "1", "isl": "2000", "osl": "100", "concurrency_or_batch": "256", "scenario": "decode",
+             "weight_precision": "fp8", "notes": "256 seqs per GPU, no MTP"}  # fmt: skip
+    case = read_case(cells, catalog())
+    assert (case.mode, case.concurrency) == ("decode", 256 * 72)
+    assert case.engine == "sglang"  # no engine is named
+    wide = read_case({**cells, "ep": "", "dp": "", "concurrency_or_batch": "", "notes": "saturated"}, catalog())
+    assert (wide.worker.attention_dp, wide.worker.ep) == (72, 72)
+    prompts = {**cells, "scenario": "prefill", "concurrency_or_batch": "", "notes": "16,384 tokens per GPU batch"}
+    assert read_case(prompts, catalog()).chunk_tokens == 16384
+    accepted = read_case({**cells, "notes": "SIMULATED MTP (60% acceptance)"}, catalog())
+    assert (accepted.draft_tokens, accepted.draft_acceptance) == (1, 0.6)
+
+
+def test_only_chips_cut_for_export_sustain_more_than_their_family() -> None:
+    more = {c.id for c in catalog().chips.values() if headroom(catalog(), c) > 1.0}
+    assert more == {"h20_96", "h20_141"}
