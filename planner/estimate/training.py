@@ -18,7 +18,7 @@ from planner.performance.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
 from planner.performance.profile import Profile, get_profile
-from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob
+from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob, unexplained_share
 from planner.performance.training import estimate_training as price
 from planner.performance.training_grid import training_grid, training_grid_chunks
 from planner.result import Interval, MeasuredRun, Parallelism
@@ -267,7 +267,7 @@ def _estimation(
             quantity="step_time_s",
             low=step * float(found.low80[0]),
             high=step * float(found.high80[0]),
-            basis=_basis(platform.family),
+            basis=_basis(platform, float(unexplained_share(job, platform, stack, layout)[0])),
         ),
         framework=stack.name,
         measured_correction=correction,
@@ -277,11 +277,13 @@ def _estimation(
     )  # fmt: skip
 
 
-def _basis(family: str) -> str:
+def _basis(platform: Platform, unexplained: float) -> str:
     """Where the interval comes from."""
-    known = shipped_training_calibration().intervals
-    if family in known:
-        return f"80% of measured runs on {family}, their sources left out of the calibration"
-    if "everything" in known:
-        return f"80% of measured runs on all chips, sources left out, widened: too few on {family}"
-    return "an assumed width: no calibration is installed"
+    table = shipped_training_calibration().spread
+    if not table.knots:
+        return "an assumed width: no calibration is installed"
+    near = f"as near to published runs as this one ({1.0 - unexplained:.0%} of the variance explained)"
+    if unexplained > 0.99:
+        near = "as far from other published runs as this one"
+    text = f"80% of measured runs {near}, their sources left out of the calibration"
+    return text if platform.family in table.scales else f"{text}; widened: none on {platform.family}"

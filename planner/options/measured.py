@@ -24,8 +24,8 @@ def measured_runs(
     if shift is None:
         return None, []
     asked = measured_job(job, platform, profile)
-    widths = {name: int(getattr(layout, name)[0]) for name in WIDTHS}
-    found = platform.neighbours.nearest(asked, widths, int(layout.chips[0]), int(layout.recompute[0]))
+    widths = {name: getattr(layout, name) for name in WIDTHS}
+    found = platform.neighbours.nearest(asked, widths, layout.chips, layout.recompute)
     runs = [_shown(run, likeness) for run, likeness in found if likeness >= LEAST_LIKENESS]
     return (math.exp(float(shift[0])), runs) if runs else (None, [])
 

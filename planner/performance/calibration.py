@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from planner.catalog.load import catalog_folder
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
-from planner.performance.neighbours import Neighbours, fit_neighbours, shared_residuals
+from planner.performance.neighbours import Neighbours, carried_over, fit_neighbours
 from planner.performance.observation import Observation
 from planner.performance.ordering import OrderShare, read_order
+from planner.performance.spread import SpreadTable, fit_spread
 
 Floats = NDArray[np.float64]
 
@@ -33,11 +34,6 @@ BOUNDS = (0.55, 2.2)
 """A level outside of this is a mechanism that is missing, not a level."""
 
 EFFECT = "effect:"
-INTERVAL_ROWS = 20
-"""Groups a family needs for an interval of its own."""
-WIDENED = 1.25
-"""Factor on the width of everybody's interval for families that have fewer."""
-
 # Strength of shrinkage by kind of effect: groups of measurements that count as much as the belief in no effect.
 _SHRINKAGE: Mapping[str, float] = {
     "all": 0.5,
@@ -68,14 +64,14 @@ def level_of(efficiency: Mapping[str, float], names: Sequence[str], shift: float
 class TrainingCalibration:
     """What ``catalog/calibration/training.yaml`` holds.
 
-    ``effects``: logarithms of multipliers by name. ``intervals``: by family (and ``everything``) the ends of the 80%
-    interval as multipliers. ``sources``: what was fitted on. ``error``: cross-validated, sources left out in turn.
-    ``order``: how often pairs of runs come out in the right order, sources left out likewise. ``neighbours``: the
-    measured runs and what they leave over, in a file of their own.
+    ``effects``: logarithms of multipliers by name. ``spread``: the 80% intervals. ``sources``: what was fitted on.
+    ``error``: cross-validated, sources left out in turn. ``order``: how often pairs of runs come out in the right
+    order, sources left out likewise. ``neighbours``: the measured runs and what they leave over, in a file of their
+    own.
     """
 
     effects: Mapping[str, float] = field(default_factory=dict)
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    spread: SpreadTable = field(default_factory=SpreadTable)
     sources: tuple[str, ...] = ()
     error: Mapping[str, float] = field(default_factory=dict)
     order: tuple[OrderShare, ...] = ()
@@ -88,9 +84,6 @@ class TrainingCalibration:
             parts = dict(part.split("=", 1) for part in name.split("+") if "=" in part)
             if parts.get("family", family) == family and parts.get("chip", chip_id) == chip_id:
                 result[EFFECT + name] = value
-        own = self.intervals.get(family, self.intervals.get("everything"))
-        if own is not None:
-            result["low80"], result["high80"] = own
         return result
 
 
@@ -128,24 +121,33 @@ def _source(o: Observation) -> str:
     return o.source
 
 
-def left_out_levels(
+def left_out(
     observations: Sequence[Observation], unit: Callable[[Observation], str] = _source, *, near: bool = True
-) -> list[float]:
-    """The level each observation gets when its whole source (or another ``unit``) is left out, in order.
+) -> tuple[list[float], list[float]]:
+    """(levels, unexplained) of observations when their whole source (or another ``unit``) is left out, in order.
 
-    Its effects and, with ``near``, what measured runs near it leave over, both of the other units alone.
+    A level is that of its effects and, with ``near``, of what measured runs near it leave over, both of the other
+    units alone; ``unexplained`` is the share of variance that those runs do not explain.
     """
-    levels = [1.0] * len(observations)
+    levels, unexplained = [1.0] * len(observations), [1.0] * len(observations)
     units = [unit(o) for o in observations]
     for name in sorted(set(units)):
         held = [i for i, other in enumerate(units) if other == name]
         rest = [o for o, other in zip(observations, units, strict=True) if other != name and o.fit]
         effects, left = effects_and_residuals(rest)
         asked = [observations[i] for i in held]
-        shifts = shared_residuals(rest, left, asked) if near else np.zeros(len(asked))
-        for i, shift in zip(held, shifts, strict=True):
+        shifts, shares = carried_over(rest, left, asked) if near else (np.zeros(len(held)), np.ones(len(held)))
+        for i, shift, share in zip(held, shifts, shares, strict=True):
             levels[i] = level_of(effects, observations[i].effects, float(shift))
-    return levels
+            unexplained[i] = float(share)
+    return levels, unexplained
+
+
+def left_out_levels(
+    observations: Sequence[Observation], unit: Callable[[Observation], str] = _source, *, near: bool = True
+) -> list[float]:
+    """The levels of ``left_out``."""
+    return left_out(observations, unit, near=near)[0]
 
 
 def effects_and_residuals(observations: Sequence[Observation]) -> tuple[dict[str, float], list[float]]:
@@ -154,24 +156,11 @@ def effects_and_residuals(observations: Sequence[Observation]) -> tuple[dict[str
     return effects, [math.log(o.ratio / level_of(effects, o.effects)) for o in observations]
 
 
-def _interval(log_residuals: Sequence[float], wider: float = 1.0) -> tuple[float, float]:
-    low, high = np.quantile(np.asarray(log_residuals), [0.10, 0.90])
-    return float(np.exp(min(low * wider, -0.02))), float(np.exp(max(high * wider, 0.02)))
-
-
 def calibrate_training(observations: Sequence[Observation]) -> TrainingCalibration:
     """Fit the effects on all observations, and the intervals and the error with whole sources left out in turn."""
-    levels = left_out_levels(observations)
+    levels, unexplained = left_out(observations)
     residuals = [math.log(o.ratio / level) for o, level in zip(observations, levels, strict=True)]
-    by_family: dict[str, list[float]] = {}
-    groups: dict[str, set[str]] = {}
-    for o, r in zip(observations, residuals, strict=True):
-        by_family.setdefault(o.family, []).append(r)
-        groups.setdefault(o.family, set()).add(o.group)
-    intervals = {"everything": _interval(residuals, WIDENED)} if residuals else {}
-    for family, values in by_family.items():
-        if len(values) >= INTERVAL_ROWS and len(groups[family]) >= 5:
-            intervals[family] = _interval(values)
+    spread = fit_spread(residuals, unexplained, [o.family for o in observations], [o.group for o in observations])
     per_group: dict[str, list[float]] = {}
     for o, level in zip(observations, levels, strict=True):
         per_group.setdefault(o.group, []).append(abs(level / o.ratio - 1.0))
@@ -180,7 +169,7 @@ def calibrate_training(observations: Sequence[Observation]) -> TrainingCalibrati
     used = tuple(sorted({o.source for o in observations if o.fit}))
     effects = fit_effects(observations)
     _, left = effects_and_residuals(observations)
-    return TrainingCalibration(effects, intervals, used, error, neighbours=fit_neighbours(observations, left))
+    return TrainingCalibration(effects, spread, used, error, neighbours=fit_neighbours(observations, left))
 
 
 def calibration_yaml(calibration: TrainingCalibration) -> str:
@@ -188,7 +177,10 @@ def calibration_yaml(calibration: TrainingCalibration) -> str:
     data = {
         "training": {
             "effects": {name: round(value, 4) for name, value in sorted(calibration.effects.items())},
-            "intervals": {k: [round(x, 4) for x in v] for k, v in sorted(calibration.intervals.items())},
+            "spread": {
+                "knots": [[round(x, 4) for x in knot] for knot in calibration.spread.knots],
+                "families": {name: round(x, 3) for name, x in sorted(calibration.spread.scales.items())},
+            },
             "left_out_error": {name: round(value, 4) for name, value in calibration.error.items()},
             "order": [share.to_json() for share in calibration.order],
             "sources": list(calibration.sources),
@@ -211,8 +203,8 @@ def read_training_calibration(file: Path) -> TrainingCalibration:
         return TrainingCalibration()
     try:
         data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(Problem(f"not valid YAML: {error}", file=str(file))) from error
+    except yaml.YAMLError as wrong:
+        raise InputError(Problem(f"not valid YAML: {wrong}", file=str(file))) from wrong
     training = data.get("training") if isinstance(data, dict) else None
     if not isinstance(training, dict):
         raise InputError(Problem("has no mapping 'training'", file=str(file)))
@@ -223,20 +215,36 @@ def read_training_calibration(file: Path) -> TrainingCalibration:
             problems.append(Problem(f"unknown effect {name!r}", file=str(file), path="training.effects"))
             continue
         effects[str(name)] = _number(value, -2.0, 2.0, f"training.effects.{name}", file, problems)
-    intervals: dict[str, tuple[float, float]] = {}
-    for name, pair in dict(training.get("intervals") or {}).items():
-        if not isinstance(pair, list) or len(pair) != 2:
-            problems.append(Problem("must be a pair of numbers", file=str(file), path=f"training.intervals.{name}"))
-            continue
-        low = _number(pair[0], 0.05, 1.0, f"training.intervals.{name}", file, problems)
-        high = _number(pair[1], 1.0, 20.0, f"training.intervals.{name}", file, problems)
-        intervals[str(name)] = (low, high)
+    spread = _read_spread(training.get("spread") or {}, file, problems)
     order = read_order(training.get("order") or [], "training.order", str(file), problems)
     if problems:
         raise InputError(problems)
     sources = tuple(str(s) for s in training.get("sources") or ())
-    left_out = {str(k): float(v) for k, v in dict(training.get("left_out_error") or {}).items()}
-    return TrainingCalibration(effects, intervals, sources, left_out, order)
+    error = {str(k): float(v) for k, v in dict(training.get("left_out_error") or {}).items()}
+    return TrainingCalibration(effects, spread, sources, error, order)
+
+
+def _read_spread(value: object, file: Path, problems: list[Problem]) -> SpreadTable:
+    where = "training.spread"
+    if not isinstance(value, dict):
+        problems.append(Problem("must be a mapping of knots and families", file=str(file), path=where))
+        return SpreadTable()
+    knots = []
+    for i, knot in enumerate(value.get("knots") or []):
+        path = f"{where}.knots[{i}]"
+        if not isinstance(knot, list) or len(knot) != 3:
+            problems.append(Problem("must be three numbers: unexplained share, low, high", file=str(file), path=path))
+            continue
+        share = _number(knot[0], 0.0, 1.0, path, file, problems)
+        low, high = _number(knot[1], -3.0, 0.0, path, file, problems), _number(knot[2], 0.0, 3.0, path, file, problems)
+        knots.append((share, low, high))
+    if knots != sorted(knots):
+        problems.append(Problem("must ascend by unexplained share", file=str(file), path=f"{where}.knots"))
+    scales = {
+        str(name): _number(x, 0.05, 20.0, f"{where}.families.{name}", file, problems)
+        for name, x in dict(value.get("families") or {}).items()
+    }
+    return SpreadTable(tuple(knots), scales)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from planner.catalog import Catalog
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
 from planner.network.topology import tiers_of
-from planner.performance.calibration import efficiency_of
+from planner.performance.calibration import efficiency_of, shipped_training_calibration
 from planner.performance.laws import family_of
 from planner.performance.neighbours import shipped_neighbours
 from planner.performance.platform import Platform
@@ -124,5 +124,6 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),
         neighbours=shipped_neighbours(),
+        spread=shipped_training_calibration().spread.of(family),
         load_store=system.text("unified_memory_addressing") == "yes",
     )

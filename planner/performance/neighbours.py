@@ -149,19 +149,41 @@ def by_profile(runs: Sequence[Run]) -> dict[str, list[int]]:
     return found
 
 
-def shared_residuals(known: Sequence[Observation], residuals: Sequence[float], asked: Sequence[Observation]) -> Floats:
-    """Expected log residual of each asked row given those of known rows, at most ``LARGEST_SHIFT`` either way."""
+def carried_over(
+    known: Sequence[Observation], residuals: Sequence[float], asked: Sequence[Observation]
+) -> tuple[Floats, Floats]:
+    """Expected log residual of each asked row given those of known rows, and the share of variance left unexplained.
+
+    Residuals at most ``LARGEST_SHIFT`` either way; shares from 0 to 1, of what known rows could have had in common.
+    """
     here, there = [run_of(o) for o in known], [run_of(o) for o in asked]
-    found = np.zeros(len(asked))
+    found, share = np.zeros(len(asked)), np.ones(len(asked))
     held = by_profile(here)
+    sources = {r.source for r in here}
     for profile, wanted in by_profile(there).items():
         own = held.get(profile)
         if not own:
             continue
-        runs = [here[i] for i in own]
-        weights = weights_of(covariance(runs, runs), [residuals[i] for i in own])
-        found[wanted] = covariance([there[i] for i in wanted], runs) @ weights
-    return np.clip(found, -LARGEST_SHIFT, LARGEST_SHIFT)
+        runs, rows = [here[i] for i in own], [there[i] for i in wanted]
+        among, across = covariance(runs, runs), covariance(rows, runs)
+        found[wanted] = across @ weights_of(among, [residuals[i] for i in own])
+        told = np.einsum("ij,jk,ik->i", across, _precision(among), across)
+        share[wanted] = 1.0 - told / np.array([_prior(r.source in sources) for r in rows])
+    return np.clip(found, -LARGEST_SHIFT, LARGEST_SHIFT), np.clip(share, 0.0, 1.0)
+
+
+def shared_residuals(known: Sequence[Observation], residuals: Sequence[float], asked: Sequence[Observation]) -> Floats:
+    """Expected log residual of each asked row given those of known rows."""
+    return carried_over(known, residuals, asked)[0]
+
+
+def _precision(among: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(among + np.diag(np.full(len(among), OWN_VARIANCE))))
+
+
+def _prior(with_source: bool) -> float:
+    """Variance that a run could share with known ones: that of its source only where runs of it are known."""
+    return sum(v for kind, _, v in SHARED if with_source or "source" not in kind)
 
 
 @dataclass(frozen=True)
@@ -195,6 +217,7 @@ class Neighbours:
     """The runs of a calibration, by framework profile."""
 
     runs: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
+    _inverses: dict[str, Floats] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def count(self) -> int:
@@ -220,6 +243,13 @@ class Neighbours:
             )
             for profile, runs in self.runs.items()
         }
+
+    def _inverse(self, profile: str) -> Floats:
+        """Inverse of the covariance (runs, runs) of what the runs of a profile leave over; kept once it is made."""
+        if profile not in self._inverses:
+            runs = self.runs[profile]
+            self._inverses[profile] = _precision(covariance(runs, runs))
+        return self._inverses[profile]
 
     def _amplitudes(self, job: Job) -> tuple[Floats, Floats]:
         """Variance that each run of the job's profile shares with it, as far as it is near and wherever it is."""
@@ -266,37 +296,58 @@ class Neighbours:
         shifts = first @ second.T + flat
         return np.asarray(np.clip(shifts, -LARGEST_SHIFT, LARGEST_SHIFT)[left, right])
 
+    def _shared(self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints) -> Floats:
+        """Variance (n, runs) that n layouts share with the runs of their profile."""
+        table = self._tables[job.profile]
+        fading, constant = self._amplitudes(job)
+        sizes = (
+            np.full(chips.shape, float(job.sequence_length)),
+            chips.astype(float),
+            np.full(chips.shape, float(job.active_parameters)),
+            job.tokens / chips,
+        )
+        here = np.log2(np.stack([*(widths[name].astype(float) for name in WIDTHS), *sizes], axis=1))
+        near = np.exp(-0.5 * ((here[:, None, :] - table.shapes[None, :, :]) ** 2).sum(axis=2) / OCTAVES**2)
+        alike = recompute.astype(str)[:, None] == table.recompute[None, :]
+        return np.asarray(fading * near * np.where(alike, 1.0, ANOTHER_RECOMPUTATION) + constant)
+
+    def unexplained(self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints) -> Floats:
+        """Share (n,) of the variance of what the model leaves over that no run explains: 1 far from all, 0 at best."""
+        if job.profile not in self.runs:
+            return np.ones(chips.shape)
+        shared = self._shared(job, widths, chips, recompute)
+        told = np.einsum("ij,jk,ik->i", shared, self._inverse(job.profile), shared)
+        known = any(r.source == job.source for r in self.runs[job.profile])
+        return np.asarray(np.clip(1.0 - told / _prior(known), 0.0, 1.0))
+
     def nearest(
-        self, job: Job, widths: Mapping[str, int], chips: int, recompute: int, keep: int = 3
+        self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints, keep: int = 3
     ) -> tuple[tuple[Run, float], ...]:
-        """The runs that share most with one layout, and the correlation of their residuals with its own."""
+        """The runs that share most with one layout (arrays of length one), and the correlation of their residuals."""
         if job.profile not in self.runs:
             return ()
-        table = self._tables[job.profile]
-        shapes, repeats = table.shapes, table.recompute
-        fading, constant = self._amplitudes(job)
-        sizes = (job.sequence_length, chips, job.active_parameters, job.tokens / chips)
-        here = np.log2([*(float(widths[name]) for name in WIDTHS), *map(float, sizes)])
-        near = np.exp(-0.5 * ((shapes - here) ** 2).sum(axis=1) / OCTAVES**2)
-        near = near * np.where(repeats == str(recompute), 1.0, ANOTHER_RECOMPUTATION)
-        shared = (fading * near + constant) / (sum(v for _, _, v in SHARED) + OWN_VARIANCE)
+        shared = self._shared(job, widths, chips, recompute)[0] / (_prior(True) + OWN_VARIANCE)
         order = np.argsort(-shared, kind="stable")[:keep]
         return tuple((self.runs[job.profile][i], float(shared[i])) for i in order if shared[i] > 0.0)
+
+    def without(self, source: str) -> Neighbours:
+        """What the runs of all other sources say."""
+        rest = {p: [r for r in runs if r.source != source] for p, runs in self.runs.items()}
+        return Neighbours({p: _weighed(runs) for p, runs in rest.items() if runs})
 
 
 def fit_neighbours(known: Sequence[Observation], residuals: Sequence[float]) -> Neighbours:
     """The runs of a calibration with their weights; rows that may not be fitted are not in it."""
-    rows = [(run_of(o), r) for o, r in zip(known, residuals, strict=True) if o.fit and len(o.shape) == len(SHAPE)]
-    runs = [r for r, _ in rows]
-    found: dict[str, tuple[Run, ...]] = {}
-    for profile, places in sorted(by_profile(runs).items()):
-        own = [runs[i] for i in places]
-        left = [rows[i][1] for i in places]
-        weights = weights_of(covariance(own, own), left)
-        found[profile] = tuple(
-            replace(r, residual=float(x), weight=float(w)) for r, x, w in zip(own, left, weights, strict=True)
-        )
-    return Neighbours(found)
+    runs = [run_of(o, float(r)) for o, r in zip(known, residuals, strict=True) if o.fit and len(o.shape) == len(SHAPE)]
+    return Neighbours(
+        {profile: _weighed([runs[i] for i in places]) for profile, places in sorted(by_profile(runs).items())}
+    )
+
+
+def _weighed(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """Runs of one profile with the weights that their residuals give them."""
+    weights = weights_of(covariance(runs, runs), [r.residual for r in runs])
+    return tuple(replace(r, weight=float(w)) for r, w in zip(runs, weights, strict=True))
 
 
 _TEXT = ("case_id", "source", "profile", "chip", "model", "precision")

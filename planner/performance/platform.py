@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from planner.network.tiers import Tier
 from planner.performance.neighbours import Neighbours
+from planner.performance.spread import Spread
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,5 @@ class Platform:
     unknown: Mapping[str, str] = field(default_factory=dict)
     # measured training runs whose residuals correct estimates near them
     neighbours: Neighbours = field(default_factory=Neighbours, compare=False, repr=False)
+    # 80% intervals of training times
+    spread: Spread = field(default_factory=Spread)

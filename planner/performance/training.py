@@ -486,7 +486,9 @@ def estimate_training(
     peak = platform.peak_flops[machine.recipe.peak]
 
     limit = np.full_like(peak_bytes, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
-    low, high = interval_of(platform, prof)
+    # a search asks for times alone: its intervals are those of what no measured run is near to
+    unknown = unexplained_share(job, platform, prof, c) if detail else np.ones_like(step)
+    low, high = platform.spread.ends(unknown)
 
     breakdown: dict[str, Floats] = {}
     parts: dict[str, Floats] = {}
@@ -518,8 +520,8 @@ def estimate_training(
         memory_limit_bytes=limit,
         fits=peak_bytes <= limit,
         host_bytes=host_bytes,
-        low80=np.full_like(step, low),
-        high80=np.full_like(step, high),
+        low80=low,
+        high80=high,
         breakdown=breakdown,
         memory=parts,
         memory_by_stage=by_stage,
@@ -555,12 +557,15 @@ def measured_shift(
     return platform.neighbours.log_shift(asked, widths, candidates.chips, candidates.recompute)
 
 
-def interval_of(platform: Platform, profile: Profile) -> tuple[float, float]:
-    """Multipliers of the 80% interval: of the family and profile where calibrated, else of all families, widened."""
-    e = platform.efficiency
-    low = e.get(f"low80.{profile.level_name}", e.get("low80", 0.70))
-    high = e.get(f"high80.{profile.level_name}", e.get("high80", 1.45))
-    return low, high
+def unexplained_share(
+    job: TrainingJob, platform: Platform, profile: Profile, candidates: TrainingCandidates, source: str = ""
+) -> Floats:
+    """Share (n,) of what the model leaves over that no measured run near candidates explains: 1 far from all."""
+    if not platform.neighbours.runs or job.trainable != "full":
+        return np.ones(candidates.size)
+    widths = {name: getattr(candidates, name) for name in MEASURED_WIDTHS}
+    asked = measured_job(job, platform, profile, source)
+    return platform.neighbours.unexplained(asked, widths, candidates.chips, candidates.recompute)
 
 
 def _breakdown(

@@ -21,20 +21,19 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.performance.calibration import (
-    INTERVAL_ROWS,
-    WIDENED,
     effects_and_residuals,
-    left_out_levels,
+    left_out,
     level_of,
 )
 from planner.performance.neighbours import shared_residuals
 from planner.performance.observation import Observation
+from planner.performance.spread import fit_spread
 from planner.validation.calibrate import answers_of, observations_of
-from planner.validation.cases import CaseResult, read_cases
+from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport
 from planner.validation.summary import baseline_error, time_error
-from planner.validation.training import Answer, allocator_peak, results_of
+from planner.validation.training import Answer, allocator_peak, validate_training
 
 Floats = NDArray[np.float64]
 
@@ -81,21 +80,25 @@ def kept_in_levels(observations: Sequence[Observation]) -> list[float]:
     return levels
 
 
-def left_out_coverage(observations: Sequence[Observation], levels: Sequence[float]) -> float:
+def left_out_coverage(
+    observations: Sequence[Observation], levels: Sequence[float], unexplained: Sequence[float]
+) -> float:
     """Share of rows inside the 80% interval that the residuals of all other sources give."""
     logs = np.array([math.log(o.ratio / level) for o, level in zip(observations, levels, strict=True)])
-    sources = np.array([o.source for o in observations])
-    families = np.array([o.family for o in observations])
-    groups = np.array([o.group for o in observations])
+    share = np.array(unexplained)
     inside = 0
-    for source in np.unique(sources):
-        other = sources != source
-        for family in np.unique(families[~other]):
-            own = other & (families == family)
-            enough = int(own.sum()) >= INTERVAL_ROWS and np.unique(groups[own]).size >= 5
-            low, high = np.quantile(logs[own if enough else other], [0.10, 0.90]) * (1.0 if enough else WIDENED)
-            rows = logs[~other & (families == family)]
-            inside += int(((rows >= low) & (rows <= high)).sum())
+    for source in {o.source for o in observations}:
+        other = [i for i, o in enumerate(observations) if o.source != source]
+        table = fit_spread(
+            list(logs[other]),
+            list(share[other]),
+            [observations[i].family for i in other],
+            [observations[i].group for i in other],
+        )
+        for i, o in enumerate(observations):
+            if o.source == source:
+                low, high = table.of(o.family).ends(share[i : i + 1])
+                inside += bool(low[0] <= math.exp(logs[i]) <= high[0])
     return inside / len(observations)
 
 
@@ -141,12 +144,16 @@ def _memory(answers: Sequence[Answer], results: Sequence[CaseResult]) -> tuple[l
     return found
 
 
-def training_bars(answers: Sequence[Answer]) -> list[Bar]:
-    """Every figure of the training model on some answered rows, with its bar."""
-    results = results_of(answers)
+def training_bars(cases: Sequence[Case], catalog: Catalog) -> list[Bar]:
+    """Every figure of the training model on some rows, with its bar.
+
+    Where it does not say left out, effects are fitted to all sources, and measured runs of other sources correct.
+    """
+    answers = answers_of(cases, catalog)
+    results = validate_training(cases, catalog)
     step = ValidationReport(results).step_times()
     observations = observations_of(answers)
-    levels = left_out_levels(observations)
+    levels, unexplained = left_out(observations)
     errors = group_errors(observations, levels)
     base_groups: dict[str, list[float]] = {}
     for r in step:
@@ -165,7 +172,7 @@ def training_bars(answers: Sequence[Answer]) -> list[Bar]:
             per_group.setdefault(key, []).append(math.log1p(signed))
     bias = math.exp(fmean(fmean(v) for v in per_group.values())) - 1.0
     above = sources_above_baseline(observations, levels, step)
-    coverage = left_out_coverage(observations, levels)
+    coverage = left_out_coverage(observations, levels, unexplained)
     found: list[Bar] = []
 
     def add(name: str, value: float, bar: str, holds: Callable[[float], bool]) -> None:
@@ -217,7 +224,7 @@ def bars_table(bars: Sequence[Bar]) -> list[str]:
 def carried_bars(catalog: Catalog | None = None) -> list[Bar]:
     """The figures on the measurements that come with the planner."""
     cases = read_cases(catalog_folder() / "measurements" / "training.csv")
-    return training_bars(answers_of(cases, load_catalog() if catalog is None else catalog))
+    return training_bars(cases, load_catalog() if catalog is None else catalog)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

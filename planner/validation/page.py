@@ -187,7 +187,7 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         'intervals that do not know the row\'s source; "source kept in" leaves out one row in five and adds what '
         "rows of this source and of other releases leave over, by what they share and how near their layouts are.",
         "",
-        *bars_table(training_bars(answers)),
+        *bars_table(training_bars(cases, catalog)),
     ]
     lines += ["### What is left out, and what measured runs near a row add", ""]
     lines += [

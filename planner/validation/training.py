@@ -29,7 +29,13 @@ from planner.performance.neighbours import Neighbours, shipped_neighbours
 from planner.performance.platform import Platform
 from planner.performance.precision import normalise_precision
 from planner.performance.profile import Profile, get_profile, profile_for_framework, with_changes
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training, measured_shift
+from planner.performance.training import (
+    TrainingCandidates,
+    TrainingJob,
+    estimate_training,
+    measured_shift,
+    unexplained_share,
+)
 from planner.validation.cases import Case, CaseResult
 from planner.validation.models import model_of_case
 from planner.workload.parameters import parameter_counts
@@ -437,13 +443,18 @@ class Answer:
     tflops: float = 0.0
 
 
+def speaking_for(case: Case, known: Neighbours) -> Neighbours:
+    """The runs that may correct a row: all of them, but none of its own source for a row that is among them."""
+    return known.without(case.source) if known.holds(case.case_id, case.source) else known
+
+
 def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -> Answer:
     """One row priced, or why not.
 
-    Measured runs near it (``neighbours``; default: the calibration's own) correct the step time, those of its own
-    source more. A row that is among them is priced by the physical model and its effects alone.
+    Measured runs near it (``neighbours``; default: those of the calibration that may speak for it, ``speaking_for``)
+    correct the step time, those of its own source more.
     """
-    known = shipped_neighbours() if neighbours is None else neighbours
+    known = speaking_for(case, shipped_neighbours()) if neighbours is None else neighbours
     try:
         if set_aside(case):
             raise _UnanswerableError("the row's notes say that its figures contradict each other and not to use it")
@@ -455,10 +466,12 @@ def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -
             all_layers = estimate_training(setup.job, setup.platform, full, setup.profile, detail=False)
             step += setup.partial_recompute * (float(all_layers.step_time_s[0]) - step) * PARTIAL_RECOMPUTE_COST
         step *= 1.0 + stated_slowdown(case)
-        if is_pretraining(case) and not known.holds(case.case_id, case.source):
-            platform = replace(setup.platform, neighbours=known)
-            shift = measured_shift(setup.job, platform, setup.profile, setup.candidate, case.source)
+        low, high = float(estimate.low80[0]), float(estimate.high80[0])
+        if is_pretraining(case) and known.runs:
+            asked = (setup.job, replace(setup.platform, neighbours=known), setup.profile, setup.candidate, case.source)
+            shift = measured_shift(*asked)
             step *= 1.0 if shift is None else math.exp(float(shift[0]))
+            low, high = (float(end[0]) for end in setup.platform.spread.ends(unexplained_share(*asked)))
     except _UnanswerableError as reason:
         return Answer(case, None, str(reason))
     except PlannerError as error:
@@ -471,8 +484,8 @@ def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -
         setup,
         "",
         step,
-        float(estimate.low80[0]),
-        float(estimate.high80[0]),
+        low,
+        high,
         memory,
         float(estimate.model_tflops_per_chip[0] * estimate.step_time_s[0] / step),
     )
@@ -545,8 +558,15 @@ def results_of(answers: Sequence[Answer]) -> tuple[CaseResult, ...]:
 
 def validate_training(cases: Sequence[Case], catalog: Catalog) -> tuple[CaseResult, ...]:
     """Predictions beside measurements, one result per row and measured quantity."""
-    ready = with_pod_networks(catalog)
-    return results_of([answer(case, ready) for case in cases])
+    ready, known = with_pod_networks(catalog), shipped_neighbours()
+    of_source: dict[str, Neighbours] = {}
+    answers = []
+    for case in cases:
+        held = known.holds(case.case_id, case.source)
+        if held and case.source not in of_source:
+            of_source[case.source] = known.without(case.source)
+        answers.append(answer(case, ready, of_source[case.source] if held else known))
+    return results_of(answers)
 
 
 __all__ = ["Answer", "Setup", "answer", "results_of", "setup_of", "validate_training", "with_pod_networks"]

@@ -19,6 +19,7 @@ from planner.performance.neighbours import (
     WIDTHS,
     Job,
     Neighbours,
+    carried_over,
     covariance,
     fit_neighbours,
     neighbours_csv,
@@ -143,12 +144,35 @@ def test_an_estimate_is_corrected_by_them_in_arrays_and_alone() -> None:
 def test_nearest_runs_come_by_what_they_have_in_common() -> None:
     rows = [_row("far", 1.0, tp=1, chips=4096), _row("near", 1.0), _row("other", 1.0, chip="y")]
     found = fit_neighbours(rows, [0.0, 0.1, 0.2])
-    widths = {name: SIZES[name] for name in WIDTHS}
-    shown = found.nearest(_job(), widths, 64, 0)
+    widths = {name: np.array([SIZES[name]]) for name in WIDTHS}
+    shown = found.nearest(_job(), widths, np.array([64]), np.array([0]))
     assert [run.case_id for run, _ in shown][:1] == ["near"]
     likeness = [share for _, share in shown]
     assert likeness == sorted(likeness, reverse=True)
     assert all(0.0 < share < 1.0 for share in likeness)
+
+
+def test_runs_explain_most_where_they_are_and_nothing_far_away() -> None:
+    def unexplained(found: Neighbours, job: Job, tp: int = 4) -> float:
+        widths = {name: np.array([SIZES[name] if name != "tp" else tp]) for name in WIDTHS}
+        return float(found.unexplained(job, widths, np.array([64]), np.array([0]))[0])
+
+    here = unexplained(SLOWER, _job())
+    assert 0.0 < here < 0.2
+    assert here < unexplained(SLOWER, _job(), tp=64) < 1.0
+    assert here < unexplained(SLOWER, _job(chip="y")) < 1.0
+    assert unexplained(SLOWER, _job(profile="plain")) == 1.0
+    assert unexplained(fit_neighbours(ROWS[:2], [0.0, 0.0]), _job()) > here  # two runs tell less than eight
+    asked = _row("asked", 1.0, source="nobody's")
+    assert carried_over(ROWS, [0.1] * 8, [asked])[1][0] == pytest.approx(here, abs=1e-9)
+
+
+def test_runs_of_all_other_sources_say_what_a_calibration_without_the_source_would() -> None:
+    left = [0.02 * i for i in range(8)]
+    found = fit_neighbours(ROWS, left).without("s3")
+    again = fit_neighbours([o for o in ROWS if o.source != "s3"], [x for i, x in enumerate(left) if i != 3])
+    assert found.count == 7
+    assert _shift(found, _job()) == pytest.approx(_shift(again, _job()))
 
 
 def test_the_file_gives_the_same_runs_again(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 
 from planner.catalog import load_catalog
@@ -22,7 +23,7 @@ from planner.performance.calibration import (
     level_of,
     read_training_calibration,
 )
-from planner.performance.neighbours import Neighbours
+from planner.performance.neighbours import Neighbours, shipped_neighbours
 from planner.performance.observation import Observation, effects_of
 from planner.validation import Case, validate
 from planner.validation.bars import bars_table, group_errors, training_bars
@@ -201,15 +202,19 @@ def test_a_source_is_left_out_whole():
     assert left_out_levels(rows) == [1.0] * 6
 
 
-def test_a_row_of_a_file_is_corrected_by_measured_runs_and_a_carried_row_is_not(cases, catalog):
+def test_a_row_is_corrected_by_measured_runs_but_not_by_its_own_source_when_it_is_carried(cases, catalog):
     """What a row's own measurement left over must not answer for it."""
     held = next(c for c in cases if c.case_id == "DGXC-016")
     known = answer(held, catalog)
-    assert known.step_s == answer(held, catalog, Neighbours()).step_s
+    runs = shipped_neighbours()
+    assert known.step_s == answer(held, catalog, runs.without(held.source)).step_s
+    assert known.step_s != answer(held, catalog, runs).step_s
     elsewhere = replace(held, case_id="MINE-1", cells={**held.cells, "source_title": "our own cluster"})
     mine = answer(elsewhere, catalog)
-    assert mine.step_s != known.step_s
     assert mine.step_s == pytest.approx(known.step_s, rel=0.2)
+    assert mine.step_s != answer(elsewhere, catalog, Neighbours()).step_s
+    bare = answer(elsewhere, catalog, Neighbours())
+    assert mine.high / mine.low < bare.high / bare.low  # published runs are near: the interval is narrower
 
 
 def test_measured_runs_bring_sources_and_chips_that_are_left_out_nearer(cases, catalog):
@@ -223,15 +228,16 @@ def test_measured_runs_bring_sources_and_chips_that_are_left_out_nearer(cases, c
 def test_calibration_survives_its_file(tmp_path: Path):
     rows = [_observation(f"s{i}", "tuned", math.exp(0.1 * (i % 3)), f"g{i}") for i in range(30)]
     fitted = calibrate_training(rows)
-    low, high = fitted.intervals["nvidia_hopper"]
+    (low,), (high,) = fitted.spread.of("nvidia_hopper").ends(np.array([1.0]))
     assert low < 1 < high
     file = tmp_path / "training.yaml"
     file.write_text(calibration_yaml(fitted))
     again = read_training_calibration(file)
     assert again.sources == fitted.sources
     assert again.effects == pytest.approx(fitted.effects, abs=1e-4)
+    assert again.spread.of("nvidia_hopper").ends(np.array([0.5]))[0] == pytest.approx(low, abs=2e-3)
     assert read_training_calibration(tmp_path / "absent.yaml").effects == {}
-    file.write_text("training: {effects: {nonsense: 0.1}, intervals: {x: [1, 2, 3]}}")
+    file.write_text("training: {effects: {nonsense: 0.1}, spread: {knots: [[1, 2]]}}")
     with pytest.raises(InputError) as found:
         read_training_calibration(file)
     assert len(found.value.problems) == 2
@@ -301,7 +307,7 @@ def test_offload_in_the_source_s_words_is_priced(cases, catalog):
 def test_every_bar_has_a_figure(cases, catalog):
     """The table of figures on a sample: each is a number, and `holds` is what the bar says."""
     picked = [c for c in cases if c.case_id.startswith(("VTRM", "SIMU", "KORT", "NANO"))]
-    bars = training_bars([answer(case, catalog) for case in picked])
+    bars = training_bars(picked, catalog)
     by_name = {b.name: b for b in bars}
     assert by_name["peak memory, allocator peaks: mean error"].holds
     assert all(math.isfinite(b.value) for b in bars)
