@@ -157,7 +157,7 @@ class Futures:
         return found
 
     def interval(self, o: Option) -> tuple[float, float]:
-        """Ends of the performance model's 80% interval as multipliers of time; that of the first layout of a kind stands for all."""
+        """Ends of the performance model's 80% interval as multipliers of time; the first layout speaks for its kind."""
         key = (o.workload, o.system, o.chip, o.role)
         if key not in self._intervals:
             told: Interval | None = self._describer.describe(spec_of_option(o)).predicted.interval

@@ -164,7 +164,7 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
                     "",
                 ),
                 (
-                    "calibrated on all sources, effects alone",
+                    "effects of all sources, measured runs of other sources",
                     _percent(whole.mean),
                     _percent(whole.median),
                     _percent(whole.bias, True),
