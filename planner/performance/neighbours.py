@@ -317,7 +317,7 @@ class Neighbours:
             return np.ones(chips.shape)
         shared = self._shared(job, widths, chips, recompute)
         told = np.einsum("ij,jk,ik->i", shared, self._inverse(job.profile), shared)
-        known = any(r.source == job.source for r in self.runs[job.profile])
+        known = bool(job.source) and bool(np.any(self._tables[job.profile].names["source"] == job.source))
         return np.asarray(np.clip(1.0 - told / _prior(known), 0.0, 1.0))
 
     def nearest(
