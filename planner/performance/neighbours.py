@@ -36,17 +36,19 @@ SHAPE: tuple[str, ...] = (*WIDTHS, "sequence_length", "chips", "active_parameter
 # Variance of log residuals by what two runs of one profile must have in common besides, and whether it fades with
 # distance. Of largest likelihood (``python -m planner.validation.kept_in``), rounded.
 SHARED: tuple[tuple[tuple[str, ...], bool, float], ...] = (
-    (("source", "precision"), False, 0.0004),
-    (("model", "precision"), False, 0.0033),
-    (("chip",), True, 0.0053),
-    (("experts",), True, 0.0156),
-    (("source",), True, 0.0012),
+    (("source", "precision"), False, 0.0007),
+    (("model", "precision"), False, 0.0041),
+    (("chip",), True, 0.0047),
+    (("experts",), True, 0.0048),
+    (("experts", "precision"), True, 0.0048),
+    (("source",), True, 0.0008),
 )
-OWN_VARIANCE = 0.0043
+OWN_VARIANCE = 0.0042
 """Variance of what no other run shares, and of the measurement."""
 
-OCTAVES = 3.0
-"""Scale of the Gaussian over distances: a factor of eight in one width or size lets runs share exp(-1/2)."""
+OCTAVES = 8.0
+"""Scale over distances, summed over widths and sizes: eight doublings in all let runs share exp(-1). With absolute
+distances a correction lies between those of the runs around; a Gaussian carries their trends on beyond them."""
 
 ANOTHER_RECOMPUTATION = 0.5
 """Share that runs keep in common when they recompute differently."""
@@ -105,10 +107,10 @@ def closeness(runs: Sequence[Run], others: Sequence[Run]) -> Floats:
         return np.ones((len(runs), len(others)))
     blank = (0.0,) * length
     here, there = (np.array([r.shape or blank for r in part], dtype=float) for part in (runs, others))
-    squared = sum((here[:, None, i] - there[None, :, i]) ** 2 for i in range(length))
+    apart = sum(np.abs(here[:, None, i] - there[None, :, i]) for i in range(length))
     _, code = np.unique([r.recompute for r in (*runs, *others)], return_inverse=True)
     alike = code[: len(runs), None] == code[None, len(runs) :]
-    return np.asarray(np.exp(-0.5 * squared / OCTAVES**2) * np.where(alike, 1.0, ANOTHER_RECOMPUTATION))
+    return np.asarray(np.exp(-apart / OCTAVES) * np.where(alike, 1.0, ANOTHER_RECOMPUTATION))
 
 
 def correlations(runs: Sequence[Run], others: Sequence[Run]) -> list[Floats]:
@@ -279,11 +281,11 @@ class Neighbours:
 
         def near(name: str, values: Floats) -> Floats:
             distance = np.log2(values)[:, None] - shapes[None, :, SHAPE.index(name)]
-            return np.asarray(np.exp(-0.5 * (distance / OCTAVES) ** 2))
+            return np.asarray(np.exp(-np.abs(distance) / OCTAVES))
 
         fixed = near("sequence_length", np.array([float(job.sequence_length)]))[0]
         fixed = fixed * near("active_parameters", np.array([float(job.active_parameters)]))[0] * weights
-        # the Gaussian is a product over widths: two tables of distinct widths, and one product of matrices
+        # nearness is a product over widths: two tables of distinct widths, and one product of matrices
         (tp, pp, vpp), left = factorise(widths["tp"], widths["pp"], widths["vpp"])
         (cp, ep, micro, size, mode), right = factorise(
             widths["cp"], widths["ep"], widths["micro_batch"], chips, recompute
@@ -307,7 +309,7 @@ class Neighbours:
             job.tokens / chips,
         )
         here = np.log2(np.stack([*(widths[name].astype(float) for name in WIDTHS), *sizes], axis=1))
-        near = np.exp(-0.5 * ((here[:, None, :] - table.shapes[None, :, :]) ** 2).sum(axis=2) / OCTAVES**2)
+        near = np.exp(-np.abs(here[:, None, :] - table.shapes[None, :, :]).sum(axis=2) / OCTAVES)
         alike = recompute.astype(str)[:, None] == table.recompute[None, :]
         return np.asarray(fading * near * np.where(alike, 1.0, ANOTHER_RECOMPUTATION) + constant)
 
