@@ -13,6 +13,24 @@ from planner.errors import InputError, Problem
 MAX_BYTES = 64 * 1024 * 1024
 
 
+WHOLE = (
+    "n_chips", "chips_per_node", "tp", "pp", "vpp", "dp", "ep", "cp", "micro_batch", "global_batch", "seq_len",
+    "layers", "hidden", "ffn_hidden", "moe_ffn_hidden", "heads", "kv_heads", "head_dim", "vocab", "experts",
+    "experts_per_token", "prefill_chips", "decode_chips", "year",
+)  # fmt: skip
+"""Columns of counts: a cell is blank or a whole number of 1 or more."""
+LARGEST = 1e9
+"""No count or size is larger."""
+SIZES = ("params_b", "active_params_b", "isl", "osl", "concurrency_or_batch", "request_rate_qps")
+"""Columns of sizes and loads: a cell is blank or a number above 0."""
+FIGURES = (
+    "step_time_s", "tokens_per_s_per_chip", "model_tflops_per_chip", "mfu", "peak_memory_gib", "total_time_h",
+    "total_tokens_b", "output_tok_s_total", "output_tok_s_per_chip", "input_tok_s_per_chip", "total_tok_s_per_chip",
+    "ttft_ms", "tpot_ms", "power_w_per_chip",
+)  # fmt: skip
+"""Columns of measurements: a cell is blank or a number."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One row of a table of measurements: its cells by column name, stripped; blank means the source does not say."""
@@ -41,6 +59,21 @@ class Case:
         """A cell as a whole number, None when blank or not one."""
         value = self.number(column)
         return int(value) if value is not None and value == int(value) else None
+
+    @property
+    def impossible(self) -> str:
+        """What no run can have, in words: a count below 1, a size that is no number; empty where all is well."""
+        for columns, words, read in (
+            (WHOLE, "a whole number from 1", self.whole),
+            (SIZES, "above 0", self.number),
+        ):
+            for column in columns:
+                cell, value = self.text(column), read(column)
+                if cell and (value is None or not 0 < value <= LARGEST):
+                    return (
+                        f"{column} is {cell!r}; allowed: {words} to {LARGEST:.0e}, blank where the source says nothing"
+                    )
+        return ""
 
     @property
     def source(self) -> str:
@@ -113,12 +146,24 @@ def read_cases(path: Path) -> tuple[Case, ...]:
                     problems.append(Problem(f"{word} case_id", file=str(path), line=line, found=case_id))
                     continue
                 seen.add(case_id)
-                cases.append(Case(case_id, cells, str(path), line))
+                case = Case(case_id, cells, str(path), line)
+                problems += _no_figures(case)
+                cases.append(case)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(Problem(f"not a CSV file in UTF-8: {error}", file=str(path))) from error
     if problems:
         raise InputError(problems)
     return tuple(cases)
+
+
+def _no_figures(case: Case) -> list[Problem]:
+    """Measurements that are no numbers: nothing could be said of them."""
+    return [
+        Problem("is no number", file=case.file, line=case.line, path=column, found=case.text(column),
+                allowed="a number, or blank where the source does not say")
+        for column in FIGURES
+        if case.text(column) and case.number(column) is None
+    ]  # fmt: skip
 
 
 def kind_of(cases: Sequence[Case]) -> str:

@@ -357,6 +357,9 @@ def validate_serving(
     read: dict[str, ServingCase] = {}
     reasons: dict[str, str] = {}
     for raw in cases:
+        if raw.impossible:
+            reasons[raw.case_id] = raw.impossible
+            continue
         try:
             read[raw.case_id] = read_case(raw.cells, catalog)
         except UnansweredError as why:

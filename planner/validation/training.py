@@ -456,6 +456,8 @@ def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -
     """
     known = speaking_for(case, shipped_neighbours()) if neighbours is None else neighbours
     try:
+        if case.impossible:
+            raise _UnanswerableError(case.impossible)
         if set_aside(case):
             raise _UnanswerableError("the row's notes say that its figures contradict each other and not to use it")
         setup = setup_of(case, catalog)
