@@ -16,9 +16,9 @@ import time
 
 from planner.catalog import load_catalog
 from planner.performance.compile import build_platform
-from planner.performance.serving import ServingJob, estimate_serving
-from planner.performance.serving_grid import serving_grid
-from planner.performance.serving_load import curves_of, under_load
+from planner.performance.serving.grid import serving_grid
+from planner.performance.serving.load import curves_of, under_load
+from planner.performance.serving.replica import ServingJob, estimate_serving
 
 LOADS = (0.3, 0.5, 0.7, 0.85)
 LENGTHS = {"input_tokens": 4000, "output_tokens": 500}

@@ -18,10 +18,10 @@ import time
 
 from planner.catalog import load_catalog
 from planner.performance.compile import build_platform
-from planner.performance.profile import get_profile
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
-from planner.performance.training_grid import TrainingGrid
-from planner.performance.training_search import TechniqueGrid, search_training
+from planner.performance.training.grid import TrainingGrid
+from planner.performance.training.profile import get_profile
+from planner.performance.training.search import TechniqueGrid, search_training
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 CHIPS = 4096
 GRID = TrainingGrid(

@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from planner.answer.plan import Plan
     from planner.api import plan
     from planner.catalog import Catalog, load_catalog
     from planner.errors import InputError, PlannerError
     from planner.estimate import estimate_serving, estimate_training
-    from planner.result import Plan
     from planner.scenario import Scenario, load_scenario
     from planner.validation import validate
     from planner.verify import verify_plan
@@ -39,7 +39,7 @@ __all__ = [
 _HOMES = {
     "Catalog": "planner.catalog",
     "InputError": "planner.errors",
-    "Plan": "planner.result",
+    "Plan": "planner.answer.plan",
     "PlannerError": "planner.errors",
     "Scenario": "planner.scenario",
     "estimate_serving": "planner.estimate",

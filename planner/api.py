@@ -13,21 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.asked import asked_of
-from planner.catalog import Catalog, load_catalog
-from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
-from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
-from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
-from planner.fleet.build import build_fleet
-from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
-from planner.fleet.stock_limits import build_stock
-from planner.fleet.stock_model import StockModel
-from planner.options.describe import Describer
-from planner.options.enumerate import enumerate_options
-from planner.options.option import OptionSet
-from planner.options.shared import enumerate_stock
-from planner.options.stock import StockSet
-from planner.result import (
+from planner.answer.asked import asked_of
+from planner.answer.plan import (
     Alternative,
     Assumption,
     Binding,
@@ -39,7 +26,20 @@ from planner.result import (
     Plan,
     Proof,
 )
-from planner.result import Status as PlanStatus
+from planner.answer.plan import Status as PlanStatus
+from planner.catalog import Catalog, load_catalog
+from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
+from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
+from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
+from planner.fleet.build import build_fleet
+from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
+from planner.fleet.stock_limits import build_stock
+from planner.fleet.stock_model import StockModel
+from planner.options.enumerate import enumerate_options
+from planner.options.option import OptionSet
+from planner.options.shared import enumerate_stock
+from planner.options.stock import StockSet
+from planner.options.work.describe import Describer
 from planner.rivals import alternatives
 from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping, with_catalog_ids
 from planner.scenario.types import Scenario

@@ -80,12 +80,12 @@ def plan_command(
         known = load_catalog(catalog)
         answer = plan(scenario, catalog=known, variant=variant, progress=progress)
     if simulate:
-        from planner.simulated import with_simulations
+        from planner.outlook.simulated import with_simulations
 
         answer = with_simulations(answer, load_scenario(scenario, variant=variant), known)
     if out is not None:
+        from planner.answer.plan import write_text
         from planner.report import html_page
-        from planner.result import write_text
 
         answer.write(out / "plan.json")
         write_text(out / "plan.html", html_page(answer))
@@ -141,7 +141,7 @@ def schema_command(
     out: Annotated[Path | None, typer.Option("--out", help="File to write; default: standard output.")] = None,
 ) -> int:
     """Print the JSON schema of scenario files or of plan.json, for editors and programs."""
-    from planner.result import plan_schema, write_text
+    from planner.answer.plan import plan_schema, write_text
     from planner.scenario.schema import scenario_schema
 
     makers = {"scenario": scenario_schema, "plan": plan_schema}
@@ -163,7 +163,7 @@ def init_command(
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> int:
     """Write a commented scenario to start from."""
-    from planner.result import write_text
+    from planner.answer.plan import write_text
     from planner.scenario import starter
 
     if path.exists() and not force:
@@ -181,9 +181,9 @@ def export_command(
     catalog: CatalogDir = None,
 ) -> int:
     """Launch settings, job sizes or a bill of materials of a plan, for those who act on it."""
+    from planner.answer.plan import Plan, write_bytes
     from planner.catalog import load_catalog
     from planner.export import export_plan
-    from planner.result import Plan, write_bytes
 
     files = export_plan(Plan.read(plan), load_catalog(catalog), what)
     if out is not None:
@@ -209,8 +209,8 @@ def diff_command(
     as_json: AsJson = False,
 ) -> int:
     """Two plans side by side: what differs."""
+    from planner.answer.plan import Plan
     from planner.report.diff import diff_rows, diff_table
-    from planner.result import Plan
 
     plans = (Plan.read(first), Plan.read(second))
     names = (str(first), str(second))
@@ -635,8 +635,8 @@ def catalog_import_model_command(
     out: Annotated[Path | None, typer.Option("--out", help="YAML file to write; default: standard output.")] = None,
 ) -> int:
     """Turn a Hugging Face config.json into a model of the catalog."""
+    from planner.answer.plan import write_text
     from planner.catalog.hf_file import import_hf_file
-    from planner.result import write_text
     from planner.workload.parameters import parameter_counts
 
     model, text = import_hf_file(config, model_id=name)

@@ -15,10 +15,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.plan import Binding, Conflict, Nearest
 from planner.errors import SolveError
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel, Limit
 from planner.options.option import Dropped
-from planner.result import Binding, Conflict, Nearest
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.solve import Limits, conflicting_rows, elastic, nearest_changes, with_objective

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from planner.answer.plan import Alternative, Deployment, Plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.explain import unable
@@ -17,9 +18,8 @@ from planner.facility.cooling import AIR
 from planner.fleet.answer import chosen_options, deployments_of, totals_of
 from planner.fleet.build import build_fleet
 from planner.fleet.model import OBJECTIVE_UNITS
-from planner.options.describe import Describer
 from planner.options.option import Dropped, Option, OptionSet
-from planner.result import Alternative, Deployment, Plan
+from planner.options.work.describe import Describer
 from planner.scenario.types import Scenario
 from planner.sentence import money, number
 from planner.solve import Limits, Solution, with_objective

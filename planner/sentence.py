@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner.result import Deployment, Plan
+from planner.answer.plan import Deployment, Plan
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from planner.result import FleetLot, Plan, ScheduledRun
+from planner.answer.plan import FleetLot, Plan, ScheduledRun
 from planner.scenario.types import Scenario
 from planner.sentence import money, number, power
 

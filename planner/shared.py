@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.plan import Alternative, Binding, Conflict, Nearest
 from planner.catalog import Catalog
 from planner.explain import Diagnosis, binding_limits, firm_rows, loosened, model_findings, unit_step, usage
 from planner.fleet.leaves import by_leaf
@@ -23,7 +24,6 @@ from planner.fleet.stock_answer import fleet_of, schedule_of, stock_totals, stoc
 from planner.fleet.stock_model import StockModel, plan_of
 from planner.options.option import Dropped
 from planner.options.stock_figures import StockFigures
-from planner.result import Alternative, Binding, Conflict, Nearest
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Solution, relax, with_objective

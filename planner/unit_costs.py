@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from planner.answer.plan import Deployment
 from planner.cost.tokens import PerToken, per_million_tokens
 from planner.cost.unit import added_lines, unit_costs
-from planner.performance.serving_profile import ServingProfile
-from planner.result import Deployment
+from planner.performance.serving.profile import ServingProfile
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 

@@ -18,16 +18,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from planner.asked import asked_of
+from planner.answer.asked import asked_of
+from planner.answer.plan import Deployment, Plan
 from planner.catalog import Catalog
 from planner.errors import InputError, PlannerError, Problem
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
-from planner.options.choices import start_days
-from planner.options.describe import Described, Describer, Spec, layout_of_plan
-from planner.options.mixed_serving import answered
-from planner.options.redundancy import reserve
-from planner.result import Deployment, Plan
+from planner.options.hardware.choices import start_days
+from planner.options.work.classes import answered
+from planner.options.work.describe import Described, Describer, Spec, layout_of_plan
+from planner.options.work.redundancy import reserve
 from planner.scenario import problem_digest, with_catalog_ids
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training

@@ -20,17 +20,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 
+from planner.answer.plan import FleetLot, Plan, Priced, ScheduledLoad, ScheduledRun, Work
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.facility.capacity import capacity_tree
-from planner.options.choices import start_days
-from planner.options.describe import Described, layout_of_plan
 from planner.options.enumerate import interconnect_of
+from planner.options.hardware.choices import start_days
+from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.options.ownership import LotPrice, Standing
 from planner.options.shared import arrivals, demand_of, lot_ends, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
-from planner.options.timeline import DAYS_PER_MONTH, Timeline, path_by_period
-from planner.result import FleetLot, Plan, Priced, ScheduledLoad, ScheduledRun, Work
+from planner.options.work.describe import Described, layout_of_plan
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.verify import LIMIT_TOLERANCE, differences, near, proof_failures, question_failures

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from planner.answer.plan import Plan
 from planner.api import plan
 from planner.catalog import Catalog, load_catalog
-from planner.result import Plan
 from planner.scenario import scenario_from_mapping
 
 pytestmark = pytest.mark.usefixtures("in_process")

@@ -14,15 +14,15 @@ from rich.console import Console
 from planner import estimate_serving, estimate_training
 from planner.catalog import Catalog
 from planner.errors import InputError, UnknownFigureError
-from planner.options.serving import ServingSearch
+from planner.options.work.serving import ServingSearch
 from planner.performance.compile import build_platform
-from planner.performance.serving import ServingCandidates
-from planner.performance.serving import estimate_serving as price_serving
-from planner.performance.serving_grid import serving_grid
-from planner.performance.serving_load import under_load
-from planner.performance.training import TrainingJob
-from planner.performance.training import estimate_training as price_training
-from planner.performance.training_grid import training_grid
+from planner.performance.serving.grid import serving_grid
+from planner.performance.serving.load import under_load
+from planner.performance.serving.replica import ServingCandidates
+from planner.performance.serving.replica import estimate_serving as price_serving
+from planner.performance.training.grid import training_grid
+from planner.performance.training.step import TrainingJob
+from planner.performance.training.step import estimate_training as price_training
 from planner.report.estimate import estimate_table
 from planner.scenario import Serving
 

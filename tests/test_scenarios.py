@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from planner import load_catalog, plan
+from planner.answer.plan import Plan, plan_schema
 from planner.catalog import Catalog
-from planner.result import Plan, plan_schema
 from planner.scenario import load_scenario
 from planner.verify import verify_plan
 

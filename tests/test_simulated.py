@@ -13,15 +13,15 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from planner import load_catalog, plan
+from planner.answer.plan import Plan
 from planner.cli import app
+from planner.outlook.simulated import with_simulations
 from planner.performance.compile import build_platform
-from planner.performance.serving import DECODE, ServingCandidates, ServingJob, estimate_serving
-from planner.performance.serving_load import under_load
-from planner.performance.serving_simulation import simulate
+from planner.performance.serving.load import under_load
+from planner.performance.serving.replica import DECODE, ServingCandidates, ServingJob, estimate_serving
+from planner.performance.serving.simulation import simulate
 from planner.report import console, html_page
-from planner.result import Plan
 from planner.scenario.types import Scenario
-from planner.simulated import with_simulations
 from planner.verify import verify_plan
 
 CATALOG = load_catalog()

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tools import load, round_scenario, run
 
+from planner.answer.plan import Plan
 from planner.api import plan
 from planner.catalog import Catalog
-from planner.result import Plan
 from planner.scenario import scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.verify import verify_plan

@@ -14,7 +14,7 @@ from planner.catalog.records import Chip, System
 from planner.errors import InputError, Problem, nearest_name
 from planner.facility.cooling import cooling_choices
 from planner.performance.compile import build_platform
-from planner.performance.ordering import OrderShare
+from planner.performance.measured.ordering import OrderShare
 from planner.performance.platform import Platform
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from planner.errors import InputError, Problem
 from planner.performance.platform import Platform
-from planner.performance.training import TrainingJob
-from planner.performance.training_grid import TrainingGrid, divisors, training_grid_chunks
+from planner.performance.training.grid import TrainingGrid, divisors, training_grid_chunks
+from planner.performance.training.step import TrainingJob
 
 AXES = ("tp", "pp", "vpp", "cp", "ep", "micro_batch", "zero_stage", "recompute")
 

@@ -9,15 +9,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.plan import Interval, Parallelism
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import Machine, language_model, machine_of, plain, whole
-from planner.performance.lengths import Lengths
-from planner.performance.ordering import OrderShare
+from planner.performance.measured.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
-from planner.performance.serving import (
+from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, heads_divide, serving_grid
+from planner.performance.serving.job import COMPUTE_RATES
+from planner.performance.serving.lengths import Lengths
+from planner.performance.serving.load import Traffic, curves_of, under_load
+from planner.performance.serving.power import IDLE_POWER, chip_power
+from planner.performance.serving.profile import profile_for, shipped_serving_calibration
+from planner.performance.serving.replica import (
     AGGREGATED,
     DECODE,
     PREFILL,
@@ -26,14 +32,8 @@ from planner.performance.serving import (
     ServingJob,
     one_candidate,
 )
-from planner.performance.serving import estimate_serving as price
-from planner.performance.serving_grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, heads_divide, serving_grid
-from planner.performance.serving_job import COMPUTE_RATES
-from planner.performance.serving_load import Traffic, curves_of, under_load
-from planner.performance.serving_power import IDLE_POWER, chip_power
-from planner.performance.serving_profile import profile_for, shipped_serving_calibration
-from planner.performance.serving_simulation import simulate as simulate_replica
-from planner.result import Interval, Parallelism
+from planner.performance.serving.replica import estimate_serving as price
+from planner.performance.serving.simulation import simulate as simulate_replica
 
 ROLES = {"aggregated": AGGREGATED, "prefill": PREFILL, "decode": DECODE}
 DEFAULT_BATCH = 32

@@ -8,20 +8,20 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from planner.answer.plan import Interval, MeasuredRun, Parallelism
 from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError, Problem, unknown_name
 from planner.estimate.hardware import language_model, machine_of, plain, whole
 from planner.estimate.layout import AXES, refuse, tidy_grid
-from planner.options.measured import measured_runs
-from planner.performance.calibration import shipped_training_calibration
-from planner.performance.ordering import OrderShare
+from planner.options.work.measured import measured_runs
+from planner.performance.measured.calibration import shipped_training_calibration
+from planner.performance.measured.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
-from planner.performance.profile import Profile, get_profile
-from planner.performance.training import TrainingCandidates, TrainingEstimate, TrainingJob, unexplained_share
-from planner.performance.training import estimate_training as price
-from planner.performance.training_grid import training_grid, training_grid_chunks
-from planner.result import Interval, MeasuredRun, Parallelism
+from planner.performance.training.grid import training_grid, training_grid_chunks
+from planner.performance.training.profile import Profile, get_profile
+from planner.performance.training.step import TrainingCandidates, TrainingEstimate, TrainingJob, unexplained_share
+from planner.performance.training.step import estimate_training as price
 from planner.scenario.workloads import Framework
 
 FRAMEWORKS: tuple[str, ...] = get_args(Framework)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from planner.answer.plan import Deployment, FleetLot, Plan
 from planner.errors import InputError, Problem
-from planner.result import Deployment, FleetLot, Plan
 
 COLUMNS = (
     "deployment", "workload", "role", "site", "period", "item", "description", "quantity", "unit", "unit_price_usd",

@@ -14,7 +14,7 @@ import numpy as np
 
 from planner.catalog.architecture import LayerGroup, ModelArch
 from planner.export.settings import Job, Launch
-from planner.performance.pipeline import stage_layers
+from planner.performance.training.pipeline import stage_layers
 
 TOOL = "Megatron-LM (options as of commit 000c4ac, after Megatron Core 0.14)"
 _PRECISION = {

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from planner.answer.plan import Asked, Deployment, Plan
 from planner.catalog import Catalog
 from planner.catalog.architecture import ModelArch
 from planner.catalog.records import Chip
@@ -18,7 +19,6 @@ from planner.errors import InputError, Problem
 from planner.export.stacks import Stack, stack_of
 from planner.export.work import work_of
 from planner.performance.compile import build_platform
-from planner.result import Asked, Deployment, Plan
 
 _TRIVIAL: Mapping[str, object] = {
     "power_cap": 1.0, "sp": False, "spares": 0, "cached_prefix": 0.0, "framework": "default",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Literal
 
-from planner.result import Cost, Deployment, DeploymentPower, Fleet, Plan, ScheduledLoad, ScheduledRun
+from planner.answer.plan import Cost, Deployment, DeploymentPower, Fleet, Plan, ScheduledLoad, ScheduledRun
 
 
 def work_of(plan: Plan) -> tuple[Deployment, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from planner.answer.plan import Plan
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, unknown_name
 from planner.export.bom import bill_of_materials, bom_csv, bom_xlsx
@@ -12,7 +13,6 @@ from planner.export.cluster import kubernetes, script, slurm
 from planner.export.megatron import megatron
 from planner.export.serving import sglang, vllm
 from planner.export.settings import Job, jobs_of
-from planner.result import Plan
 
 SERVING = ("serve", "prefill", "decode")
 

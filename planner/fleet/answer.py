@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from planner.answer.plan import Cost, Deployment, DeploymentPower, Predicted, Totals
 from planner.errors import SolveError
 from planner.fleet.model import FleetModel
-from planner.options.describe import Described, Describer, spec_of_option
-from planner.options.mixed_serving import answered
 from planner.options.option import Option
-from planner.result import Cost, Deployment, DeploymentPower, Predicted, Totals
+from planner.options.work.classes import answered
+from planner.options.work.describe import Described, Describer, spec_of_option
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.sentence import throughput_of

@@ -6,7 +6,7 @@ Options that miss the date are left out before, save those just beyond it and th
 from __future__ import annotations
 
 from planner.fleet.model import Draft, Limit
-from planner.options.choices import start_days
+from planner.options.hardware.choices import start_days
 
 DAYS_PER_YEAR = 365.25
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 from planner.fleet.stock_model import StockPlan
-from planner.options.choices import start_days
+from planner.options.hardware.choices import start_days
+from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
 from planner.options.stock import Run, Start, Stock
-from planner.options.timeline import DAYS_PER_MONTH, Timeline
 from planner.scenario.types import Scenario
 from planner.solve.intervals import Level, Task, earliest_starts
 from planner.solve.status import Limits

@@ -10,11 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.fleet.stock_model import StockPlan
-from planner.options.stock import Group, Lot, Run, Start, Stock, Work
-from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
-from planner.options.timeline import DAYS_PER_MONTH
-from planner.result import (
+from planner.answer.plan import (
     Fleet,
     FleetLot,
     FleetStanding,
@@ -27,6 +23,10 @@ from planner.result import (
     ScheduledRun,
     Totals,
 )
+from planner.fleet.stock_model import StockPlan
+from planner.options.hardware.timeline import DAYS_PER_MONTH
+from planner.options.stock import Group, Lot, Run, Start, Stock, Work
+from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
 
 RACK_SLACK = 1e-9
 """Of a rack: rounding of n times a part of a rack, not another rack."""

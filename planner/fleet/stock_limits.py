@@ -10,9 +10,9 @@ from planner.catalog import Catalog
 from planner.facility.capacity import Level, capacity_tree, usable_share
 from planner.fleet.model import Limit, hall_of
 from planner.fleet.stock_model import StockDraft, StockModel, add_peak, add_structure, finished
-from planner.options.choices import start_days
+from planner.options.hardware.choices import start_days
+from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period, timeline_of
 from planner.options.stock import Demand, Floats, Lot, Stock
-from planner.options.timeline import DAYS_PER_MONTH, Timeline, path_by_period, timeline_of
 from planner.scenario.site import Site
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving

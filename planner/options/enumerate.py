@@ -14,18 +14,18 @@ from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
 from planner.facility.reliability import default_profile
 from planner.network.capability import RECORD, level_of
-from planner.options.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.dominance import nondominated
-from planner.options.mixed_serving import MixedServingSearch
-from planner.options.mixed_training import MixedTrainingSearch
+from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
-from planner.options.recommendation import RecommendationSearch
-from planner.options.redundancy import failed_units
-from planner.options.serving import PHASES, ServingSearch
-from planner.options.serving import activity as serving_activity
-from planner.options.training import TrainingSearch
-from planner.options.training import activity as training_activity
+from planner.options.work.classes import MixedServingSearch
+from planner.options.work.mixed_training import MixedTrainingSearch
+from planner.options.work.recommendation import RecommendationSearch
+from planner.options.work.redundancy import failed_units
+from planner.options.work.serving import PHASES, ServingSearch
+from planner.options.work.serving import activity as serving_activity
+from planner.options.work.training import TrainingSearch
+from planner.options.work.training import activity as training_activity
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 

@@ -25,8 +25,8 @@ from planner.errors import InputError, Problem
 from planner.facility.power import system_power
 from planner.facility.space import own_racks, rack_refusal, systems_per_rack
 from planner.network.bill_of_materials import fat_tree, scale_up_fabric
-from planner.options.choices import Choice
-from planner.options.timeline import DAYS_PER_MONTH, Timeline, path_by_period
+from planner.options.hardware.choices import Choice
+from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
 

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
-from planner.options.choices import RENTED, Choice, delivery, hardware_choices, start_days
 from planner.options.dominance import nondominated
 from planner.options.enumerate import Collector, Search, interconnect_of
+from planner.options.hardware.choices import RENTED, Choice, delivery, hardware_choices, start_days
+from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period, timeline_of
 from planner.options.option import BEYOND, Dropped, Role
 from planner.options.ownership import RunPrice, Standing, added_watts, price_load, price_lot, price_run, standing
 from planner.options.pricing import Designs, Priced
 from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work
-from planner.options.timeline import DAYS_PER_MONTH, Timeline, demand_by_period, timeline_of
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training

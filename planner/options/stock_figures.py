@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
-from planner.options.describe import Described, Describer, Spec
+from planner.options.hardware.timeline import Timeline, timeline_of
 from planner.options.ownership import LotPrice, Standing, added_watts, price_load, price_lot, price_run, standing
-from planner.options.timeline import Timeline, timeline_of
+from planner.options.work.describe import Described, Describer, Spec
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Workload
 

@@ -16,19 +16,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.plan import Plan
 from planner.api import Cancel, Progress, Question
 from planner.catalog import Catalog
 from planner.errors import InputError, PlannerError, Problem
 from planner.fleet.build import build_fleet
 from planner.fleet.model import FleetModel
-from planner.options.describe import Describer, spec_of_option
 from planner.options.enumerate import enumerate_options
 from planner.options.option import Option, OptionSet
+from planner.options.work.describe import Describer, spec_of_option
 from planner.outlook.draws import DAYS_PER_QUARTER, Draws, Floats, quantiles
 from planner.outlook.futures import Futures
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Outlook, OutlookPlan, Promise, SlipChange, choice_figures, headings
-from planner.result import Plan
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.catalog.records import Figure
 from planner.facility.reliability import default_profile
-from planner.options.choices import site_region
+from planner.options.hardware.choices import site_region
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.types import Scenario
 

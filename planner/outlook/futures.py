@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.plan import Interval
 from planner.catalog import Catalog
 from planner.catalog.records import Record
 from planner.cost.finance import HOURS_PER_YEAR, annuity
@@ -25,15 +26,14 @@ from planner.facility.reliability import (
     hazard,
     optimal_checkpoint_interval,
 )
-from planner.options.choices import Choice, available_from, hardware_choices, platform_of, start_days
-from planner.options.describe import Describer, spec_of_option
+from planner.options.hardware.choices import Choice, available_from, hardware_choices, platform_of, start_days
 from planner.options.option import Option
 from planner.options.pricing import DAYS_PER_YEAR, Designs, price
-from planner.options.serving import activity as serving_activity
-from planner.options.training import MOST_MISSING, TrainingSearch
-from planner.options.training import activity as training_activity
+from planner.options.work.describe import Describer, spec_of_option
+from planner.options.work.serving import activity as serving_activity
+from planner.options.work.training import MOST_MISSING, TrainingSearch
+from planner.options.work.training import activity as training_activity
 from planner.outlook.draws import Draws, Floats
-from planner.result import Interval
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Training

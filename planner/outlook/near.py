@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.plan import Plan
 from planner.api import Cancel, Progress, Question
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
@@ -22,7 +23,6 @@ from planner.options.option import Option
 from planner.outlook.pareto import quantity
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Alternatives, Choice, NearPlan, choice_figures, headings
-from planner.result import Plan
 from planner.solve import Status, lexicographic
 from planner.solve.front import most_different
 

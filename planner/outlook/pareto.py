@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from planner.answer.plan import Plan
 from planner.api import Cancel, Progress, Question
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, unknown_name
@@ -14,7 +15,6 @@ from planner.fleet.stock_limits import build_stock
 from planner.options.stock import StockSet
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Axis, ParetoFront, ParetoPoint, choice_figures, headings
-from planner.result import Plan
 from planner.sentence import money
 from planner.solve import Status
 from planner.solve.front import pareto_front

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from planner.result import Deployment, FleetLot, Plan, write_text
+from planner.answer.plan import Deployment, FleetLot, Plan, write_text
 
 OUTLOOK_SCHEMA_VERSION = 1
 

@@ -21,7 +21,7 @@ from planner.cost.finance import HOURS_PER_YEAR, annuity
 from planner.errors import InputError, Problem
 from planner.fleet.build import build_fleet
 from planner.fleet.model import OBJECTIVE_UNITS
-from planner.options.choices import site_region
+from planner.options.hardware.choices import site_region
 from planner.options.option import Option
 from planner.outlook.ahead import View
 from planner.outlook.question import Asked, no_plan, question_of, teller

@@ -9,9 +9,9 @@ from planner.catalog import Catalog
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
 from planner.network.topology import tiers_of
-from planner.performance.calibration import efficiency_of, shipped_training_calibration
 from planner.performance.laws import family_of
-from planner.performance.neighbours import shipped_neighbours
+from planner.performance.measured.calibration import efficiency_of, shipped_training_calibration
+from planner.performance.measured.neighbours import shipped_neighbours
 from planner.performance.platform import Platform
 
 GIB = float(1 << 30)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from planner.network.tiers import Tier
-from planner.performance.neighbours import Neighbours
-from planner.performance.spread import Spread
+from planner.performance.measured.neighbours import Neighbours
+from planner.performance.measured.spread import Spread
 
 
 @dataclass(frozen=True)

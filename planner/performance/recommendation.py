@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, nearest_name
-from planner.performance import serving_collectives as coll
 from planner.performance.platform import Platform
-from planner.performance.serving_job import BYTES_PER_ELEMENT
-from planner.performance.serving_step import compute_rate
+from planner.performance.serving import collectives as coll
+from planner.performance.serving.job import BYTES_PER_ELEMENT
+from planner.performance.serving.step import compute_rate
 from planner.workload.parameters import mlp_shapes
 
 Floats = NDArray[np.float64]

@@ -14,10 +14,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from planner.answer.plan import Deployment, Plan
 from planner.report import fleet, summary
 from planner.report import format as fmt
 from planner.report.unit import simulation_sheets, unit_sheets
-from planner.result import Deployment, Plan
 
 _BAR = 16
 _ASSUMPTIONS = 14

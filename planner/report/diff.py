@@ -10,10 +10,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from planner.answer.plan import Plan
 from planner.export.work import work_of
 from planner.report import format as fmt
 from planner.report import summary
-from planner.result import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from planner.answer.plan import Interval
 from planner.estimate import ServingEstimation, TrainingEstimation
-from planner.performance.ordering import OrderShare, by_distance
+from planner.performance.measured.ordering import OrderShare, by_distance
 from planner.report import format as fmt
 from planner.report.summary import measured_run, shares
-from planner.result import Interval
 
 _BAR = 20
 

@@ -6,8 +6,8 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
+from planner.answer.plan import FleetLot, FleetStanding, Plan, ScheduledLoad, ScheduledRun
 from planner.report import format as fmt
-from planner.result import FleetLot, FleetStanding, Plan, ScheduledLoad, ScheduledRun
 
 MANY = 1e5
 """Rates from here on are written with a prefix."""

@@ -10,7 +10,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from planner.result import Parallelism
+from planner.answer.plan import Parallelism
 
 DASH = "–"
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))

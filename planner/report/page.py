@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from planner.answer.plan import Deployment, Plan
 from planner.export.bom import bill_of_materials, buys
 from planner.report import fleet, summary
 from planner.report import format as fmt
 from planner.report.unit import simulation_sheets, unit_sheets
-from planner.result import Deployment, Plan
 
 _STYLE = """
 :root{--ink:#1d2733;--soft:#5b6875;--line:#dde3e9;--paper:#fff;--panel:#f6f8fa;--mark:#2f5f93;--bad:#a33b3b;--bar:#4f81b5}

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from planner import sentence
+from planner.answer.plan import Deployment, LeftOut, MeasuredRun, Plan, Priced
 from planner.report import format as fmt
-from planner.result import Deployment, LeftOut, MeasuredRun, Plan, Priced
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from planner.answer.plan import Plan
 from planner.report import format as fmt
 from planner.report.fleet import Sheet
-from planner.result import Plan
 
 _NAMES = {
     "chip_hour": "a chip-hour",

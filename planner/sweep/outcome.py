@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from planner.answer.plan import Deployment, FleetLot, Plan
 from planner.report import format as fmt
-from planner.result import Deployment, FleetLot, Plan
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from planner.answer.plan import Plan
 from planner.catalog import load_catalog
 from planner.errors import InputError, Problem, unknown_name
-from planner.result import Plan
 from planner.scenario import check_scenario, resolve
 from planner.sweep.engine import ENGINES, run_tasks
 from planner.sweep.file import MOST_PROBLEMS, Case, Sweep, load_sweep

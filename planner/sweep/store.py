@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from planner.answer.plan import SCHEMA_VERSION, Plan, write_text
 from planner.errors import InputError, Problem
-from planner.result import SCHEMA_VERSION, Plan, write_text
 from planner.scenario import Scenario, problem_digest
 
 LEDGER = "ledger.sqlite"

@@ -6,8 +6,8 @@ from typing import Any
 
 import altair as alt
 
+from planner.answer.plan import Plan
 from planner.report import format as fmt
-from planner.result import Plan
 from planner.ui.charts import COLOURS
 
 Chart = alt.Chart | alt.LayerChart

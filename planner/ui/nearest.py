@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from planner.result import Nearest
+from planner.answer.plan import Nearest
 from planner.scenario.paths import PathError, resolve_dots
 from planner.scenario.types import Scenario
 from planner.ui.inputs import Path

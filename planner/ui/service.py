@@ -21,10 +21,10 @@ from typing import Any, Protocol, Self
 
 import streamlit as st
 
+from planner.answer.plan import Plan
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import data_path
 from planner.errors import InputError, PlannerError, Problem
-from planner.result import Plan
 from planner.scenario import Scenario, load_text, scenario_from_mapping
 from planner.scenario.assumed import with_assumed
 from planner.scenario.yaml import decode, parse, read_bytes, to_yaml

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import streamlit as st
 
+from planner.answer.plan import Plan
 from planner.errors import InputError, Problem
-from planner.result import Plan
 from planner.scenario import Scenario, resolve, scenario_from_mapping
 from planner.scenario.paths import PathError, resolve_dots
 from planner.ui import service

@@ -17,18 +17,18 @@ import yaml
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
-from planner.performance.calibration import calibrate_training, left_out_levels, read_training_calibration
-from planner.performance.observation import Observation
-from planner.performance.training import estimate_training
-from planner.validation.bars import bars_table, group_errors, training_bars
-from planner.validation.calibrate import answers_of, observations_of
+from planner.performance.measured.calibration import calibrate_training, left_out_levels, read_training_calibration
+from planner.performance.measured.observation import Observation
+from planner.performance.training.step import estimate_training
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.pairs import order_lines
 from planner.validation.report import ValidationReport, validate
-from planner.validation.serving_page import serving_markdown
+from planner.validation.serving.page import serving_markdown
 from planner.validation.summary import by_group, by_tag, is_rate, overall, time_error
-from planner.validation.training import Answer
+from planner.validation.training.bars import bars_table, group_errors, training_bars
+from planner.validation.training.calibrate import answers_of, observations_of
+from planner.validation.training.rows import Answer
 
 SHOWN_ROWS = 60
 WORST = 10
@@ -183,8 +183,8 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
     lines += [
         "### Every figure beside its bar",
         "",
-        "From `python -m planner.validation.bars`; a `no` is a bar that the model does not reach. Coverage is of "
-        'intervals that do not know the row\'s source; "source kept in" leaves out one row in five and adds what '
+        "From `python -m planner.validation.training.bars`; a `no` is a bar that the model does not reach. Coverage is "
+        'of intervals that do not know the row\'s source; "source kept in" leaves out one row in five and adds what '
         "rows of this source and of other releases leave over, by what they share and how near their layouts are.",
         "",
         *bars_table(training_bars(cases, catalog)),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.performance.ordering import APART, OrderShare, by_distance
+from planner.performance.measured.ordering import APART, OrderShare, by_distance
 from planner.validation.ordering import TIE
 
 LEAST_PAIRS, LEAST_GROUPS = 30, 4

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from planner.answer.plan import write_text
 from planner.catalog import Catalog
 from planner.catalog.load import catalog_folder
-from planner.performance.calibration import calibration_yaml as training_yaml
-from planner.performance.neighbours import neighbours_csv
-from planner.result import write_text
-from planner.validation.calibrate import calibrate
+from planner.performance.measured.calibration import calibration_yaml as training_yaml
+from planner.performance.measured.neighbours import neighbours_csv
 from planner.validation.cases import read_cases
-from planner.validation.serving_fit import calibrate_serving
-from planner.validation.serving_fit import calibration_yaml as serving_yaml
+from planner.validation.serving.fit import calibrate_serving
+from planner.validation.serving.fit import calibration_yaml as serving_yaml
+from planner.validation.training.calibrate import calibrate
 
 
 def refit(catalog: Catalog, out: Path | None, *, serving_seconds: float = 600.0) -> Iterator[str]:

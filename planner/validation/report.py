@@ -11,7 +11,7 @@ from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.validation.cases import Case, CaseResult, kind_of, merged, read_cases
 from planner.validation.summary import overall, summary_json
-from planner.validation.training import validate_training
+from planner.validation.training.rows import validate_training
 
 TRAINING_TAGS = ("source", "chip", "family", "precision", "profile", "chip_family")
 SERVING_TAGS = ("source", "chip", "model", "precision", "engine")
@@ -71,7 +71,7 @@ class ValidationReport:
 
 def _serving_validator() -> Validator | None:
     try:
-        module = importlib.import_module("planner.validation.serving")
+        module = importlib.import_module("planner.validation.serving.rows")
     except ModuleNotFoundError:
         return None
     found: Validator | None = getattr(module, "validate_serving", None)

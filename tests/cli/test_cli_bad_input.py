@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cli_support import SCENARIO, Shell, files_of, write
 
-from planner.result import write_text
+from planner.answer.plan import write_text
 
 HEAD = "id,field,low,value,high,unit,as_of,source,kind,note\n"
 

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from cli_support import Shell, files_of, write
 
-from planner.performance.calibration import read_training_calibration
-from planner.performance.serving_profile import read_serving_calibration, shipped_serving_calibration
-from planner.result import Plan
+from planner.answer.plan import Plan
+from planner.performance.measured.calibration import read_training_calibration
+from planner.performance.serving.profile import read_serving_calibration, shipped_serving_calibration
 from planner.validation.cases import read_cases
 
 TRAINING = ("estimate", "training", "--model", "llama-3.1-8b", "--system", "hgx_h100_oem", "--chips", 16)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from planner import plan
+from planner.answer.plan import Plan
 from planner.catalog import load_catalog
 from planner.report.unit import unit_price, unit_sheets
-from planner.result import Plan
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.verify import verify_plan

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import load_catalog, plan
+from planner.answer.plan import Deployment, Parallelism, Plan
 from planner.catalog import Catalog
 from planner.cli import run
 from planner.errors import InputError
@@ -30,7 +31,6 @@ from planner.export.bom import Line, bill_of_materials, bom_csv
 from planner.export.megatron import megatron, pipeline_layout
 from planner.export.serving import sglang, vllm
 from planner.export.settings import Job, Launch, jobs_of, settings_of
-from planner.result import Deployment, Parallelism, Plan
 
 HERE = Path(__file__).parent
 VARIABLES = {"$MASTER_ADDR": "node0", "$NODE_RANK": "1", "$DP_START_RANK": "8", "$MASTER_ADDR:29501": "node0:29501"}

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from tools import load, run, scenario_of
 
+from planner.answer.plan import Plan
 from planner.api import answered, ask
 from planner.catalog import Catalog
 from planner.export import export_plan
@@ -16,7 +17,6 @@ from planner.export.bom import bill_of_materials
 from planner.export.settings import jobs_of
 from planner.report.console import console
 from planner.report.diff import diff_rows
-from planner.result import Plan
 from planner.solve import Limits, solve, with_objective
 from planner.sweep.outcome import result_of
 

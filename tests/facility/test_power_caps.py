@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from tools import load, round_scenario, run
 
+from planner.answer.plan import Plan
 from planner.api import plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.power import speed_at_cap
-from planner.result import Plan
 from planner.scenario.types import Scenario
 from planner.verify import verify_plan
 

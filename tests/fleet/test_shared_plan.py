@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from tools import load, round_scenario, run
 
+from planner.answer.plan import Plan
 from planner.api import answered, ask, plan
 from planner.catalog import Catalog
 from planner.errors import InputError
-from planner.options.timeline import DAYS_PER_MONTH
+from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.outlook import pareto
-from planner.result import Plan
 from planner.scenario.types import Scenario
 from planner.solve import Limits, solve, with_objective
 from planner.verify import verify_plan

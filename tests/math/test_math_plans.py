@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from tools import load, round_scenario, run, spend
 
+from planner.answer.plan import Plan
 from planner.api import plan
 from planner.catalog import Catalog
-from planner.result import Plan
 from planner.scenario.types import Scenario
 from planner.verify import verify_plan
 

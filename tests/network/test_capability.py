@@ -9,7 +9,7 @@ import pytest
 from planner.catalog import Catalog, load_catalog
 from planner.network.capability import LEVELS, capability, host_bytes_per_chip, level_of
 from planner.network.topology import tiers_of
-from planner.options.pools import pools_of
+from planner.options.work.pools import pools_of
 from planner.performance.compile import build_platform
 from planner.report.catalog import list_rows, show_dict
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from tools import round_scenario, run
 
+from planner.answer.plan import Deployment
 from planner.api import plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.reliability import default_profile, hazard
-from planner.options.training import TrainingSearch
+from planner.options.work.training import TrainingSearch
 from planner.performance.compile import build_platform
-from planner.result import Deployment
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Training
 from planner.verify import verify_plan

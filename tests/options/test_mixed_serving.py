@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import plan
+from planner.answer.plan import Plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.fleet.build import build_fleet
-from planner.options.mixed_serving import MixedServingSearch, worth_counting
 from planner.options.option import Option
-from planner.result import Plan
+from planner.options.work.classes import MixedServingSearch, worth_counting
 from planner.scenario import resolve, scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving

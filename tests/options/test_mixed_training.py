@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from planner import plan
+from planner.answer.plan import Plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.export.megatron import megatron
 from planner.export.settings import jobs_of
-from planner.result import Plan
 from planner.scenario import load_scenario, resolve, scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.verify import verify_plan

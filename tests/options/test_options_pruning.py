@@ -17,10 +17,10 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.fleet.build import build_fleet
 from planner.options import enumerate as room
-from planner.options import serving
 from planner.options.dominance import nondominated
 from planner.options.enumerate import enumerate_options, prune
 from planner.options.option import Option
+from planner.options.work import serving
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Status, solve, with_objective
 

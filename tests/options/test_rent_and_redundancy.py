@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from planner import load_catalog, plan
+from planner.answer.plan import Plan
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.cost.tco import cheapest_rent, rent_terms
 from planner.cost.unit import per_unit, unit_costs
 from planner.facility.reliability import default_profile
-from planner.options.redundancy import failed_units
-from planner.result import Plan
+from planner.options.work.redundancy import failed_units
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.verify import verify_plan

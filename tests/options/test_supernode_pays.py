@@ -8,10 +8,10 @@ from typing import Any, get_args
 import pytest
 
 from planner import load_catalog, load_scenario, plan
-from planner.options.pools import cached_prefix, pools_of
+from planner.answer.plan import Plan
+from planner.options.work.pools import cached_prefix, pools_of
 from planner.performance.compile import build_platform
-from planner.performance.prefix_cache import HIT_CURVES
-from planner.result import Plan
+from planner.performance.serving.prefix_cache import HIT_CURVES
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import PrefixHits, Serving
 

@@ -6,10 +6,10 @@ import pytest
 
 from planner.catalog import load_catalog
 from planner.catalog.load import catalog_folder
-from planner.performance.profile import get_profile, with_changes
-from planner.performance.training import TrainingCandidates, estimate_training
+from planner.performance.training.profile import get_profile, with_changes
+from planner.performance.training.step import TrainingCandidates, estimate_training
 from planner.validation.cases import Case, read_cases
-from planner.validation.training import setup_of, stated_slowdown
+from planner.validation.training.rows import setup_of, stated_slowdown
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from training_fixtures import dense_model, platform
 
 from planner.errors import InputError
-from planner.performance.neighbours import (
+from planner.performance.measured.neighbours import (
     LARGEST_SHIFT,
     SHAPE,
     WIDTHS,
@@ -28,8 +28,8 @@ from planner.performance.neighbours import (
     shared_residuals,
     shipped_neighbours,
 )
-from planner.performance.observation import Observation
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
+from planner.performance.measured.observation import Observation
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 SIZES = {"tp": 4, "pp": 2, "vpp": 1, "cp": 1, "ep": 1, "micro_batch": 2, "sequence_length": 4096, "chips": 64}
 

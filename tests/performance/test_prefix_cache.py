@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.errors import InputError
-from planner.performance.prefix_cache import (
+from planner.performance.serving.prefix_cache import (
     HIT_CURVES,
     HitCurve,
     Pool,

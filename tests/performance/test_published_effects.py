@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from planner.catalog import load_catalog
 from planner.performance.compile import CORE_DRIVEN, build_platform
 from planner.performance.overlap import exposed, share_of_ideal, step_at_share
-from planner.performance.profile import get_profile
-from planner.performance.serving import DECODE, PREFILL, ServingCandidates, ServingJob, one_candidate
-from planner.performance.serving_profile import profile_for
-from planner.performance.serving_step import PARTS, StepLoad, StepModel
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
+from planner.performance.serving.profile import profile_for
+from planner.performance.serving.replica import DECODE, PREFILL, ServingCandidates, ServingJob, one_candidate
+from planner.performance.serving.step import PARTS, StepLoad, StepModel
+from planner.performance.training.profile import get_profile
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 CATALOG = load_catalog()
 

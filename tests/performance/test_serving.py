@@ -14,9 +14,12 @@ from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError, UnknownFigureError
 from planner.network.tiers import Tier
 from planner.performance.compile import build_platform
-from planner.performance.kv_budget import GIB, kv_budget, weight_bytes
 from planner.performance.platform import Platform
-from planner.performance.serving import (
+from planner.performance.serving.collectives import all_reduce, all_to_all
+from planner.performance.serving.grid import ServingGrid, heads_divide, serving_grid
+from planner.performance.serving.kv_budget import GIB, kv_budget, weight_bytes
+from planner.performance.serving.profile import ServingProfile, engine_key, profile_for
+from planner.performance.serving.replica import (
     DECODE,
     PREFILL,
     ServingCandidates,
@@ -25,10 +28,7 @@ from planner.performance.serving import (
     estimate_serving,
     one_candidate,
 )
-from planner.performance.serving_collectives import all_reduce, all_to_all
-from planner.performance.serving_grid import ServingGrid, heads_divide, serving_grid
-from planner.performance.serving_profile import ServingProfile, engine_key, profile_for
-from planner.performance.serving_step import causal_pairs, distinct_experts
+from planner.performance.serving.step import causal_pairs, distinct_experts
 from planner.workload.layers import layer_profiles
 
 

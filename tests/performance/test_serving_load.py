@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.performance.compile import build_platform
-from planner.performance.lengths import Lengths
 from planner.performance.platform import Platform
-from planner.performance.serving import ServingJob, estimate_serving, one_candidate
-from planner.performance.serving_grid import ServingGrid, serving_grid
-from planner.performance.serving_load import Traffic, _large_population, _two_waits, curves_of, under_load
-from planner.performance.serving_simulation import simulate
+from planner.performance.serving.grid import ServingGrid, serving_grid
+from planner.performance.serving.lengths import Lengths
+from planner.performance.serving.load import Traffic, _large_population, _two_waits, curves_of, under_load
+from planner.performance.serving.replica import ServingJob, estimate_serving, one_candidate
+from planner.performance.serving.simulation import simulate
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.performance.spread import LEAST, WIDENED, Spread, SpreadTable, fit_spread
+from planner.performance.measured.spread import LEAST, WIDENED, Spread, SpreadTable, fit_spread
 
 
 def _drawn(rows: int = 4000) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:

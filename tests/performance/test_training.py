@@ -13,7 +13,7 @@ from training_fixtures import dense_model, moe_model, platform
 from planner.catalog import load_catalog
 from planner.errors import InputError, UnknownFigureError
 from planner.performance.compile import build_platform
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 LAYOUTS = st.fixed_dictionaries(
     {

@@ -9,8 +9,8 @@ import pytest
 from training_fixtures import dense_model, moe_model, platform
 
 from planner.errors import InputError
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
-from planner.performance.training_grid import TrainingGrid, declared_size, training_grid, training_grid_chunks
+from planner.performance.training.grid import TrainingGrid, declared_size, training_grid, training_grid_chunks
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 NAMES = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
 

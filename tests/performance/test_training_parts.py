@@ -16,10 +16,10 @@ from planner.performance.gemm import alignment, gemm_seconds
 from planner.performance.keys import factorise
 from planner.performance.laws import FAMILY_LAWS, KernelLaw, family_of, law_of
 from planner.performance.overlap import exposed
-from planner.performance.pipeline import bubble_seconds, in_flight, stage_layers
 from planner.performance.precision import normalise_precision
-from planner.performance.profile import get_profile, profile_for_framework
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
+from planner.performance.training.pipeline import bubble_seconds, in_flight, stage_layers
+from planner.performance.training.profile import get_profile, profile_for_framework
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 
 def _a(*values: float) -> np.ndarray:

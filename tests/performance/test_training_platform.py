@@ -9,7 +9,7 @@ from planner.catalog import load_catalog
 from planner.errors import InputError, UnknownFigureError
 from planner.network.topology import EVERYWHERE
 from planner.performance.compile import build_platform, clock_factor
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 
 @pytest.fixture(scope="module")

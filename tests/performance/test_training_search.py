@@ -7,11 +7,11 @@ import pytest
 
 from planner.catalog import load_catalog
 from planner.performance.compile import build_platform
-from planner.performance.offload import LINK_SHARE
-from planner.performance.profile import get_profile, with_changes
-from planner.performance.training import TrainingCandidates, TrainingJob, estimate_training
-from planner.performance.training_grid import TrainingGrid, declared_size, training_grid
-from planner.performance.training_search import NO_TECHNIQUES, TechniqueGrid, search_training
+from planner.performance.training.grid import TrainingGrid, declared_size, training_grid
+from planner.performance.training.offload import LINK_SHARE
+from planner.performance.training.profile import get_profile, with_changes
+from planner.performance.training.search import NO_TECHNIQUES, TechniqueGrid, search_training
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 CATALOG = load_catalog()
 PLATFORM = build_platform(CATALOG, "dgx_a100", "a100_80_sxm", "")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from planner.answer.plan import Parallelism
 from planner.report import format as fmt
-from planner.result import Parallelism
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e17, max_value=1e17)
 

@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 from sample_plan import infeasible_plan, sample_plan
 
+from planner.answer.plan import Deployment, Plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.report import console, diff_rows, diff_table, html_page
 from planner.report.catalog import KINDS, list_rows, list_table, show_dict, show_table
 from planner.report.summary import cost_lines, headline, left_out_groups, served_requests, shares, unique_names
-from planner.result import Deployment, Plan
 
 VOID = {"meta", "rect", "br"}
 

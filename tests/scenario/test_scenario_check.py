@@ -10,7 +10,7 @@ from scenario_support import TEXT, base, problems
 
 from planner.catalog import Catalog, load_catalog
 from planner.errors import Problem
-from planner.options.choices import competing_systems
+from planner.options.hardware.choices import competing_systems
 from planner.scenario import check_scenario, load_text, scenario_from_mapping, with_catalog_ids
 
 

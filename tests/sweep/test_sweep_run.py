@@ -16,9 +16,9 @@ from rich.console import Console
 from sweep_support import SCENARIO, sweep_file
 
 import planner.api
+from planner.answer.plan import Plan
 from planner.catalog import Catalog
 from planner.errors import InputError, SolveError
-from planner.result import Plan
 from planner.sweep import CaseResult, SweepOutcome, run_sweep, summary_csv, sweep_table
 from planner.sweep.engine import Done, run_tasks
 from planner.sweep.outcome import safe_cell

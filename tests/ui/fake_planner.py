@@ -8,9 +8,9 @@ from typing import Any
 
 from sample_plan import infeasible_plan, sample_plan
 
+from planner.answer.plan import Plan
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
-from planner.result import Plan
 
 LEAST_MW = 0.4
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.result import (
+from planner.answer.plan import (
     Alternative,
     Assumption,
     Binding,

@@ -13,8 +13,8 @@ from fake_planner import LEAST_MW, FakePlanner
 from sample_plan import sample_plan
 from streamlit.testing.v1 import AppTest
 
+from planner.answer.plan import Plan
 from planner.report.summary import served_requests
-from planner.result import Plan
 from planner.ui import service
 from planner.ui.state import Visit
 

@@ -21,8 +21,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from planner.answer.plan import Plan, plan_schema
 from planner.report.summary import served_requests
-from planner.result import Plan, plan_schema
 
 ROOT = Path(__file__).parents[2]
 START_S, PAGE_S, PLAN_S = 40, 20, 60

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.result import Nearest
+from planner.answer.plan import Nearest
 from planner.scenario import Scenario, load_scenario, resolve, scenario_from_mapping
 from planner.ui.inputs import VISIBLE, Input, apply, changes, inputs, visible
 from planner.ui.nearest import path_of, value_of

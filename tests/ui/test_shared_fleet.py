@@ -10,10 +10,10 @@ from streamlit.testing.v1 import AppTest
 from test_app import press_plan, text_of
 from tools import load, round_scenario, run
 
+from planner.answer.plan import Plan
 from planner.api import answered, ask
 from planner.catalog import Catalog
 from planner.report import html_page
-from planner.result import Plan
 from planner.solve import Limits, solve, with_objective
 from planner.ui import service
 from planner.ui.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from planner.performance.neighbours import shared_residuals
-from planner.performance.observation import Observation
-from planner.validation.kept_in import likelihood_variances
+from planner.performance.measured.neighbours import shared_residuals
+from planner.performance.measured.observation import Observation
+from planner.validation.training.kept_in import likelihood_variances
 
 
 def test_shared_residuals_follow_what_rows_have_in_common():

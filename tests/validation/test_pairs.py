@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.errors import Problem
-from planner.performance.calibration import shipped_training_calibration
-from planner.performance.ordering import APART, OrderShare, by_distance, read_order
-from planner.performance.serving_profile import shipped_serving_calibration
+from planner.performance.measured.calibration import shipped_training_calibration
+from planner.performance.measured.ordering import APART, OrderShare, by_distance, read_order
+from planner.performance.serving.profile import shipped_serving_calibration
 from planner.validation.pairs import LEAST_GROUPS, Run, order_lines, order_shares
 
 

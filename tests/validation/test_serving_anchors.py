@@ -7,7 +7,7 @@ import functools
 import pytest
 
 from planner.catalog import Catalog, load_catalog
-from planner.validation.serving_anchors import (
+from planner.validation.serving.anchors import (
     ACROSS,
     CURVE,
     DECODE_BAND,

@@ -15,20 +15,20 @@ from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.errors import InputError
 from planner.performance.compile import headroom
-from planner.performance.serving_profile import (
+from planner.performance.serving.profile import (
     ServingCalibration,
     profile_for,
     read_serving_calibration,
     shipped_serving_calibration,
 )
 from planner.validation.cases import Case, CaseResult, read_cases
-from planner.validation.serving import ServingPredictor, validate_serving
-from planner.validation.serving_bars import order_right, serving_bars
-from planner.validation.serving_cases import MEASURED, ServingCase, UnansweredError, engine_of, read_case, release_of
-from planner.validation.serving_descent import Descent, Figure
-from planner.validation.serving_fit import BOUNDS, WEIGHTS, calibration_yaml, may_fit, thin, unknowns
-from planner.validation.serving_left_out import Seen, interval_of, left_out, left_out_summary, with_intervals
-from planner.validation.serving_page import serving_markdown
+from planner.validation.serving.bars import order_right, serving_bars
+from planner.validation.serving.cases import MEASURED, ServingCase, UnansweredError, engine_of, read_case, release_of
+from planner.validation.serving.descent import Descent, Figure
+from planner.validation.serving.fit import BOUNDS, WEIGHTS, calibration_yaml, may_fit, thin, unknowns
+from planner.validation.serving.left_out import Seen, interval_of, left_out, left_out_summary, with_intervals
+from planner.validation.serving.page import serving_markdown
+from planner.validation.serving.rows import ServingPredictor, validate_serving
 
 
 @functools.cache

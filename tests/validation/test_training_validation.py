@@ -14,7 +14,7 @@ import pytest
 from planner.catalog import load_catalog
 from planner.catalog.load import catalog_folder
 from planner.errors import InputError
-from planner.performance.calibration import (
+from planner.performance.measured.calibration import (
     EFFECT,
     calibrate_training,
     calibration_yaml,
@@ -23,17 +23,17 @@ from planner.performance.calibration import (
     level_of,
     read_training_calibration,
 )
-from planner.performance.neighbours import Neighbours, shipped_neighbours
-from planner.performance.observation import Observation, effects_of
+from planner.performance.measured.neighbours import Neighbours, shipped_neighbours
+from planner.performance.measured.observation import Observation, effects_of
 from planner.validation import Case, validate
-from planner.validation.bars import bars_table, group_errors, training_bars
-from planner.validation.calibrate import answers_of, observations_of
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.page import missing_mechanism
 from planner.validation.report import ValidationReport
 from planner.validation.summary import by_tag, overall
-from planner.validation.training import (
+from planner.validation.training.bars import bars_table, group_errors, training_bars
+from planner.validation.training.calibrate import answers_of, observations_of
+from planner.validation.training.rows import (
     answer,
     default_expert_parallel,
     default_interleave,
@@ -146,7 +146,7 @@ def test_words_for_sharding(words, stage):
 
 
 def test_interleaving_is_only_assumed_where_it_is_usual():
-    from planner.performance.profile import get_profile
+    from planner.performance.training.profile import get_profile
 
     assert default_interleave(get_profile("megatron_classic"), 96, 8, 64) == 1
     assert default_interleave(get_profile("tuned"), 96, 8, 64) == 6

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from planner.answer.plan import Plan
 from planner.errors import InputError
 from planner.report import format as fmt
 from planner.report import summary
 from planner.report.diff import diff_rows
-from planner.result import Plan
 from planner.ui.charts import bars, spoken
 from planner.ui.settings import settings
 from planner.ui.state import Kept, visit

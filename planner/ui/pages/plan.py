@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from planner.answer.plan import Nearest
 from planner.report import format as fmt
-from planner.result import Nearest
 from planner.ui.answer import show_answer, show_no_plan
 from planner.ui.nearest import path_of, value_of
 from planner.ui.panel import panel

@@ -1,0 +1,27 @@
+"""What a scenario asks of each workload, in the form a plan carries, so that acting on a plan needs no scenario."""
+
+from __future__ import annotations
+
+from planner.answer.plan import Asked
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Recommendation, Serving, Training
+
+
+def asked_of(scenario: Scenario) -> tuple[Asked, ...]:
+    """One entry for each workload, in the scenario's order. ``verify`` holds a plan to it."""
+    return tuple(_asked(workload) for workload in scenario.workloads)
+
+
+def _asked(w: Training | Serving | Recommendation) -> Asked:
+    common = {"name": w.name, "kind": w.kind, "model": w.model}
+    if isinstance(w, Training):
+        return Asked(
+            **common, tokens=w.tokens, sequence_length=w.sequence_length, global_batch=w.global_batch,
+            framework=w.framework, checkpoint_interval_s=w.checkpoint_interval_s,
+        )  # fmt: skip
+    if isinstance(w, Serving):
+        return Asked(
+            **common, input_tokens=w.input_tokens, output_tokens=w.output_tokens, requests_per_s=w.requests_per_s,
+            kv_precision=w.kv_precision or "bf16", cached_prefix=w.cached_prefix,
+        )  # fmt: skip
+    return Asked(**common, global_batch=w.global_batch, samples=w.samples, samples_per_s=w.samples_per_s)

@@ -1,0 +1,1 @@
+"""Which systems can be had, where, from when until when."""

@@ -1,0 +1,1 @@
+"""What systems can do: one file a kind of workload."""

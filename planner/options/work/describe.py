@@ -1,0 +1,320 @@
+"""One deployment again, from its description alone: what the performance model and the prices say of it.
+
+The fleet's answer is written from this, and ``verify`` calls it for what a plan says, so a plan's figures never rest on
+what an optimizer carried along.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from planner.answer.plan import Interval, Parallelism, Predicted
+from planner.catalog import Catalog
+from planner.errors import InputError, Problem
+from planner.options.enumerate import interconnect_of
+from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
+from planner.options.option import Option
+from planner.options.pricing import Designs, Priced, horizon_hours, price
+from planner.options.work.classes import ClassRate, describe_classes
+from planner.options.work.measured import measured_runs
+from planner.options.work.mixed_training import describe_mixed
+from planner.options.work.recommendation import describe_recommendation, placement_of_plan
+from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, unit_of
+from planner.options.work.serving import activity as serving_activity
+from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
+from planner.options.work.training import activity as training_activity
+from planner.performance.precision import peak_name
+from planner.performance.serving.replica import ServingCandidates, estimate_serving
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Recommendation, Serving, Training, Workload
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What identifies a unit: enough to compute everything else from catalog and scenario."""
+
+    workload: str
+    role: str
+    place: str
+    period: int
+    system: str
+    chip: str
+    cooling: str
+    acquire: str
+    precision: str
+    layout: Mapping[str, int]
+    power_cap: float = 1.0
+    partner: Spec | None = None
+    """The other group of a run on two kinds of systems."""
+    lead: bool = True
+    """Of two groups, the one that the run is counted with."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """Everything about one unit of a spec. ``predicted`` is of the unit (rates scale with units, times do not)."""
+
+    systems: int
+    spares: int
+    chips: int
+    replicas: int
+    rates: Mapping[str, float]
+    tokens_per_s: float
+    finish_days: float
+    run_days: float
+    predicted: Predicted
+    priced: Priced
+    parallelism: Parallelism
+    bought_chips: int
+    """Chips of all systems of the unit, spares and idle ones too."""
+    interconnect: str = ""
+    class_rates: Mapping[str, ClassRate] = field(default_factory=dict)
+    """Loads with request classes: what a unit does of each alone."""
+
+
+@dataclass
+class Describer:
+    """Describes units of one scenario. ``catalog`` holds the scenario's assumptions."""
+
+    scenario: Scenario
+    catalog: Catalog
+    _choices: dict[tuple[str, str, str, str, str, float], Choice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for c in hardware_choices(self.scenario, self.catalog)[0]:
+            self._choices[c.place, c.system.id, c.chip.id, c.cooling_id, c.acquire, c.power_cap] = c
+
+    def describe(self, spec: Spec) -> Described:
+        """Everything about one unit; raises ``InputError`` when the scenario does not allow it."""
+        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, spec.acquire, spec.power_cap)
+        workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
+        if workload is None:
+            raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
+        ready: float | None = 0.0
+        if spec.acquire != "installed":
+            ready, reason = delivery(self.scenario, choice.system, choice.chip, spec.period)
+            if ready is None:
+                raise InputError(Problem(f"{spec.system}: {reason}"))
+        assert ready is not None  # noqa: S101 - narrowed for the type checker
+        return self._described(workload, choice, spec, ready)
+
+    def describe_work(self, spec: Spec) -> Described:
+        """One unit of work on systems of a shared fleet, whoever brought them and whenever.
+
+        Raises ``InputError`` when the scenario does not allow it. ``priced`` is of systems of its own and of no use;
+        days of a run count from the earliest month that it may begin.
+        """
+        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling)
+        workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
+        if workload is None:
+            raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
+        # racks and power of the place are limits of what stands there, not of what it does
+        return self._described(workload, replace(choice, location=None), spec, 0.0)
+
+    def choice_of(
+        self, place: str, system: str, chip: str, cooling: str, acquire: str = "", power_cap: float = 1.0
+    ) -> Choice:
+        """The choice of hardware at a place, acquired that way, or in any way. Raises ``InputError`` for none."""
+        for way in (acquire,) if acquire else ("buy", "installed", "rent"):
+            if (place, system, chip, cooling, way, power_cap) in self._choices:
+                return self._choices[place, system, chip, cooling, way, power_cap]
+        how = f" ({acquire})" if acquire else ""
+        how += f" capped to {power_cap:.0%}" if power_cap < 1.0 else ""
+        raise InputError(Problem(f"the scenario does not allow {system} with {chip} in {cooling} at {place}{how}"))
+
+    def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float) -> Described:
+        if isinstance(workload, Training) and spec.partner is not None:
+            found = self._mix(workload, choice, spec, spec.partner, ready)
+        elif isinstance(workload, Training):
+            found = self._train(workload, choice, spec, ready)
+        elif isinstance(workload, Serving) and workload.request_classes:
+            found = describe_classes(self.scenario, self.catalog, workload, choice, spec, ready)
+        elif isinstance(workload, Serving):
+            found = self._serve(workload, choice, spec, ready)
+        else:
+            found = self._recommend(workload, choice, spec, ready)
+        return replace(found, interconnect=interconnect_of(choice))
+
+    def _train(self, workload: Training, choice: Choice, spec: Spec, ready: float) -> Described:
+        ready = max(ready, start_days(self.scenario, workload.start))
+        search = TrainingSearch(workload, self.catalog)
+        platform = platform_of(self.catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
+        if not search.is_legal(platform, spec.precision, spec.layout):
+            raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal layout on {spec.system}"))
+        estimate = detail_of(search, platform, spec.precision, spec.layout)
+        if not estimate.fits[0]:
+            raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
+        size = search.size_of(
+            platform, search.job(spec.precision), one_layout(spec.layout), float(estimate.step_time_s[0])
+        )
+        spares = search.spares_of(size.chips, platform)
+        designs = Designs(
+            systems=np.array([size.systems + spares]),
+            spares=np.array([spares]),
+            chips=np.array([size.chips]),
+            activity=np.array([training_activity()]),
+            run_hours=np.array([size.days * 24.0]),
+            cluster=True,
+        )
+        priced = price(self.scenario, self.catalog, choice, designs, ready)
+        step = size.step_time_s
+        correction, runs = (
+            measured_runs(search.job(spec.precision), platform, search.stack, one_layout(spec.layout))
+            if workload.mfu is None
+            else (None, [])
+        )
+        scale = step / float(estimate.step_time_s[0])  # 1 unless the scenario fixes the MFU
+        tokens_per_s = workload.global_batch * workload.sequence_length / step
+        peak = platform.peak_flops[peak_name(spec.precision)]
+        predicted = Predicted(
+            step_time_s=step,
+            tokens_per_s=tokens_per_s,
+            tokens_per_s_per_chip=tokens_per_s / size.chips,
+            model_tflops_per_chip=float(estimate.model_tflops_per_chip[0]) / scale,
+            mfu=float(estimate.mfu[0]) / scale,
+            peak_tflops_per_chip=peak / 1e12,
+            ettr=size.ettr,
+            days=size.days,
+            finish_days=ready + size.days,
+            memory_gb_per_chip=float(estimate.memory_bytes[0]) / 1e9,
+            memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
+            breakdown={k: float(v[0]) * scale for k, v in estimate.breakdown.items() if v[0]},
+            memory_gb={k: float(v[0]) / 1e9 for k, v in estimate.memory.items() if v[0]},
+            interval=Interval(
+                quantity="step_time_s",
+                low=step * float(estimate.low80[0]),
+                high=step * float(estimate.high80[0]),
+                basis="80% of comparable measured runs of sources left out of the calibration"
+                if workload.mfu is None
+                else "MFU fixed by the scenario; width of the performance model's own interval",
+            ),
+            measured_correction=correction,
+            measured_runs=runs,
+        )
+        layout = spec.layout
+        return Described(
+            systems=size.systems + spares, spares=spares, chips=size.chips, replicas=1, rates={"run": 1.0},
+            tokens_per_s=tokens_per_s, finish_days=ready + size.days, run_days=size.days, predicted=predicted,
+            priced=priced,
+            bought_chips=(size.systems + spares) * platform.system_chips,
+            parallelism=Parallelism(
+                tp=layout["tp"], pp=layout["pp"], vpp=layout["vpp"], dp=layout["dp"], ep=layout["ep"], cp=layout["cp"],
+                sp=bool(layout["sp"]), micro_batch=layout["micro_batch"], global_batch=workload.global_batch,
+                zero_stage=layout["zero_stage"], recompute=RECOMPUTE[layout["recompute"]],
+                schedule="interleaved 1F1B" if layout["vpp"] > 1 else "1F1B" if layout["pp"] > 1 else None,
+            ),
+        )  # fmt: skip
+
+    def _mix(self, workload: Training, choice: Choice, spec: Spec, partner: Spec, ready: float) -> Described:
+        other = self._choices.get((partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0))
+        if other is None or partner.workload != spec.workload or not workload.mixed_systems:
+            raise InputError(Problem(f"the scenario does not allow {spec.system} and {partner.system} together"))
+        there: float | None = 0.0
+        if partner.acquire != "installed":
+            there, reason = delivery(self.scenario, other.system, other.chip, partner.period)
+            if there is None:
+                raise InputError(Problem(f"{partner.system}: {reason}"))
+        ready = max(ready, there or 0.0, start_days(self.scenario, workload.start))
+        search = TrainingSearch(workload, self.catalog)
+        return describe_mixed(self.scenario, search, (choice, other), (spec, partner), ready)
+
+    def _serve(self, workload: Serving, choice: Choice, spec: Spec, ready: float) -> Described:
+        if ready > 0:
+            raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))
+        search = ServingSearch(workload, self.catalog)
+        platform = platform_of(self.catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
+        candidates = ServingCandidates(**{name: np.array([spec.layout[name]]) for name in SHAPE})
+        if not search.is_legal(platform, spec.precision, candidates):
+            raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal replica on {spec.system}"))
+        job = search.job(spec.precision, platform)
+        estimate = estimate_serving(job, platform, candidates)
+        if not estimate.fits[0]:
+            raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
+        load = spec.layout["load"]
+        if load not in search.loads():
+            raise InputError(
+                Problem(f"{spec.workload} is planned at a load of {load} thousandths, not one of the levels")
+            )
+        loaded = search.operating(job, platform, candidates).loaded(search.utilisation_at(load))
+        ttft, tpot = search.latencies(platform, candidates, estimate, loaded)
+        systems, replicas = unit_of(candidates.chips, platform.system_chips)
+        chips = int(candidates.chips[0] * replicas[0])
+        hours = horizon_hours(self.scenario, ready)
+        designs = Designs(
+            systems=systems,
+            spares=np.zeros(1, dtype=np.int64),
+            chips=np.array([chips]),
+            activity=np.array([serving_activity(spec.role)]),
+            run_hours=np.array([hours]),
+            cluster=False,
+        )
+        priced = price(self.scenario, self.catalog, choice, designs, ready)
+        rate = float(estimate.requests_per_s[0] * search.utilisation_at(load) * replicas[0])
+        tokens = {"serve": workload.input_tokens + workload.output_tokens, "prefill": workload.input_tokens,
+                  "decode": workload.output_tokens}[spec.role]  # fmt: skip
+        decoding, prefilling = spec.role != "prefill", spec.role != "decode"
+        tpot_ms = float(tpot[0]) if decoding else None
+        ttft_ms = float(ttft[0]) if prefilling else None
+        latency, name = (tpot_ms, "tpot_ms") if decoding else (ttft_ms, "ttft_ms")
+        step = float(estimate.step_s[0])
+        predicted = Predicted(
+            step_time_s=step,
+            tokens_per_s=rate * workload.output_tokens if decoding else rate * workload.input_tokens,
+            tokens_per_s_per_chip=rate * (workload.output_tokens if decoding else workload.input_tokens) / chips,
+            input_tokens_per_s=rate * workload.input_tokens if prefilling else None,
+            requests_per_s=rate,
+            ttft_ms=ttft_ms,
+            tpot_ms=tpot_ms,
+            cached_prefix=job.cached_prefix if workload.prefix_hits else None,
+            prefill_share=float(estimate.prefill_share[0]),
+            memory_gb_per_chip=float(estimate.memory_bytes[0]) / 1e9,
+            memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
+            breakdown={k: float(v[0]) for k, v in estimate.breakdown.items() if v[0]},
+            memory_gb={k: float(v[0]) / 1e9 for k, v in estimate.memory.items() if v[0]},
+            interval=Interval(
+                quantity=name,
+                low=(latency or 0.0) * float(estimate.low80[0]),
+                high=(latency or 0.0) * float(estimate.high80[0]),
+                basis="80% of comparable measured cases of sources left out of the calibration",
+            ),
+        )
+        shape = spec.layout
+        return Described(
+            systems=int(systems[0]), spares=0, chips=chips, replicas=int(replicas[0]),
+            rates=dict.fromkeys(PHASES[spec.role], rate), tokens_per_s=rate * tokens, finish_days=0.0,
+            run_days=hours / 24.0, predicted=predicted, priced=priced,
+            bought_chips=int(systems[0]) * platform.system_chips,
+            parallelism=Parallelism(
+                tp=shape["tp"], pp=shape["pp"], dp=shape["attention_dp"], ep=shape["ep"], batch=shape["batch"],
+                chunk_tokens=shape["chunk"] if prefilling else None, load=search.utilisation_at(load),
+            ),
+        )  # fmt: skip
+
+    def _recommend(self, workload: Recommendation, choice: Choice, spec: Spec, ready: float) -> Described:
+        return describe_recommendation(self.scenario, self.catalog, workload, choice, spec, ready)
+
+
+def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
+    """The spec of an option; ``partner``: the other one of its mix."""
+    return Spec(
+        option.workload, option.role, option.location, option.period, option.system, option.chip, option.cooling,
+        option.acquire, option.precision, dict(option.parallelism), option.power_cap,
+        None if partner is None else spec_of_option(partner), not option.mix or bool(option.rates),
+    )  # fmt: skip
+
+
+def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
+    """The layout behind a plan's parallelism: the inverse of what a deployment prints."""
+    p = parallelism
+    if role == "recommend":
+        return placement_of_plan(p)
+    if role == "train":
+        values = (p.tp, p.pp, p.vpp, p.dp, p.cp, p.ep, p.micro_batch or 1, p.zero_stage or 0,
+                  RECOMPUTE.index(p.recompute or "none"), int(p.sp))  # fmt: skip
+        return dict(zip(LAYOUT, values, strict=True)) | ({"micro_batches": p.micro_batches} if p.micro_batches else {})
+    shape = (p.tp, p.pp, p.ep, p.dp, p.batch or 1, p.chunk_tokens or 1024, ROLES.get(role, 0))
+    return {**dict(zip(SHAPE, shape, strict=True)), "load": math.ceil((p.load or 0.0) * 1000 - 1e-9)}

@@ -1,0 +1,84 @@
+"""Prefix reuse of a load on a system: what the pools that its hardware has find of the prompts.
+
+Nearest first: host memory of a server, read by its own chips; host memory of a whole scale-up domain where the system
+has one address space; a store on the scale-out network where the load allows one. The workload's curve says how much
+there is to find (``planner.performance.serving.prefix_cache``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.catalog import Catalog
+from planner.catalog.architecture import ModelArch
+from planner.network.capability import host_bytes_per_chip
+from planner.performance.platform import Platform
+from planner.performance.precision import peak_name
+from planner.performance.serving.job import BYTES_PER_ELEMENT
+from planner.performance.serving.kv_budget import cache_bytes_per_request
+from planner.performance.serving.prefix_cache import Pool, hit_curve, reuse
+from planner.performance.serving.step import compute_rate
+from planner.scenario.workloads import Serving
+from planner.workload.parameters import parameter_counts
+
+HOST_SHARE = 0.8
+"""Of host memory that may hold caches; the rest is the system's and the engine's."""
+HOST_READ_SHARE = 0.6
+"""Of the host link's rate that a chip reads caches at."""
+PREFILL_SHARE = 0.27
+"""Of the peak that prefill reaches: middle of 0.24-0.33 over four chips, so that chips are counted before they are
+searched."""
+BLOCK_TOKENS = 128
+
+
+def pools_of(catalog: Catalog, platform: Platform, *, network: bool) -> tuple[Pool, ...]:
+    """Pools of a system, nearest first; none where its host memory is unknown.
+
+    One pool of a domain replaces the separate ones of its servers: the same bytes, read by all. Remote host memory is
+    read at 103 GB/s over a supernode's fabric and 20 over the network (catalog, measured on A3).
+    """
+    host = host_bytes_per_chip(catalog.system(platform.system_id))
+    if host is None:
+        return ()
+    room = HOST_SHARE * host
+    local = platform.host_bandwidth * HOST_READ_SHARE
+    if platform.load_store:
+        remote = catalog.interconnects["remote_dram_read_a3"].need("gb_s_unidir_per_chip") * 1e9
+        return (Pool("domain", "domain", room, min(remote, platform.tiers[0].bandwidth)),)
+    if network:
+        roce = catalog.interconnects["remote_dram_roce_a3"].need("gb_s_unidir_per_chip") * 1e9
+        return (Pool("network", "cluster", room, min(roce, platform.tiers[-1].bandwidth)),)
+    return (Pool("server", "server", room, local),)
+
+
+def cached_prefix(catalog: Catalog, workload: Serving, model: ModelArch, platform: Platform, precision: str) -> float:
+    """Share of prompt tokens that a system's pools find for a load: ``cached_prefix`` where no curve is named.
+
+    The pools are sized as if this system did all prefill of the load, so in a plan that mixes systems the larger pool
+    is somewhat flattered. Chips that prefill are counted at ``PREFILL_SHARE`` of the peak and the load's
+    ``utilisation``, whole systems.
+    """
+    if workload.prefix_hits is None:
+        return workload.cached_prefix
+    pools = pools_of(catalog, platform, network=workload.prefix_network_pool)
+    if not pools:
+        return 0.0
+    one = np.ones(1, dtype=np.int64)
+    size = BYTES_PER_ELEMENT[peak_name(workload.kv_precision or "bf16")]
+    tokens = float(workload.input_tokens)
+    per_token = float(cache_bytes_per_request(model, tokens, size, one, one, BLOCK_TOKENS)[0]) / tokens
+    pace = PREFILL_SHARE * compute_rate(platform, precision) / (2.0 * float(parameter_counts(model).active))
+    needed = workload.requests_per_s * tokens / (pace * workload.utilisation)
+    chips = -(-needed // platform.system_chips) * platform.system_chips
+    found = reuse(
+        hit_curve(workload.prefix_hits),
+        pools,
+        chips=chips,
+        chips_per_server=platform.server_chips,
+        chips_per_domain=platform.tiers[0].size,
+        requests_per_s=workload.requests_per_s,
+        input_tokens=tokens,
+        kv_bytes_per_token=per_token,
+        prefill_tokens_per_s=pace,
+    )
+    return float(found.hit)

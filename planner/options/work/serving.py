@@ -1,0 +1,318 @@
+"""Options of a serving load: for every choice of hardware and phase, the replica shapes worth counting.
+
+A unit is one replica over whole systems, or one system that holds several replicas. Within one choice and phase every
+figure of a unit is proportional to its systems, so a shape is superfluous when whole units of another give at least
+its rate on no more systems. Every legal shape is priced to find the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.facility.power import PHASE_ACTIVITY
+from planner.options.hardware.choices import Choice, platform_of
+from planner.options.work.pools import cached_prefix
+from planner.performance.platform import Platform
+from planner.performance.precision import first_precision, peak_name
+from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
+from planner.performance.serving.lengths import Lengths
+from planner.performance.serving.load import Loaded, Operating, Traffic, curves_of, operating
+from planner.performance.serving.replica import (
+    AGGREGATED,
+    DECODE,
+    PREFILL,
+    ServingCandidates,
+    ServingEstimate,
+    ServingJob,
+    estimate_serving,
+)
+from planner.scenario.workloads import Serving
+
+SHAPE = ("tp", "pp", "ep", "attention_dp", "batch", "chunk", "role")
+ROLE_NAMES = {AGGREGATED: "serve", PREFILL: "prefill", DECODE: "decode"}
+ROLES = {name: role for role, name in ROLE_NAMES.items()}
+PHASES = {"serve": ("prefill", "decode"), "prefill": ("prefill",), "decode": ("decode",)}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One replica shape as whole systems. Rates are at the workload's utilisation, latencies at its percentile."""
+
+    role: str
+    systems: int
+    chips: int
+    replicas: int
+    requests_per_s: float
+    ttft_ms: float
+    tpot_ms: float
+    shape: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class SearchedUnits:
+    """Units of one platform, how many shapes stand behind them, and the best latencies any shape reached."""
+
+    precision: str
+    units: tuple[Unit, ...]
+    enumerated: int
+    priced: int
+    pruned: int
+    best_ms: Mapping[str, float]
+    reason: str = ""
+
+
+@dataclass
+class ServingSearch:
+    """Searches one load; results are kept per platform."""
+
+    workload: Serving
+    catalog: Catalog
+    _found: dict[tuple[str, str, float, int], SearchedUnits] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.model = self.catalog.model(self.workload.model)
+
+    def job(self, precision: str, platform: Platform | None = None) -> ServingJob:
+        """The job in one precision of the weights; on a platform, whose pools decide what is cached already."""
+        w = self.workload
+        kv = peak_name(w.kv_precision or "bf16")
+        return ServingJob(
+            model=self.model,
+            precision=peak_name(precision),
+            kv_precision=kv,
+            input_tokens=float(w.input_tokens),
+            output_tokens=float(w.output_tokens),
+            input_cv=w.input_cv,
+            output_cv=w.output_cv,
+            cached_prefix=w.cached_prefix
+            if platform is None
+            else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),
+        )
+
+    @property
+    def traffic(self) -> Traffic:
+        """How requests of the load come and how long they are."""
+        w = self.workload
+        return Traffic(
+            Lengths.lognormal(float(w.input_tokens), w.input_cv) if w.input_cv else None,
+            Lengths.lognormal(float(w.output_tokens), w.output_cv) if w.output_cv else None,
+            w.arrival_cv,
+        )
+
+    def precision_of(self, platform: Platform) -> str | None:
+        """The first precision of the workload's list that the chip computes in."""
+        return first_precision(self.workload.precision, platform.peak_flops)
+
+    def search(self, choice: Choice, most_chips: int) -> SearchedUnits:
+        """Every unit worth counting with replicas of at most ``most_chips`` chips."""
+        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        most = max(1, min(most_chips, LARGEST_REPLICA_CHIPS))
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, most)
+        if key not in self._found:
+            self._found[key] = self._search(choice, platform, most)
+        return self._found[key]
+
+    def _search(self, choice: Choice, platform: Platform, most_chips: int) -> SearchedUnits:
+        precision = self.precision_of(platform)
+        if precision is None:
+            wanted = ", ".join(self.workload.precision)
+            return SearchedUnits("", (), 0, 0, 0, {}, f"{choice.chip.id} has none of the precisions {wanted}")
+        job = self.job(precision, platform)
+        candidates = self._allowed(serving_grid(job, platform, most_chips, ServingGrid()))
+        if not len(candidates):
+            return SearchedUnits(
+                precision, (), 0, 0, 0, {}, f"{self.workload.model} fits in no replica of up to {most_chips} chips"
+            )
+        estimate = estimate_serving(job, platform, candidates)
+        fits = np.asarray(estimate.fits, dtype=bool)
+        units, pruned, best = self._units(job, platform, candidates, estimate, fits)
+        reason = ""
+        roles = {unit.role for unit in units}
+        if not fits.any():
+            reason = f"{self.workload.model} with its cache fits in no replica of up to {most_chips} chips"
+        elif "serve" not in roles and len(roles) < 2:
+            reason = self._missed(choice, best)
+            reason += f"; it could do {' and '.join(roles)} alone" if roles else ""
+        return SearchedUnits(precision, units, len(candidates), int(fits.sum()), pruned, best, reason)
+
+    def _missed(self, choice: Choice, best: Mapping[str, float]) -> str:
+        texts = [
+            f"{name.upper()} {best[key]:.3g} ms at best, {limit:g} ms asked"
+            for name, key, limit in (
+                ("ttft", "ttft_ms", self.workload.ttft_ms),
+                ("tpot", "tpot_ms", self.workload.tpot_ms),
+            )
+            if limit is not None and best.get(key, 0.0) > limit
+        ]
+        return f"{choice.chip.id}: " + ("; ".join(texts) if texts else "no shape meets both latency limits at once")
+
+    def is_legal(self, platform: Platform, precision: str, shape: ServingCandidates) -> bool:
+        """Whether a shape (arrays of length one) is in the grid that the scenario allows."""
+        chips = int(shape.chips[0])
+        if chips < 1:
+            return False
+        grid = self._allowed(serving_grid(self.job(precision), platform, chips, ServingGrid()))
+        same = np.ones(len(grid), dtype=bool)
+        for name in SHAPE:
+            same &= getattr(grid, name) == getattr(shape, name)
+        return bool(same.any())
+
+    def loads(self) -> tuple[int, ...]:
+        """Loads a replica may be planned at, in thousandths, the workload's ``utilisation`` last."""
+        most = math.ceil(self.workload.utilisation * 1000 - 1e-9)
+        return (*(load for load in LOADS if load < most), most)
+
+    def utilisation_at(self, load: int) -> float:
+        """The share of throughput that a load stands for."""
+        return min(load / 1000.0, self.workload.utilisation)
+
+    def _allowed(self, candidates: ServingCandidates) -> ServingCandidates:
+        keep: NDArray[np.bool_] = np.ones(len(candidates), dtype=bool)
+        for name, value in self.workload.parallelism.model_dump().items():
+            if value is not None:
+                keep &= getattr(candidates, name) == value
+        if self.workload.disaggregated == "never":
+            keep &= candidates.role == AGGREGATED
+        elif self.workload.disaggregated == "always":
+            keep &= candidates.role != AGGREGATED
+        return candidates.take(keep) if not keep.all() else candidates
+
+    def operating(
+        self,
+        job: ServingJob,
+        platform: Platform,
+        candidates: ServingCandidates,
+        estimate: ServingEstimate | None = None,
+    ) -> Operating:
+        """Candidates under the workload's traffic; ``job`` as ``self.job`` makes it of this platform.
+
+        ``estimate``: of the candidates, where they hold every batch of their shapes; else smaller ones are priced.
+        """
+        curves = None if estimate is None else curves_of(candidates, estimate)
+        return operating(job, platform, candidates, traffic=self.traffic, curves=curves)
+
+    def latencies(
+        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate, loaded: Loaded
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(TTFT, TPOT) ms at the workload's percentile and a load, (n,); ``estimate``: of the job, its shapes any.
+
+        A separate prefill ends with the cache's journey to the decoding replica over the scale-out network.
+        """
+        ttft = loaded.ttft_s(self.workload.percentile) + self.journey_s(platform, candidates, estimate)
+        return ttft * 1e3, loaded.tpot_s(self.workload.percentile) * 1e3
+
+    def keeps_ttft(
+        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate, loaded: Loaded
+    ) -> NDArray[np.bool_]:
+        """Whether the TTFT of ``latencies`` is within the workload's limit, (n,), without looking for its figure."""
+        limit = self.workload.ttft_ms
+        if limit is None:
+            return np.ones(len(candidates), dtype=bool)
+        left = limit / 1e3 * (1.0 - 1e-9) - self.journey_s(platform, candidates, estimate)
+        met = loaded.ttft_exceeds(left) <= 1.0 - self.workload.percentile / 100.0
+        return np.asarray(met | (candidates.role == DECODE))
+
+    def journey_s(
+        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate
+    ) -> NDArray[np.float64]:
+        """Seconds that the cache of a request takes to its decoding replica, (n,); 0 where prefill is not apart."""
+        out = platform.tiers[-1]
+        rate = out.bandwidth * out.efficiency * np.maximum(candidates.tp, 1)
+        journey = float(estimate.kv_bytes_per_request[0]) / rate + out.latency  # one job's requests are all alike
+        return np.where(candidates.role == PREFILL, journey, 0.0)
+
+    def _units(
+        self,
+        job: ServingJob,
+        platform: Platform,
+        candidates: ServingCandidates,
+        estimate: ServingEstimate,
+        fits: NDArray[np.bool_],
+    ) -> tuple[tuple[Unit, ...], int, dict[str, float]]:
+        w = self.workload
+        role = candidates.role
+        loads = np.array(self.loads())
+        at = self.operating(job, platform, candidates, estimate)
+        states = [at.loaded(self.utilisation_at(int(load))) for load in loads]
+        met = [
+            self.keeps_ttft(platform, candidates, estimate, state)
+            & ((state.tpot_s(w.percentile) * 1e3 <= (w.tpot_ms or np.inf)) | (role == PREFILL))
+            for state in states
+        ]
+        # of one shape the highest load that keeps the limits gives most; the lowest shows what is out of reach
+        level = np.where(np.any(met, axis=0), len(loads) - 1 - np.argmax(np.array(met)[::-1], axis=0), 0)
+        ttft, tpot = np.zeros(len(candidates)), np.zeros(len(candidates))
+        for number, state in enumerate(states):
+            mine = np.flatnonzero(level == number)
+            ttft[mine], tpot[mine] = self.latencies(platform, candidates.take(mine), estimate, state.take(mine))
+        used = np.array([self.utilisation_at(int(load)) for load in loads])[level]
+        prompt = (ttft <= (w.ttft_ms or np.inf)) | (role == DECODE)
+        pace = (tpot <= (w.tpot_ms or np.inf)) | (role == PREFILL)
+        best = {}
+        for key, values, exempt, others in (("ttft_ms", ttft, DECODE, pace), ("tpot_ms", tpot, PREFILL, prompt)):
+            counted = fits & (role != exempt)
+            # the best among shapes that keep the other limit, where any does
+            counted = counted & others if (counted & others).any() else counted
+            if counted.any():
+                best[key] = float(values[counted].min())
+        keep = fits & (estimate.requests_per_s > 0) & prompt & pace
+        systems, replicas = unit_of(candidates.chips, platform.system_chips)
+        rate = estimate.requests_per_s * used * replicas
+        units: list[Unit] = []
+        pruned = 0
+        for number, name in ROLE_NAMES.items():
+            mine = np.flatnonzero(keep & (role == number))
+            staying = frontier(systems[mine], rate[mine], (candidates.chips * replicas)[mine])
+            pruned += len(mine) - len(staying)
+            for i in mine[staying]:
+                units.append(
+                    Unit(
+                        role=name,
+                        systems=int(systems[i]),
+                        chips=int(candidates.chips[i] * replicas[i]),
+                        replicas=int(replicas[i]),
+                        requests_per_s=float(rate[i]),
+                        ttft_ms=float(ttft[i]),
+                        tpot_ms=float(tpot[i]),
+                        shape={**{f: int(getattr(candidates, f)[i]) for f in SHAPE}, "load": int(loads[level[i]])},
+                    )
+                )
+        return tuple(units), pruned, best
+
+
+def unit_of(chips: NDArray[np.int64], system_chips: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(systems, replicas) of a unit for replicas of some chips: whole systems, never fractions."""
+    systems = -(-chips // system_chips)
+    return systems, np.where(systems == 1, system_chips // chips, 1)
+
+
+def frontier(
+    systems: NDArray[np.int64], rate: NDArray[np.float64], chips: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Indices of units that no whole number of another unit replaces on no more systems.
+
+    Unit A replaces B when k A-units, k = floor(systems_B / systems_A), give at least B's rate, on as many chips (which
+    limits count both ways, at most and at least) where ``chips`` of a unit are given.
+    """
+    order = np.lexsort((-rate, systems))
+    staying: list[int] = []
+    for i in order:
+        kept = np.asarray(staying, dtype=np.int64)
+        times = systems[i] // systems[kept]
+        beaten = times * rate[kept] >= rate[i]
+        if chips is not None:
+            beaten &= times * chips[kept] == chips[i]
+        if not beaten.any():
+            staying.append(int(i))
+    return np.asarray(staying, dtype=np.int64)
+
+
+def activity(role: str) -> float:
+    """Share of a chip's power range that a phase uses."""
+    return PHASE_ACTIVITY[role]

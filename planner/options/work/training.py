@@ -1,0 +1,313 @@
+"""Options of a training run: for every choice of hardware and every cluster size, the fastest layout that fits.
+
+For one cluster on one platform everything but time is the same whatever the layout (same systems, power, racks, price),
+and a shorter run draws less energy, so the fastest layout dominates all others of its size: that pruning loses nothing
+(of an elastic run the fastest with what waits for repair counted).
+Every legal layout of every size is priced to find it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.errors import InputError
+from planner.facility.power import PHASE_ACTIVITY
+from planner.facility.reliability import (
+    ReliabilityProfile,
+    checkpoint_floor_s,
+    default_profile,
+    drain_profile,
+    effective_training_time,
+    ettr,
+    hazard,
+    lost_chip_share,
+    spare_domains,
+    spares_for,
+    tray_repair_s,
+)
+from planner.options.hardware.choices import Choice, platform_of
+from planner.performance.platform import Platform
+from planner.performance.precision import first_precision, peak_name
+from planner.performance.training.grid import TrainingGrid, divisors, training_grid
+from planner.performance.training.profile import get_profile
+from planner.performance.training.step import TrainingCandidates, TrainingEstimate, TrainingJob, estimate_training
+from planner.scenario.workloads import Training
+from planner.workload.flops import train_flops_per_token
+from planner.workload.parameters import parameter_counts
+
+SECONDS_PER_DAY = 86400.0
+BATCH = 1 << 17
+"""Layouts estimated in one call: bounds memory to a few hundred megabytes."""
+LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
+MOST_THINNED = 1000
+"""Cluster sizes that a diagnosis looks at; fewer make it quicker and its smallest change larger than need be."""
+MOST_MISSING = 0.99
+"""Of an elastic run that faults stop as often as repairs let it go on: it never ends, and is not divided by zero."""
+RECOMPUTE = ("none", "selective", "full")
+
+
+@dataclass(frozen=True)
+class Size:
+    """The best layout of one cluster size, and what it gives."""
+
+    systems: int
+    chips: int
+    layout: Mapping[str, int]
+    step_time_s: float
+    ettr: float
+    days: float
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Sizes of one platform, and how many layouts stand behind them."""
+
+    precision: str
+    sizes: tuple[Size, ...]
+    enumerated: int
+    priced: int
+    reason: str = ""
+    """Why there is no size, where there is none."""
+
+
+@dataclass
+class TrainingSearch:
+    """Searches one run; results are kept per platform, since places share platforms."""
+
+    workload: Training
+    catalog: Catalog
+    profile: ReliabilityProfile = field(init=False)
+    _found: dict[tuple[str, str, float, int, int, bool], Searched] = field(default_factory=dict)
+    _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.profile = default_profile(self.catalog)
+        self.model = self.catalog.model(self.workload.model)
+        self.stack = get_profile(self.workload.framework)
+        self.parameters = float(parameter_counts(self.model).total)
+        self.total_flops = self.workload.tokens * train_flops_per_token(self.model, self.workload.sequence_length)
+
+    def job(self, precision: str) -> TrainingJob:
+        """The job in one precision."""
+        return TrainingJob(self.model, self.workload.sequence_length, self.workload.global_batch, precision)
+
+    def precision_of(self, platform: Platform) -> str | None:
+        """The first precision of the workload's list that the chip has."""
+        return first_precision(self.workload.precision, platform.peak_flops)
+
+    def least_chips(self, platform: Platform, precision: str, days: float) -> int:
+        """Fewer chips than this cannot finish in time even at the chip's peak: proven, so they are not searched."""
+        peak = platform.peak_flops[peak_name(precision)] * platform.clock_factor
+        return max(1, int(np.ceil(self.total_flops / (peak * days * SECONDS_PER_DAY) * (1 - 1e-9))))
+
+    def search(self, choice: Choice, least: int, most: int, *, thin: bool = False) -> Searched:
+        """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes steps only."""
+        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin)
+        if key not in self._found:
+            self._found[key] = self._search(choice, platform, least, most, thin)
+        return self._found[key]
+
+    def _search(self, choice: Choice, platform: Platform, least: int, most: int, thin: bool) -> Searched:
+        precision = self.precision_of(platform)
+        if precision is None:
+            wanted = ", ".join(self.workload.precision)
+            return Searched("", (), 0, 0, f"{choice.chip.id} has none of the precisions {wanted}")
+        job = self.job(precision)
+        grids = [self._grid(job, platform, chips) for chips in self._sizes(platform, least, most, thin)]
+        enumerated = priced = 0
+        sizes: list[Size] = []
+        # layers cost the same whatever the size of the cluster, so many sizes are estimated in one call
+        for batch in _batches(grids):
+            candidates = _joined(batch)
+            enumerated += candidates.size
+            estimate = estimate_training(job, platform, candidates, self.stack, detail=False)
+            priced += int(np.count_nonzero(estimate.fits))
+            start = 0
+            for grid in batch:
+                stop = start + grid.size
+                fits = np.flatnonzero(estimate.fits[start:stop])
+                if len(fits):
+                    shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
+                    at = start + int(fits[np.argmin(shown[fits])])
+                    sizes.append(self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at])))
+                start = stop
+        reason = ""
+        if not sizes:
+            reason = (
+                f"no legal layout of {self.workload.model} on {least} to {most} chips"
+                if not enumerated
+                else f"{self.workload.model} fits in memory in no layout on up to {most} chips"
+            )
+        return Searched(precision, tuple(sizes), enumerated, priced, reason)
+
+    def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
+        """Chips of every size worth a grid: whole systems that some degrees times a divisor of the batch make up."""
+        per = platform.system_chips
+        grid = TrainingGrid()
+        powers = [1 << i for i in range(20)]
+        tensor = [t for t in powers if t <= min(grid.max_tp, max(platform.tiers[0].size, 1))]
+        context = [c for c in powers if c <= 32]
+        stages = range(1, min(self.model.layers, grid.max_pp) + 1)
+        held = np.unique(np.multiply.outer(np.multiply.outer(tensor, context), list(stages)))
+        made = np.unique(np.multiply.outer(held, divisors(self.workload.global_batch)))
+        legal = made[(made % per == 0) & (made >= least) & (made <= most)]
+        return [int(n) for n in (self._thinned(legal) if thin else legal)]
+
+    def _thinned(self, legal: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sizes in steps of a few percent, the ends included, and all (or again steps) of those asked for."""
+        parts = [_spaced(legal)]
+        asked = self.workload.chips
+        if asked is not None:
+            parts.append(_spaced(legal[(legal >= (asked.min or 1)) & (legal <= (asked.max or np.inf))]))
+        return np.unique(np.concatenate(parts))
+
+    def _grid(self, job: TrainingJob, platform: Platform, chips: int) -> TrainingCandidates:
+        """The legal layouts of one size with the degrees that the scenario fixes; platforms of one domain share it."""
+        key = (chips, platform.tiers[0].size)
+        if key not in self._grids:
+            pinned = self.workload.parallelism.zero_stage
+            grid = TrainingGrid(sharded_pipeline=pinned is not None and pinned >= 2)
+            self._grids[key] = self._pinned(training_grid(job, platform, chips, grid))
+        return self._grids[key]
+
+    def is_legal(self, platform: Platform, precision: str, layout: Mapping[str, int]) -> bool:
+        """Whether a layout is in the grid of its own number of chips, with the degrees that the scenario fixes."""
+        try:
+            chips = int(one_layout(layout).chips[0])
+            grid = self._grid(self.job(precision), platform, chips)
+        except (InputError, ValueError):
+            return False
+        same = np.ones(grid.size, dtype=bool)
+        for name in LAYOUT:
+            same &= getattr(grid, name) == layout[name]
+        return bool(same.any())
+
+    def _pinned(self, candidates: TrainingCandidates) -> TrainingCandidates:
+        """Only the layouts with the degrees that the scenario fixes."""
+        keep: NDArray[np.bool_] = np.ones(candidates.size, dtype=bool)
+        for name, value in self.workload.parallelism.model_dump().items():
+            if value is None:
+                continue
+            wanted = RECOMPUTE.index(value) if name == "recompute" else int(value)
+            keep &= getattr(candidates, name) == wanted
+        return candidates.take(keep) if not keep.all() else candidates
+
+    def size_of(self, platform: Platform, job: TrainingJob, layout: TrainingCandidates, step_time_s: float) -> Size:
+        """What one layout gives: steps, failures, days. ``verify`` calls it for the layout of a plan."""
+        chips = int(layout.chips[0])
+        if self.workload.mfu is not None:
+            # an MFU that somebody measured is of chips without a cap
+            peak = platform.peak_flops[peak_name(job.precision)] * platform.cap_speed
+            step_flops = (
+                self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
+            )
+            step_time_s = step_flops / (chips * peak * self.workload.mfu)
+        share = self.ettr_of(chips, platform.server_chips)
+        share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
+        steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
+        days = float(steps * step_time_s / share / SECONDS_PER_DAY)
+        return Size(
+            systems=-(-chips // platform.system_chips),
+            chips=chips,
+            layout={name: int(getattr(layout, name)[0]) for name in LAYOUT},
+            step_time_s=step_time_s,
+            ettr=share,
+            days=days,
+        )
+
+    def ettr_of(self, chips: int, server_chips: int) -> float:
+        """Effective training time ratio at the best checkpoint interval, or at the one the scenario fixes."""
+        interval = self.workload.checkpoint_interval_s
+        if interval is None:
+            found = effective_training_time(chips, server_chips, self.parameters, self.profile)
+            return float(found.value)
+        rate = hazard(chips / 8, self.profile.node_failures_per_day.value, self.profile.job_stops_per_hour)
+        floor = float(checkpoint_floor_s(chips, self.parameters, self.profile))
+        return float(ettr(rate, self.profile.restart_s.value, self.profile.write_s.value, max(interval, floor)))
+
+    def missing_of(
+        self, platform: Platform, chips: NDArray[np.int64], replicas: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Expected share of an elastic run's chips that wait for repair, (n,); 0 of a run that keeps spares.
+
+        A fault stops every replica with a chip in what it takes out: a server, or, for faults of its own fabric, a
+        whole rack or supernode. The run reaches ``1 - share`` of its speed at its own restarts and checkpoints.
+        """
+        if not self.workload.elastic:
+            return np.zeros(len(chips))
+        replica = chips / replicas
+        server = np.maximum(replica, platform.server_chips)
+        if platform.system_chips <= platform.server_chips:
+            lost = lost_chip_share(server, server, self.profile, 0.0, 0.0, self.profile.repair_s)
+        else:
+            domain = np.maximum(replica, platform.system_chips)
+            share, repair = drain_profile(self.catalog)
+            lost = lost_chip_share(server, domain, self.profile, share, repair, tray_repair_s(self.catalog))
+        return np.minimum(lost, MOST_MISSING)
+
+    def spares_of(self, chips: int, platform: Platform) -> int:
+        """Spare systems that keep the run whole while others are repaired.
+
+        Failures hit servers; spares are whole systems, so a rack or a supernode keeps spare servers within itself and
+        only servers are bought as spares, and, where the run asks for ``spare_domains``, whole systems for those that a
+        fault of their own fabric drains. An elastic run keeps none.
+        """
+        if self.workload.elastic:
+            return 0
+        if platform.system_chips > platform.server_chips:
+            if not self.workload.spare_domains:
+                return 0
+            share, repair = drain_profile(self.catalog)
+            return int(spare_domains(chips, platform.system_chips, self.profile, share, repair))
+        return int(spares_for(chips, platform.server_chips, self.profile))
+
+
+def activity() -> float:
+    """Share of a chip's power range that training uses."""
+    return PHASE_ACTIVITY["train"]
+
+
+def one_layout(layout: Mapping[str, int]) -> TrainingCandidates:
+    """A layout as arrays of length one."""
+    return TrainingCandidates.of(**{name: layout[name] for name in LAYOUT})
+
+
+def detail_of(
+    search: TrainingSearch, platform: Platform, precision: str, layout: Mapping[str, int]
+) -> TrainingEstimate:
+    """The whole estimate of one layout, breakdown and memory by component included."""
+    return estimate_training(search.job(precision), platform, one_layout(layout), search.stack)
+
+
+def _spaced(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At most about ``MOST_THINNED`` of some sorted sizes, evenly spread over their logarithms, both ends included."""
+    if len(sizes) <= MOST_THINNED:
+        return sizes
+    wanted = np.geomspace(sizes[0], sizes[-1], MOST_THINNED)
+    return np.unique(sizes[np.clip(np.searchsorted(sizes, wanted - 0.5), 0, len(sizes) - 1)])
+
+
+def _batches(grids: Sequence[TrainingCandidates]) -> Iterator[list[TrainingCandidates]]:
+    """Neighbouring grids together, about ``BATCH`` layouts at a time; empty grids are left out."""
+    batch: list[TrainingCandidates] = []
+    count = 0
+    for grid in grids:
+        if not grid.size:
+            continue
+        if batch and count + grid.size > BATCH:
+            yield batch
+            batch, count = [], 0
+        batch.append(grid)
+        count += grid.size
+    if batch:
+        yield batch
+
+
+def _joined(grids: Sequence[TrainingCandidates]) -> TrainingCandidates:
+    return TrainingCandidates(*(np.concatenate([getattr(grid, name) for grid in grids]) for name in LAYOUT))

@@ -1,0 +1,1 @@
+"""Serving one model: replicas, their steps, load, memory and power."""

@@ -1,0 +1,276 @@
+"""Parameters of the serving model: a few bounded physical constants per engine family and per chip family.
+
+Shapes (how a cost grows with batch, length, chips) are in the code and shared by all; a profile sets levels. The
+values come from ``catalog/calibration/serving.yaml`` (fitted leaving whole sources out) over the defaults below, each
+of which has its source in the comment beside it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from planner.catalog.load import catalog_folder
+from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.performance.measured.ordering import OrderShare, read_order
+
+
+@dataclass(frozen=True)
+class ServingProfile:
+    """Engine and chip constants. Efficiencies are shares of the catalog's peak; times are seconds."""
+
+    name: str = "default"
+    # --- compute
+    gemm_efficiency: float = (
+        0.65  # large GEMM; measured 0.50-0.80 of peak (Bekman's MAMF: A100 0.87, H100 0.80, B200 0.78)
+    )
+    # share of efficiency lost with each doubling of the peak over the 16-bit one: operands arrive no faster, and power
+    # is no larger (measured GEMMs of one part, bf16 / fp8 / fp4: 0.85 / 0.77 / 0.66 of peak)
+    narrow_loss: float = 0.12
+    gemm_half_tokens: float = 40.0  # tokens at which a GEMM reaches half of it (tiles of 64-128 rows half filled)
+    expert_efficiency: float = 0.80  # grouped GEMM over plain GEMM (SimuMax tables: 0.43-0.49 against 0.50-0.56)
+    expert_half_tokens: float = 24.0  # per expert
+    # a tile's fixed time does not shrink with the width of its operands, so the rows it stands for grow with the peak:
+    # 0 the same rows at every precision, 1 the same time
+    tile_growth: float = 0.5
+    expert_level: float = 1.0  # of an engine's grouped kernels over those that the chip family's figure is of
+    expert_streaming: float = 0.9  # of the bandwidth of plain matrices, while streaming the weights of few-row experts
+    attention_efficiency: float = 0.50  # prefill attention core, of the bf16 peak, causal counted at half
+    decode_attention_efficiency: float = (
+        0.60  # decoding from a latent, of the bf16 peak (FlashMLA 0.59-0.67, CM384 0.65)
+    )
+    scan_efficiency: float = 0.05  # state-space scan runs on vector units
+    # --- memory
+    weight_bandwidth: float = 0.80  # share of peak while streaming weights (0.73-0.91 in published fits)
+    kv_bandwidth: float = 0.65  # while reading the cache (0.51-0.80)
+    elementwise_passes: float = 12.0  # reads or writes of the hidden state per layer (norms, residuals, quantisation)
+    roofline_power: float = 3.0  # smooth maximum of compute and memory time
+    # --- fixed costs
+    layer_s: float = (
+        35e-6  # per step and layer of four matrices (their kernels' gaps and tails); BLIS fits 32 us on H100
+    )
+    prefill_layer_s: float = 0.3e-3  # least seconds per layer of a step with prefill: kernels launched one by one
+    moe_layer_s: float = 12e-6  # more per MoE layer: gate, permutation
+    step_s: float = 0.4e-3  # per step: scheduling, sampling
+    sequence_s: float = 6e-6  # per sequence and step: sampling, detokenisation
+    request_s: float = 12e-3  # per request, in its TTFT: tokenisation, HTTP, queue hand-over
+    # --- communication
+    all_reduce_s: float = 3e-6  # start-up of one in-domain all-reduce of an engine (custom kernels)
+    all_reduce_step_s: float = 0.5e-6  # per doubling of the group
+    across_s: float = 30e-6  # more start-up of an all-reduce that leaves the domain (host-driven sends and receives)
+    # per step of a ring where messages are too large for one exchange (NCCL on A100: 10 us; see serving_collectives)
+    ring_step_s: float = 1e-6
+    link_share: float = 1.0  # of the catalog's sustained link bandwidth, all-reduce
+    dispatch_s: float = 25e-6  # start-up of expert dispatch and combine; DeepEP's low-latency table within 14%
+    combine_s: float = 25e-6
+    all_to_all_doubling_s: float = 0.0
+    point_to_point_s: float = 15e-6
+    pipeline_bubble: float = 0.08  # more time of a pipeline of many stages: uneven stages and uneven micro-batches
+    pace: float = 1.0  # of a release: seconds of its steps over those of its engine's other releases
+    moe_overlap: float = 0.0  # share of dispatch and combine hidden under compute of another micro-batch
+    # --- routed experts
+    expert_skew: float = 0.15  # load of the fullest rank over the mean, less 1, beyond chance (EPLB 1.05-1.2)
+    # --- scheduling
+    mixed: bool = True  # prefill chunks share steps with decodes; False: prefill runs in steps of its own
+    two_batches: bool = True  # disaggregated wide EP interleaves two micro-batches where that is quicker
+    # of the time that two interleaved halves could hide at best: what copy engines were measured to (arXiv:2412.14335)
+    overlap_realised: float = 0.72
+    chunk_tokens: int = 8192  # most prefill tokens per step (max_num_batched_tokens, max_num_tokens)
+    max_batch: int = 1024  # requests per attention copy an offline run keeps in flight
+    synchrony: float = 0.12  # share of a closed loop's clients that start (and so prefill) together
+    wave_synchrony: float = 0.35  # the same where all requests are alike (``ServingJob.waves``)
+    queue_weight: float = 1.0  # scales the wait of a prefill for other prefills
+    # --- memory
+    engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm | sglang
+    workspace: str = "vllm-0.19"  # measured workspace of a release (kv_budget.WORKSPACES)
+    memory_utilisation: float = 0.90
+    activation_scale: float = 1.0
+    kv_hold: float = 0.75  # share of the output a request holds in the cache on average when admission is counted
+    block_tokens: int = 16
+    window_cache: bool = True  # tokens beyond a layer's window are freed; releases of 2024 keep and read them all
+    # --- cached prefix (CloudMatrix384: 1.42x at 50%, 2.28x at 90% reuse; TTFT -34%, -59%)
+    reuse_efficiency: float = 0.60  # eta
+    reuse_ttft_efficiency: float = 0.67  # eta_t
+    # --- interval
+    low80: float = 0.75
+    high80: float = 1.45
+    ttft_low80: float = 0.5
+    ttft_high80: float = 2.2
+
+    def with_values(self, values: Mapping[str, object], *, file: str = "") -> ServingProfile:
+        """A copy with some constants replaced; raises ``InputError`` for a name that is not a constant."""
+        names = [f.name for f in fields(self)]
+        bad = [n for n in values if n not in names]
+        if bad:
+            raise InputError(
+                [Problem(f"unknown serving constant {n!r}", file=file, nearest=nearest_name(n, names)) for n in bad]
+            )
+        return replace(self, **values)  # type: ignore[arg-type]
+
+
+# What differs between engines by construction, before any calibration. ``_2024``: releases up to 2024, which are
+# another program: no captured graphs or overlapped scheduling in vLLM, the C++ runtime of static engines in TensorRT.
+# ``hpu``: DeepSpeed on Gaudi, whose graphs are captured; ``other``: eager engines.
+# TensorRT-LLM's scheduler never evicts, so it admits a request only with room for its whole output (kv_hold 1).
+ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
+    "vllm": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "vllm_2024": {
+        "two_batches": False,
+        "window_cache": False,
+        "engine": "vllm",
+        "workspace": "vllm-0.19",
+        "memory_utilisation": 0.90,
+    },
+    "trtllm": {
+        "two_batches": False,
+        "engine": "trtllm",
+        "workspace": "trtllm-1.0",
+        "memory_utilisation": 0.90,
+        "block_tokens": 32,
+        "kv_hold": 1.0,
+    },
+    "trtllm_2024": {
+        "two_batches": False,
+        "window_cache": False,
+        "engine": "trtllm",
+        "workspace": "trtllm-1.0",
+        "memory_utilisation": 0.95,
+        "block_tokens": 32,
+        "kv_hold": 1.0,
+    },
+    "sglang": {"engine": "sglang", "workspace": "vllm-0.19", "memory_utilisation": 0.88, "mixed": False},
+    "vllm_ascend": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "hpu": {"two_batches": False, "engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "other": {"two_batches": False, "engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+}
+_OLD = 2024
+
+
+def engine_key(engine: str, year: int = 0) -> str:
+    """The engine's entry for the year a release is from (0 = current). Raises ``InputError`` for an unknown engine."""
+    if engine not in ENGINES:
+        raise unknown_name("serving engine", engine, sorted(ENGINES))
+    old = f"{engine}_{_OLD}"
+    return old if 0 < year <= _OLD and old in ENGINES else engine
+
+
+# Chips whose kernels behave unlike their family's: boards with GDDR or LPDDR keep their clocks under load and have
+# other matrix units than the parts with stacked memory of the same generation.
+_APART: tuple[tuple[str, str], ...] = (("rtx_pro", "nvidia_blackwell_rtx"), ("gb10", "nvidia_blackwell_rtx"))
+
+
+def serving_family(chip_id: str, family: str) -> str:
+    """The family whose levels a chip takes in serving: its own, or a part of it that behaves otherwise."""
+    for prefix, apart in _APART:
+        if chip_id.startswith(prefix):
+            return apart
+    return family
+
+
+@dataclass(frozen=True)
+class ServingCalibration:
+    """What ``catalog/calibration/serving.yaml`` holds: constants for all, by chip family, by engine (later ones win).
+
+    ``families`` that no measurement was fitted to take ``everything``; their interval is wider by ``UNMEASURED``.
+    """
+
+    everything: Mapping[str, float] = field(default_factory=dict)
+    families: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # "trtllm 1.0": {pace: ...}; a release that is not here runs at its engine's pace
+    releases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # for the reader: errors of left-out sources by family of sources and quantity; nothing computes with them
+    left_out: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    # how often pairs of runs of left-out sources come out in the right order
+    order: tuple[OrderShare, ...] = ()
+
+    def profile(self, family: str, engine: str = "vllm", *, year: int = 0, release: str = "") -> ServingProfile:
+        """The constants of an engine on a chip family; of a release ("1.0") what is known of it besides."""
+        key = engine_key(engine, year)
+        values: dict[str, object] = {**ENGINES[key], **self.everything}
+        values.update(self.families.get(family, {}))
+        values.update(self.engines.get(key, {}))
+        values.update(self.releases.get(f"{engine} {release}", {}))
+        for name in _WHOLE:
+            if name in values:
+                values[name] = round(float(values[name]))  # type: ignore[arg-type]
+        profile = ServingProfile(name=key).with_values(values)
+        if FITTED in self.families.get(family, {}):
+            return profile
+        return replace(
+            profile,
+            low80=profile.low80 / UNMEASURED,
+            high80=profile.high80 * UNMEASURED,
+            ttft_low80=profile.ttft_low80 / UNMEASURED,
+            ttft_high80=profile.ttft_high80 * UNMEASURED,
+        )
+
+
+_WHOLE = ("chunk_tokens", "max_batch", "block_tokens")
+FITTED = "weight_bandwidth"  # a family with this constant of its own was fitted to measurements
+UNMEASURED = 1.15
+"""How much wider, on each side, the interval of a chip family without measurements is."""
+
+
+def _numbers(value: object, path: str, file: str, problems: list[Problem]) -> dict[str, float]:
+    names = [f.name for f in fields(ServingProfile)]
+    if not isinstance(value, dict):
+        problems.append(Problem("must be a mapping of names to numbers", file=file, path=path))
+        return {}
+    result: dict[str, float] = {}
+    for name, number in value.items():
+        if name not in names:
+            problems.append(Problem("unknown serving constant", file=file, path=path, found=str(name),
+                                    nearest=nearest_name(str(name), names)))  # fmt: skip
+        elif isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number) or number < 0:
+            problems.append(
+                Problem("must be a number of 0 or more", file=file, path=f"{path}.{name}", found=str(number))
+            )
+        else:
+            result[str(name)] = float(number)
+    return result
+
+
+def read_serving_calibration(file: Path) -> ServingCalibration:
+    """The calibration in a file; an absent file is no calibration. Raises ``InputError`` listing every fault."""
+    if not file.is_file():
+        return ServingCalibration()
+    try:
+        data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(Problem(f"not valid YAML: {error}", file=str(file))) from error
+    serving = data.get("serving") if isinstance(data, dict) else None
+    if not isinstance(serving, dict):
+        raise InputError(Problem("has no mapping 'serving'", file=str(file)))
+    problems: list[Problem] = []
+    tables: dict[str, dict[str, dict[str, float]]] = {}
+    for part in ("families", "engines", "releases"):
+        tables[part] = {
+            str(name): _numbers(value, f"serving.{part}.{name}", str(file), problems)
+            for name, value in (serving.get(part) or {}).items()
+        }
+    everything = _numbers(serving.get("everything") or {}, "serving.everything", str(file), problems)
+    order = read_order(serving.get("order") or [], "serving.order", str(file), problems)
+    if problems:
+        raise InputError(problems)
+    return ServingCalibration(everything, tables["families"], tables["engines"], tables["releases"], order=order)
+
+
+@functools.cache
+def shipped_serving_calibration() -> ServingCalibration:
+    """The calibration that comes with the planner."""
+    return read_serving_calibration(catalog_folder() / "calibration" / "serving.yaml")
+
+
+def profile_for(family: str, engine: str = "vllm", *, year: int = 0) -> ServingProfile:
+    """The planner's calibrated constants of an engine on a chip family (a new family keeps the common ones).
+
+    Raises ``InputError`` for an unknown engine.
+    """
+    return shipped_serving_calibration().profile(family, engine, year=year)

@@ -1,0 +1,61 @@
+"""States and activations kept in host or pooled memory: seconds that stay exposed, bytes that stay on the chip.
+
+Optimizer states stream through the chip once a step (read and written, 12 bytes a parameter each way) while the last
+micro-batch is still in its backward pass; weights are read twice a micro-batch (forward, backward); activations leave
+during the forward pass and return during the backward pass. What a pass hides costs nothing, the difference is exposed
+(ZeRO-Infinity, arXiv:2104.07857; ZeRO-Offload, arXiv:2101.06840). Two layers of whatever is offloaded stay resident:
+the one in use and the one on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.performance.platform import Platform
+from planner.performance.training.profile import Profile
+
+Floats = NDArray[np.float64]
+
+# Share of the link's nominal rate that copies reach: 0.80 measured on NVLink-C2C in one direction.
+LINK_SHARE = 0.80
+RESIDENT_LAYERS = 2.0
+
+
+def offload_rate(platform: Platform, profile: Profile) -> float:
+    """Bytes/s between a chip and the memory it offloads to, one direction."""
+    nominal = profile.offload_gb_s * 1e9 if profile.offload_gb_s > 0 else platform.host_bandwidth
+    return nominal * LINK_SHARE
+
+
+def resident(stored: Floats, share: float, layers: Floats) -> Floats:
+    """Bytes of ``stored`` (of ``layers`` layers) that stay on the chip when ``share`` of them is offloaded."""
+    if share <= 0:
+        return stored
+    return np.asarray(stored * (1.0 - share * np.maximum(1.0 - RESIDENT_LAYERS / np.maximum(layers, 1.0), 0.0)))
+
+
+def offload_seconds(
+    platform: Platform,
+    profile: Profile,
+    bytes_: Mapping[str, Floats],
+    forward_s: Floats,
+    backward_s: Floats,
+    tail_s: Floats,
+    turns: Floats,
+) -> Floats:
+    """Exposed seconds of a step, (n,).
+
+    ``bytes_``: ``weights``, ``optimizer`` and ``activations`` of one micro-batch on a stage; ``forward_s``,
+    ``backward_s``: of a micro-batch on the slowest stage; ``tail_s``: what optimizer traffic may hide behind;
+    ``turns``: micro-batches the slowest stage sees, filling included.
+    """
+    rate = offload_rate(platform, profile)
+    weights = bytes_["weights"] * (profile.offload_weights / rate)
+    kept = bytes_["activations"] * (profile.offload_activations / rate)
+    states = bytes_["optimizer"] * (profile.offload_optimizer / rate)  # in and out at once, one direction each
+    ahead = np.maximum(np.maximum(weights, kept) - forward_s, 0.0)
+    back = np.maximum(weights + kept - backward_s, 0.0)
+    return np.asarray((ahead + back) * turns + np.maximum(states - tail_s, 0.0))

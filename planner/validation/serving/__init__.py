@@ -1,0 +1,1 @@
+"""Serving predictions beside measured runs: rows, fit, cuts left out, page."""

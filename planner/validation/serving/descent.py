@@ -1,0 +1,232 @@
+"""Damped Gauss-Newton for the constants of the serving model: residuals, their slopes, and the descent.
+
+Residuals are log(predicted / measured) of every measured figure of the rows that may be fitted. Unknowns are logarithms
+of bounded constants, each with a prior: a chip family's constant lies near that of all families together, an engine's
+near where it starts, the rest near their defaults. So a family or an engine with few rows is shrunk to its kind, and
+one with none has what the prior says.
+
+Weights: a figure counts as its quantity does, and the n figures of one (source, engine, model, chip, quantity) together
+as sqrt(n) would, which lies between counting rows and counting groups; large errors weigh like absolute, not squared,
+ones, and errors beyond ``FAR`` say "another mechanism" and weigh less and less.
+
+Slopes are finite differences, each over the rows that its constant can touch. A fit with rows left out (another mask)
+starts from the same point and may reuse the slopes: the residuals it descends on are always computed anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.performance.laws import family_of
+from planner.performance.platform import Platform
+from planner.performance.serving.profile import ServingCalibration, engine_key, serving_family
+from planner.validation.cases import Case
+from planner.validation.serving.cases import MEASURED, ServingCase, UnansweredError, read_case
+from planner.validation.serving.rows import ServingPredictor
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Key = tuple[str, str, str]  # (part, name, constant)
+
+NOISE = 0.15
+"""|log error| of a figure that no constants could remove: release to release, run to run."""
+NEAR, FAR = 0.05, 1.0
+_SLOPE_STEP = 0.04
+_LONGEST = 0.5
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure: which case, which quantity, its value and tags for grouping."""
+
+    case: int
+    quantity: str
+    measured: float
+    source: str
+    engine: str
+    release: str
+    family: str
+    chip: str
+    model: str
+
+
+class Residuals:
+    """log(predicted / measured) of the figures of some rows, for any calibration; platforms are built once."""
+
+    def __init__(self, rows: Sequence[Case], catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.cases: list[ServingCase] = []
+        self.figures: list[Figure] = []
+        self._platforms: dict[tuple[str, str], Platform] = {}
+        for raw in rows:
+            try:
+                case = read_case(raw.cells, catalog)
+            except UnansweredError:
+                continue
+            chip = catalog.chip(case.chip)
+            family = serving_family(chip.id, family_of(chip.id, chip.text("family")))
+            for name in MEASURED:
+                value = raw.number(name)
+                if value and value > 0.0 and name != "power_w_per_chip":
+                    self.figures.append(
+                        Figure(
+                            len(self.cases), name, value, case.source, engine_key(case.engine, case.year),
+                            f"{case.engine} {case.release}" if case.release else "", family, case.chip, case.model,
+                        )
+                    )  # fmt: skip
+            self.cases.append(case)
+        self.case_of = np.array([f.case for f in self.figures], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
+    def touched(self, key: Key) -> Bools:
+        """(m,) the figures whose prediction a constant can change."""
+        part, name, _ = key
+        if part == "everything":
+            return np.ones(len(self), dtype=np.bool_)
+        attribute = {"engines": "engine", "families": "family", "releases": "release"}[part]
+        return np.array([getattr(f, attribute) == name for f in self.figures], dtype=np.bool_)
+
+    def at(self, calibration: ServingCalibration, mask: Bools | None = None, *, over_budget: bool = False) -> Floats:
+        """(m,) residuals; NaN where masked out, unanswered, or of more clients than the cache holds (unless asked)."""
+        found = np.full(len(self), np.nan)
+        chosen = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
+        wanted = sorted(set(self.case_of[chosen].tolist()))
+        predictor = ServingPredictor(self.catalog, calibration, self._platforms)
+        answers = predictor.predict([self.cases[i] for i in wanted])
+        for j in chosen:
+            figure = self.figures[j]
+            case = self.cases[figure.case]
+            answer = answers[case.case_id]
+            if isinstance(answer, str) or (answer.over_budget and not over_budget):
+                continue
+            value = answer.quantity(figure.quantity, case)
+            if value and math.isfinite(value):
+                found[j] = math.log(value / figure.measured)
+        return found
+
+    def weights(self, quantities: Mapping[str, float]) -> Floats:
+        """(m,) what each figure counts, before its error is known."""
+        keys = [(f.source, f.engine, f.model, f.chip, f.quantity) for f in self.figures]
+        size = Counter(keys)
+        return np.array([quantities.get(k[4], 0.0) / math.sqrt(size[k]) for k in keys])
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Log of a constant, less that of ``near`` (or of ``value`` where that is None), has deviation ``spread``."""
+
+    value: float
+    spread: float
+    near: Key | None = None
+
+
+@dataclass
+class Descent:
+    """Unknowns with bounds and priors over residuals. ``build`` makes a calibration of values by key."""
+
+    residuals: Residuals
+    keys: tuple[Key, ...]
+    bounds: Sequence[tuple[float, float]]
+    priors: Sequence[Prior]
+    counts: Floats
+    build: Callable[[Mapping[Key, float]], ServingCalibration]
+
+    def calibration(self, theta: Floats) -> ServingCalibration:
+        """The constants at a point (logarithms, (k,))."""
+        return self.build({key: math.exp(v) for key, v in zip(self.keys, theta, strict=True)})
+
+    def start(self) -> Floats:
+        """Where the priors lie, (k,)."""
+        at = {key: math.log(p.value) for key, p in zip(self.keys, self.priors, strict=True) if p.near is None}
+        return np.array([at[p.near or key] for key, p in zip(self.keys, self.priors, strict=True)])
+
+    def slopes(self, theta: Floats, here: Floats) -> Floats:
+        """(m, k) change of the residuals with each unknown."""
+        table = np.zeros((len(self.residuals), len(self.keys)))
+        for i, key in enumerate(self.keys):
+            step = _SLOPE_STEP if theta[i] + _SLOPE_STEP <= math.log(self.bounds[i][1]) else -_SLOPE_STEP
+            moved = theta.copy()
+            moved[i] += step
+            mask = self.residuals.touched(key)
+            if not mask.any():
+                continue
+            there = self.residuals.at(self.calibration(moved), mask)
+            table[:, i] = np.nan_to_num(np.where(mask, (there - here) / step, 0.0))
+        return table
+
+    def _pull(self) -> tuple[Floats, Floats]:
+        """Rows of the priors: (p, k) matrix and (p,) offsets, in units of their deviations."""
+        place = {key: i for i, key in enumerate(self.keys)}
+        matrix = np.zeros((len(self.keys), len(self.keys)))
+        offset = np.zeros(len(self.keys))
+        for i, prior in enumerate(self.priors):
+            matrix[i, i] = 1.0 / prior.spread
+            if prior.near is None:
+                offset[i] = math.log(prior.value) / prior.spread
+            else:
+                matrix[i, place[prior.near]] -= 1.0 / prior.spread
+        return matrix, offset
+
+    def cost(self, theta: Floats, here: Floats, mask: Bools) -> float:
+        """What is minimised: weighted absolute errors, saturating, and the priors."""
+        matrix, offset = self._pull()
+        error = np.abs(here[mask])
+        counted = self.counts[mask]
+        known = np.isfinite(error)
+        loss = np.sqrt(error[known] ** 2 + NEAR**2)
+        loss = FAR * np.arctan(loss / FAR)
+        return float(np.sum(counted[known] * loss) / NOISE + 0.5 * np.sum((matrix @ theta - offset) ** 2))
+
+    def descend(
+        self, theta: Floats, mask: Bools, *, rounds: int, slopes: Floats | None = None, renew: int = 2
+    ) -> tuple[Floats, Floats, float]:
+        """(point, slopes, cost) after ``rounds`` steps from ``theta`` on the figures of ``mask``.
+
+        ``slopes`` given are kept throughout; else they are taken anew every ``renew`` steps.
+        """
+        matrix, offset = self._pull()
+        low = np.log([b[0] for b in self.bounds])
+        high = np.log([b[1] for b in self.bounds])
+        theta = np.clip(theta, low, high)
+        here = self.residuals.at(self.calibration(theta))
+        best = self.cost(theta, here, mask)
+        table = self.slopes(theta, here) if slopes is None else slopes
+        damping = 1.0
+        for turn in range(rounds):
+            if slopes is None and turn and turn % renew == 0:
+                table = self.slopes(theta, here)
+            used = mask & np.isfinite(here)
+            error = here[used]
+            size = np.sqrt(error**2 + NEAR**2)
+            weight = self.counts[used] / NOISE / size / (1.0 + (size / FAR) ** 2)
+            j = table[used]
+            normal = j.T @ (weight[:, None] * j) + matrix.T @ matrix
+            gradient = j.T @ (weight * error) + matrix.T @ (matrix @ theta - offset)
+            better = False
+            for _ in range(5):
+                # what lies on a bound and would leave it is held there
+                free = ~(((theta <= low + 1e-9) & (gradient > 0)) | ((theta >= high - 1e-9) & (gradient < 0)))
+                held = normal + damping * np.diag(np.diag(normal)) * 0.05 + 1e-9 * np.eye(len(theta))
+                move = np.zeros_like(theta)
+                move[free] = -np.linalg.solve(held[np.ix_(free, free)], gradient[free])
+                trial = np.clip(theta + np.clip(move, -_LONGEST, _LONGEST), low, high)
+                there = self.residuals.at(self.calibration(trial))
+                found = self.cost(trial, there, mask)
+                if found < best:
+                    better = best - found > 1e-4 * best
+                    theta, here, best = trial, there, found
+                    damping = max(damping * 0.4, 1e-3)
+                    break
+                damping *= 6.0
+            if not better and (slopes is not None or turn % renew == 0):
+                break
+        return theta, table, best

@@ -1,0 +1,1 @@
+"""Training predictions beside measured runs: rows, fit, bars, cuts left out."""
