@@ -1,0 +1,196 @@
+"""Commands that make, check, compare and hand on plans."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from planner.cli.base import AsJson, CatalogDir, Variant, app, must_be_writable, progress_bar, put, say, show
+from planner.errors import (
+    EXIT_INFEASIBLE,
+    EXIT_INTERNAL,
+    EXIT_LIMIT_WITH_PLAN,
+    EXIT_LIMIT_WITHOUT_PLAN,
+    EXIT_OK,
+    InputError,
+    Problem,
+)
+
+
+@app.command("plan")
+def plan_command(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
+    variant: Variant = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for plan.json and plan.html.")] = None,
+    as_json: AsJson = False,
+    catalog: CatalogDir = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Follow requests through the replicas chosen.")] = False,
+) -> int:
+    """Plan a scenario: the best plan, its proof and its price; or why there is none."""
+    from planner.api import plan
+    from planner.catalog import load_catalog
+    from planner.scenario import load_scenario
+
+    if out is not None:
+        must_be_writable(out)
+    with progress_bar(enabled=not quiet and not as_json) as progress:
+        known = load_catalog(catalog)
+        answer = plan(scenario, catalog=known, variant=variant, progress=progress)
+    if simulate:
+        from planner.outlook.simulated import with_simulations
+
+        answer = with_simulations(answer, load_scenario(scenario, variant=variant), known)
+    if out is not None:
+        from planner.answer.plan import write_text
+        from planner.report import html_page
+
+        answer.write(out / "plan.json")
+        write_text(out / "plan.html", html_page(answer))
+    if as_json:
+        put(answer.to_json())
+    else:
+        from planner.report import console
+
+        show(console(answer))
+        if out is not None:
+            say(f"Written: {out / 'plan.json'}, {out / 'plan.html'}")
+    return _plan_exit_code(answer.status, answer.has_plan)
+
+
+def _plan_exit_code(status: str, has_plan: bool) -> int:
+    if status in {"proven_optimal", "within_gap"}:
+        return EXIT_OK
+    if status == "infeasible":
+        return EXIT_INFEASIBLE
+    if status in {"failed", "unbounded"}:
+        return EXIT_INTERNAL
+    return EXIT_LIMIT_WITH_PLAN if has_plan else EXIT_LIMIT_WITHOUT_PLAN
+
+
+@app.command("resolve")
+def resolve_command(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
+    variant: Variant = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print a scenario after overrides and defaults, as it is solved."""
+    from planner.scenario import load_scenario, resolve, resolve_yaml
+
+    loaded = load_scenario(scenario, variant=variant)
+    put(json.dumps(resolve(loaded), indent=2, ensure_ascii=False) + "\n" if as_json else resolve_yaml(loaded))
+    return EXIT_OK
+
+
+@app.command("schema")
+def schema_command(
+    kind: Annotated[str, typer.Argument(help="scenario or plan.")] = "scenario",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; default: standard output.")] = None,
+) -> int:
+    """Print the JSON schema of scenario files or of plan.json, for editors and programs."""
+    from planner.answer.plan import plan_schema, write_text
+    from planner.scenario.schema import scenario_schema
+
+    makers = {"scenario": scenario_schema, "plan": plan_schema}
+    if kind not in makers:
+        from planner.errors import unknown_name
+
+        raise unknown_name("kind of schema", kind, list(makers))
+    text = json.dumps(makers[kind](), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        put(text)
+    else:
+        write_text(out, text)
+    return EXIT_OK
+
+
+@app.command("init")
+def init_command(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("scenario.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> int:
+    """Write a commented scenario to start from."""
+    from planner.answer.plan import write_text
+    from planner.scenario import starter
+
+    if path.exists() and not force:
+        raise InputError(Problem("there is a file already", file=str(path), remedy="Give another name, or --force."))
+    write_text(path, starter())
+    say(f"Written: {path}\nPlan it:  planner plan {path}")
+    return EXIT_OK
+
+
+@app.command("export")
+def export_command(
+    plan: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
+    what: Annotated[str, typer.Option("--for", help="megatron, vllm, sglang, slurm, kubernetes or bom.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: standard output.")] = None,
+    catalog: CatalogDir = None,
+) -> int:
+    """Launch settings, job sizes or a bill of materials of a plan, for those who act on it."""
+    from planner.answer.plan import Plan, write_bytes
+    from planner.catalog import load_catalog
+    from planner.export import export_plan
+
+    files = export_plan(Plan.read(plan), load_catalog(catalog), what)
+    if out is not None:
+        must_be_writable(out)
+        for file in files:
+            write_bytes(out / file.name, file.data)
+        say("Written: " + ", ".join(str(out / file.name) for file in files))
+    else:
+        texts = [f for f in files if f.text is not None]
+        for i, file in enumerate(texts):
+            put((f"# {file.name}\n" if len(texts) > 1 else "") + (file.text or "") + ("\n" if texts[i + 1 :] else ""))
+    if what == "bom" and len(files) == 1:
+        say('No XLSX: openpyxl is not installed (pip install "ai-compute-planner[xlsx]").')
+    return EXIT_OK
+
+
+@app.command("diff")
+def diff_command(
+    first: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
+    second: Annotated[Path, typer.Argument(help="Another plan.json.", readable=False)],
+    as_json: AsJson = False,
+) -> int:
+    """Two plans side by side: what differs."""
+    from planner.answer.plan import Plan
+    from planner.report.diff import diff_rows, diff_table
+
+    plans = (Plan.read(first), Plan.read(second))
+    names = (str(first), str(second))
+    if as_json:
+        rows = [{"section": r.section, "name": r.name, "values": list(r.values)} for r in diff_rows(plans) if r.differs]
+        put(json.dumps({"plans": list(names), "differences": rows}, indent=2, ensure_ascii=False) + "\n")
+    else:
+        show(diff_table(plans, names))
+    return EXIT_OK
+
+
+@app.command("sweep")
+def sweep_command(
+    sweep: Annotated[Path, typer.Argument(help="A sweep file: a scenario and the values to try.", readable=False)],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results; run again to resume.")] = Path(
+        "out/sweep"
+    ),
+    engine: Annotated[str, typer.Option("--engine", help="local (processes on this machine) or serial.")] = "local",
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default: cores.")] = None,
+    catalog: CatalogDir = None,
+    as_json: AsJson = False,
+) -> int:
+    """Plan many scenarios; resumable."""
+    from planner.sweep import run_sweep, sweep_table
+
+    with progress_bar(enabled=not as_json) as progress:
+        outcome = run_sweep(
+            sweep, out, engine=engine, workers=workers, catalog_dir=catalog, progress=progress, tell=say
+        )
+    if as_json:
+        put(json.dumps(outcome.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        show(sweep_table(outcome))
+        say(f"Results: {out}")
+    return EXIT_INTERNAL if outcome.failed else EXIT_OK
