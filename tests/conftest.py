@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from planner.solve.drive import JOBS, solve_here
 from planner.solve.form import FloatArray, Program
 from planner.solve.highs import solve_highs
 from planner.solve.status import Limits, ProgressCallback, Solution
+
+os.environ.setdefault("PLANNER_CACHE", "off")  # tests leave nothing in the cache of who runs them
 
 ROOT = Path(__file__).resolve().parent.parent
 

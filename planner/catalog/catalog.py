@@ -6,12 +6,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from planner.catalog import kept
 from planner.catalog.architecture import ModelArch
 from planner.catalog.fields import (
     CHIPS,
@@ -228,15 +229,45 @@ def load_catalog(extra: Path | str | None = None) -> Catalog:
     """The catalog that comes with the planner, with a user's folder merged over it by id and field.
 
     ``extra``: a folder laid out like the planner's own or flat (``chips.csv``, ``systems.csv``, ...). Raises
-    ``InputError`` listing every problem of every file with its line.
+    ``InputError`` listing every problem of every file with its line. The same files give the same object again, and
+    are read from what the last process kept of them (``planner.catalog.kept``).
     """
     base = catalog_folder()
+    if extra is not None:
+        check_extra_folder(Path(extra))
+    folders = [base] if extra is None else [base, Path(extra)]
+    digest = kept.digest_of(folders)
+    known = kept.kept(digest)
+    if known is not None:
+        return known
+    stored = kept.read_parts(digest)
+    found = None if stored is None else _rebuilt(*stored, folders)
+    if found is None:
+        found = _read(base, extra)
+        parts = {kind: {k: (r.attributes, r.figures) for k, r in _own(found, kind).items()} for kind in RECORD_KINDS}
+        kept.write_parts(digest, parts, found.digest)
+    return kept.keep(digest, found)
+
+
+def _own(catalog: Catalog, kind: str) -> Mapping[str, Record]:
+    return catalog.own_regions if kind == REGIONS else catalog.records(kind)
+
+
+def _rebuilt(parts: kept.Parts, digest: str, folders: Sequence[Path]) -> Catalog | None:
+    """A catalog from records that were checked when they were kept; None where kinds are missing."""
+    if set(parts) != set(RECORD_KINDS):
+        return None
+    records = {kind: {key: _make(kind, key, *both) for key, both in parts[kind].items()} for kind in RECORD_KINDS}
+    own_regions = cast("dict[str, Region]", records[REGIONS])
+    models = tuple(folder / "models" for folder in folders if (folder / "models").is_dir())
+    return _catalog({**records, REGIONS: dict(_with_parents(own_regions, []))}, digest, own_regions, models)
+
+
+def _read(base: Path, extra: Path | str | None) -> Catalog:
     tables = Tables()
     read_folder(base, tables, root=base.parent)
     if extra is not None:
-        folder = Path(extra)
-        check_extra_folder(folder)
-        _merge(tables, folder)
+        _merge(tables, Path(extra))
     tables.raise_problems()
     return _build(tables)
 

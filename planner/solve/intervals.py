@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from ortools.sat.python import cp_model
+from typing import TYPE_CHECKING
 
 from planner.solve.status import Limits
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def earliest_starts(
     Every task at its ``latest`` must be a schedule: it is what comes back where the time limit leaves nothing better.
     One worker and a fixed seed: the same tasks give the same starts unless the time limit cut the search short.
     """
+    from ortools.sat.python import cp_model  # 0.4 s and pandas, for the few plans that have runs to schedule
+
     model = cp_model.CpModel()
     starts, ends = {}, {}
     used: dict[str, list[tuple[cp_model.IntervalVar, int]]] = {name: [] for name in resources}

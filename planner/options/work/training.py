@@ -22,10 +22,10 @@ from planner.facility.reliability import (
     checkpoint_floor_s,
     default_profile,
     drain_profile,
-    effective_training_time,
     ettr,
     hazard,
     lost_chip_share,
+    mean_training_time,
     spare_domains,
     spares_for,
     tray_repair_s,
@@ -84,6 +84,7 @@ class TrainingSearch:
     profile: ReliabilityProfile = field(init=False)
     _found: dict[tuple[str, str, float, int, int, bool], Searched] = field(default_factory=dict)
     _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
+    _ratios: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
@@ -208,7 +209,7 @@ class TrainingSearch:
                 self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
             )
             step_time_s = step_flops / (chips * peak * self.workload.mfu)
-        share = self.ettr_of(chips, platform.server_chips)
+        share = self.ettr_of(chips)
         share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
         days = float(steps * step_time_s / share / SECONDS_PER_DAY)
@@ -221,12 +222,13 @@ class TrainingSearch:
             days=days,
         )
 
-    def ettr_of(self, chips: int, server_chips: int) -> float:
+    def ettr_of(self, chips: int) -> float:
         """Effective training time ratio at the best checkpoint interval, or at the one the scenario fixes."""
         interval = self.workload.checkpoint_interval_s
         if interval is None:
-            found = effective_training_time(chips, server_chips, self.parameters, self.profile)
-            return float(found.value)
+            if chips not in self._ratios:
+                self._ratios[chips] = mean_training_time(chips, self.parameters, self.profile)
+            return self._ratios[chips]
         rate = hazard(chips / 8, self.profile.node_failures_per_day.value, self.profile.job_stops_per_hour)
         floor = float(checkpoint_floor_s(chips, self.parameters, self.profile))
         return float(ettr(rate, self.profile.restart_s.value, self.profile.write_s.value, max(interval, floor)))
