@@ -44,6 +44,16 @@ APP_PREFIX = Setting("PLANNER_APP_...", "limits of the app, one variable each (d
 SETTINGS = (CATALOG, CACHE, DEBUG, LOG, APP_PREFIX)
 
 
+def installed_version() -> str:
+    """Version of the installed planner."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(APP_NAME)
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
 def value_of(setting: Setting) -> str | None:
     """What the environment says, stripped; None where it says nothing."""
     return os.environ.get(setting.name, "").strip() or None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from planner.catalog import kept
 from planner.catalog.architecture import ModelArch
@@ -43,6 +43,9 @@ from planner.catalog.load import (
 from planner.catalog.records import Chip, Cooling, CostItem, Figure, Interconnect, Record, Region, System
 from planner.errors import InputError, Problem, nearest_name, unknown_name
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 USABLE_MEMORY = 0.99
 """Share of a chip's labelled memory that a program can allocate (an 80 GB H100 shows 79.2 to 79.6 GiB)."""
 
@@ -54,7 +57,7 @@ _MUST_HAVE = {CHIPS: ("name", "vendor"), SYSTEMS: ("name", "kind", "chips_total"
 R = TypeVar("R", bound=Record)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Catalog:
     """All facts, immutable. Mappings are by id; ``regions`` have the figures of their parents filled in.
 
@@ -196,6 +199,28 @@ class Catalog:
         if "models" in self.__dict__:
             result.__dict__["models"] = self.__dict__["models"]
         return result
+
+    def frame(self, kind: str, *, sources: bool = True) -> pd.DataFrame:
+        """The records of a kind (``chips``, ``systems``, ..., ``models``) as a pandas frame indexed by id.
+
+        One column a figure, unknown ones missing, its unit in ``attrs["units"]``; with ``sources`` its source beside
+        it as ``tdp_w.source``. Raises ``InputError`` for an unknown kind.
+        """
+        from planner.catalog.rows import frame
+
+        return frame(self, kind, sources=sources)
+
+    def __repr__(self) -> str:
+        return f"<Catalog {self.counts_text()}, digest {self.digest[:12]}>"
+
+    def counts_text(self) -> str:
+        """How many records of each kind, in words; models are not read for it."""
+        return ", ".join(f"{len(self.records(kind))} {kind}" for kind in RECORD_KINDS)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: how much there is."""
+        rows = "".join(f"<tr><td>{kind}</td><td>{len(self.records(kind))}</td></tr>" for kind in RECORD_KINDS)
+        return f"<table><caption>Catalog {self.digest[:12]}</caption>{rows}</table>"
 
     def _find(self, kind: str, word: str, name: str, records: Mapping[str, R]) -> R:
         key = self._key(kind, name)

@@ -11,7 +11,21 @@ from typing import Annotated, Any
 
 import typer
 
-from planner.cli.base import AsJson, Assume, CatalogDir, app, estimate_app, put, say, show, with_assumptions
+from planner.cli.base import (
+    AsJson,
+    Assume,
+    CatalogDir,
+    Form,
+    Format,
+    answer,
+    app,
+    estimate_app,
+    form_of,
+    is_watched,
+    progress_bar,
+    say,
+    with_assumptions,
+)  # fmt: skip
 from planner.errors import EXIT_OK, InputError, UnknownFigureError
 
 
@@ -42,6 +56,7 @@ def estimate_training_command(
     assume: Assume = None,
     catalog: CatalogDir = None,
     as_json: AsJson = False,
+    form: Form = None,
 ) -> int:
     """Step time, memory and MFU of a training configuration."""
     from planner.catalog import load_catalog
@@ -69,7 +84,7 @@ def estimate_training_command(
             best=best,
             catalog=with_assumptions(load_catalog(catalog), assume),
         )
-    return _show_estimate(found, as_json)
+    return _show_estimate(found, form_of(form, as_json))
 
 
 @estimate_app.command("serving")
@@ -106,6 +121,7 @@ def estimate_serving_command(
     assume: Assume = None,
     catalog: CatalogDir = None,
     as_json: AsJson = False,
+    form: Form = None,
 ) -> int:
     """Throughput, time to first token and time per output token of a serving replica."""
     from planner.catalog import load_catalog
@@ -138,7 +154,7 @@ def estimate_serving_command(
             simulate=simulate,
             catalog=with_assumptions(load_catalog(catalog), assume),
         )
-    return _show_estimate(found, as_json)
+    return _show_estimate(found, form_of(form, as_json))
 
 
 @contextlib.contextmanager
@@ -151,13 +167,18 @@ def _with_hint() -> Iterator[None]:
         raise InputError([dataclasses.replace(p, remedy=hint) for p in error.problems]) from None
 
 
-def _show_estimate(found: Any, as_json: bool) -> int:
-    if as_json:
-        put(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) + "\n")
-    else:
+def _show_estimate(found: Any, form: Format) -> int:
+    from planner.estimate.rows import estimate_row
+
+    def table() -> Any:
         from planner.report.estimate import estimate_table
 
-        show(estimate_table(found))
+        return estimate_table(found)
+
+    def data() -> Any:
+        return found.to_dict()
+
+    answer(form, table=table, data=data, rows=lambda: [estimate_row(found)])
     return EXIT_OK
 
 
@@ -167,19 +188,25 @@ def validate_command(
         Path | None, typer.Option("--cases", help="A CSV of measurements; default: those carried.")
     ] = None,
     as_json: AsJson = False,
+    form: Form = None,
     catalog: CatalogDir = None,
 ) -> int:
     """Predicted against measured, per case and in sum, beside the one-constant baseline."""
-    from planner.catalog import load_catalog
-    from planner.validation import validate
+    wanted = form_of(form, as_json)
+    with progress_bar("Validating", enabled=is_watched(wanted)):
+        from planner.catalog import load_catalog
+        from planner.validation import validate
 
-    report = validate(cases, load_catalog(catalog))
-    if as_json:
-        put(json.dumps(report.to_json(), ensure_ascii=False) + "\n")
-    else:
+        report = validate(cases, load_catalog(catalog))
+
+    def table() -> Any:
         from planner.report.accuracy import accuracy_table
 
-        show(accuracy_table(report))
+        return accuracy_table(report)
+
+    answer(
+        wanted, table=table, data=lambda: json.dumps(report.to_json(), ensure_ascii=False) + "\n", rows=report.rows,
+    )  # fmt: skip
     return EXIT_OK
 
 

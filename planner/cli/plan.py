@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from planner.cli.base import AsJson, CatalogDir, Variant, app, must_be_writable, progress_bar, put, say, show
+from planner.cli.base import (
+    AsJson,
+    CatalogDir,
+    Form,
+    Format,
+    ScenarioName,
+    Sets,
+    Variant,
+    Verbose,
+    answer,
+    app,
+    form_of,
+    is_watched,
+    must_be_writable,
+    plan_files,
+    progress_bar,
+    put,
+    read_scenario,
+    say,
+)  # fmt: skip
 from planner.errors import (
     EXIT_INFEASIBLE,
     EXIT_INTERNAL,
@@ -19,46 +38,61 @@ from planner.errors import (
     Problem,
 )
 
+if TYPE_CHECKING:
+    from planner.answer.plan import Plan
+    from planner.catalog import Catalog
+
 
 @app.command("plan")
 def plan_command(
-    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
+    scenario: ScenarioName,
     variant: Variant = None,
+    sets: Sets = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for plan.json and plan.html.")] = None,
     as_json: AsJson = False,
+    form: Form = None,
     catalog: CatalogDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Follow requests through the replicas chosen.")] = False,
+    verbose: Verbose = 0,
 ) -> int:
     """Plan a scenario: the best plan, its proof and its price; or why there is none."""
-    from planner.api import plan
-    from planner.catalog import load_catalog
-    from planner.scenario import load_scenario
-
+    wanted = form_of(form, as_json)
     if out is not None:
         must_be_writable(out)
-    with progress_bar(enabled=not quiet and not as_json) as progress:
-        known = load_catalog(catalog)
-        answer = plan(scenario, catalog=known, variant=variant, progress=progress)
-    if simulate:
-        from planner.outlook.simulated import with_simulations
+    with progress_bar(f"Planning {scenario}", enabled=not quiet and is_watched(wanted)) as progress:
+        from planner.api import plan
+        from planner.catalog import load_catalog
 
-        answer = with_simulations(answer, load_scenario(scenario, variant=variant), known)
+        asked = read_scenario(scenario, variant, sets)
+        known = load_catalog(catalog)
+        found = plan(asked, catalog=known, variant=variant, progress=progress)
+        from planner.answer.rows import DEPLOYMENT_COLUMNS, deployment_rows
+
+        if simulate:
+            from planner.outlook.simulated import with_simulations
+
+            found = with_simulations(found, asked, known)
     if out is not None:
         from planner.answer.plan import write_text
         from planner.report import html_page
 
-        answer.write(out / "plan.json")
-        write_text(out / "plan.html", html_page(answer))
-    if as_json:
-        put(answer.to_json())
-    else:
-        from planner.report import console
+        found.write(out / "plan.json")
+        write_text(out / "plan.html", html_page(found))
+    answer(
+        wanted, table=lambda: _page(found, known), data=found.to_json, rows=lambda: deployment_rows(found),
+        columns=DEPLOYMENT_COLUMNS,
+    )  # fmt: skip
+    if out is not None and wanted is not Format.JSON:
+        say(f"Written: {out / 'plan.json'}, {out / 'plan.html'}")
+    return _plan_exit_code(found.status, found.has_plan)
 
-        show(console(answer))
-        if out is not None:
-            say(f"Written: {out / 'plan.json'}, {out / 'plan.html'}")
-    return _plan_exit_code(answer.status, answer.has_plan)
+
+def _page(found: Plan, known: Catalog) -> Any:
+    from planner.report import console
+
+    names = {**{key: s.name for key, s in known.systems.items()}, **{key: c.name for key, c in known.chips.items()}}
+    return console(found, names)
 
 
 def _plan_exit_code(status: str, has_plan: bool) -> int:
@@ -73,14 +107,12 @@ def _plan_exit_code(status: str, has_plan: bool) -> int:
 
 @app.command("resolve")
 def resolve_command(
-    scenario: Annotated[Path, typer.Argument(help="A scenario file.", readable=False)],
-    variant: Variant = None,
-    as_json: AsJson = False,
+    scenario: ScenarioName, variant: Variant = None, sets: Sets = None, as_json: AsJson = False, verbose: Verbose = 0
 ) -> int:
     """Print a scenario after overrides and defaults, as it is solved."""
-    from planner.scenario import load_scenario, resolve, resolve_yaml
+    from planner.scenario import resolve, resolve_yaml
 
-    loaded = load_scenario(scenario, variant=variant)
+    loaded = read_scenario(scenario, variant, sets)
     put(json.dumps(resolve(loaded), indent=2, ensure_ascii=False) + "\n" if as_json else resolve_yaml(loaded))
     return EXIT_OK
 
@@ -152,21 +184,27 @@ def export_command(
 
 @app.command("diff")
 def diff_command(
-    first: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
-    second: Annotated[Path, typer.Argument(help="Another plan.json.", readable=False)],
+    plans: Annotated[
+        list[Path], typer.Argument(help="Two or more plan.json, or the folders they are in.", readable=False)
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Also what does not differ.")] = False,
     as_json: AsJson = False,
+    form: Form = None,
 ) -> int:
-    """Two plans side by side: what differs."""
+    """Plans side by side: what differs, and how much each has more than the first."""
     from planner.answer.plan import Plan
-    from planner.report.diff import diff_rows, diff_table
+    from planner.report.diff import diff_data, diff_flat, diff_table, short_names
 
-    plans = (Plan.read(first), Plan.read(second))
-    names = (str(first), str(second))
-    if as_json:
-        rows = [{"section": r.section, "name": r.name, "values": list(r.values)} for r in diff_rows(plans) if r.differs]
-        put(json.dumps({"plans": list(names), "differences": rows}, indent=2, ensure_ascii=False) + "\n")
-    else:
-        show(diff_table(plans, names))
+    wanted = form_of(form, as_json)
+    files = list(plan_files(plans))
+    if len(files) < 2:
+        raise InputError(Problem("diff compares plans", found=f"{len(files)} plan", allowed="two or more"))
+    read = [Plan.read(file) for file in files]
+    names = short_names([str(file) for file in files])
+    answer(
+        wanted, table=lambda: diff_table(read, names, everything=every),
+        data=lambda: diff_data(read, [str(file) for file in files]), rows=lambda: diff_flat(read, names),
+    )  # fmt: skip
     return EXIT_OK
 
 
@@ -180,17 +218,20 @@ def sweep_command(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default: cores.")] = None,
     catalog: CatalogDir = None,
     as_json: AsJson = False,
+    form: Form = None,
+    verbose: Verbose = 0,
 ) -> int:
     """Plan many scenarios; resumable."""
-    from planner.sweep import run_sweep, sweep_table
+    wanted = form_of(form, as_json)
+    with progress_bar(f"Sweep {sweep}", enabled=is_watched(wanted)) as progress:
+        from planner.sweep import run_sweep, summary_rows, sweep_table
 
-    with progress_bar(enabled=not as_json) as progress:
         outcome = run_sweep(
             sweep, out, engine=engine, workers=workers, catalog_dir=catalog, progress=progress, tell=say
         )
-    if as_json:
-        put(json.dumps(outcome.to_dict(), indent=2, ensure_ascii=False) + "\n")
-    else:
-        show(sweep_table(outcome))
+    answer(
+        wanted, table=lambda: sweep_table(outcome), data=outcome.to_dict, rows=lambda: summary_rows(outcome),
+    )  # fmt: skip
+    if wanted is not Format.JSON:
         say(f"Results: {out}")
     return EXIT_INTERNAL if outcome.failed else EXIT_OK

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.answer.plan import Deployment, FleetLot, Plan, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OUTLOOK_SCHEMA_VERSION = 1
 
@@ -102,6 +105,13 @@ class ParetoFront(Document):
     complete: bool
     """Proven that there are no other such plans."""
 
+    def frame(self) -> pd.DataFrame:
+        """One row a plan (``planner.outlook.rows``), as pandas."""
+        from planner.outlook.rows import front_rows
+        from planner.tables import frame_of
+
+        return frame_of(front_rows(self), answer=self.answer, objectives={a.name: a.unit for a in self.axes})
+
 
 class NearPlan(Choice):
     """A plan within the slack of the best one."""
@@ -122,6 +132,13 @@ class Alternatives(Document):
     slack: float
     best: Choice
     plans: tuple[NearPlan, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """The best plan and those near it (``planner.outlook.rows``), as pandas."""
+        from planner.outlook.rows import alternatives_rows
+        from planner.tables import frame_of
+
+        return frame_of(alternatives_rows(self), answer=self.answer)
 
 
 class Promise(Part):
@@ -180,6 +197,13 @@ class Outlook(Document):
     findings: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def frame(self) -> pd.DataFrame:
+        """One row a promise of a plan (``planner.outlook.rows``), as pandas."""
+        from planner.outlook.rows import outlook_rows
+        from planner.tables import frame_of
+
+        return frame_of(outlook_rows(self), answer=self.answer)
+
 
 class Moved(Part):
     """A figure at both ends of its interval, as factors of its value."""
@@ -206,6 +230,14 @@ class Sensitivity(Document):
     value: float
     decision: str
     inputs: tuple[Moved, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """One row a figure (``planner.outlook.rows``), as pandas."""
+        from planner.outlook.rows import sensitivity_rows
+        from planner.tables import frame_of
+
+        about = {"answer": self.answer, "objective": self.objective, "unit": self.unit, "value": self.value}
+        return frame_of(sensitivity_rows(self), None, **about)
 
 
 def pieces_of(deployments: Sequence[Deployment]) -> tuple[Piece, ...]:
