@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -53,6 +55,12 @@ class Document(Part):
     def write(self, path: Path) -> None:
         """Write the file whole or not at all. Raises ``InputError``."""
         write_text(path, self.to_json())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.scenario!r}: {self.answer}>"
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class Piece(Part):
@@ -104,6 +112,17 @@ class ParetoFront(Document):
     points: tuple[ParetoPoint, ...]
     complete: bool
     """Proven that there are no other such plans."""
+
+    def plot(self) -> Any:
+        """The points of a front of two objectives as an Altair chart, the one of the app."""
+        return importlib.import_module("planner.plots.look_charts").front_chart(self)
+
+    def _repr_html_(self) -> str:
+        from planner.answer.notebook import table
+        from planner.outlook.rows import front_rows
+
+        names = [*(a.name for a in self.axes), "hardware", "proven"]
+        return f"<p><b>{escape(self.answer)}</b></p>" + table(front_rows(self), names)
 
     def frame(self) -> pd.DataFrame:
         """One row a plan (``planner.outlook.rows``), as pandas."""
