@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 USABLE_MEMORY = 0.99
 """Share of a chip's labelled memory that a program can allocate (an 80 GB H100 shows 79.2 to 79.6 GiB)."""
 
+_MOST_ASSUMED = 16
 _STATUS_ORDER = {"volume": 0, "limited": 1, "announced": 2, "roadmap": 3, "discontinued": 4}
 _KIND_ORDER = {kind: rank for rank, kind in enumerate(SYSTEM_KINDS)}
 _KIND_WORDS = {SYSTEMS: SYSTEM_KINDS, INTERCONNECTS: INTERCONNECT_KINDS, COOLING: COOLING_KINDS}
@@ -161,6 +162,10 @@ class Catalog:
         Raises ``InputError`` with every unknown kind, id and field, and every value that is out of bounds, each with
         its path (``assume.chips.mtt_s5000``) and the nearest name.
         """
+        stated = json.dumps(assumptions, sort_keys=True, default=str)
+        kept_here = self._assumed
+        if stated in kept_here:
+            return kept_here[stated]
         problems: list[Problem] = []
         changed: dict[str, dict[str, Record]] = {kind: {} for kind in RECORD_KINDS}
         for kind, records in assumptions.items():
@@ -187,7 +192,6 @@ class Catalog:
                 changed[kind][key] = _assume(kind, record, values, where, problems)
         if problems:
             raise InputError(problems)
-        stated = json.dumps(assumptions, sort_keys=True, default=str)
         digest = hashlib.sha256(f"{self.digest}\0{stated}".encode()).hexdigest() if assumptions else self.digest
         merged = {kind: {**self.records(kind), **changed[kind]} for kind in RECORD_KINDS}
         own_regions = cast("dict[str, Region]", {**self.own_regions, **changed[REGIONS]})
@@ -198,7 +202,25 @@ class Catalog:
         result = _catalog(merged, digest, own_regions, self.model_folders)
         if "models" in self.__dict__:
             result.__dict__["models"] = self.__dict__["models"]
+        if _only_money(assumptions):
+            result.__dict__["layouts_of"] = self.layouts_of
+        if len(kept_here) >= _MOST_ASSUMED:
+            del kept_here[next(iter(kept_here))]
+        kept_here[stated] = result
         return result
+
+    @cached_property
+    def layouts_of(self) -> Catalog:
+        """A catalog with the same figures but for prices: what is fast enough and fits in memory is the same in both.
+
+        Searches are kept under it, so that cases that differ in assumed prices share them.
+        """
+        return self
+
+    @cached_property
+    def _assumed(self) -> dict[str, Catalog]:
+        """Catalogs with assumptions that were made of this one: the same assumptions give the same object."""
+        return {}
 
     def frame(self, kind: str, *, sources: bool = True) -> pd.DataFrame:
         """The records of a kind (``chips``, ``systems``, ..., ``models``) as a pandas frame indexed by id.
@@ -434,6 +456,16 @@ def _assume(kind: str, record: Record, values: Mapping[str, Any], where: str, pr
             if spec.field == "mem_gb" and "usable_mem_gib" not in values:
                 figures.pop("usable_mem_gib", None)
     return _make(kind, record.id, attributes, figures)
+
+
+def _only_money(assumptions: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> bool:
+    """Whether every assumed figure is a price or a rent; cost items are not, failure rates are among them."""
+    return all(
+        kind != COSTS and "usd" in str(name)
+        for kind, records in assumptions.items()
+        for values in records.values()
+        for name in values
+    )
 
 
 def _assumption_fault(spec: FieldSpec, value: object) -> str:

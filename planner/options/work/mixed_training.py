@@ -212,7 +212,7 @@ class MixedTrainingSearch:
                 (
                     side.choice,
                     designs,
-                    price(collector.scenario, self.search.catalog, side.choice, designs, ready),
+                    price(collector.scenario, collector.catalog, side.choice, designs, ready),
                     shape,
                 )
             )

@@ -156,7 +156,7 @@ class RecommendationSearch:
             run_hours=np.minimum(took * 24.0, hours),
             cluster=True,
         )
-        priced = price(collector.scenario, self.catalog, choice, designs, ready)
+        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
         for row, i in enumerate(index):
             collector.append(
                 choice, w.name, "recommend", period, precision, designs, priced, row, replicas=1, max_units=1,
@@ -213,7 +213,7 @@ class RecommendationSearch:
             run_hours=np.full(len(index), hours),
             cluster=False,
         )
-        priced = price(collector.scenario, self.catalog, choice, designs, ready)
+        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
         for row, i in enumerate(index):
             room = max(1, int(bounds.systems // systems[i]))
             enough = math.ceil(float(w.samples_per_s or 0.0) / rate[i])
