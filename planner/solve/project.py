@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.solve.form import FloatArray, IntArray, Program, ProgramBuilder, violations
-from planner.solve.highs import NO_SUB_PROBLEMS, build, complete, solve_highs, solver_name
+from planner.solve.highs import NO_SUB_PROBLEMS, complete, solve_highs, solver_name
+from planner.solve.model import build
 from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
 
 MOST_UNITS = 6
@@ -254,7 +255,7 @@ class _Division:
             builder.add_row(f"cover{c}", row, lower=0.0)
         same = replace(limits, log=False)  # HiGHS keeps one pool of threads and refuses another size
         tight = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
-        _, self.highs = build(builder.build(), same, time_limit_s=limits.time_limit_s, options=tight)
+        self.highs = build(builder.build(), same, time_limit_s=limits.time_limit_s, options=tight)
 
     def at(self, counts: FloatArray, seconds: float) -> tuple[FloatArray | None, FloatArray | None]:
         """(a plan with these counts, None), or (None, prices at which they earn too little), or neither."""

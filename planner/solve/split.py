@@ -18,10 +18,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from planner.solve.form import BoolArray, FloatArray, Program, with_fixed, with_integer
+from planner.solve.form import BoolArray, FloatArray, Program, violations, with_fixed, with_integer
 from planner.solve.highs import relax, solve_highs
 from planner.solve.near import cheapest_helpers
-from planner.solve.status import Hook, Limits, Progress, Solution, Status, relative_gap, status_of_plan
+from planner.solve.status import Hook, Limits, Mail, Progress, Solution, Status, relative_gap, status_of_plan
 
 WIDTHS = (3000, 300, 20_000)
 """How many of the cheapest columns join the LP's own, one attempt after the other. Only the last is given the best
@@ -46,9 +46,20 @@ _QUICK = 500
 """Columns up to which HiGHS is trusted to keep its time limit."""
 
 
-def solve_split(program: Program, limits: Limits, hook: Hook | None = None) -> Solution:
-    """Solve by the split; falls back as far as the whole program by HiGHS while time is left."""
-    run = _Run(program, limits, hook)
+def solve_split(
+    program: Program,
+    limits: Limits,
+    hook: Hook | None = None,
+    start: FloatArray | None = None,
+    mail: Mail | None = None,
+) -> Solution:
+    """Solve by the split; falls back as far as the whole program by HiGHS while time is left.
+
+    `start`: a plan (n,) that is known. `mail` brings plans of others, and may end the split between two steps.
+    """
+    run = _Run(program, limits, hook, mail)
+    if start is not None and not violations(program, start):
+        run.known(start)
     return run.solve()
 
 
@@ -67,7 +78,7 @@ def highs_that_stops(
         if hook is not None:
             unknown = progress.incumbent is None
             bound = -math.inf if progress.bound is None else progress.bound
-            hook("HiGHS", math.nan if unknown else float(progress.incumbent or 0.0), bound, None)
+            hook("HiGHS", math.nan if unknown else float(progress.incumbent or 0.0), bound, None, progress.nodes)
 
     return solve_in_child(program, limits, "highs", report, start)
 
@@ -75,8 +86,8 @@ def highs_that_stops(
 class _Run:
     """The best plan and bound so far, and the clock."""
 
-    def __init__(self, program: Program, limits: Limits, hook: Hook | None) -> None:
-        self.program, self.limits, self.hook = program, limits, hook
+    def __init__(self, program: Program, limits: Limits, hook: Hook | None, mail: Mail | None = None) -> None:
+        self.program, self.limits, self.hook, self.mail = program, limits, hook, mail
         self.started = time.monotonic()
         self.bound = -math.inf
         self.best: Solution | None = None
@@ -85,7 +96,18 @@ class _Run:
         self.remarks: list[str] = []
 
     def left(self) -> float:
+        if self.mail is not None:
+            if self.mail.stopped:
+                return 0.0
+            if self.mail.offer is not None:
+                self.known(self.mail.offer[1])
         return self.limits.time_limit_s - (time.monotonic() - self.started)
+
+    def known(self, values: FloatArray) -> None:
+        """A plan that comes from elsewhere, kept where it is better."""
+        objective = self.program.objective_at(values)
+        if self.best is None or objective < self.best.objective:
+            self.best = Solution(Status.FEASIBLE, values, objective, found_by="start")
 
     def solve(self) -> Solution:
         program = self.program
@@ -257,8 +279,10 @@ class _Run:
         if hook is None:
             return None
 
-        def report(_phase: str, _objective: float, bound: float, _values: FloatArray | None) -> None:
-            hook(phase, math.nan, bound, None)
+        def report(
+            _phase: str, _objective: float, bound: float, _values: FloatArray | None, nodes: int | None = None
+        ) -> None:
+            hook(phase, math.nan, bound, None, nodes)
 
         return report
 
@@ -268,9 +292,11 @@ class _Run:
         if hook is None:
             return None
 
-        def report(_phase: str, objective: float, bound: float, values: FloatArray | None) -> None:
+        def report(
+            _phase: str, objective: float, bound: float, values: FloatArray | None, nodes: int | None = None
+        ) -> None:
             known = max(self.bound, bound) if phase == "whole program" else self.bound
-            hook(phase, objective, known, values)
+            hook(phase, objective, known, values, nodes)
 
         return report
 
