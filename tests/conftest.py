@@ -42,6 +42,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(planner.solve.child, "solve_in_child", solve)
     monkeypatch.setattr(planner.solve.child, "run_in_child", job)
+    monkeypatch.setattr(planner.solve.child, "SIDE_BY_SIDE", False)
 
 
 @pytest.fixture(scope="session")

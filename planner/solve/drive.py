@@ -290,7 +290,7 @@ def _what_if_job(
 ) -> bytes:
     from planner.solve.what_if import what_if_here
 
-    return json.dumps(what_if_here(program, limits, options["changes"])).encode()
+    return json.dumps(what_if_here(program, limits, options["changes"], options.get("start"))).encode()
 
 
 def _front_job(

@@ -173,6 +173,20 @@ def relax(
     )
 
 
+def read_linear(program: Program, highs: highspy.Highs, limits: Limits, started: float) -> Solution:
+    """What a run of a linear program says; NO_PLAN_FOUND also where it has to be asked again."""
+    status = highs.getModelStatus()
+    if status == _ModelStatus.kUnbounded:
+        return _doubtful(Status.UNBOUNDED, "", started)
+    if status == _ModelStatus.kUnboundedOrInfeasible:
+        return _doubtful(Status.NO_PLAN_FOUND, "unbounded or infeasible", started)
+    why = _dishonest(program, highs, None)
+    if why:
+        return _doubtful(Status.NO_PLAN_FOUND, why, started)
+    found, why = _read(program, highs, limits, started)
+    return replace(found, status=Status.NO_PLAN_FOUND) if why else found
+
+
 def complete(program: Program, whole: FloatArray, limits: Limits) -> FloatArray | None:
     """The best point with every integer column rounded from `whole` (n,) and the others chosen by an LP.
 

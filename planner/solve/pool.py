@@ -24,6 +24,8 @@ from planner.solve import wire
 from planner.solve.form import FloatArray
 from planner.solve.status import Limits
 
+_FITS = 32_000
+"""Bytes that an empty pipe takes at once."""
 MOST_IDLE = 4
 """Workers that are kept with nothing to do, at most."""
 
@@ -67,18 +69,15 @@ class Worker:
         told = {"job": job, "limits": wire.limits_head(limits), "options": dict(options), "program": head}
         self._inbox = inbox
         os.ftruncate(self.errors.fileno(), 0)
-        block = wire.pack(told, arrays)
-        # a thread, because a pipe that nobody reads blocks the writer
-        threading.Thread(target=self._write, args=(wire.JOB, block), daemon=True).start()
+        self._post(wire.JOB, wire.pack(told, arrays))
 
     def offer(self, values: FloatArray, objective: float) -> None:
         """Tell the running job of a plan that another has found."""
-        block = wire.pack({"objective": objective}, {"values": values})
-        threading.Thread(target=self._write, args=(wire.OFFER, block), daemon=True).start()
+        self._post(wire.OFFER, wire.pack({"objective": objective}, {"values": values}))
 
     def stop(self) -> None:
         """Tell the running job that nothing more is wanted of it."""
-        threading.Thread(target=self._write, args=(wire.STOP, b""), daemon=True).start()
+        self._post(wire.STOP, b"")
 
     def obituary(self) -> str:
         """How the process ended, and its last words."""
@@ -102,6 +101,13 @@ class Worker:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+    def _post(self, kind: bytes, block: bytes) -> None:
+        # a thread, because a pipe that nobody reads blocks the writer; what fits into an empty pipe does not
+        if kind == wire.JOB and len(block) < _FITS:
+            self._write(kind, block)
+        else:
+            threading.Thread(target=self._write, args=(kind, block), daemon=True).start()
 
     def _write(self, kind: bytes, block: bytes) -> None:
         # the stream stays open: its end tells the child that its parent is gone

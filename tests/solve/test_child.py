@@ -16,6 +16,7 @@ import pytest
 from planner.errors import SolveError
 from planner.solve import Limits, Status, conflicting_rows, pool, relax, solve
 from planner.solve import child as child_room
+from planner.solve import crew as crew_room
 from planner.solve.battery import inconsistencies, program_of, wrong_optima
 from planner.solve.child import run_in_child, solve_in_child
 
@@ -75,7 +76,7 @@ def test_the_log_travels():
 
 def test_a_solver_that_does_not_stop_is_killed(monkeypatch):
     monkeypatch.setattr(child_room, "_BOOT", boot("time.sleep(600)"))
-    monkeypatch.setattr(child_room, "GRACE_S", 0.5)
+    monkeypatch.setattr(crew_room, "GRACE_S", 0.5)
     started = time.monotonic()
     solution = solve_in_child(wrong_optima()[3][0], Limits(time_limit_s=0.5), "highs")
     assert time.monotonic() - started < 5.0
@@ -90,7 +91,7 @@ def test_a_plan_found_before_the_kill_is_kept(monkeypatch):
         time.sleep(600)
     """
     monkeypatch.setattr(child_room, "_BOOT", boot(body))
-    monkeypatch.setattr(child_room, "GRACE_S", 0.5)
+    monkeypatch.setattr(crew_room, "GRACE_S", 0.5)
     solution = solve(wrong_optima()[3][0], Limits(time_limit_s=0.5))
     assert (solution.status, solution.objective, solution.bound) == (Status.FEASIBLE, 29.0, 28.0)
     assert solution.values.tolist() == [13.0, 8.0]
@@ -98,7 +99,7 @@ def test_a_plan_found_before_the_kill_is_kept(monkeypatch):
 
 def test_a_wrong_plan_from_the_child_is_refused(monkeypatch):
     monkeypatch.setattr(child_room, "_BOOT", boot("hook('x', 1.0, 0.0, np.array([1.0, 8.0]))\ntime.sleep(600)"))
-    monkeypatch.setattr(child_room, "GRACE_S", 0.2)
+    monkeypatch.setattr(crew_room, "GRACE_S", 0.2)
     solution = solve(wrong_optima()[3][0], Limits(time_limit_s=0.2))
     assert (solution.status, solution.values) == (Status.FAILED, None)
 
