@@ -26,6 +26,8 @@ from planner.solve.status import Limits
 
 _FITS = 32_000
 """Bytes that an empty pipe takes at once."""
+_LEAVE_S = 1.0
+"""Time an idle worker has to end of itself."""
 MOST_IDLE = 4
 """Workers that are kept with nothing to do, at most."""
 
@@ -92,6 +94,12 @@ class Worker:
         self.errors.seek(0)
         last = self.errors.read().decode("utf-8", errors="replace").strip().splitlines()[-3:]
         return f"the solver process ended without an answer ({how})" + (f": {' / '.join(last)}" if last else "")
+
+    def dismiss(self) -> None:
+        """Let an idle one end of itself: it ends those it has hired, too."""
+        if self.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
 
     def end(self) -> None:
         """Kill it, wait until it is gone, close its pipes."""
@@ -160,6 +168,10 @@ def end_idle() -> None:
         found = list(_idle)
         _idle.clear()
     for worker in found:
+        worker.dismiss()
+    for worker in found:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.process.wait(timeout=_LEAVE_S)
         worker.end()
 
 

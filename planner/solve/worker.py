@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from planner.solve import wire
 from planner.solve.form import FloatArray
+from planner.solve.pool import end_idle
 from planner.solve.status import Limits, Mail
 
 IDLE_S = 300.0
@@ -103,6 +104,7 @@ def _listen(stdin: BinaryIO, inbox: queue.SimpleQueue[tuple[bytes, Mail]]) -> No
         elif kind == wire.OFFER:
             head, arrays = wire.unpack(block)
             mail.put(arrays["values"], head["objective"])
+    end_idle()
     os._exit(130)
 
 

@@ -33,8 +33,8 @@ def some_changes(program: Program) -> list[Change]:
     a, power = program.row("a"), program.row("power")
     low, high = float(program.row_lower[a]), float(program.row_upper[power])
     return [
-        Change(), Change(row_upper={power: high + 1}), Change(row_upper={power: high - 3}), Change(row_upper={power: 1.0}),
-        Change(row_lower={a: 0.5 * low}), Change(upper={0: 0.0, 3: 0.0, 5: 0.0}), Change(),
+        *(Change(row_upper={power: limit}) for limit in (high + 1, high - 3, 1.0)),
+        Change(row_lower={a: 0.5 * low}), Change(upper={0: 0.0, 3: 0.0, 5: 0.0}), Change(), Change(),
     ]  # fmt: skip
 
 
