@@ -88,9 +88,11 @@ def solve(
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend {backend!r}; one of {', '.join(BACKENDS)}")
     if in_child:
-        from planner.solve.child import solve_in_child
+        from planner.solve import child
 
-        return checked(program, solve_in_child(program, limits, backend, progress, start), limits)
+        if backend == "auto" and child.SIDE_BY_SIDE:
+            return checked(program, child.solve_side_by_side(program, limits, progress, start), limits, start)
+        return checked(program, child.solve_in_child(program, limits, backend, progress, start), limits, start)
     return solve_here(program, limits, backend, _progress_hook(progress), start)
 
 
@@ -131,8 +133,9 @@ def lexicographic(
     left = limits.time_limit_s
     for stage, objective in enumerate(objectives):
         here = replace(limits, time_limit_s=max(0.05, left / (len(objectives) - stage)))
+        start = found[-1].values if found else None
         solution = solve(
-            with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress
+            with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress, start=start
         )
         found.append(solution)
         left -= solution.seconds

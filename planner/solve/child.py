@@ -31,12 +31,13 @@ def solve_in_child(
     backend: str,
     progress: ProgressCallback | None = None,
     start: FloatArray | None = None,
+    mail: Mail | None = None,
 ) -> Solution:
-    """`drive.solve_here` in a child, from the plan `start` (n,) if there is one.
+    """`drive.solve_here` in a child, from the plan `start` (n,) if there is one; `mail` is passed on.
 
     Never raises for what the child does: a crash is a solution with status failed.
     """
-    options = {"backend": backend, "start": None if start is None else start.tolist()}
+    options = {"backend": backend, "start": None if start is None else start.tolist(), "raced": mail is not None}
     talk = Talk()
 
     def report(*_: Any) -> None:
@@ -44,12 +45,26 @@ def solve_in_child(
             progress(talk.progress())
 
     try:
-        block = converse("highs", "solve", wire.program_parts(program), limits, options, report, talk)
+        block = converse("highs", "solve", wire.program_parts(program), limits, options, report, talk, mail)
     except ChildError as error:
         return talk.solution(limits, backend, str(error), Status.FAILED)
     if block is not None:
         return wire.solution_from(block)
     return talk.solution(limits, backend, late_message(), Status.NO_PLAN_FOUND)
+
+
+def solve_side_by_side(
+    program: Program,
+    limits: Limits,
+    progress: ProgressCallback | None = None,
+    start: FloatArray | None = None,
+) -> Solution:
+    """A race of several ways to solve it where that may help, else `solve_in_child`."""
+    from planner.solve.race import race, worth_racing
+
+    if not worth_racing(program, limits):
+        return solve_in_child(program, limits, "auto", progress, start)
+    return race(program, limits, _BOOT, progress, start)
 
 
 def late_message() -> str:

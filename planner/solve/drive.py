@@ -17,6 +17,8 @@ from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_
 
 Backend = Literal["auto", "highs", "cpsat", "cpsat_grid", "brute", "split"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
+_PARTS = ("projected",)
+"""What only solves some programs: for `race` to ask for."""
 _WHOLE_SHARE = 0.5
 _PROJECTED_SHARE = 0.25
 _WELL_SCALED = (1e-4, 1e4)
@@ -36,7 +38,7 @@ def solve_here(
     back have passed `violations` on the program given. `start` is a plan (n,) to begin from, left out where it breaks a
     row; `mail` brings plans of others while the solve runs.
     """
-    if backend not in BACKENDS:
+    if backend not in (*BACKENDS, *_PARTS):
         raise ValueError(f"unknown backend {backend!r}; one of {', '.join(BACKENDS)}")
     started = time.monotonic()
     given = program
@@ -45,7 +47,7 @@ def solve_here(
     program, _ = normalised(program)
     image = scaled(program) if backend != "brute" and _badly_scaled(program) else None
     if image is None or _spread(image.program) >= _spread(program):
-        return checked(given, _dispatch(program, limits, backend, hook, start, mail), limits)
+        return checked(given, _dispatch(program, limits, backend, hook, start, mail), limits, start)
     told = None if mail is None else ScaledMail(mail, image)
     begun = None if start is None else start / image.column_factor
     found = _dispatch(image.program, limits, backend, _unscaled_hook(program, image, hook), begun, told)
@@ -66,8 +68,8 @@ def solve_here(
         # what is within tolerance after scaling need not be before: the plain program decides
         left = limits.time_limit_s - (time.monotonic() - started)
         here = replace(limits, time_limit_s=max(0.05, left))
-        return checked(given, _dispatch(program, here, backend, hook, start, mail), limits)
-    return solution
+        solution = checked(given, _dispatch(program, here, backend, hook, start, mail), limits)
+    return checked(given, solution, limits, start)
 
 
 def _badly_scaled(program: Program) -> bool:
@@ -88,8 +90,21 @@ def _spread(program: Program) -> float:
     return float(np.abs(np.log10(sizes)).max()) if len(sizes) else 0.0
 
 
-def checked(program: Program, solution: Solution, limits: Limits) -> Solution:
-    """The solution, if its values stand up to the program's own arithmetic; else a failed one that says why."""
+def checked(program: Program, solution: Solution, limits: Limits, start: FloatArray | None = None) -> Solution:
+    """The solution, if its values stand up to the program's own arithmetic; else a failed one that says why.
+
+    Never worse than the plan `start` (n,) it began from, if that is one.
+    """
+    if start is not None and not violations(program, start):
+        known = program.objective_at(start)
+        if solution.values is None or violations(program, solution.values) or known < solution.objective:
+            solution = replace(
+                solution,
+                status=Status.FEASIBLE,
+                values=start,
+                bound=solution.bound if solution.bound <= known else -math.inf,
+                found_by="the plan it began from",
+            )
     if not solution.status.has_plan:
         return replace(solution, values=None)
     if solution.values is None:
@@ -124,6 +139,8 @@ def _dispatch(
         from planner.solve.cpsat import solve_cpsat
 
         return solve_cpsat(program, limits, hook, grid=backend == "cpsat_grid", hint=start, mail=mail)
+    if backend == "projected":
+        return _projected(program, limits, hook)
     if backend == "brute":
         from planner.solve.brute import solve_brute
 
@@ -141,7 +158,8 @@ def _dispatch(
 
 def _auto(program: Program, limits: Limits, hook: Hook | None, start: FloatArray | None) -> Solution:
     """Few counts with many ways to divide their time in the counts alone; what that leaves open, as it is."""
-    from planner.solve.project import projection_of, solve_projected
+    from planner.solve.project import solve_projected
+    from planner.solve.projection import projection_of
 
     projection = projection_of(program)
     if projection is None:
@@ -155,6 +173,16 @@ def _auto(program: Program, limits: Limits, hook: Hook | None, start: FloatArray
         return first
     second = _as_it_is(program, replace(limits, time_limit_s=left), hook, start)
     return better(first, second, limits, time.monotonic() - started)
+
+
+def _projected(program: Program, limits: Limits, hook: Hook | None) -> Solution:
+    from planner.solve.project import solve_projected
+    from planner.solve.projection import projection_of
+
+    projection = projection_of(program)
+    if projection is None:
+        return Solution(Status.NO_PLAN_FOUND, message="its continuous columns do not only divide the time of counts")
+    return solve_projected(program, projection, limits, hook)
 
 
 def _as_it_is(program: Program, limits: Limits, hook: Hook | None, start: FloatArray | None) -> Solution:

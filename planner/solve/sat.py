@@ -8,6 +8,7 @@ for those who asked.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -53,7 +54,7 @@ def _image_job(arrays: Arrays, limits: Limits, options: Mapping[str, Any], hook:
     stop_at = options["stop_at"]
     watch = _Watch(columns, hook, -math.inf if stop_at is None else stop_at, mail)
     solver.best_bound_callback = watch.new_bound
-    word = solver.solve(model, watch)
+    word = _stopped_by(mail, solver, lambda: solver.solve(model, watch))
     names = {
         cp_model.OPTIMAL: "optimal", cp_model.FEASIBLE: "feasible", cp_model.INFEASIBLE: "infeasible",
         cp_model.MODEL_INVALID: "invalid",
@@ -67,6 +68,23 @@ def _image_job(arrays: Arrays, limits: Limits, options: Mapping[str, Any], hook:
     }
     found = word in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     return wire.pack(head, {"y": _values(columns, solver.value)} if found else {})
+
+
+def _stopped_by(mail: Mail, solver: cp_model.CpSolver, solve: Callable[[], Any]) -> Any:
+    """Solve, and stop as soon as the mail says so."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_EAR_S):
+            if mail.stopped:
+                solver.stop_search()
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        return solve()
+    finally:
+        done.set()
 
 
 def _intervals_job(arrays: Arrays, limits: Limits, options: Mapping[str, Any], _hook: Hook, _mail: Mail) -> bytes:

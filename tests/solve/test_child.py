@@ -100,8 +100,10 @@ def test_a_plan_found_before_the_kill_is_kept(monkeypatch):
 def test_a_wrong_plan_from_the_child_is_refused(monkeypatch):
     monkeypatch.setattr(child_room, "_BOOT", boot("hook('x', 1.0, 0.0, np.array([1.0, 8.0]))\ntime.sleep(600)"))
     monkeypatch.setattr(crew_room, "GRACE_S", 0.2)
-    solution = solve(wrong_optima()[3][0], Limits(time_limit_s=0.2))
+    solution = solve(wrong_optima()[3][0], Limits(time_limit_s=0.2), backend="highs")
     assert (solution.status, solution.values) == (Status.FAILED, None)
+    raced = solve(wrong_optima()[3][0], Limits(time_limit_s=0.2, threads=2))
+    assert (raced.status, raced.values) == (Status.NO_PLAN_FOUND, None)
 
 
 def test_a_crash_is_reported(monkeypatch):
@@ -271,7 +273,7 @@ def test_an_idle_child_that_was_killed_is_replaced():
 def test_a_plan_outlives_a_child_that_dies_twice(monkeypatch):
     body = "hook('HiGHS', 29.0, 27.0, np.array([13.0, 8.0]))\nos.abort()"
     monkeypatch.setattr(child_room, "_BOOT", boot(body))
-    solution = solve(wrong_optima()[3][0], Limits(gap=0.1))
+    solution = solve(wrong_optima()[3][0], Limits(gap=0.1), backend="highs")
     assert (solution.status, solution.objective, solution.bound) == (Status.WITHIN_GAP, 29.0, 27.0)
     assert "without an answer" in solution.message
 
