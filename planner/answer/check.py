@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from planner.errors import Problem
+from planner.errors import Problem, at_most
 from planner.scenario.base import FIRST_YEAR, LAST_YEAR
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ _TEXTS: Mapping[str, tuple[Callable[[str], object], str]] = {
 }  # fmt: skip
 _NAMES = ("site", "workload", "interconnect", "name", "scenario", "variant", "unit", "limit", "planner_version")
 _COUNTS: Mapping[str, tuple[int, int]] = {
-    **dict.fromkeys(("tp", "pp", "vpp", "dp", "ep", "cp"), (1, 10**6)),
+    **dict.fromkeys(("tp", "dp", "ep", "cp"), (1, 10**6)),
+    **dict.fromkeys(("pp", "vpp"), (1, 10**4)),
     **dict.fromkeys(
         ("micro_batch", "micro_batches", "global_batch", "batch", "sequence_length", "systems", "replicas"),
         (1, 10**9),
@@ -93,15 +94,7 @@ _FEW: Mapping[str, int] = {"periods": 1000, "workloads": 1000, "deployments": 20
 def plan_problems(plan: Plan, file: str) -> list[Problem]:
     """What is wrong with a plan as read, most ``MOST_PROBLEMS`` and how many more; empty where nothing is."""
     found = list(_bounded(plan, "", "", file)) or list(_together(plan, file))
-    return at_most(found, file)
-
-
-def at_most(found: list[Problem], file: str) -> list[Problem]:
-    """The first problems, and a word on how many were left unsaid."""
-    more = len(found) - MOST_PROBLEMS
-    if more <= 0:
-        return found
-    return [*found[:MOST_PROBLEMS], Problem(f"{more} more problems of this kind", file=file)]
+    return at_most(found, MOST_PROBLEMS)
 
 
 def _bounded(value: Any, field: str, path: str, file: str) -> Iterator[Problem]:

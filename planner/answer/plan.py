@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from planner.answer.check import LARGEST_FILE, at_most, plan_problems
-from planner.errors import InputError, Problem
+from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
+from planner.errors import InputError, Problem, at_most
 
 SCHEMA_VERSION = 1
 
@@ -589,7 +589,7 @@ class Plan(_Part):
                 Problem(e["msg"], file=file, path=".".join(str(p) for p in e["loc"]), found=repr(e["input"])[:80])
                 for e in error.errors()
             ]
-            raise InputError(at_most(found, file)) from None
+            raise InputError(at_most(found, MOST_PROBLEMS)) from None
         if problems := plan_problems(plan, file):
             raise InputError(problems)
         return plan
