@@ -30,6 +30,7 @@ from planner.catalog.fields import (
     specs,
 )
 from planner.catalog.load import (
+    MOST_PROBLEMS,
     NONE,
     UNKNOWN,
     Entry,
@@ -37,11 +38,12 @@ from planner.catalog.load import (
     bounds_text,
     catalog_folder,
     check_extra_folder,
+    figure_fault,
     read_folder,
     text_fault,
 )
 from planner.catalog.records import Chip, Cooling, CostItem, Figure, Interconnect, Record, Region, System
-from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.errors import InputError, Problem, at_most, nearest_name, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,8 @@ _MOST_ASSUMED = 16
 _STATUS_ORDER = {"volume": 0, "limited": 1, "announced": 2, "roadmap": 3, "discontinued": 4}
 _KIND_ORDER = {kind: rank for rank, kind in enumerate(SYSTEM_KINDS)}
 _KIND_WORDS = {SYSTEMS: SYSTEM_KINDS, INTERCONNECTS: INTERCONNECT_KINDS, COOLING: COOLING_KINDS}
+_MOST_PARENTS = 16
+"""Regions above a region: place, province, country, continent, world, and room."""
 _MUST_HAVE = {CHIPS: ("name", "vendor"), SYSTEMS: ("name", "kind", "chips_total")}
 
 R = TypeVar("R", bound=Record)
@@ -327,6 +331,8 @@ def _merge(tables: Tables, folder: Path) -> None:
         for key, entries in records.items():
             below = tables.entries[kind].get(key)
             if below is None:
+                if "name" not in entries and len(over.problems) > MOST_PROBLEMS:
+                    continue
                 if "name" not in entries:
                     first = next(iter(entries.values()))
                     over.problems.append(
@@ -373,7 +379,7 @@ def _build(tables: Tables) -> Catalog:
     own_regions = cast("dict[str, Region]", merged[REGIONS])
     merged[REGIONS] = dict(_with_parents(own_regions, problems))
     if problems:
-        raise InputError(problems)
+        raise InputError(at_most(problems, MOST_PROBLEMS))
     return _catalog(merged, tables.hasher.hexdigest(), own_regions, tuple(tables.model_folders))
 
 
@@ -444,15 +450,17 @@ def _assume(kind: str, record: Record, values: Mapping[str, Any], where: str, pr
             near = nearest_name(str(name), list(known))
             problems.append(Problem(f"unknown field of {kind}", path=f"{where}.{name}", nearest=near))
             continue
-        fault = _assumption_fault(spec, value)
+        before = record.figures.get(spec.field)
+        unit = before.unit if before else ""
+        fault = _assumption_fault(spec, value, unit)
         if fault:
             found = repr(value)[:80]
-            allowed = "" if spec.is_text else bounds_text(spec)
+            allowed = "" if spec.is_text else bounds_text(spec, unit)
             problems.append(Problem(fault, path=f"{where}.{name}", found=found, allowed=allowed))
         elif spec.is_text:
             attributes[spec.field] = str(value)
         else:
-            figures[spec.field] = _assumed_figure(spec, value, record.figures.get(spec.field))
+            figures[spec.field] = _assumed_figure(spec, value, before)
             if spec.field == "mem_gb" and "usable_mem_gib" not in values:
                 figures.pop("usable_mem_gib", None)
     return _make(kind, record.id, attributes, figures)
@@ -468,14 +476,14 @@ def _only_money(assumptions: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> b
     )
 
 
-def _assumption_fault(spec: FieldSpec, value: object) -> str:
+def _assumption_fault(spec: FieldSpec, value: object, unit: str) -> str:
     if spec.is_text:
         return text_fault(spec, value) if isinstance(value, str) else "must be a text"
     if value is None or (isinstance(value, str) and value in {UNKNOWN, NONE}):
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "must be a finite number"
-    return "" if spec.lower <= value <= spec.upper else "is out of bounds"
+    return figure_fault(spec, value, unit)
 
 
 def _assumed_figure(spec: FieldSpec, value: float | str | None, before: Figure | None) -> Figure:
@@ -492,9 +500,12 @@ def _with_parents(own: Mapping[str, Region], problems: list[Problem]) -> Iterato
     for key, region in own.items():
         figures = dict(region.figures)
         chain, parent = [key], region.parent
-        while parent is not None and parent in own:
+        while parent is not None and parent in own and len(problems) <= MOST_PROBLEMS:
             if parent in chain:
                 problems.append(Problem(f"region {key!r} is among its own parents", path=" -> ".join([*chain, parent])))
+                break
+            if len(chain) > _MOST_PARENTS:
+                problems.append(Problem(f"region {key!r} has more than {_MOST_PARENTS} parents", path=key))
                 break
             chain.append(parent)
             for name, figure in own[parent].figures.items():
@@ -521,6 +532,8 @@ def _check_references(
     for kind, found in records.items():
         words = _KIND_WORDS.get(kind)
         for key, record in found.items():
+            if len(problems) > MOST_PROBLEMS:  # nearest names take their time
+                return
             for name, (what, allowed) in targets.items():
                 names = record.attributes.get(name)
                 if names is None:

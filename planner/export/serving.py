@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 
+from planner.export.quoting import Variable
 from planner.export.settings import Job, Launch
 
 VLLM = "vLLM 0.33"
@@ -19,7 +20,7 @@ _SGLANG_KV = {"bf16": "bf16", "fp8": "fp8_e4m3", "fp4": "nvfp4"}
 _VLLM_WEIGHTS = {"fp8": "fp8"}
 _SGLANG_WEIGHTS = {"fp8": "fp8", "fp4": "nvfp4_online"}
 _DTYPE = {"bf16": "bfloat16", "fp16": "float16"}
-MASTER, RANK, PORT = "$MASTER_ADDR", "$NODE_RANK", 29501
+MASTER, RANK, PORT = Variable("$MASTER_ADDR"), Variable("$NODE_RANK"), 29501
 """What the launcher (Slurm, LeaderWorkerSet) tells each server of a replica."""
 
 
@@ -77,7 +78,7 @@ def _vllm_nodes(launch: Launch) -> None:
         launch.option("--data-parallel-size-local", local)
         launch.option("--data-parallel-address", MASTER)
         launch.option("--data-parallel-rpc-port", PORT)
-        launch.option("--data-parallel-start-rank", "$DP_START_RANK")
+        launch.option("--data-parallel-start-rank", Variable("$DP_START_RANK"))
         launch.said(f"On server number n of a replica DP_START_RANK is {local} n; all but the first add --headless.")
         return
     launch.option("--distributed-executor-backend", "mp")
@@ -102,7 +103,7 @@ def sglang(job: Job) -> Launch:
     if job.nodes > 1:
         launch.option("--nnodes", job.nodes)
         launch.option("--node-rank", RANK)
-        launch.option("--dist-init-addr", f"{MASTER}:{PORT}")
+        launch.option("--dist-init-addr", Variable(f"{MASTER}:{PORT}"))
     batch, chunk = _limits(job)
     if batch is not None:
         launch.option("--max-running-requests", batch, of="batch")
