@@ -119,13 +119,13 @@ class Catalog:
         return self._find(COSTS, "cost item", name, self.costs)
 
     def model(self, name: str) -> ModelArch:
-        """The model of this id, alias or name; raises ``InputError`` with the nearest name."""
-        if name in self.models:
-            return self.models[name]
-        found = self._model_names.get(_plain(name))
-        if found is None:
-            raise unknown_name("model", name, list(self.models))
-        return self.models[found]
+        """The model of this id, alias or name, also with an organisation before it or a suffix such as -Instruct or
+        -FP8 after it; raises ``InputError`` with the nearest name."""
+        from planner.catalog.models import find_model
+
+        if name not in self._model_found:
+            self._model_found[name] = find_model(self.models, name).id
+        return self.models[self._model_found[name]]
 
     def systems_of(self, chip_id: str) -> tuple[System, ...]:
         """Systems sold with a chip: in volume before announced, priced before unpriced, a server before a pod."""
@@ -251,7 +251,10 @@ class Catalog:
     def _find(self, kind: str, word: str, name: str, records: Mapping[str, R]) -> R:
         key = self._key(kind, name)
         if key is None or key not in records:
-            raise unknown_name(word, name, list(records))
+            error = unknown_name(word, name, list(records))
+            problem, known = error.problems[0], {k: i for k, i in self._names[kind].items() if i in records}
+            near = known.get(nearest_name(_plain(_bare(kind, name)), list(known)), "")
+            raise InputError(replace(problem, nearest=problem.nearest or near))
         return records[key]
 
     def id_of(self, kind: str, name: str) -> str | None:
@@ -261,19 +264,16 @@ class Catalog:
     def _key(self, kind: str, name: str) -> str | None:
         if name in self.records(kind):
             return name
-        return self._names[kind].get(_plain(str(name)))
+        names = self._names[kind]
+        return names.get(_plain(str(name))) or names.get(_plain(_bare(kind, str(name))))
 
     @cached_property
     def _names(self) -> dict[str, dict[str, str]]:
         return {kind: _name_index(self.records(kind).values()) for kind in RECORD_KINDS}
 
     @cached_property
-    def _model_names(self) -> dict[str, str]:
-        index: dict[str, str] = {}
-        for model in self.models.values():
-            for alias in (model.id, *model.aliases, model.name):
-                index.setdefault(_plain(alias), model.id)
-        return index
+    def _model_found(self) -> dict[str, str]:
+        return {}
 
 
 def load_catalog(extra: Path | str | None = None) -> Catalog:
@@ -558,6 +558,24 @@ def _words(attributes: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+_BESIDE = frozenset(
+    {
+        "nvidia", "amd", "intel", "google", "huawei", "aws", "amazon", "moore", "threads", "mthreads", "instinct",
+        "habana", "cloud", "tensor", "core", "gpu", "accelerator", "hbm2", "hbm2e", "hbm3", "hbm3e", "oam",
+    }
+)  # fmt: skip
+"""Words around a part's name that do not tell it from another: makers, memory types."""
+_AROUND_CHIPS = _BESIDE | {"nvl72", "nvl8"}
+"""Of a chip's name also the rack it stands in."""
+
+
+def _bare(kind: str, name: str) -> str:
+    """A part's name without such words, with ``SXM4`` as ``SXM``."""
+    beside = _AROUND_CHIPS if kind == CHIPS else _BESIDE
+    words = [w for w in re.split(r"[^A-Za-z0-9.]+", name) if w.casefold() not in beside]
+    return " ".join(re.sub(r"(?i)^sxm\d$", "sxm", w) for w in words)
 
 
 def _name_index(records: Iterable[Record]) -> dict[str, str]:
