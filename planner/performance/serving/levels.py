@@ -38,6 +38,7 @@ PACE_KINDS: Mapping[str, Sequence[int]] = {
     "front": (ONE, LOAD),
     "drafts+engine": (ONE, LOAD),
     "engine+vendor": (ONE, PROMPT, DATE),
+    "vendor": (DATE,),
 }
 """Kinds of names that have an effect on the time of steps, and the covariates each has a slope over."""
 TTFT_KINDS: Mapping[str, Sequence[int]] = {
@@ -123,6 +124,7 @@ def names_of(
         "front": front or "none",
         "drafts+engine": f"{'drafts' if drafts else 'none'} {engine}",
         "engine+vendor": f"{engine} {vendor}",
+        "vendor": vendor,
     }
 
 

@@ -211,6 +211,15 @@ def serving_family(chip_id: str, family: str) -> str:
     return family
 
 
+_BOARDS = ("nvidia_ada", "nvidia_blackwell_rtx")
+
+
+def kin_of(family: str) -> str:
+    """The kin of a chip family, whose levels one without measurements of its own takes: its vendor's parts with stacked
+    memory, or its vendor's boards."""
+    return "nvidia_boards" if family in _BOARDS else f"{family.split('_', maxsplit=1)[0]}_parts"
+
+
 @dataclass(frozen=True)
 class ServingCalibration:
     """What ``catalog/calibration/serving.yaml`` holds: constants for all, by chip family, by engine (later ones win).
@@ -242,6 +251,7 @@ class ServingCalibration:
         """
         key = engine_key(engine, year)
         values: dict[str, object] = {**ENGINES[key], **self.everything}
+        values.update(self.families.get(kin_of(family), {}))
         values.update(self.families.get(family, {}))
         values.update(self.engines.get(key, {}))
         values.update(self.releases.get(f"{engine} {release}", {}))

@@ -52,11 +52,15 @@ _MTP = re.compile(r"MTP[^;]*\bON\b|MTP-\d|incl(?:udes|\.)? MTP|SIMULATED MTP")
 _ACCEPTANCE = re.compile(r"(\d+)% acceptance")
 SATURATED_PER_CHIP = 4096.0
 """Requests offered to a chip of a pool that is kept full: more than any cache holds."""
+LARGEST_COPY_BATCH = 1024.0
+"""Requests beyond which the batch of a pool is of all its copies of attention: no published copy holds more."""
 POOL_ENGINE = "sglang"
 """The stack of a pool of one phase that names none: the open one that such pools are built with."""
 WIDEST_STATED = 16
 """Chips up to which a row without parallelism is one tensor-parallel instance."""
 OFFLINE = ("max_throughput", "offline")  # the engine chooses the batch; elsewhere a load that is not given is unknown
+DIES_PER_CHIP: Mapping[str, int] = {"ascend_910c": 2}
+"""Of modules whose published widths often count dies where their number of chips does not."""
 CORES_PER_CHIP: Mapping[str, int] = {"inferentia2": 2, "trainium1": 2}
 
 
@@ -239,10 +243,7 @@ def _unstated_cache(engine: str, precision: str, moe: bool, bench: bool, blackwe
 
 def _is_pool(row: Mapping[str, str]) -> bool:
     """Whether a row is of the chips of one phase alone."""
-    scenario = row.get("scenario") or ""
-    if row.get("disaggregated") != "1" or scenario not in ("prefill", "decode"):
-        return False
-    return _int(row, f"{scenario}_chips") in (None, _int(row, "n_chips"))
+    return row.get("disaggregated") == "1" and (row.get("scenario") or "") in ("prefill", "decode")
 
 
 def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
@@ -250,6 +251,8 @@ def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
     tp, pp, dp, ep = (_int(row, n) for n in ("tp", "pp", "dp", "ep"))
     cores = CORES_PER_CHIP.get(chip_id, 1)
     pool = _is_pool(row)
+    if pool:  # rates of such rows are by the chips of that phase
+        chips = _int(row, f"{row['scenario']}_chips") or chips
     if moe and pool and tp is None and dp is None and chips is not None and chips > 1:
         dp, ep = chips, ep or chips  # a pool of one phase over many servers: experts spread, attention copied
     if tp is None and dp is None:
@@ -262,6 +265,10 @@ def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
     if tp >= cores and tp % cores == 0:
         tp //= cores
     pp, dp = pp or 1, dp or 1
+    dies = DIES_PER_CHIP.get(chip_id, 1)
+    if dies > 1 and chips is not None and tp * pp * dp == dies * chips:  # widths count dies, chips are whole
+        dp, tp = (dp // dies, tp) if dp % dies == 0 else (dp, max(tp // dies, 1))
+        ep = max(ep // dies, 1) if ep is not None else None
     notes = row.get("notes") or ""
     if moe and tp == 1 and dp == 1 and ep is not None and ep > 1:  # experts over ep chips; attention cut with them
         tp = ep if chips is None or chips % ep == 0 else tp
@@ -331,8 +338,9 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         and (worker.attention_dp > 1 if concurrency is not None else _SATURATED.search(notes))
     ):
         mode = "decode"
-        per_chip = SATURATED_PER_CHIP if concurrency is None else concurrency
-        concurrency = per_chip * worker.chips * worker.count
+        per_copy = SATURATED_PER_CHIP if concurrency is None else concurrency
+        if per_copy <= LARGEST_COPY_BATCH or concurrency is None:
+            concurrency = per_copy * worker.chips * worker.count
         osl = osl or 2.0  # the context stays what it is
     elif "static batch" in notes or engine in ("other", "hpu") or scenario in ("prefill", "decode"):
         mode = "static"

@@ -26,7 +26,13 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.performance.laws import family_of
 from planner.performance.platform import Platform
-from planner.performance.serving.profile import ServingCalibration, ServingProfile, engine_key, serving_family
+from planner.performance.serving.profile import (
+    ServingCalibration,
+    ServingProfile,
+    engine_key,
+    kin_of,
+    serving_family,
+)
 from planner.validation.cases import Case
 from planner.validation.serving.cases import MEASURED, ServingCase, UnansweredError, read_case
 from planner.validation.serving.rows import ServingPredictor, group_key
@@ -124,7 +130,8 @@ class Residuals:
             engine, release = engine_key(case.engine, case.year), f"{case.engine} {case.release}"
             key = (family, engine, case.year, release)
             if key not in kept:
-                mine = (("everything", ""), ("families", family), ("engines", engine), ("releases", release))
+                kin = ("families", kin_of(family))
+                mine = (("everything", ""), kin, ("families", family), ("engines", engine), ("releases", release))
                 kept[key] = {
                     k: calibrations[k].profile(family, case.engine, year=case.year, release=case.release)
                     for part in mine
@@ -201,12 +208,10 @@ class Descent:
     def start(self) -> Floats:
         """Where the priors lie, (k,)."""
         at = {key: math.log(p.value) for key, p in zip(self.keys, self.priors, strict=True) if p.near is None}
-        return np.array(
-            [
-                at[key] if p.near is None else at[p.near] + math.log(p.value)
-                for key, p in zip(self.keys, self.priors, strict=True)
-            ]
-        )
+        for key, p in zip(self.keys, self.priors, strict=True):  # a parent stands before its children
+            if p.near is not None:
+                at[key] = at[p.near] + math.log(p.value)
+        return np.array([at[key] for key in self.keys])
 
     def slopes(self, theta: Floats, here: Floats, among: Bools | None = None) -> Floats:
         """(m, k) change of the residuals with each unknown; 0 outside ``among``."""

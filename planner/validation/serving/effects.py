@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 
 FREEDOM = 4.0
 """Degrees of freedom of a run's own noise: a release that runs twice as slow as the next is an outlier, no trend."""
-ROUNDS = 40
+ROUNDS = 30
 LEAST_VARIANCE = 1e-6
 NUISANCE = ("source", "group")
 """Kinds that no plan has: what they differ by is part of every deviation."""
@@ -84,7 +84,7 @@ class Mixed:
         return np.asarray(self.y - (self.values * u[self.columns]).sum(axis=1))
 
     def solve(self, variances: Variances, mask: Bools | None = None, rounds: int = 2) -> tuple[Floats, Floats]:
-        """(effects, their covariance) on the runs of ``mask``."""
+        """(effects, their covariance) on the runs of ``mask``; weights begin as the last whole solution left them."""
         known, size = self._known(mask), len(self.keys)
         pairs, columns = self._pairs[known].ravel(), self.columns[known]
         weight = self.weight.copy()
@@ -123,7 +123,7 @@ class Mixed:
 
     def levels(self, covariates: Sequence[str], variances: Variances, mask: Bools | None = None) -> Levels:
         """The levels on the runs of ``mask``: effects of names that plans have, with deviations."""
-        u, inverse = self.solve(variances, mask)
+        u, inverse = self.solve(variances, mask, rounds=2 if mask is None else 1)
         known = self._known(mask)
         count = np.bincount(self.columns[known].ravel(), (self.values[known] != 0.0).ravel(), minlength=len(self.keys))
         spread = np.sqrt(np.maximum(np.diag(inverse), 0.0))

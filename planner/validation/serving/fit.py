@@ -19,7 +19,7 @@ import yaml
 from planner.catalog import Catalog
 from planner.performance.measured.levels_file import levels_facts
 from planner.performance.measured.ordering import OrderShare
-from planner.performance.serving.profile import ENGINES, OF_TODAY, ServingCalibration, ServingProfile
+from planner.performance.serving.profile import ENGINES, OF_TODAY, ServingCalibration, ServingProfile, kin_of
 from planner.validation.cases import Case
 from planner.validation.pairs import Run, order_shares
 from planner.validation.serving.descent import JOBS, Descent, Floats, Key, Prior, Residuals
@@ -108,7 +108,8 @@ FITTED_FAMILIES = (
     "amd_cdna4",
 )  # fmt: skip
 CHILD_SPREAD = 0.7
-"""An engine of today strays from its generation this much of what a constant may stray from where it starts."""
+"""An engine of today strays from its generation, and a family from its kin, this much of what a constant may stray from
+where it starts."""
 
 
 # Best measured share of the 16-bit peak of plain GEMMs (MAMF, S. Bekman); CDNA3: of MI300X (0.514) and MI325X (0.604).
@@ -178,10 +179,19 @@ def unknowns(rows: Sequence[Case], catalog: Catalog) -> Descent:
         table[("everything", "", name)] = (c, Prior(float(getattr(default, name)), c.spread))
     for name, c in BY_FAMILY.items():
         table[("everything", "", name)] = (c, Prior(float(getattr(default, name)), COMMON_SPREAD))
-    for family in sorted({f.family for f in residuals.figures} & set(FITTED_FAMILIES)):
+    known = sorted({f.family for f in residuals.figures} & set(FITTED_FAMILIES))
+    for kin in sorted({kin_of(family) for family in known}):
         for name, c in BY_FAMILY.items():
-            ratio = CEILINGS.get(family, MEAN_CEILING) / MEAN_CEILING if name == "gemm_efficiency" else 1.0
-            table[("families", family, name)] = (c, Prior(ratio, c.spread, ("everything", "", name)))
+            near = ("everything", "", name)
+            ratio = CEILINGS["amd_cdna3"] / MEAN_CEILING if (kin, name) == ("amd_parts", "gemm_efficiency") else 1.0
+            table[("families", kin, name)] = (c, Prior(ratio, c.spread, near))
+    for family in known:
+        for name, c in BY_FAMILY.items():
+            ratio = 1.0
+            if name == "gemm_efficiency" and family in CEILINGS:
+                ratio = CEILINGS[family] / (CEILINGS["amd_cdna3"] if family.startswith("amd") else MEAN_CEILING)
+            near = ("families", kin_of(family), name)
+            table[("families", family, name)] = (c, Prior(ratio, c.spread * CHILD_SPREAD, near))
     engines = sorted({f.engine for f in residuals.figures} - {"current"})
     for engine in ("current", *engines):  # a parent before its children
         for name, c in BY_ENGINE.items():
@@ -287,7 +297,7 @@ def calibrate_serving(
     """
     fitted = Fitted(*fit_all(cases, catalog, seconds=seconds))
     seen = tuple(left_out(fitted))
-    found = with_intervals(fitted.calibration, seen)
+    found, seen = with_intervals(fitted.calibration, seen)
     return replace(found, order=serving_order(s for s in seen if s.cut == "source")), seen
 
 

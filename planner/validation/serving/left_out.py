@@ -10,8 +10,7 @@ known.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,13 +31,14 @@ LONGEST = 1.0
 @dataclass(frozen=True)
 class Seen:
     """A figure predicted without its unit of a cut: ``error`` is log(predicted / measured); ``deviation`` is that of
-    its level; ``over_budget``: more clients than the cache holds."""
+    its level, ``missing`` the kinds of names it does not know; ``over_budget``: more clients than the cache holds."""
 
     cut: str
     unit: str
     figure: Figure
     error: float
     deviation: float
+    missing: tuple[str, ...]
     mode: str
     moe: bool
     precision: str
@@ -133,30 +133,55 @@ def left_out(fitted: Fitted, cuts: Sequence[str] = tuple(CUTS)) -> Iterator[Seen
                 f = residuals.figures[j]
                 case = residuals.cases[f.case]
                 levels = calibration.ttft if f.quantity == "ttft_ms" else calibration.pace
+                level = levels.at(fitted.runs.names[f.case])
+                deviation = float(levels.deviation(level, fitted.runs.covariates[f.case]))
                 yield Seen(
-                    cut, unit, f, float(errors[j]), deviation_of(levels, fitted.runs, f.case), case.mode, case.moe,
+                    cut, unit, f, float(errors[j]), deviation, level.missing, case.mode, case.moe,
                     case.precision, (case.input_tokens, case.output_tokens), case.concurrency, case.draft_tokens > 0,
                 )  # fmt: skip
 
 
-def deviation_of(levels: Levels, runs: Runs, case: int) -> float:
-    """Deviation of the level of a case."""
-    return float(levels.deviation(levels.at(runs.names[case]), runs.covariates[case]))
+NOVEL: Mapping[str, str] = {"engine": "engine", "chip family": "chips", "model family": "model"}
+"""Kind of name that no run has when a unit of a cut is left out."""
 
 
-def with_intervals(calibration: ServingCalibration, seen: Sequence[Seen]) -> ServingCalibration:
-    """The calibration with 80% intervals from what was left out, by class of deviation."""
-    sides: dict[bool, list[Seen]] = defaultdict(list)
-    for s in seen:
-        sides[s.figure.quantity == "ttft_ms"].append(s)
+def with_intervals(
+    calibration: ServingCalibration, seen: Sequence[Seen]
+) -> tuple[ServingCalibration, tuple[Seen, ...]]:
+    """The calibration with 80% intervals from what was left out, by class of deviation, and the figures with theirs.
 
-    def knots(some: Sequence[Seen]) -> tuple[tuple[float, float, float], ...]:
-        groups = [" | ".join((s.cut, s.figure.source, s.figure.model, s.figure.chip)) for s in some]
-        return knots_of([s.slower for s in some], [s.deviation for s in some], groups)
+    What names of a kind differ by, fitted among levels, leaves out what constants of an engine or a family of chips
+    have said already; so a name nobody measured counts as far off as names of its kind were when left out.
+    """
+    found: list[Seen] = []
+    tables: dict[str, Levels] = {}
+    for name, levels in (("pace", calibration.pace), ("ttft", calibration.ttft)):
+        own = [s for s in seen if (s.figure.quantity == "ttft_ms") == (name == "ttft")]
+        kinds = dict(levels.kinds)
+        added = {}
+        for cut, kind in NOVEL.items():
+            off = [s for s in own if s.cut == cut]
+            if kind in kinds and len(off) >= 50:
+                low, high = _quantiles(off)
+                known = float(np.median([s.deviation**2 for s in off])) - kinds[kind][0] ** 2
+                wide = max(((high - low) / 2.5631) ** 2 - known, kinds[kind][0] ** 2)
+                added[kind] = wide - kinds[kind][0] ** 2
+                kinds[kind] = (math.sqrt(wide), *kinds[kind][1:])
+        own = [replace(s, deviation=math.sqrt(s.deviation**2 + sum(added.get(k, 0.0) for k in s.missing))) for s in own]
+        knots = knots_of([s.slower for s in own], [s.deviation for s in own], [_group(s) for s in own]) if own else ()
+        tables[name] = replace(levels, kinds=kinds, knots=knots)
+        found += own
+    return replace(calibration, **tables), tuple(found)
 
-    pace = replace(calibration.pace, knots=knots(sides[False]))
-    ttft = replace(calibration.ttft, knots=knots(sides[True])) if sides[True] else calibration.ttft
-    return replace(calibration, pace=pace, ttft=ttft)
+
+def _group(s: Seen) -> str:
+    return " | ".join((s.cut, s.figure.source, s.figure.model, s.figure.chip))
+
+
+def _quantiles(seen: Sequence[Seen]) -> tuple[float, float]:
+    """The tenth and ninetieth of a hundred of log measured over predicted time; a group of n weighs as its root."""
+    (knot,) = knots_of([s.slower for s in seen], [1.0] * len(seen), [_group(s) for s in seen], classes=1)
+    return knot[1], knot[2]
 
 
 def holds(s: Seen, calibration: ServingCalibration) -> bool:
