@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -31,9 +33,7 @@ def load(**fields: object) -> Serving:
 
 def search(workload: Serving):  # type: ignore[no-untyped-def]
     system, chip = catalog().system("dgx_h200"), catalog().chip("h200_sxm")
-    choice = Choice.__new__(Choice)
-    for name, value in {"system": system, "chip": chip, "cooling_id": "", "power_cap": 1.0}.items():
-        object.__setattr__(choice, name, value)
+    choice = cast(Choice, SimpleNamespace(system=system, chip=chip, cooling_id="", power_cap=1.0))
     return ServingSearch(workload, catalog()).search(choice, 8)
 
 

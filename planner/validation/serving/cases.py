@@ -109,7 +109,7 @@ class ServingCase:
     release: str = ""  # "1.0": major and minor number of the engine's release, where it is given
     waves: bool = False  # a closed loop of requests that are all alike: those that start together stay together
     chunk_tokens: int = 0  # of a pool of prefill: prompt tokens a chip works on at once; 0: the engine's own
-    run: float = 0.0  # when, in years: of the run, of the engine's release, or the middle of ``year``; 0 unknown
+    run: float = 0.0  # when, in years: of the run, of the engine's release, or the middle of its year
     front: str = ""  # what joins workers that are apart: dynamo, mori, llm_d, mooncake, apart; empty: none are
     median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
 
@@ -179,14 +179,17 @@ _RUN = re.compile(r"\brun (?:date )?(20\d\d)-(\d\d)")
 _RELEASED = re.compile(r"(20\d\d)-(\d\d)")
 
 
+UNDATED = 2025
+"""Year of rows that give none (sweeps of releases of that year)."""
+
+
 def run_of(row: Mapping[str, str]) -> float:
     """When a row was measured, in years and quarters (2026.25: the end of March): what its notes say, or its engine's
-    version, or the middle of its year; 0 where it says nothing."""
+    version, or the middle of its year, ``UNDATED`` where it gives none."""
     found = _RUN.search(row.get("notes") or "") or _RELEASED.search(row.get("framework_version") or "")
     if found:
         return round((int(found[1]) + (int(found[2]) - 0.5) / 12.0) * 4.0) / 4.0
-    year = _int(row, "year")
-    return year + 0.5 if year else 0.0
+    return (_int(row, "year") or UNDATED) + 0.5
 
 
 _BOX = re.compile(r"(?:(\d+)\s*(?:worker\(s\))?\s*x\s*)\[tp(\d+)((?: [^\]]*)?)\]")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from planner.validation.serving.cases import ServingCase
+from planner.validation.serving.cases import UNDATED, ServingCase
 from planner.validation.serving.descent import Figure
 
 SOURCE_FAMILIES: Mapping[str, tuple[str, ...]] = {
@@ -40,8 +40,8 @@ CUTS: Mapping[str, Callable[[Figure, ServingCase, str], str]] = {
     "engine": lambda f, c, m: f.engine,
     "chip family": lambda f, c, m: f.family,
     "model family": lambda f, c, m: m,
-    "year": lambda f, c, m: str(c.year or 2025),
+    "year": lambda f, c, m: str(c.year or UNDATED),
     "chip": lambda f, c, m: f.chip,
     "precision": lambda f, c, m: c.precision,
 }
-"""Unit of a figure by cut; the third argument is its family of models. Rows without a year are of 2025."""
+"""Unit of a figure by cut; the third argument is its family of models. Rows without a year are of ``UNDATED``."""
