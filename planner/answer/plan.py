@@ -517,6 +517,8 @@ class Asked(_Part):
     output_tokens: int | None = None
     requests_per_s: float | None = None
     kv_precision: str = ""
+    engine: str = ""
+    memory_fraction: float | None = None
     cached_prefix: float | None = None
     speculation: Literal["mtp", "eagle"] | None = None
     samples: float | None = None

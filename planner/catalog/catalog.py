@@ -110,13 +110,13 @@ class Catalog:
         return self._find(COSTS, "cost item", name, self.costs)
 
     def model(self, name: str) -> ModelArch:
-        """The model of this id, alias or name; raises ``InputError`` with the nearest name."""
-        if name in self.models:
-            return self.models[name]
-        found = self._model_names.get(_plain(name))
-        if found is None:
-            raise unknown_name("model", name, list(self.models))
-        return self.models[found]
+        """The model of this id, alias or name, also with an organisation before it or a suffix such as -Instruct or
+        -FP8 after it; raises ``InputError`` with the nearest name."""
+        from planner.catalog.models import find_model
+
+        if name not in self._model_found:
+            self._model_found[name] = find_model(self.models, name).id
+        return self.models[self._model_found[name]]
 
     def systems_of(self, chip_id: str) -> tuple[System, ...]:
         """Systems sold with a chip: in volume before announced, priced before unpriced, a server before a pod."""
@@ -216,12 +216,8 @@ class Catalog:
         return {kind: _name_index(self.records(kind).values()) for kind in RECORD_KINDS}
 
     @cached_property
-    def _model_names(self) -> dict[str, str]:
-        index: dict[str, str] = {}
-        for model in self.models.values():
-            for alias in (model.id, *model.aliases, model.name):
-                index.setdefault(_plain(alias), model.id)
-        return index
+    def _model_found(self) -> dict[str, str]:
+        return {}
 
 
 def load_catalog(extra: Path | str | None = None) -> Catalog:

@@ -96,6 +96,8 @@ class ServingSearch:
             output_cv=w.output_cv,
             draft_tokens=drafts,
             draft_acceptance=self.acceptance if drafts else 0.0,
+            engine=w.engine,
+            memory_fraction=w.memory_fraction,
             cached_prefix=w.cached_prefix
             if platform is None
             else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),
