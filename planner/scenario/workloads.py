@@ -299,9 +299,10 @@ class Serving(Part):
     kv_precision: Precision | None = Field(default=None, description="Number format of the KV cache; none: bf16.")
     engine: str = Field(
         default="vllm",
-        pattern=r"^(vllm|sglang|trtllm)( \d{1,3}\.\d{1,3})?$",
-        description="What serves: vllm, sglang or trtllm, with a release after a blank where one is meant "
-        "(`vllm 0.10`). Without one, the cache is what the first releases that load the model leave.",
+        pattern=r"^(vllm|sglang|trtllm|atom|vllm_ascend|current)( \d{1,3}\.\d{1,3})?$",
+        description="What serves: vllm, sglang, trtllm, atom, vllm_ascend, or `current` for another engine of today, "
+        "with a release after a blank where one is meant (`vllm 0.10`). Without one, the cache is what the first "
+        "releases that load the model leave.",
     )
     memory_fraction: float | None = Field(
         default=None,

@@ -171,7 +171,7 @@ def with_intervals(
         knots = knots_of([s.slower for s in own], [s.deviation for s in own], [_group(s) for s in own]) if own else ()
         tables[name] = replace(levels, kinds=kinds, knots=knots)
         found += own
-    return replace(calibration, **tables), tuple(found)
+    return replace(calibration, pace=tables["pace"], ttft=tables["ttft"]), tuple(found)
 
 
 def _group(s: Seen) -> str:
