@@ -284,9 +284,9 @@ class Describer:
             memory_gb={k: float(v[0]) / 1e9 for k, v in estimate.memory.items() if v[0]},
             interval=Interval(
                 quantity=name,
-                low=(latency or 0.0) * float(estimate.low80[0]),
-                high=(latency or 0.0) * float(estimate.high80[0]),
-                basis="80% of comparable measured cases of sources left out of the calibration",
+                low=(latency or 0.0) * float((estimate.low80 if decoding else estimate.ttft_low80)[0]),
+                high=(latency or 0.0) * float((estimate.high80 if decoding else estimate.ttft_high80)[0]),
+                basis="80% of measured runs as near as these are, left out of the calibration",
             ),
         )
         shape = spec.layout
