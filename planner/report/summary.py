@@ -110,9 +110,10 @@ def speed(d: Deployment) -> tuple[str, ...]:
 
 def drafting_text(d: Drafting) -> str:
     """What drafts are worth, in words."""
+    many = f"{d.drafts} draft{'s' if d.drafts > 1 else ''}"
     return (
-        f"{d.drafts} draft{'s' if d.drafts > 1 else ''} a step ({d.method}), accepted at {fmt.percent(d.acceptance)} each:"
-        f" {d.tokens_a_step:.2f} tokens a step; without, {fmt.seconds(d.tpot_ms_without / 1e3)} a token and"
+        f"{many} a step ({d.method}), accepted at {fmt.percent(d.acceptance)}: {d.tokens_a_step:.2f} tokens a step;"
+        f" without, {fmt.seconds(d.tpot_ms_without / 1e3)} a token and"
         f" {fmt.rate(d.tokens_per_s_without, 'tokens/s')} at the same load; acceptance: {d.acceptance_source}"
     )
 
