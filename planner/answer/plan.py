@@ -65,6 +65,8 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    drafts: int | None = None
+    """Serving: tokens drafted ahead in a step (speculative decoding); none where the load does not ask for a choice."""
     load: float | None = None
     """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
     sharding: Literal["table-wise", "row-wise", "pooled"] | None = None
@@ -100,6 +102,20 @@ class MeasuredRun(_Part):
     """Its step time over that of the physical model and its calibrated levels."""
 
 
+class Drafting(_Part):
+    """Speculative decoding of a serving replica, and what it is worth: the same replica at the same share of its
+    throughput without drafts."""
+
+    method: Literal["mtp", "eagle"]
+    drafts: int
+    acceptance: float
+    acceptance_source: str
+    tokens_a_step: float
+    """Tokens that a request gains in a step, on average."""
+    tpot_ms_without: float
+    tokens_per_s_without: float
+
+
 class Predicted(_Part):
     """What the performance model expects of this deployment. Rates are of the whole deployment."""
 
@@ -125,6 +141,10 @@ class Predicted(_Part):
     """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
     prefill_share: float | None = None
     """Of a serving replica's time that prompts take: what divides its cost between prompts and answers."""
+    drafting: Drafting | None = None
+    """Serving: drafts a step, where the load asks for a choice and some are chosen."""
+    extrapolation: list[str] = Field(default_factory=list)
+    """Serving: what no measured run has in common with this replica, in words; empty where runs like it are known."""
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
@@ -503,6 +523,7 @@ class Asked(_Part):
     engine: str = ""
     memory_fraction: float | None = None
     cached_prefix: float | None = None
+    speculation: Literal["mtp", "eagle"] | None = None
     samples: float | None = None
     samples_per_s: float | None = None
 
