@@ -251,6 +251,8 @@ class FleetLot(Priced):
     cooling: str
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
+    workload: str = ""
+    """The workload whose own systems these are; empty in a shared fleet."""
     begin: str
     """Month in which they arrive."""
     end: str = ""

@@ -67,6 +67,8 @@ def _acquired(fleet: Fleet, x: ScheduledRun | ScheduledLoad) -> Literal["buy", "
     """How most of the systems were acquired that the work may use."""
     counts: dict[Literal["buy", "rent", "installed"], int] = defaultdict(int)
     for lot in fleet.lots:
-        if (lot.site, lot.system, lot.chip, lot.cooling) == (x.site, x.system, x.chip, x.cooling):
+        if (lot.site, lot.system, lot.chip, lot.cooling) == (x.site, x.system, x.chip, x.cooling) and (
+            lot.workload in {"", x.workload}
+        ):
             counts[lot.acquire] += lot.systems
     return max(counts, key=lambda name: counts[name])

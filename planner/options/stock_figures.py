@@ -7,7 +7,7 @@ or units of a load by period. Prices are those of ``ownership``, performance tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +33,13 @@ class Hardware:
     system: str
     chip: str
     cooling: str
+    owner: str = ""
+    """The workload whose own systems these are; empty where they are shared."""
+
+    @property
+    def kind(self) -> Hardware:
+        """The same, whosever they are."""
+        return replace(self, owner="")
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,7 @@ class StockFigures:
 
     def stand(self, hardware: Hardware, acquire: str = "") -> Standing:
         """One system as it stands, acquired that way; or in any way, where only its power and place matter."""
+        hardware = hardware.kind
         if (hardware, acquire) not in self._stands:
             h = hardware
             choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire)
@@ -106,7 +114,7 @@ class StockFigures:
         self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int]
     ) -> Described:
         """One unit of work on systems of a kind."""
-        h = hardware
+        h = hardware.kind
         key = (workload, role, h, precision, *sorted(layout.items()))
         if key not in self._described:
             spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout)

@@ -195,6 +195,9 @@ class Futures:
         w = next(x for x in self.scenario.workloads if x.name == o.workload)
         return start_days(self.scenario, getattr(w, "start", None))
 
+    def _peak_to_mean(self, o: Option) -> float:
+        return float(getattr(next(x for x in self.scenario.workloads if x.name == o.workload), "peak_to_mean", 1.0))
+
     def _days(self, month: str) -> float:
         return (month_index(month) - month_index(self.scenario.start)) * DAYS_PER_YEAR / 12
 
@@ -221,7 +224,10 @@ class Futures:
             systems=np.array([x.systems for x in mine]),
             spares=np.array([x.spares for x in mine]),
             chips=np.array([x.chips for x in mine]),
-            activity=np.full(len(mine), training_activity() if o.role == "train" else serving_activity(o.role)),
+            activity=np.full(
+                len(mine),
+                training_activity() if o.role == "train" else serving_activity(o.role, self._peak_to_mean(o)),
+            ),
             run_hours=hours,
             cluster=is_run,
         )
