@@ -175,7 +175,7 @@ def _searched(
     scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
 ) -> OptionSet | StockSet:
     """Everything that can be chosen: options of workloads, or lots and work of a shared fleet."""
-    search = enumerate_stock if scenario.fleet.shared else enumerate_options
+    search = enumerate_stock if scenario.over_time else enumerate_options
     return search(scenario, catalog, relaxed=relaxed, progress=progress)
 
 

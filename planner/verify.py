@@ -55,12 +55,12 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         scenario = with_catalog_ids(scenario, catalog)  # as it was planned: no aliases
     except InputError as error:
         return [str(error)]
-    if scenario.fleet.shared:
+    if scenario.over_time:
         from planner.verify_stock import verify_stock  # which takes what both need from here
 
         return verify_stock(plan, scenario, catalog)
     if plan.fleet is not None or plan.schedule is not None:
-        return ["the plan is of a shared fleet, the scenario is not"]
+        return ["the plan is of a fleet over time, the scenario is not"]
     known = catalog.with_assumptions(scenario.assume.as_mapping())
     describer = Describer(scenario, known)
     failures: list[str] = []
@@ -336,7 +336,12 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
             found[workload.name] = cost / (workload.tokens / 1e6)
         elif isinstance(workload, Serving):
             seconds = scenario.horizon_years * 8760.0 * 3600.0
-            tokens = workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * seconds
+            tokens = (
+                workload.requests_per_s
+                / workload.peak_to_mean
+                * (workload.input_tokens + workload.output_tokens)
+                * seconds
+            )
             found[workload.name] = cost / (tokens / 1e6)
     if plan.totals is not None:
         yield from differences("totals.usd_per_m_tokens", plan.totals.usd_per_m_tokens, found)

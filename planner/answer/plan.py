@@ -253,6 +253,8 @@ class FleetLot(Priced):
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
+    workload: str = ""
+    """The workload whose own systems these are; empty in a shared fleet."""
     begin: str
     """Month in which they arrive."""
     end: str = ""

@@ -68,6 +68,7 @@ def _acquired(fleet: Fleet, x: ScheduledRun | ScheduledLoad) -> Literal["buy", "
     counts: dict[Literal["buy", "rent", "installed"], int] = defaultdict(int)
     for lot in fleet.lots:
         mine = (lot.site, lot.system, lot.chip, lot.cooling, lot.fabric)
-        if mine == (x.site, x.system, x.chip, x.cooling, x.fabric):
+        theirs = (x.site, x.system, x.chip, x.cooling, x.fabric)
+        if mine == theirs and lot.workload in {"", x.workload}:
             counts[lot.acquire] += lot.systems
     return max(counts, key=lambda name: counts[name])

@@ -306,7 +306,7 @@ class Collector:
             systems=np.array([u.systems for u in units]),
             spares=np.zeros(n, dtype=np.int64),
             chips=np.array([u.chips for u in units]),
-            activity=np.array([serving_activity(u.role) for u in units]),
+            activity=np.array([serving_activity(u.role, workload.peak_to_mean) for u in units]),
             run_hours=np.full(n, hours),
             cluster=False,
         )

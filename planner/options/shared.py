@@ -132,10 +132,25 @@ def enumerate_stock(
             found[platform, workload.name] = _search(searcher, search, [stands[key][0] for key in keys])
     drafts = _Drafts()
     for platform, keys in platforms.items():
-        mine = [(w, found[platform, w.name]) for w in scenario.workloads]
-        if any(options for _, options in mine):
-            for key in keys:
-                _group(drafts, scenario, catalog, timeline, stands[key], key[4], rooms[key], mine, dropped, relaxed)
+        every = [(w, found[platform, w.name]) for w in scenario.workloads]
+        # shared: one group for all; else each workload has a group of its own
+        users = [("", every)] if scenario.fleet.shared else [(w.name, [(w, options)]) for w, options in every]
+        for owner, mine in users:
+            if any(options for _, options in mine):
+                for key in keys:
+                    _group(
+                        drafts,
+                        scenario,
+                        catalog,
+                        timeline,
+                        stands[key],
+                        key[4],
+                        rooms[key],
+                        mine,
+                        dropped,
+                        relaxed,
+                        owner,
+                    )
     kept = _without_dominated(drafts)
     demands, runs, order = _asked(scenario, timeline)
     stock = Stock(
@@ -305,6 +320,7 @@ def _group(
     found: Sequence[tuple[Training | Serving | Recommendation, list[_Found]]],
     dropped: list[Dropped],
     relaxed: bool,
+    owner: str,
 ) -> None:
     """A group with its lots, units and runs; nothing where it could never stand or never work."""
     stand = stands[0]
@@ -312,7 +328,7 @@ def _group(
     lots: list[Lot] = []
     index = len(drafts.groups)
     for one in stands:
-        lots += _lots(scenario, catalog, timeline, one, index, room, dropped)
+        lots += _lots(scenario, catalog, timeline, one, index, room, dropped, owner)
     if not lots:
         return
     works: list[Work] = []
@@ -320,10 +336,9 @@ def _group(
     watts: dict[float, tuple[float, float]] = {}
     largest = -1
     for workload, options in found:
-        mean = getattr(workload, "peak_to_mean", 1.0)
         mine = []
         for option in options:
-            activity = option.activity if is_run(workload) else option.activity / mean
+            activity = option.activity
             if activity not in watts:
                 watts[activity] = added_watts(catalog, stand, activity)
             if option.systems > room:
@@ -345,7 +360,7 @@ def _group(
         return  # a smaller fabric joins all that could work here
     drafts.groups.append(
         Group(
-            id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric),
+            id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric),
             location=choice.place,
             site=choice.site,
             system=choice.system.id,
@@ -358,6 +373,7 @@ def _group(
             racks=stand.racks,
             peak_w=0.0 if stand.rented else stand.facility_peak_w,
             levels=() if choice.location is None else choice.location.levels,
+            owner=owner,
         )
     )
     drafts.lots += lots
@@ -367,6 +383,11 @@ def _group(
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:12]
+
+
+def of_owner(owner: str) -> tuple[str, ...]:
+    """What sets apart the ids of systems that only one workload uses."""
+    return (f"of {owner}",) if owner else ()
 
 
 def lot_ends(scenario: Scenario, timeline: Timeline, begin: int) -> list[int]:
@@ -401,6 +422,7 @@ def _lots(
     group: int,
     room: int,
     dropped: list[Dropped],
+    owner: str,
 ) -> list[Lot]:
     choice = stand.choice
     spans: list[tuple[int, int, str, str | None, int]] = []
@@ -429,7 +451,7 @@ def _lots(
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
         lots.append(
             Lot(
-                id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, stand.fabric,
+                id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric,
                            choice.acquire, begin, end, term, since or ""),
                 group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
                 cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
@@ -585,9 +607,9 @@ def _without_dominated(drafts: _Drafts) -> _Drafts:
         works[work.group].append(work)
     for run in drafts.runs:
         runs[run.group].append(run)
-    same: dict[tuple[str, str, str, Fabric], list[int]] = defaultdict(list)
+    same: dict[tuple[str, str, str, str, Fabric], list[int]] = defaultdict(list)
     for i, g in enumerate(drafts.groups):
-        same[g.location, g.system, g.chip, g.fabric].append(i)
+        same[g.owner, g.location, g.system, g.chip, g.fabric].append(i)
     gone: set[int] = set()
     for members in same.values():
         for b in members:

@@ -38,6 +38,8 @@ class Group:
     """At the meter; 0 for rented ones, which draw another's power."""
     levels: tuple[str, ...] = ()
     """Levels of the capacity tree above it."""
+    owner: str = ""
+    """The workload whose own systems these are; empty where whatever needs them may use them."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ or units of a load by period. Prices are those of ``ownership``, performance tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,13 @@ class Hardware:
     chip: str
     cooling: str
     fabric: Fabric = "pod"
+    owner: str = ""
+    """The workload whose own systems these are; empty where they are shared."""
+
+    @property
+    def kind(self) -> Hardware:
+        """The same, whosever they are."""
+        return replace(self, owner="")
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ class StockFigures:
 
     def stand(self, hardware: Hardware, acquire: str = "") -> Standing:
         """One system as it stands, acquired that way; or in any way, where only its power and place matter."""
+        hardware = hardware.kind
         if (hardware, acquire) not in self._stands:
             h = hardware
             choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire)
@@ -122,7 +130,7 @@ class StockFigures:
         self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int]
     ) -> Described:
         """One unit of work on systems of a kind."""
-        h = hardware
+        h = hardware.kind
         key = (workload, role, h, precision, *sorted(layout.items()))
         if key not in self._described:
             spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout)

@@ -257,7 +257,7 @@ def test_systems_that_are_not_there_cannot_work(answer: Plan, question: Scenario
 )  # fmt: skip
 def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
     """A shared fleet never answers another question than the one asked."""
-    with pytest.raises(InputError, match="shared fleet"):
+    with pytest.raises(InputError, match="over time"):
         shared(load(10) | {field: value})
 
 

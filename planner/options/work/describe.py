@@ -248,7 +248,7 @@ class Describer:
             systems=systems,
             spares=np.zeros(1, dtype=np.int64),
             chips=np.array([chips]),
-            activity=np.array([serving_activity(spec.role)]),
+            activity=np.array([serving_activity(spec.role, workload.peak_to_mean)]),
             run_hours=np.array([hours]),
             cluster=False,
         )

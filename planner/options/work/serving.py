@@ -313,6 +313,6 @@ def frontier(
     return np.asarray(staying, dtype=np.int64)
 
 
-def activity(role: str) -> float:
-    """Share of a chip's power range that a phase uses."""
-    return PHASE_ACTIVITY[role]
+def activity(role: str, peak_to_mean: float = 1.0) -> float:
+    """Share of a chip's power range that a phase uses, in the mean of a day."""
+    return PHASE_ACTIVITY[role] / peak_to_mean
