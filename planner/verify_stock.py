@@ -28,6 +28,7 @@ from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.options.ownership import LotPrice, Standing
+from planner.options.parts import packed
 from planner.options.shared import arrivals, demand_of, lot_ends, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
 from planner.options.work.describe import Described, layout_of_plan
@@ -211,7 +212,7 @@ def _hardware(again: _Again, work: Work) -> Hardware:
 def _described(again: _Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
     figures = again.figures
     workload = figures.workload(work.workload)
-    layout = layout_of_plan(work.parallelism, work.role)
+    layout = layout_of_plan(work.parallelism, work.role) | ({"part": work.part_chips} if work.part_chips else {})
     described = figures.describe(work.workload, work.role, hardware, work.precision, layout)
     wrong = []
     if work.precision not in workload.precision:
@@ -231,6 +232,7 @@ def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str
         "parallelism": described.parallelism.model_dump(),
         "added_mw": watts / 1e6,
         "systems": described.systems,
+        "part_chips": described.part,
         "chips": described.chips,
         "lines_usd": lines,
         "total_usd": math.fsum(lines.values()),
@@ -313,7 +315,7 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     phases = getattr(workload, "disaggregated", "auto")
     if phases != "auto" and (load.role == "serve") != (phases == "never"):
         yield f"role is {load.role}, the scenario says disaggregated: {phases}"
-    watts = figures.watts(workload, load.role, hardware, described)[1] * described.systems
+    watts = figures.unit_watts(workload, load.role, hardware, described)
     price = figures.load(workload, load.role, hardware, described, load.units)
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
@@ -335,9 +337,21 @@ def _stands(again: _Again, hardware: Hardware, period: int) -> int:
 
 
 def _serving(again: _Again, hardware: Hardware, period: int) -> int:
-    """Systems of a kind that serve; whosever they are, where ``hardware`` names no owner."""
-    return sum(
-        x.said.units[period] * x.described.systems for x in again.loads if hardware in {x.hardware, x.hardware.kind}
+    """Whole systems of a kind that serving takes; parts of them packed largest first."""
+    mine = [x for x in again.loads if x.hardware == hardware and x.said.units[period]]
+    whole = sum(x.said.units[period] * x.described.systems for x in mine if not x.described.part)
+    parts = [x.described.part for x in mine if x.described.part for _ in range(x.said.units[period])]
+    chips = again.figures.stand(hardware).chips
+    return whole + (max(packed(parts, chips)) + 1 if parts else 0)
+
+
+def _busy(again: _Again, hardware: Hardware, period: int) -> float:
+    """Systems of a kind that serve, parts of them as such; whosever they are, where ``hardware`` names no owner."""
+    chips = again.figures.stand(hardware).chips
+    return math.fsum(
+        x.said.units[period] * (x.described.part / chips if x.described.part else x.described.systems)
+        for x in again.loads
+        if hardware in {x.hardware, x.hardware.kind}
     )
 
 
@@ -620,7 +634,7 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
         for h, mine in sorted(kinds.items(), key=lambda item: astuple(item[0])):
             own = [x for x in mine if x.said.acquire != "rent"]
             systems = sum(x.said.systems for x in mine)
-            busy = float(_serving(again, h, t))
+            busy = _busy(again, h, t)
             for run in again.runs:
                 if run.hardware.kind == h:
                     within = max(0.0, min(run.said.end_day, high) - max(run.said.start_day, low))

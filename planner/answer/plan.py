@@ -328,6 +328,8 @@ class Work(Priced):
     predicted: Predicted
     added_mw: float
     """Facility power while at work, above what its systems draw without: of the run, or of one unit."""
+    part_chips: int = 0
+    """Chips of the part of a system that it (or one unit) occupies, beside other work; 0: whole systems."""
     option: str = ""
     """Id of the column of the model that this is."""
 

@@ -110,6 +110,9 @@ def _there(scenario: Scenario, choices: Sequence[Choice], period: int) -> list[t
 class Collector:
     """Options in the making: what the searches of the workloads add to."""
 
+    parts = False
+    """Whether work may occupy parts of systems that stand by themselves (lots)."""
+
     def __init__(
         self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool, dropped: list[Dropped]
     ) -> None:
@@ -131,7 +134,9 @@ class Collector:
         if isinstance(workload, Training):
             return TrainingSearch(workload, self.catalog)
         if isinstance(workload, Serving):
-            return (MixedServingSearch if workload.request_classes else ServingSearch)(workload, self.catalog)
+            if workload.request_classes:
+                return MixedServingSearch(workload, self.catalog)
+            return ServingSearch(workload, self.catalog, parts=self.parts)
         return RecommendationSearch(workload, self.catalog)
 
     def add(self, search: Search, choice: Choice, period: int, ready: float) -> None:

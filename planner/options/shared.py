@@ -64,9 +64,16 @@ class _Found:
     days: float
     layout: Mapping[str, int]
 
+    @property
+    def part(self) -> int:
+        """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
+        return self.layout.get("part", 0)
+
 
 class _Searcher(Collector):
     """The enumeration's own searches, with their findings kept instead of priced."""
+
+    parts = True
 
     def __init__(self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool) -> None:
         super().__init__(scenario, catalog, levels, relaxed, [])
@@ -138,19 +145,8 @@ def enumerate_stock(
         for owner, mine in users:
             if any(options for _, options in mine):
                 for key in keys:
-                    _group(
-                        drafts,
-                        scenario,
-                        catalog,
-                        timeline,
-                        stands[key],
-                        key[4],
-                        rooms[key],
-                        mine,
-                        dropped,
-                        relaxed,
-                        owner,
-                    )
+                    _group(drafts, scenario, catalog, timeline, stands[key], key, rooms[key], mine, dropped, relaxed,
+                           owner)  # fmt: skip
     kept = _without_dominated(drafts)
     demands, runs, order = _asked(scenario, timeline)
     stock = Stock(
@@ -315,7 +311,7 @@ def _group(
     catalog: Catalog,
     timeline: Timeline,
     stands: Sequence[Standing],
-    fabric: Fabric,
+    key: Key,
     room: int,
     found: Sequence[tuple[Training | Serving | Recommendation, list[_Found]]],
     dropped: list[Dropped],
@@ -323,7 +319,7 @@ def _group(
     owner: str,
 ) -> None:
     """A group with its lots, units and runs; nothing where it could never stand or never work."""
-    stand = stands[0]
+    stand, fabric = stands[0], key[4]
     choice = stand.choice
     lots: list[Lot] = []
     index = len(drafts.groups)
@@ -451,8 +447,8 @@ def _lots(
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
         lots.append(
             Lot(
-                id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric,
-                           choice.acquire, begin, end, term, since or ""),
+                id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
+                           stand.fabric, choice.acquire, begin, end, term, since or ""),
                 group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
                 cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
                 opex_usd=p.opex_usd, carbon_by_year_t=p.carbon_t, water_by_year_m3=p.water_m3, term=term or since or "",
@@ -478,12 +474,13 @@ def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tupl
 def _work(
     timeline: Timeline, stand: Standing, group: int, workload: str, option: _Found, watts: tuple[float, float]
 ) -> Work:
-    prices = [price_load(timeline, stand, watts, option.systems, t) for t in range(timeline.periods)]
+    size = option.part / stand.chips if option.part else option.systems
+    prices = [price_load(timeline, stand, watts, size, t) for t in range(timeline.periods)]
     choice = stand.choice
     return Work(
         id=_digest(workload, option.role, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
                    stand.fabric, option.precision, option.systems, *sorted(option.layout.items())),
-        workload=workload, role=option.role, group=group, systems=option.systems, chips=option.chips,
+        workload=workload, role=option.role, group=group, systems=option.systems, part=option.part, chips=option.chips,
         replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
         cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
         carbon_t=np.array([p.carbon_t for p in prices]), water_m3=np.array([p.water_m3 for p in prices]),
