@@ -20,6 +20,7 @@ from dataclasses import astuple, dataclass, field
 from fractions import Fraction
 from functools import partial
 
+from planner.answer.deployed import deployments_view
 from planner.answer.plan import FleetLot, Plan, Priced, ScheduledLoad, ScheduledRun, Work
 from planner.catalog import Catalog
 from planner.errors import PlannerError
@@ -92,8 +93,8 @@ class _Again:
 
 def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     """What is wrong with a shared fleet's plan; empty when every check holds. ``catalog`` has no assumptions yet."""
-    if plan.fleet is None or plan.schedule is None or plan.deployments:
-        return ["the plan of a fleet over time has a fleet, a schedule, and no deployments"]
+    if plan.fleet is None or plan.schedule is None:
+        return ["the plan of a fleet over time has a fleet and a schedule"]
     again = _Again(scenario, StockFigures(scenario, catalog.with_assumptions(scenario.assume.as_mapping())))
     for i, lot in enumerate(plan.fleet.lots):
         _guarded(again, f"fleet.lots[{i}] {lot.system} at {lot.site}", partial(_lot, again, lot))
@@ -107,6 +108,12 @@ def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     for check in (_occupancy, _days, _order, _demand, _power_and_racks, _chips, _supply, _shares, _money):
         again.failures += check(again)
     again.failures += _sums(again, plan)
+    view = deployments_view(plan.fleet, plan.schedule, again.timeline.names, scenario.period_years)
+    again.failures += differences(
+        "deployments",
+        {str(i): d.model_dump() for i, d in enumerate(plan.deployments)},
+        {str(i): d.model_dump() for i, d in enumerate(view)},
+    )
     again.failures += proof_failures(plan, scenario)
     return again.failures + asked
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from planner.errors import InputError, Problem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
@@ -187,9 +187,11 @@ class Deployment(_Part):
     cooling: str
     interconnect: str
     systems: int
-    """Whole systems bought or rented, spares included."""
+    """Whole systems bought or rented, spares included; of work in parts those that it would fill by itself."""
     replicas: int
     """Copies of the unit (a training run is one, serving has many)."""
+    part_chips: int = 0
+    """Chips of the part of a system that a unit occupies, beside other work; 0: whole systems."""
     chips: int
     """Chips that work, without spares."""
     spares: int
@@ -546,7 +548,7 @@ class Plan(_Part):
     workloads: tuple[Asked, ...] = ()
     """What was asked, in the scenario's order."""
     deployments: tuple[Deployment, ...] = ()
-    """Empty in a plan of a shared fleet, whose answer is ``fleet`` and ``schedule``."""
+    """What stands and what it does. Of a plan over lots a view: each piece of work with its share of ``fleet``."""
     fleet: Fleet | None = None
     schedule: Schedule | None = None
     totals: Totals | None = None
@@ -568,6 +570,11 @@ class Plan(_Part):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
     )
+
+    @property
+    def holdings(self) -> tuple[Deployment | FleetLot, ...]:
+        """What is bought, rented or used: the lots of a fleet, else the deployments."""
+        return self.deployments if self.fleet is None else self.fleet.lots
 
     @property
     def has_plan(self) -> bool:

@@ -28,7 +28,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 def console(plan: Plan) -> RenderableType:
     """The plan, or the reason there is none, for ``rich.console.Console.print``."""
     parts: list[RenderableType] = [Text(""), _answer(plan), _status(plan)]
-    if plan.deployments:
+    if plan.deployments and plan.fleet is None:
         parts += [_heading("Deployments"), _deployments(plan.deployments)]
     for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan)):
         parts += [_heading(sheet.title, sheet.note), _sheet(sheet)]

@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.answer.plan import Plan
-from planner.export.work import work_of
 from planner.report import format as fmt
 from planner.report import summary
 
@@ -56,7 +55,7 @@ def diff_rows(plans: Sequence[Plan]) -> tuple[Row, ...]:
     add("Totals", "Total cost", total("tco_usd", fmt.usd))
     add("Totals", "Carbon", total("carbon_t", lambda v: f"{fmt.number(v)} t"))
     add("Totals", "Water", total("water_m3", lambda v: f"{fmt.number(v)} m³"))
-    work = [work_of(p) for p in plans]
+    work = [p.deployments for p in plans]
     for workload in dict.fromkeys(d.workload for mine in work for d in mine):
         per = [[d for d in mine if d.workload == workload] for mine in work]
         section = fmt.clean(workload)

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from planner.answer.plan import Deployment, FleetLot, Plan
+from planner.answer.plan import Plan
 from planner.report import format as fmt
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -80,8 +80,7 @@ def result_of(
         return CaseResult(name, variant, overrides, key, "failed", **more)
     totals = plan.totals
     hardware: dict[str, int] = {}
-    bought: list[Deployment | FleetLot] = [*plan.deployments, *(plan.fleet.lots if plan.fleet else ())]
-    for d in bought:
+    for d in plan.holdings:
         hardware[d.system] = hardware.get(d.system, 0) + d.systems
     figures = {
         n: getattr(totals, n)
