@@ -19,8 +19,6 @@ from planner.answer.plan import (
     Alternative,
     Assumption,
     Binding,
-    Deployment,
-    FleetLot,
     LeftOut,
     Nearest,
     Objective,
@@ -37,6 +35,7 @@ from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.stock_limits import build_stock
 from planner.fleet.stock_model import StockModel
 from planner.options.enumerate import enumerate_options
+from planner.options.form import over_lots
 from planner.options.option import OptionSet
 from planner.options.shared import enumerate_stock
 from planner.options.stock import StockSet
@@ -157,8 +156,11 @@ def ask(
     variant: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    whole: bool = False,
 ) -> Question:
     """Read, check and price a scenario (arguments as in ``plan``); what comes back can be solved in many ways.
+
+    ``whole``: work takes whole systems wherever nothing happens over time, for answers that know no parts of systems.
 
     Raises ``InputError`` for input that is wrong, and whatever ``progress`` raises.
     """
@@ -179,7 +181,7 @@ def ask(
     _check_bounded(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")
-    found = _searched(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
+    found = _searched(scenario, known, whole=whole, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
     clock.lap("pricing")
     model, stock = None, None
     if not unable(scenario, found.options):
@@ -189,10 +191,16 @@ def ask(
 
 
 def _searched(
-    scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
+    scenario: Scenario,
+    catalog: Catalog,
+    *,
+    relaxed: bool = False,
+    whole: bool = False,
+    progress: Progress | None = None,
 ) -> OptionSet | StockSet:
-    """Everything that can be chosen: options of workloads, or lots and work of a shared fleet."""
-    search = enumerate_stock if scenario.fleet.shared else enumerate_options
+    """Everything that can be chosen: options of workloads, or lots and work; ``whole`` as in ``ask``."""
+    lots = scenario.over_time if whole else over_lots(scenario, catalog)
+    search = enumerate_stock if lots else enumerate_options
     return search(scenario, catalog, relaxed=relaxed, progress=progress)
 
 
@@ -488,8 +496,7 @@ def _export_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[st
     in_china = {s.name for s in scenario.sites if s.region == "cn" or s.region.startswith("cn_")}
     classes = {"us_case_by_case_cn": "needs a US licence, case by case", "us_denied_cn": "is denied by the US"}
     found = {}
-    bought: list[Deployment | FleetLot] = [*answer.deployments, *(answer.fleet.lots if answer.fleet else ())]
-    for d in bought:
+    for d in answer.holdings:
         rule = classes.get(catalog.chip(d.chip).export_class)
         if rule and d.acquire == "buy" and d.site.split("/")[0] in in_china:
             found[d.chip] = (

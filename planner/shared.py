@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.deployed import deployments_view
 from planner.answer.plan import Alternative, Binding, Conflict, Nearest
 from planner.catalog import Catalog
 from planner.explain import Diagnosis, binding_limits, firm_rows, loosened, model_findings, unit_step, usage
@@ -51,7 +52,9 @@ def shared_parts(
     schedule = schedule_of(figures, stock.stock, plan, days)
     fleet = fleet_of(figures, stock.stock, plan, schedule)
     totals = stock_totals(fleet, schedule, float(scenario.horizon_years))
-    return {"fleet": fleet, "schedule": schedule, "totals": totals}, stock_values(totals, schedule)
+    view = deployments_view(fleet, schedule, figures.timeline.names, scenario.period_years)
+    parts = {"deployments": view, "fleet": fleet, "schedule": schedule, "totals": totals}
+    return parts, stock_values(totals, schedule)
 
 
 def steadied_solutions(

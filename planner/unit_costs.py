@@ -40,7 +40,7 @@ def unit_cost_usd(scenario: Scenario, deployments: Sequence[Deployment]) -> dict
         if isinstance(workload, Training):
             tokens = workload.tokens
         elif isinstance(workload, Serving):
-            tokens = workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * hours * 3600.0
+            tokens = workload.mean_requests_per_s * (workload.input_tokens + workload.output_tokens) * hours * 3600.0
         lines = added_lines(d.cost.lines_usd for d in mine)
         costs = unit_costs(lines, chip_hours=chip_hours, runs=float(is_run), million_tokens=tokens / 1e6)
         if isinstance(workload, Serving) and mine and all(d.predicted.prefill_share is not None for d in mine):
@@ -81,7 +81,7 @@ def _cached(workload: Serving, mine: Sequence[Deployment]) -> float:
 def _divided(
     workload: Serving, mine: Sequence[Deployment], seconds: float, amount: np.ndarray, prefill_share: np.ndarray
 ) -> PerToken:
-    requests = workload.requests_per_s * seconds
+    requests = workload.mean_requests_per_s * seconds
     return per_million_tokens(
         amount,
         prefill_share=prefill_share,

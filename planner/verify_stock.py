@@ -20,6 +20,7 @@ from dataclasses import astuple, dataclass, field
 from fractions import Fraction
 from functools import partial
 
+from planner.answer.deployed import deployments_view
 from planner.answer.plan import FleetLot, Plan, Priced, ScheduledLoad, ScheduledRun, Work
 from planner.catalog import Catalog
 from planner.errors import PlannerError
@@ -28,6 +29,7 @@ from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.options.ownership import LotPrice, Standing
+from planner.options.parts import packed
 from planner.options.shared import arrivals, demand_of, lot_ends, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
 from planner.options.work.describe import Described, layout_of_plan
@@ -91,8 +93,8 @@ class _Again:
 
 def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     """What is wrong with a shared fleet's plan; empty when every check holds. ``catalog`` has no assumptions yet."""
-    if plan.fleet is None or plan.schedule is None or plan.deployments:
-        return ["the plan of a shared fleet has a fleet, a schedule, and no deployments of their own"]
+    if plan.fleet is None or plan.schedule is None:
+        return ["the plan of a fleet over time has a fleet and a schedule"]
     again = _Again(scenario, StockFigures(scenario, catalog.with_assumptions(scenario.assume.as_mapping())))
     for i, lot in enumerate(plan.fleet.lots):
         _guarded(again, f"fleet.lots[{i}] {lot.system} at {lot.site}", partial(_lot, again, lot))
@@ -106,6 +108,12 @@ def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     for check in (_occupancy, _days, _order, _demand, _power_and_racks, _chips, _supply, _shares, _money):
         again.failures += check(again)
     again.failures += _sums(again, plan)
+    view = deployments_view(plan.fleet, plan.schedule, again.timeline.names, scenario.period_years)
+    again.failures += differences(
+        "deployments",
+        {str(i): d.model_dump() for i, d in enumerate(plan.deployments)},
+        {str(i): d.model_dump() for i, d in enumerate(view)},
+    )
     again.failures += proof_failures(plan, scenario)
     return again.failures + asked
 
@@ -134,11 +142,15 @@ def _listed(values: Iterable[float], n: int = 1) -> dict[str, float]:
 
 def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     scenario, figures, line = again.scenario, again.figures, again.timeline
-    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric)
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload)
     begin = line.names.index(lot.begin)
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
     rented = lot.acquire == "rent"
+    if scenario.fleet.shared != (not lot.workload) or (
+        lot.workload and lot.workload not in {w.name for w in scenario.workloads}
+    ):
+        yield f"its systems are those of {lot.workload or 'all'}"
     if lot.systems < 1:
         yield f"{lot.systems} systems"
     if (lot.rent_term and not rented) or (lot.since and lot.acquire != "installed"):
@@ -198,10 +210,16 @@ def _compared(said: Priced, expected: Mapping[str, object]) -> Iterator[str]:
 # -- work --------------------------------------------------------------------------------------------------------------
 
 
+def _hardware(again: _Again, work: Work) -> Hardware:
+    """The systems that work may use: those of its kind and place, and of its own workload where none are shared."""
+    owner = "" if again.scenario.fleet.shared else work.workload
+    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner)
+
+
 def _described(again: _Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
     figures = again.figures
     workload = figures.workload(work.workload)
-    layout = layout_of_plan(work.parallelism, work.role)
+    layout = layout_of_plan(work.parallelism, work.role) | ({"part": work.part_chips} if work.part_chips else {})
     described = figures.describe(work.workload, work.role, hardware, work.precision, layout)
     wrong = []
     if work.precision not in workload.precision:
@@ -221,6 +239,7 @@ def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str
         "parallelism": described.parallelism.model_dump(),
         "added_mw": watts / 1e6,
         "systems": described.systems,
+        "part_chips": described.part,
         "chips": described.chips,
         "lines_usd": lines,
         "total_usd": math.fsum(lines.values()),
@@ -234,7 +253,7 @@ def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str
 
 def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
     figures, line = again.figures, again.timeline
-    hardware = Hardware(run.site, run.system, run.chip, run.cooling, run.fabric)
+    hardware = _hardware(again, run)
     workload = figures.workload(run.workload)
     if not runs_once(workload):
         yield "it is a load, not a run"
@@ -290,7 +309,7 @@ def _earliest_slot(again: _Again, run: ScheduledRun, hardware: Hardware, describ
 
 def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     figures, line = again.figures, again.timeline
-    hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)
+    hardware = _hardware(again, load)
     workload = figures.workload(load.workload)
     if runs_once(workload):
         yield "it is a run, not a load"
@@ -303,7 +322,7 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     phases = getattr(workload, "disaggregated", "auto")
     if phases != "auto" and (load.role == "serve") != (phases == "never"):
         yield f"role is {load.role}, the scenario says disaggregated: {phases}"
-    watts = figures.watts(workload, load.role, hardware, described)[1] * described.systems
+    watts = figures.unit_watts(workload, load.role, hardware, described)
     price = figures.load(workload, load.role, hardware, described, load.units)
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
@@ -325,7 +344,22 @@ def _stands(again: _Again, hardware: Hardware, period: int) -> int:
 
 
 def _serving(again: _Again, hardware: Hardware, period: int) -> int:
-    return sum(x.said.units[period] * x.described.systems for x in again.loads if x.hardware == hardware)
+    """Whole systems of a kind that serving takes; parts of them packed largest first."""
+    mine = [x for x in again.loads if x.hardware == hardware and x.said.units[period]]
+    whole = sum(x.said.units[period] * x.described.systems for x in mine if not x.described.part)
+    parts = [x.described.part for x in mine if x.described.part for _ in range(x.said.units[period])]
+    chips = again.figures.stand(hardware).chips
+    return whole + (max(packed(parts, chips)) + 1 if parts else 0)
+
+
+def _busy(again: _Again, hardware: Hardware, period: int) -> float:
+    """Systems of a kind that serve, parts of them as such; whosever they are, where ``hardware`` names no owner."""
+    chips = again.figures.stand(hardware).chips
+    return math.fsum(
+        x.said.units[period] * (x.described.part / chips if x.described.part else x.described.systems)
+        for x in again.loads
+        if hardware in {x.hardware, x.hardware.kind}
+    )
 
 
 def _occupancy(again: _Again) -> Iterator[str]:
@@ -427,7 +461,7 @@ def _power_and_racks(again: _Again) -> Iterator[str]:
             everywhere += watts
             for name in places[x.hardware.place].levels:
                 power[name] += watts
-                racks[name][x.hardware] += Fraction(x.stand.racks) * x.said.systems
+                racks[name][x.hardware.kind] += Fraction(x.stand.racks) * x.said.systems
         for name, (level, site) in levels.items():
             allowed = level.power_w
             if name == site.name and site.power_path:
@@ -602,14 +636,14 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
     for t, name in enumerate(line.names):
         kinds: dict[Hardware, list[_Lot]] = defaultdict(list)
         for x in again.standing(t):
-            kinds[x.hardware].append(x)
+            kinds[x.hardware.kind].append(x)
         low, high = line.edges[t] * DAYS_PER_MONTH, line.edges[t + 1] * DAYS_PER_MONTH
         for h, mine in sorted(kinds.items(), key=lambda item: astuple(item[0])):
             own = [x for x in mine if x.said.acquire != "rent"]
             systems = sum(x.said.systems for x in mine)
-            busy = float(_serving(again, h, t))
+            busy = _busy(again, h, t)
             for run in again.runs:
-                if run.hardware == h:
+                if run.hardware.kind == h:
                     within = max(0.0, min(run.said.end_day, high) - max(run.said.start_day, low))
                     busy += run.described.systems * within / (high - low)
             yield {

@@ -152,7 +152,7 @@ def usd_per_m_tokens(scenario: Scenario, deployments: Sequence[Deployment]) -> d
             tokens = workload.tokens
         elif isinstance(workload, Serving):
             per_request = workload.input_tokens + workload.output_tokens
-            tokens = workload.requests_per_s * per_request * scenario.horizon_years * HOURS_PER_YEAR * 3600.0
+            tokens = workload.mean_requests_per_s * per_request * scenario.horizon_years * HOURS_PER_YEAR * 3600.0
         else:
             continue
         found[workload.name] = cost / (tokens / 1e6)

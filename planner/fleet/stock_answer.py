@@ -35,7 +35,7 @@ RACK_SLACK = 1e-9
 
 def hardware_of(group: Group) -> Hardware:
     """What a group is interchangeable by."""
-    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric)
+    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner)
 
 
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
@@ -66,6 +66,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         fabric=group.fabric,
         interconnect=group.interconnect,
         acquire=lot.acquire,
+        workload=group.owner,
         begin=line.names[lot.begin],
         end="" if lot.end == line.periods else line.names[lot.end],
         rent_term=term,
@@ -93,28 +94,28 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
     busy = _busy(figures, schedule)
     rows = []
     for t in range(line.periods):
-        counts: dict[int, int] = defaultdict(int)
-        on_site: dict[int, int] = defaultdict(int)
+        counts: dict[Hardware, int] = defaultdict(int)
+        on_site: dict[Hardware, int] = defaultdict(int)
         for lot, count in plan.lots:
             if lot.begin <= t < lot.end:
-                counts[lot.group] += count
-                on_site[lot.group] += 0 if lot.acquire == "rent" else count
-        for g in sorted(counts, key=lambda g: astuple(hardware_of(stock.groups[g]))):
-            group = stock.groups[g]
-            stand = figures.stand(hardware_of(group))
+                kind = hardware_of(stock.groups[lot.group]).kind
+                counts[kind] += count
+                on_site[kind] += 0 if lot.acquire == "rent" else count
+        for h in sorted(counts, key=astuple):
+            stand = figures.stand(h)
             rows.append(
                 FleetStanding(
                     period=line.names[t],
-                    site=group.location,
-                    system=group.system,
-                    chip=group.chip,
-                    cooling=group.cooling,
-                    fabric=group.fabric,
-                    systems=counts[g],
-                    chips=stand.chips * counts[g],
-                    racks=math.ceil(stand.racks * on_site[g] - RACK_SLACK),
-                    power_mw=stand.facility_peak_w * on_site[g] / 1e6,
-                    utilisation=busy[hardware_of(group)][t] / counts[g],
+                    site=h.place,
+                    system=h.system,
+                    chip=h.chip,
+                    cooling=h.cooling,
+                    fabric=h.fabric,
+                    systems=counts[h],
+                    chips=stand.chips * counts[h],
+                    racks=math.ceil(stand.racks * on_site[h] - RACK_SLACK),
+                    power_mw=stand.facility_peak_w * on_site[h] / 1e6,
+                    utilisation=busy[h][t] / counts[h],
                 )
             )
     return tuple(rows)
@@ -125,9 +126,10 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        mine = found[Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)]
+        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)
+        mine = found[hardware]
         for t, units in enumerate(load.units):
-            mine[t] += units * load.systems
+            mine[t] += units * (load.part_chips / figures.stand(hardware).chips if load.part_chips else load.systems)
     for run in schedule.runs:
         mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric)]
         for t in range(line.periods):
@@ -218,9 +220,10 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         parallelism=d.parallelism,
         precision=work.precision,
         predicted=d.predicted,
-        added_mw=figures.watts(workload, work.role, hardware, d)[1] * d.systems / 1e6,
+        added_mw=figures.unit_watts(workload, work.role, hardware, d) / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
+        part_chips=d.part,
         systems=d.systems,
         chips=d.chips,
         replicas=d.replicas,

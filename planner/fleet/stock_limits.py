@@ -19,7 +19,7 @@ from planner.scenario.workloads import Serving
 
 
 def build_stock(scenario: Scenario, catalog: Catalog, stock: Stock) -> StockModel:
-    """The program of a shared fleet (pure; same input, same program). ``catalog`` holds the assumptions."""
+    """The program of a fleet over time (pure; same input, same program). ``catalog`` holds the assumptions."""
     timeline = timeline_of(scenario, catalog)
     draft = StockDraft(stock)
     add_structure(draft, lambda demand, period: _demand_limit(scenario, timeline, demand, period))
@@ -138,13 +138,16 @@ def _racks(draft: StockDraft, site: Site, level: Level, grows: bool) -> None:
     places = float(level.racks or 0)
     for t in [stock.periods - 1] if grows else range(stock.periods):
         coefficients: dict[int, float] = {}
+        alike: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
         for g, group in enumerate(stock.groups):
-            if level.name not in group.levels:
-                continue
+            if level.name in group.levels:
+                alike[group.location, group.system, group.chip, group.cooling].append(g)
+        for mine in alike.values():  # whosever they are, systems of one kind fill racks together
+            group = stock.groups[mine[0]]
             stands = {
                 c: group.racks
                 for c, lot in zip(draft.lots, stock.lots, strict=True)
-                if lot.group == g and lot.begin <= t < lot.end
+                if lot.group in mine and lot.begin <= t < lot.end
             }
             if float(group.racks).is_integer():
                 coefficients.update(stands)

@@ -64,9 +64,16 @@ class _Found:
     days: float
     layout: Mapping[str, int]
 
+    @property
+    def part(self) -> int:
+        """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
+        return self.layout.get("part", 0)
+
 
 class _Searcher(Collector):
     """The enumeration's own searches, with their findings kept instead of priced."""
+
+    parts = True
 
     def __init__(self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool) -> None:
         super().__init__(scenario, catalog, levels, relaxed, [])
@@ -132,10 +139,14 @@ def enumerate_stock(
             found[platform, workload.name] = _search(searcher, search, [stands[key][0] for key in keys])
     drafts = _Drafts()
     for platform, keys in platforms.items():
-        mine = [(w, found[platform, w.name]) for w in scenario.workloads]
-        if any(options for _, options in mine):
-            for key in keys:
-                _group(drafts, scenario, catalog, timeline, stands[key], key[4], rooms[key], mine, dropped, relaxed)
+        every = [(w, found[platform, w.name]) for w in scenario.workloads]
+        # shared: one group for all; else each workload has a group of its own
+        users = [("", every)] if scenario.fleet.shared else [(w.name, [(w, options)]) for w, options in every]
+        for owner, mine in users:
+            if any(options for _, options in mine):
+                for key in keys:
+                    _group(drafts, scenario, catalog, timeline, stands[key], key, rooms[key], mine, dropped, relaxed,
+                           owner)  # fmt: skip
     kept = _without_dominated(drafts)
     demands, runs, order = _asked(scenario, timeline)
     stock = Stock(
@@ -300,19 +311,20 @@ def _group(
     catalog: Catalog,
     timeline: Timeline,
     stands: Sequence[Standing],
-    fabric: Fabric,
+    key: Key,
     room: int,
     found: Sequence[tuple[Training | Serving | Recommendation, list[_Found]]],
     dropped: list[Dropped],
     relaxed: bool,
+    owner: str,
 ) -> None:
     """A group with its lots, units and runs; nothing where it could never stand or never work."""
-    stand = stands[0]
+    stand, fabric = stands[0], key[4]
     choice = stand.choice
     lots: list[Lot] = []
     index = len(drafts.groups)
     for one in stands:
-        lots += _lots(scenario, catalog, timeline, one, index, room, dropped)
+        lots += _lots(scenario, catalog, timeline, one, index, room, dropped, owner)
     if not lots:
         return
     works: list[Work] = []
@@ -320,10 +332,9 @@ def _group(
     watts: dict[float, tuple[float, float]] = {}
     largest = -1
     for workload, options in found:
-        mean = getattr(workload, "peak_to_mean", 1.0)
         mine = []
         for option in options:
-            activity = option.activity if is_run(workload) else option.activity / mean
+            activity = option.activity
             if activity not in watts:
                 watts[activity] = added_watts(catalog, stand, activity)
             if option.systems > room:
@@ -345,7 +356,7 @@ def _group(
         return  # a smaller fabric joins all that could work here
     drafts.groups.append(
         Group(
-            id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric),
+            id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric),
             location=choice.place,
             site=choice.site,
             system=choice.system.id,
@@ -358,6 +369,7 @@ def _group(
             racks=stand.racks,
             peak_w=0.0 if stand.rented else stand.facility_peak_w,
             levels=() if choice.location is None else choice.location.levels,
+            owner=owner,
         )
     )
     drafts.lots += lots
@@ -367,6 +379,11 @@ def _group(
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:12]
+
+
+def of_owner(owner: str) -> tuple[str, ...]:
+    """What sets apart the ids of systems that only one workload uses."""
+    return (f"of {owner}",) if owner else ()
 
 
 def lot_ends(scenario: Scenario, timeline: Timeline, begin: int) -> list[int]:
@@ -401,6 +418,7 @@ def _lots(
     group: int,
     room: int,
     dropped: list[Dropped],
+    owner: str,
 ) -> list[Lot]:
     choice = stand.choice
     spans: list[tuple[int, int, str, str | None, int]] = []
@@ -429,8 +447,8 @@ def _lots(
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
         lots.append(
             Lot(
-                id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, stand.fabric,
-                           choice.acquire, begin, end, term, since or ""),
+                id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
+                           stand.fabric, choice.acquire, begin, end, term, since or ""),
                 group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
                 cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
                 opex_usd=p.opex_usd, carbon_by_year_t=p.carbon_t, water_by_year_m3=p.water_m3, term=term or since or "",
@@ -456,12 +474,13 @@ def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tupl
 def _work(
     timeline: Timeline, stand: Standing, group: int, workload: str, option: _Found, watts: tuple[float, float]
 ) -> Work:
-    prices = [price_load(timeline, stand, watts, option.systems, t) for t in range(timeline.periods)]
+    size = option.part / stand.chips if option.part else option.systems
+    prices = [price_load(timeline, stand, watts, size, t) for t in range(timeline.periods)]
     choice = stand.choice
     return Work(
         id=_digest(workload, option.role, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
                    stand.fabric, option.precision, option.systems, *sorted(option.layout.items())),
-        workload=workload, role=option.role, group=group, systems=option.systems, chips=option.chips,
+        workload=workload, role=option.role, group=group, systems=option.systems, part=option.part, chips=option.chips,
         replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
         cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
         carbon_t=np.array([p.carbon_t for p in prices]), water_m3=np.array([p.water_m3 for p in prices]),
@@ -585,9 +604,9 @@ def _without_dominated(drafts: _Drafts) -> _Drafts:
         works[work.group].append(work)
     for run in drafts.runs:
         runs[run.group].append(run)
-    same: dict[tuple[str, str, str, Fabric], list[int]] = defaultdict(list)
+    same: dict[tuple[str, str, str, str, Fabric], list[int]] = defaultdict(list)
     for i, g in enumerate(drafts.groups):
-        same[g.location, g.system, g.chip, g.fabric].append(i)
+        same[g.owner, g.location, g.system, g.chip, g.fabric].append(i)
     gone: set[int] = set()
     for members in same.values():
         for b in members:

@@ -38,6 +38,8 @@ class Group:
     """At the meter; 0 for rented ones, which draw another's power."""
     levels: tuple[str, ...] = ()
     """Levels of the capacity tree above it."""
+    owner: str = ""
+    """The workload whose own systems these are; empty where whatever needs them may use them."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Work:
     role: Role
     group: int
     systems: int
+    """Whole systems; 1 of a part, which stands in one."""
     chips: int
     replicas: int
     rates: Mapping[str, float]
@@ -80,6 +83,8 @@ class Work:
     """(T,) not discounted, as are carbon and water."""
     carbon_t: Floats
     water_m3: Floats
+    part: int = 0
+    """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
 
 
 @dataclass(frozen=True)

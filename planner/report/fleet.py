@@ -38,7 +38,8 @@ def sheets(plan: Plan) -> tuple[Sheet, ...]:
 def lot_name(lot: FleetLot) -> str:
     """'buy 12 x dgx_h100 at a' with the term of rent."""
     term = f" ({lot.rent_term})" if lot.rent_term else ""
-    return fmt.clean(f"{VERBS[lot.acquire]}{term} {fmt.count(lot.systems)} × {lot.system}")
+    whose = f" for {lot.workload}" if lot.workload else ""
+    return fmt.clean(f"{VERBS[lot.acquire]}{term} {fmt.count(lot.systems)} × {lot.system}{whose}")
 
 
 def _place(x: FleetLot | FleetStanding | ScheduledRun | ScheduledLoad) -> str:
