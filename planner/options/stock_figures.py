@@ -17,7 +17,16 @@ from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
 from planner.options.hardware.timeline import Timeline, timeline_of
-from planner.options.ownership import LotPrice, Standing, added_watts, price_load, price_lot, price_run, standing
+from planner.options.ownership import (
+    LotPrice,
+    Standing,
+    added_watts,
+    price_load,
+    price_lot,
+    price_run,
+    rented_for_run,
+    standing,
+)
 from planner.options.work.describe import Described, Describer, Spec
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Workload
@@ -127,6 +136,13 @@ class StockFigures:
         """One system that stands from the beginning of one period to that of another."""
         stand = self.stand(hardware, acquire)
         return price_lot(self.scenario, self.catalog, self.timeline, stand, acquire, begin, end, term=term, since=since)
+
+    def rented(self, hardware: Hardware, term: str, systems: int, days: float, month: float) -> LotPrice:
+        """All systems that are rented for one run alone, from a month for so many days."""
+        stand = self.stand(hardware, "rent")
+        p = rented_for_run(self.catalog, self.timeline, stand, term, systems, np.array([month]), days)
+        lines = {name: float(v[0]) for name, v in p.lines_usd.items() if v[0]}
+        return LotPrice(float(p.cost_usd[0]), lines, 0.0, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
 
     def watts(self, workload: Workload, role: str, hardware: Hardware) -> tuple[float, float]:
         """(IT, facility) watts above idle of one system at work."""
