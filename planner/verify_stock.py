@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from fractions import Fraction
 from functools import partial
 
@@ -137,7 +137,7 @@ def _listed(values: Iterable[float], n: int = 1) -> dict[str, float]:
 
 def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     scenario, figures, line = again.scenario, again.figures, again.timeline
-    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.workload)
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload)
     begin = line.names.index(lot.begin)
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
@@ -252,7 +252,7 @@ def _compared(said: Priced, expected: Mapping[str, object]) -> Iterator[str]:
 def _hardware(again: _Again, work: Work) -> Hardware:
     """The systems that work may use: those of its kind and place, and of its own workload where none are shared."""
     owner = "" if again.scenario.fleet.shared else work.workload
-    return Hardware(work.site, work.system, work.chip, work.cooling, owner)
+    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner)
 
 
 def _described(again: _Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
@@ -305,7 +305,7 @@ def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
     slot = slots[0]
     month = line.slots[slot].start
     days = described.run_days
-    watts = figures.watts(workload, run.role, hardware)[1] * (described.systems - described.spares)
+    watts = figures.run_watts(workload, run.role, hardware, described)[1]
     price = figures.run(workload, run.role, hardware, described, month)
     expected = _of_work(described, watts, price) | {
         "spares": described.spares,
@@ -369,7 +369,7 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     phases = getattr(workload, "disaggregated", "auto")
     if phases != "auto" and (load.role == "serve") != (phases == "never"):
         yield f"role is {load.role}, the scenario says disaggregated: {phases}"
-    watts = figures.watts(workload, load.role, hardware)[1] * described.systems
+    watts = figures.watts(workload, load.role, hardware, described)[1] * described.systems
     price = figures.load(workload, load.role, hardware, described, load.units)
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
@@ -683,9 +683,7 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
         for x in again.lasting(t):
             kinds[x.hardware.kind].append(x)
         low, high = line.edges[t] * DAYS_PER_MONTH, line.edges[t + 1] * DAYS_PER_MONTH
-        for h, mine in sorted(
-            kinds.items(), key=lambda item: (item[0].place, item[0].system, item[0].chip, item[0].cooling)
-        ):
+        for h, mine in sorted(kinds.items(), key=lambda item: astuple(item[0])):
             own = [x for x in mine if x.said.acquire != "rent"]
             systems = sum(x.said.systems for x in mine)
             busy = float(_serving(again, h, t))
@@ -695,7 +693,7 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
                     busy += run.described.systems * within / (high - low)
             yield {
                 "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
-                "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
+                "fabric": h.fabric, "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
                 "racks": math.ceil(_exact(x.stand.racks * x.said.systems for x in own) - Fraction(1, 10**9)),
                 "power_mw": float(_exact(x.said.power_mw for x in own)), "utilisation": busy / systems,
             }  # fmt: skip

@@ -67,8 +67,8 @@ def _acquired(fleet: Fleet, x: ScheduledRun | ScheduledLoad) -> Literal["buy", "
     """How most of the systems were acquired that the work may use."""
     counts: dict[Literal["buy", "rent", "installed"], int] = defaultdict(int)
     for lot in fleet.lots:
-        if (lot.site, lot.system, lot.chip, lot.cooling) == (x.site, x.system, x.chip, x.cooling) and (
-            lot.workload in {"", x.workload}
-        ):
+        mine = (lot.site, lot.system, lot.chip, lot.cooling, lot.fabric)
+        theirs = (x.site, x.system, x.chip, x.cooling, x.fabric)
+        if mine == theirs and lot.workload in {"", x.workload}:
             counts[lot.acquire] += lot.systems
     return max(counts, key=lambda name: counts[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ RACK_SLACK = 1e-9
 
 def hardware_of(group: Group) -> Hardware:
     """What a group is interchangeable by."""
-    return Hardware(group.location, group.system, group.chip, group.cooling, group.owner)
+    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner)
 
 
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
@@ -63,6 +64,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=group.interconnect,
         acquire=lot.acquire,
         workload=group.owner,
@@ -133,7 +135,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
                 kind = hardware_of(stock.groups[lot.group]).kind
                 counts[kind] += count
                 on_site[kind] += 0 if lot.acquire == "rent" else count
-        for h in sorted(counts, key=lambda h: (h.place, h.system, h.chip, h.cooling)):
+        for h in sorted(counts, key=astuple):
             stand = figures.stand(h)
             rows.append(
                 FleetStanding(
@@ -142,6 +144,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
                     system=h.system,
                     chip=h.chip,
                     cooling=h.cooling,
+                    fabric=h.fabric,
                     systems=counts[h],
                     chips=stand.chips * counts[h],
                     racks=math.ceil(stand.racks * on_site[h] - RACK_SLACK),
@@ -157,13 +160,13 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        mine = found[Hardware(load.site, load.system, load.chip, load.cooling)]
+        mine = found[Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)]
         for t, units in enumerate(load.units):
             mine[t] += units * load.systems
     for run in schedule.runs:
         if run.rented_alone:
             continue
-        mine = found[Hardware(run.site, run.system, run.chip, run.cooling)]
+        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric)]
         for t in range(line.periods):
             low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
             within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
@@ -208,7 +211,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
     month = line.slots[start.slot].start
     counted = month * DAYS_PER_MONTH
     end = day + d.run_days
-    watts = figures.watts(workload, run.role, hardware)[1] * (d.systems - d.spares)
+    watts = figures.run_watts(workload, run.role, hardware, d)[1]
     return ScheduledRun(
         workload=run.workload,
         role=run.role,
@@ -216,6 +219,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
@@ -247,11 +251,12 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=work.precision,
         predicted=d.predicted,
-        added_mw=figures.watts(workload, work.role, hardware)[1] * d.systems / 1e6,
+        added_mw=figures.watts(workload, work.role, hardware, d)[1] * d.systems / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
         systems=d.systems,

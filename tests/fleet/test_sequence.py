@@ -35,7 +35,7 @@ def random_stock(seed: int) -> Stock:
     zeros = np.zeros(1)
     kinds = pick.choice([1, 1, 2])
     groups = tuple(
-        Group(f"g{i}", "s", "s", f"system{i}", "chip", "air", "maker", "", 8, 1.0, 1e6) for i in range(kinds)
+        Group(f"g{i}", "s", "s", f"system{i}", "chip", "air", "maker", "", "pod", 8, 1.0, 1e6) for i in range(kinds)
     )
     lots = tuple(
         Lot(f"l{i}", i % kinds, "buy", begin, 2, 8, 1e6 * pick.randint(5, 9) * (2 - begin), 0.0, 0.0, zeros, zeros,

@@ -43,7 +43,7 @@ def two_runs(**more: Any) -> tuple[Data, Data]:
 def test_two_runs_after_one_another_share_a_box(round_catalog: Catalog) -> None:
     """One box in the place of two: its price, four years of idling, and what both runs draw above that."""
     alone = plan(round_scenario(*two_runs()), catalog=round_catalog)
-    found = plan(shared(*two_runs(after=["first"])), catalog=round_catalog)
+    found = plan(shared(*two_runs(after=["first"]), fleet={"idle_systems": "powered"}), catalog=round_catalog)
     assert found.status == "proven_optimal"
     assert found.verified
     assert alone.totals is not None
@@ -164,7 +164,7 @@ def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[
 
 
 WORDS = {"role": "decode", "acquire": "rent", "recompute": "full", "precision": "fp8", "schedule": "1F1B",
-         "sharding": "row-wise"}  # fmt: skip
+         "sharding": "row-wise", "fabric": "large"}  # fmt: skip
 
 
 def _other(name: str, value: Any) -> Any:
