@@ -20,7 +20,7 @@ from planner.fleet.pieces import Piece, pieces_of
 from planner.fleet.stock_model import StockModel, StockPlan, plan_of
 from planner.options.stock import Run, Start, Stock
 from planner.solve.form import Program, with_row
-from planner.solve.intervals import Level, Task, earliest_starts, least_amount
+from planner.solve.intervals import Level, Task, least_amount, some_starts
 from planner.solve.status import Limits, Solution, Status, relative_gap, status_of_plan
 
 MOST_ROUNDS = 20
@@ -101,7 +101,7 @@ def _placed(
     if any(free[g] < max(p.run.systems for p in pieces if p.run.group == g) for g in groups):
         return None
     resources = {str(g): [Level(low, high, free[g])] for g in groups}
-    return earliest_starts(_tasks(stock, pieces), resources, limits)[0]
+    return some_starts(_tasks(stock, pieces), resources, limits)
 
 
 def _failure(stock: Stock, slot: int, pieces: Sequence[Piece], free: Mapping[int, int], limits: Limits) -> Failure:
