@@ -105,14 +105,17 @@ class StockPlan:
 def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit]) -> None:
     """Columns, and the rows that make work work: once, order, use, there, demand."""
     stock, build = draft.stock, draft.builder
-    peak = {d.workload: d.rate for d in stock.demands}
+    asked = {d.workload: d for d in stock.demands}
     for lot in stock.lots:
         g = stock.groups[lot.group]
         name = f"lot[{lot.id},{g.system},{g.location},{lot.acquire},{lot.begin}-{lot.end}]"
         draft.lots.append(build.add_column(name, upper=float(lot.most), integer=True))
     for work in stock.works:
         rate = min(work.rates.values())
-        most = [max(1.0, float(math.ceil(r / rate - 1e-9))) if r > 0 else 0.0 for r in peak[work.workload]]
+        demand = asked[work.workload]
+        # no more than answers all of it, or makes up the chips that it must use
+        least = math.ceil(demand.least_chips / work.chips)
+        most = [max(1.0, float(math.ceil(r / rate - 1e-9)), least) if r > 0 else float(least) for r in demand.rate]
         columns = [build.add_column(f"serve[{work.id},{t}]", upper=m, integer=True) for t, m in enumerate(most)]
         draft.most.update(zip(columns, most, strict=True))
         draft.serve.append(columns)

@@ -204,7 +204,8 @@ def _asked(
             order += [(before, w.name) for before in getattr(w, "after", ())]
         else:
             phases = ("prefill", "decode") if isinstance(w, Serving) else ("score",)
-            demands.append(Demand(w.name, demand_of(w, timeline), phases))
+            least = w.chips.min or 0 if w.chips is not None else 0
+            demands.append(Demand(w.name, demand_of(w, timeline), phases, least))
     return tuple(demands), tuple(runs), tuple(order)
 
 

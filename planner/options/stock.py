@@ -137,6 +137,8 @@ class Demand:
     workload: str
     rate: Floats
     phases: tuple[str, ...]
+    least_chips: int = 0
+    """Chips that it must use in every period."""
 
 
 @dataclass(frozen=True)

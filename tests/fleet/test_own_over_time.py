@@ -188,3 +188,18 @@ def test_rent_of_a_run_that_was_changed_is_seen(part: str, name: str, value: Any
     assert place[0][name] != value
     place[0][name] = value
     assert verify_plan(type(found).model_validate(data), scenario, round_catalog)
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("chips", [{"min": 64}, 48, {"min": 40, "max": 56}, {"max": 32}])
+def test_a_load_on_so_many_chips_costs_the_same_shared_or_not(chips: Any, round_catalog: Catalog) -> None:
+    """More than it needs where it must, exactly so many, no more than so many."""
+    work = load(3000, chips=chips, **FIXED)
+    fields: Data = {"hardware": {"systems": ["plain_8", "big_8"]}}
+    alone = plan(round_scenario(work, **fields), catalog=round_catalog)
+    found = plan(round_scenario(work, fleet={"shared": True}, **fields), catalog=round_catalog)
+    assert alone.has_plan
+    assert alone.totals is not None
+    assert found.totals is not None
+    assert found.totals.tco_usd == pytest.approx(alone.totals.tco_usd, rel=1e-9)
+    assert found.totals.chips == alone.totals.chips
