@@ -51,7 +51,7 @@ def shared_parts(
     days = days_of(scenario, figures.timeline, stock.stock, plan, limits)
     schedule = schedule_of(figures, stock.stock, plan, days)
     fleet = fleet_of(figures, stock.stock, plan, schedule)
-    totals = stock_totals(fleet, schedule, float(scenario.horizon_years))
+    totals = stock_totals(figures, fleet, schedule)
     return {"fleet": fleet, "schedule": schedule, "totals": totals}, stock_values(totals, schedule)
 
 

@@ -30,9 +30,11 @@ from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_
 from planner.options.ownership import LotPrice, Standing
 from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_move, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
+from planner.options.stock_worked import requests_over_time, worked_over_time
 from planner.options.work.describe import Described, layout_of_plan
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
+from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 from planner.verify import LIMIT_TOLERANCE, differences, near, proof_failures, question_failures
 
 DAY_TOLERANCE = 1e-3
@@ -646,6 +648,7 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
         lasts = [_exact(pick(x) for x in again.lasting(t)) for t in range(line.periods)]
         return max(float(a + Fraction(_rented_at_once(again, t, pick))) for t, a in enumerate(lasts))
 
+    worked, requests = worked_over_time(again.figures, plan.fleet, plan.schedule), requests_over_time(again.figures)
     racks = [sum(int(str(r["racks"])) for r in rows if r["period"] == name) for name in line.names]
     totals = {
         "chips": largest(lambda x: x.said.chips),
@@ -656,9 +659,9 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
         "capex_usd": float(_exact(x.said.money.capex_usd for x in again.lots)),
         "opex_usd_per_year": float(_exact(p["opex_usd"] for p in years)) / again.scenario.horizon_years,
         "tco_usd": float(_exact(p.money.total_usd for p in parts)),
-        "usd_per_m_tokens": {},
-        "unit_cost_usd": {},
-        "joules_per_token": {},
+        "usd_per_m_tokens": usd_per_m_tokens(again.scenario, worked, requests),
+        "unit_cost_usd": unit_costs_of(again.scenario, worked, requests),
+        "joules_per_token": joules_of(again.scenario, worked, requests),
         "carbon_t": float(_exact(p["carbon_t"] for p in years)),
         "water_m3": float(_exact(p["water_m3"] for p in years)),
     }

@@ -28,6 +28,8 @@ from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.stock import Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
+from planner.options.stock_worked import requests_over_time, worked_over_time
+from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 
 RACK_SLACK = 1e-9
 """Of a rack: rounding of n times a part of a rack, not another rack."""
@@ -302,9 +304,11 @@ def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadD
     return tuple(found)
 
 
-def stock_totals(fleet: Fleet, schedule: Schedule, horizon_years: float) -> Totals:
+def stock_totals(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> Totals:
     """Counts and power of the period in which each is largest; money, carbon and water of the whole plan."""
+    scenario = figures.scenario
     parts: list[Priced] = [*fleet.lots, *schedule.runs, *schedule.loads]
+    worked, requests = worked_over_time(figures, fleet, schedule), requests_over_time(figures)
     periods = dict.fromkeys([*(s.period for s in fleet.standing), *(x.begin for x in fleet.lots)])
     rows = [[s for s in fleet.standing if s.period == p] for p in periods]
     stands = [[x for x in fleet.lots if x.begin <= p and (not x.end or p < x.end)] for p in periods]
@@ -316,8 +320,11 @@ def stock_totals(fleet: Fleet, schedule: Schedule, horizon_years: float) -> Tota
         it_mw=max(it, default=0.0),
         facility_mw=max((math.fsum(s.power_mw for s in r) for r in rows), default=0.0),
         capex_usd=math.fsum(x.money.capex_usd for x in fleet.lots),
-        opex_usd_per_year=math.fsum(y.opex_usd for y in fleet.years) / horizon_years,
+        opex_usd_per_year=math.fsum(y.opex_usd for y in fleet.years) / float(scenario.horizon_years),
         tco_usd=math.fsum(x.money.total_usd for x in parts),
+        usd_per_m_tokens=usd_per_m_tokens(scenario, worked, requests),
+        unit_cost_usd=unit_costs_of(scenario, worked, requests),
+        joules_per_token=joules_of(scenario, worked, requests),
         carbon_t=math.fsum(y.carbon_t for y in fleet.years),
         water_m3=math.fsum(y.water_m3 for y in fleet.years),
     )

@@ -203,3 +203,38 @@ def test_a_load_on_so_many_chips_costs_the_same_shared_or_not(chips: Any, round_
     assert found.totals is not None
     assert found.totals.tco_usd == pytest.approx(alone.totals.tco_usd, rel=1e-9)
     assert found.totals.chips == alone.totals.chips
+
+
+# -- what a unit costs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_token_costs_the_same_shared_or_not(round_catalog: Catalog) -> None:
+    """A load alone: dollars and joules of its tokens are those of the plan without a fleet over time."""
+    work = load(3000, peak_to_mean=2, **FIXED)
+    alone = plan(round_scenario(work), catalog=round_catalog).totals
+    found = plan(round_scenario(work, fleet={"shared": True}), catalog=round_catalog).totals
+    assert alone is not None
+    assert found is not None
+    assert found.usd_per_m_tokens == pytest.approx(alone.usd_per_m_tokens)
+    for kind, lines in alone.unit_cost_usd["load"].items():
+        assert found.unit_cost_usd["load"][kind] == pytest.approx(lines), kind
+    assert found.joules_per_token["load"] == pytest.approx(alone.joules_per_token["load"])
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("idle", ["switched_off", "powered"])
+def test_all_that_is_paid_is_paid_by_someone(idle: str, round_catalog: Catalog) -> None:
+    """A load and two runs that share what stands, and one that rents: units times their cost is the plan's cost."""
+    work = load({"2026-10": 1000, "2028-10": 2500}, **FIXED)  # type: ignore[arg-type]
+    hardware: Data = {"systems": ["plain_8"], "acquire": ["buy", "rent"]}
+    scenario = round_scenario(work, *runs(after=["first"]), periods=PERIODS, hardware=hardware,
+                              fleet={"shared": True, "idle_systems": idle})  # fmt: skip
+    found = plan(scenario, catalog=round_catalog)
+    assert found.totals is not None
+    costs = found.totals.unit_cost_usd
+    paid = costs["first"]["run"]["total"] + costs["second"]["run"]["total"]
+    requests = sum(rate * 2 * 8760 * 3600 for rate in (1000, 2500))
+    paid += costs["load"]["million_tokens"]["total"] * requests * 200 / 1e6
+    assert paid == pytest.approx(found.totals.tco_usd, rel=1e-9)
+    assert verify_plan(found, scenario, round_catalog) == []
