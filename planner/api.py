@@ -31,7 +31,9 @@ from planner.errors import InputError, PlannerError, Problem, SolveError, Verifi
 from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
 from planner.fleet.build import build_fleet
+from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
+from planner.fleet.sequence import solved_and_placed
 from planner.fleet.stock_limits import build_stock
 from planner.fleet.stock_model import StockModel
 from planner.options.enumerate import enumerate_options
@@ -55,6 +57,7 @@ from planner.sentence_shared import shared_notes, shared_sentence
 from planner.settings import installed_version
 from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
 from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
+from planner.solve.form import Program
 from planner.verify import verify_plan
 
 _LOG = logging.getLogger(__name__)
@@ -99,13 +102,25 @@ def plan(
 
     tell("Solving", 0.72)
     goals = _goals(scenario)
-    solutions = lexicographic(
-        model.program,
-        [model.objectives[g] for g in goals],
-        question.limits,
-        backend=scenario.solve.backend,
-        progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
-    )
+
+    vectors = [model.objectives[g] for g in goals]
+
+    def solved(program: Program, seconds: float) -> list[Solution]:
+        return lexicographic(
+            program,
+            vectors,
+            replace(question.limits, time_limit_s=seconds),
+            backend=scenario.solve.backend,
+            progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
+        )
+
+    if question.stock is None:
+        solutions = solved(model.program, question.limits.time_limit_s)
+    else:
+        stock, solutions = solved_and_placed(question.stock, solved, question.limits)
+        model = stock.as_fleet()
+        question = replace(question, stock=stock, model=model)
+        draft = _Draft(question)
     clock.lap("solving")
     first = solutions[0]
     if first.status is Status.FAILED:
@@ -272,6 +287,10 @@ def diagnose(question: Question) -> Diagnosis:
         return with_lead_time(counted, scenario, lambda other: _possible(other, catalog, short))
     model, stock = _built(scenario, catalog, relaxed)
     if stock is not None:
+        assert isinstance(relaxed, StockSet)  # noqa: S101 - narrowed for the type checker
+        if stock.stock.slot_days and not model_findings(by_leaf(model)[0], short).conflicts:
+            # what follows one another within a slot hides no conflict of whole slots
+            model, _ = _built(scenario, catalog, replace(relaxed, stock=replace(relaxed.stock, slot_days=())))
         diagnosis = shared_findings(model, short, arithmetic_findings(scenario, found))
         return with_lead_time(diagnosis, scenario, lambda other: _possible(other, catalog, short))
     diagnosis = model_findings(model, short)
@@ -285,6 +304,8 @@ def _possible(scenario: Scenario, catalog: Catalog, limits: Limits) -> bool:
     found = _searched(scenario, catalog)
     if unable(scenario, found.options):
         return False
+    if isinstance(found, StockSet):  # in whole slots: what is possible there surely is
+        found = replace(found, stock=replace(found.stock, slot_days=()))
     program = _built(scenario, catalog, found)[0].program
     return solve(with_objective(program, np.zeros(program.column_count)), limits).status.has_plan
 

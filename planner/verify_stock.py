@@ -5,7 +5,7 @@ file; everything else is computed again from catalog and scenario.
 
     lots        allowed there and then, whole, priced again
     work        layouts described again; every run once, released, in order and in time; loads within their latencies
-    occupancy   what works in a slot stands in it; the schedule in days fits as well
+    occupancy   what serves in a period stands in it, and what runs on a day besides
     demand      every load in every period, phase by phase and site by site
     limits      power, racks, chips, supply, shares, money, carbon and water, in every period and year
     sums        lines to totals, totals to the objective
@@ -30,11 +30,13 @@ from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.options.ownership import LotPrice, Standing
 from planner.options.parts import packed
-from planner.options.shared import arrivals, demand_of, lot_ends, rent_ends
+from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_move, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
+from planner.options.stock_worked import requests_over_time, worked_over_time
 from planner.options.work.describe import Described, layout_of_plan
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
+from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 from planner.verify import LIMIT_TOLERANCE, differences, near, proof_failures, question_failures
 
 DAY_TOLERANCE = 1e-3
@@ -56,8 +58,6 @@ class _Run:
     said: ScheduledRun
     hardware: Hardware
     described: Described
-    slot: int
-    last_slot: int
 
 
 @dataclass
@@ -71,6 +71,7 @@ class _Load:
 class _Again:
     """A plan as recomputed: what could be, with what could not listed in ``failures``."""
 
+    plan: Plan
     scenario: Scenario
     figures: StockFigures
     lots: list[_Lot] = field(default_factory=list)
@@ -86,6 +87,10 @@ class _Again:
         """Lots that stand in a period."""
         return (x for x in self.lots if x.begin <= period < x.end)
 
+    def lasting(self, period: int) -> Iterator[_Lot]:
+        """Lots that stand through a period: not what is rented for some days."""
+        return (x for x in self.standing(period) if not x.said.rented_days)
+
     def parts(self) -> list[Priced]:
         """Everything that costs, as the plan says it; each was compared with its own price."""
         return [*(x.said for x in self.lots), *(x.said for x in self.runs), *(x.said for x in self.loads)]
@@ -95,7 +100,7 @@ def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     """What is wrong with a shared fleet's plan; empty when every check holds. ``catalog`` has no assumptions yet."""
     if plan.fleet is None or plan.schedule is None:
         return ["the plan of a fleet over time has a fleet and a schedule"]
-    again = _Again(scenario, StockFigures(scenario, catalog.with_assumptions(scenario.assume.as_mapping())))
+    again = _Again(plan, scenario, StockFigures(scenario, catalog.with_assumptions(scenario.assume.as_mapping())))
     for i, lot in enumerate(plan.fleet.lots):
         _guarded(again, f"fleet.lots[{i}] {lot.system} at {lot.site}", partial(_lot, again, lot))
     for i, run in enumerate(plan.schedule.runs):
@@ -147,6 +152,9 @@ def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
     rented = lot.acquire == "rent"
+    if lot.rented_days:
+        yield from _rented_alone(again, lot, hardware, begin, end)
+        return
     if scenario.fleet.shared != (not lot.workload) or (
         lot.workload and lot.workload not in {w.name for w in scenario.workloads}
     ):
@@ -185,6 +193,47 @@ def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     yield from _compared(lot, expected)
     if not near(math.fsum(lot.money.capex_lines_usd.values()), lot.money.capex_usd):
         yield "money.capex_lines_usd does not sum to capex_usd"
+    again.lots.append(_Lot(lot, hardware, begin, end, stand, price))
+
+
+def _rented_alone(again: _Again, lot: FleetLot, hardware: Hardware, begin: int, end: int) -> Iterator[str]:
+    """Systems rented for one run alone: the terms, and the price of its days. The run itself is compared later."""
+    figures, line = again.figures, again.timeline
+    if lot.acquire != "rent" or lot.rent_term not in again.scenario.hardware.rent_terms or lot.since:
+        yield f"rented for {lot.workload} by {lot.rent_term or 'no term'}, which the scenario does not allow"
+        return
+    runs = [r for r in again.plan.schedule.runs if r.workload == lot.workload] if again.plan.schedule else []
+    if len(runs) != 1 or not runs[0].rented_alone:
+        yield f"no run {lot.workload} is on systems rented for it alone"
+        return
+    run = runs[0]
+    month = run.counted_from_day / DAYS_PER_MONTH
+    if begin != line.period_of(month) or end != line.period_of((run.counted_to_day - 1e-6) / DAYS_PER_MONTH) + 1:
+        yield f"it is rented from {lot.begin} until {lot.end or 'the end'}, its run is charged in other periods"
+    if not near(lot.rented_days, run.counted_to_day - run.counted_from_day):
+        yield f"it is rented for {lot.rented_days:g} days, its run takes others"
+    if (run.site, run.system, run.chip, run.cooling, run.systems) != (
+        lot.site, lot.system, lot.chip, lot.cooling, lot.systems
+    ):  # fmt: skip
+        yield f"the run {lot.workload} is on other systems"
+    stand = figures.stand(hardware, "rent")
+    begins = [p for p in arrivals(again.scenario, line, stand.choice)[0] if p <= begin]
+    if not begins:
+        yield f"it cannot arrive in {lot.begin}"
+    price = figures.rented(hardware, lot.rent_term, lot.systems, lot.rented_days, month)
+    expected: dict[str, object] = {
+        "interconnect": interconnect_of(stand.choice),
+        "chips": stand.chips * lot.systems,
+        "racks": 0.0, "power_mw": 0.0, "it_mw": 0.0,
+        "lines_usd": dict(price.lines_usd),
+        "total_usd": price.cost_usd,
+        "opex_usd_by_year": _listed(price.opex_usd),
+        "capex_usd": 0.0, "capex_lines_usd": {},
+        "carbon_t_by_year": _listed(price.carbon_t),
+        "water_m3_by_year": _listed(price.water_m3),
+        "network": {},
+    }  # fmt: skip
+    yield from _compared(lot, expected)
     again.lots.append(_Lot(lot, hardware, begin, end, stand, price))
 
 
@@ -282,15 +331,24 @@ def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
     ahead = line.slots[_earliest_slot(again, run, hardware, described, slot)].start * DAYS_PER_MONTH
     if run.start_day < max(released, ahead) - 1e-6 or run.counted_from_day < released - 1e-6:
         yield f"it begins on day {run.start_day:.3f}, before it may"
-    if run.start_day > run.counted_from_day + 1e-6:
+    due = due_days(again.scenario, line, workload, slot, days) if may_move(again.scenario) else None  # type: ignore[arg-type]
+    if run.rented_alone and (not near(run.start_day, run.counted_from_day) or not _rented_for(again, run)):
+        yield "it is not on systems rented for it alone, from the day that they are rented"
+    if run.start_day > run.counted_from_day + 1e-6 and (due is None or run.end_day > due + DAY_TOLERANCE):
         yield f"it begins on day {run.start_day:.3f}, after the slot that it is charged from"
     limit, asked = line.end * DAYS_PER_MONTH, getattr(workload, "finish_within_days", None)
     if asked is not None:
         limit = min(limit, released + asked)
-    if Fraction(month * DAYS_PER_MONTH + days) > Fraction(limit) * (1 + LIMIT_TOLERANCE):
-        yield f"it ends after {month * DAYS_PER_MONTH + days:.3f} days, {limit:g} allowed"
-    touched = line.slots_within(month, month + days / DAYS_PER_MONTH)
-    again.runs.append(_Run(run, hardware, described, slot, touched[-1]))
+    last = max(month * DAYS_PER_MONTH + days, run.end_day - DAY_TOLERANCE)
+    if Fraction(last) > Fraction(limit) * (1 + LIMIT_TOLERANCE):
+        yield f"it ends after {last:.3f} days, {limit:g} allowed"
+    again.runs.append(_Run(run, hardware, described))
+
+
+def _rented_for(again: _Again, run: ScheduledRun) -> bool:
+    """Whether there is one lot that is rented for a run alone."""
+    lots = again.plan.fleet.lots if again.plan.fleet else ()
+    return sum(x.workload == run.workload and x.rented_days > 0 for x in lots) == 1
 
 
 def _earliest_slot(again: _Again, run: ScheduledRun, hardware: Hardware, described: Described, slot: int) -> int:
@@ -340,7 +398,7 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
 
 
 def _stands(again: _Again, hardware: Hardware, period: int) -> int:
-    return sum(x.said.systems for x in again.standing(period) if x.hardware == hardware)
+    return sum(x.said.systems for x in again.lasting(period) if x.hardware == hardware)
 
 
 def _serving(again: _Again, hardware: Hardware, period: int) -> int:
@@ -363,24 +421,21 @@ def _busy(again: _Again, hardware: Hardware, period: int) -> float:
 
 
 def _occupancy(again: _Again) -> Iterator[str]:
-    """Runs hold their systems for whole slots."""
-    kinds = dict.fromkeys([x.hardware for x in again.loads] + [x.hardware for x in again.runs])
-    for hardware in kinds:
+    """What serves in a period stands there."""
+    for hardware in dict.fromkeys(x.hardware for x in again.loads):
         where = f"{hardware.system} in {hardware.cooling} at {hardware.place}"
-        for i, slot in enumerate(again.timeline.slots):
-            running = sum(
-                x.described.systems for x in again.runs if x.hardware == hardware and x.slot <= i <= x.last_slot
-            )
-            used, there = running + _serving(again, hardware, slot.period), _stands(again, hardware, slot.period)
+        for t, month in enumerate(again.timeline.names):
+            used, there = _serving(again, hardware, t), _stands(again, hardware, t)
             if used > there:
-                yield f"{where}: {used} systems work in month {slot.start:g}, {there} stand there"
+                yield f"{where}: {used} systems serve from {month}, {there} stand there"
 
 
 def _days(again: _Again) -> Iterator[str]:
     """The schedule in days: at every start, what runs then fits what stands."""
     line = again.timeline
-    for hardware in dict.fromkeys(x.hardware for x in again.runs):
-        mine = [x for x in again.runs if x.hardware == hardware]
+    shared = [x for x in again.runs if not x.said.rented_alone]
+    for hardware in dict.fromkeys(x.hardware for x in shared):
+        mine = [x for x in shared if x.hardware == hardware]
         edges = [e * DAYS_PER_MONTH for e in line.edges[:-1]]
         moments = sorted({x.said.start_day for x in mine} | {e for e in edges if any(
             x.said.start_day < e < x.said.end_day for x in mine)})  # fmt: skip
@@ -411,10 +466,9 @@ def _order(again: _Again) -> Iterator[str]:
             continue
         for name in getattr(workload, "after", ()):
             for before in by_name[name]:
-                if mine[0].slot <= before.last_slot:
-                    yield f"{workload.name} begins in the slots of {name}, which it waits for"
                 if mine[0].said.start_day < before.said.end_day - DAY_TOLERANCE:
-                    yield f"{workload.name} begins on day {mine[0].said.start_day:.3f}, before {name} has ended"
+                    day = mine[0].said.start_day
+                    yield f"{workload.name} begins on day {day:.3f}, before {name}, which it waits for, has ended"
 
 
 def _answered(again: _Again, name: str, phases: Sequence[str], period: int) -> Fraction:
@@ -476,10 +530,23 @@ def _power_and_racks(again: _Again) -> Iterator[str]:
             yield f"all sites draw {float(everywhere) / 1e6:.4f} MW from {month}, {total:g} MW allowed"
 
 
+def _rented_at_once(again: _Again, period: int, pick: Callable[[_Lot], float]) -> float:
+    """The most, on any day of a period, of what is rented for single runs."""
+    line = again.timeline
+    low, high = (line.edges[period + i] * DAYS_PER_MONTH for i in (0, 1))
+    of = {x.said.workload: pick(x) for x in again.lots if x.said.rented_days}
+    runs = [x.said for x in again.runs if x.said.rented_alone and x.said.workload in of]
+    days = [max(low, r.start_day) for r in runs if r.start_day < high - DAY_TOLERANCE and r.end_day > low]
+    return max(
+        (sum(of[r.workload] for r in runs if r.start_day <= d + DAY_TOLERANCE < r.end_day) for d in days), default=0.0
+    )
+
+
 def _chips(again: _Again) -> Iterator[str]:
     total = again.scenario.limits.chips
     for t, month in enumerate(again.timeline.names):
-        there = sum(x.stand.chips * x.said.systems for x in again.standing(t))
+        there = sum(x.stand.chips * x.said.systems for x in again.lasting(t))
+        there += round(_rented_at_once(again, t, lambda x: float(x.stand.chips * x.said.systems)))
         if total is not None and there > total:
             yield f"{there} chips stand from {month}, {total} allowed"
     for workload in again.scenario.workloads:
@@ -599,8 +666,10 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
     )
 
     def largest(pick: Callable[[_Lot], float]) -> float:
-        return max(float(_exact(pick(x) for x in again.standing(t))) for t in range(line.periods))
+        lasts = [_exact(pick(x) for x in again.lasting(t)) for t in range(line.periods)]
+        return max(float(a + Fraction(_rented_at_once(again, t, pick))) for t, a in enumerate(lasts))
 
+    worked, requests = worked_over_time(again.figures, plan.fleet, plan.schedule), requests_over_time(again.figures)
     racks = [sum(int(str(r["racks"])) for r in rows if r["period"] == name) for name in line.names]
     totals = {
         "chips": largest(lambda x: x.said.chips),
@@ -611,16 +680,16 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
         "capex_usd": float(_exact(x.said.money.capex_usd for x in again.lots)),
         "opex_usd_per_year": float(_exact(p["opex_usd"] for p in years)) / again.scenario.horizon_years,
         "tco_usd": float(_exact(p.money.total_usd for p in parts)),
-        "usd_per_m_tokens": {},
-        "unit_cost_usd": {},
-        "joules_per_token": {},
+        "usd_per_m_tokens": usd_per_m_tokens(again.scenario, worked, requests),
+        "unit_cost_usd": unit_costs_of(again.scenario, worked, requests),
+        "joules_per_token": joules_of(again.scenario, worked, requests),
         "carbon_t": float(_exact(p["carbon_t"] for p in years)),
         "water_m3": float(_exact(p["water_m3"] for p in years)),
     }
     yield from differences("totals", plan.totals.model_dump(), totals)
     values = {
         "cost": totals["tco_usd"],
-        "time": float(_exact(x.said.counted_to_day for x in again.runs)),
+        "time": float(_exact(max(x.said.counted_to_day, x.said.end_day) for x in again.runs)),
         "power": totals["facility_mw"],
         "carbon": totals["carbon_t"],
     }
@@ -635,7 +704,7 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
     line = again.timeline
     for t, name in enumerate(line.names):
         kinds: dict[Hardware, list[_Lot]] = defaultdict(list)
-        for x in again.standing(t):
+        for x in again.lasting(t):
             kinds[x.hardware.kind].append(x)
         low, high = line.edges[t] * DAYS_PER_MONTH, line.edges[t + 1] * DAYS_PER_MONTH
         for h, mine in sorted(kinds.items(), key=lambda item: astuple(item[0])):
@@ -643,7 +712,7 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
             systems = sum(x.said.systems for x in mine)
             busy = _busy(again, h, t)
             for run in again.runs:
-                if run.hardware.kind == h:
+                if run.hardware.kind == h and not run.said.rented_alone:
                     within = max(0.0, min(run.said.end_day, high) - max(run.said.start_day, low))
                     busy += run.described.systems * within / (high - low)
             yield {

@@ -54,8 +54,10 @@ def _kind(x: FleetLot | ScheduledRun | ScheduledLoad) -> Kind:
 
 
 def _lots_of(x: ScheduledRun | ScheduledLoad, lots: Mapping[Kind, Sequence[FleetLot]]) -> list[FleetLot]:
-    """Lots whose systems it may use: of its kind and place, and its own where none are shared."""
-    return [lot for lot in lots.get(_kind(x), ()) if lot.workload in {"", x.workload}]
+    """Lots whose systems it may use: of its kind and place; its own where none are shared or they are rented for it."""
+    alone = isinstance(x, ScheduledRun) and x.rented_alone
+    mine = [lot for lot in lots.get(_kind(x), ()) if lot.workload in {"", x.workload}]
+    return [lot for lot in mine if bool(lot.rented_days) == alone]
 
 
 def _system_years(x: ScheduledRun | ScheduledLoad, system_chips: float, period_years: Sequence[float]) -> float:

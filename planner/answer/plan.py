@@ -279,7 +279,10 @@ class FleetLot(Priced):
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
     workload: str = ""
-    """The workload whose own systems these are; empty in a shared fleet."""
+    """The workload whose own systems these are; empty where whatever needs them may use them."""
+    rented_days: float = 0.0
+    """Of systems rented for the run ``workload`` alone: for so many days from its start, in the periods from ``begin``
+    until ``end``. 0: they stand for whole periods."""
     begin: str
     """Month in which they arrive."""
     end: str = ""
@@ -376,6 +379,8 @@ class ScheduledRun(Work):
     end_day: float
     start_date: str
     end_date: str
+    rented_alone: bool = False
+    """Whether it runs on systems rented for it alone, a lot of its own."""
     counted_from_day: float
     counted_to_day: float
 

@@ -25,6 +25,7 @@ from planner.options.ownership import (
     price_load,
     price_lot,
     price_run,
+    rented_for_run,
     run_watts,
     standing,
 )
@@ -143,6 +144,13 @@ class StockFigures:
         """One system that stands from the beginning of one period to that of another."""
         stand = self.stand(hardware, acquire)
         return price_lot(self.scenario, self.catalog, self.timeline, stand, acquire, begin, end, term=term, since=since)
+
+    def rented(self, hardware: Hardware, term: str, systems: int, days: float, month: float) -> LotPrice:
+        """All systems that are rented for one run alone, from a month for so many days."""
+        stand = self.stand(hardware, "rent")
+        p = rented_for_run(self.catalog, self.timeline, stand, term, systems, np.array([month]), days)
+        lines = {name: float(v[0]) for name, v in p.lines_usd.items() if v[0]}
+        return LotPrice(float(p.cost_usd[0]), lines, 0.0, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
 
     def watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
         """(IT, facility) watts of one system at work above what it draws without."""

@@ -127,3 +127,114 @@ def test_sharing_never_costs_more(seed: int, round_catalog: Catalog) -> None:
     assert found.objective.bound is not None
     assert alone.objective.value is not None
     assert found.objective.bound <= alone.objective.value * (1 + 1e-6)
+
+
+# -- rented for one run ------------------------------------------------------------------------------------------------
+
+
+def rented(*workloads: Data, **fields: Any) -> Scenario:
+    """What may only be rented, at $1 a chip-hour, nothing discounted."""
+    hardware: Data = {"systems": ["plain_8"], "acquire": ["rent"]} | fields.pop("hardware", {})
+    return round_scenario(*workloads, hardware=hardware, finance={"discount_rate": 0}, **fields)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_run_rents_for_its_days(round_catalog: Catalog) -> None:
+    """As without a fleet over time: by the hour, not by the period, and not while nothing runs."""
+    work = run(tokens=1e11, mfu=0.5, chips=8, global_batch=512)
+    alone = plan(rented(work), catalog=round_catalog)
+    found = plan(rented(work, fleet={"shared": True}), catalog=round_catalog)
+    assert alone.totals is not None
+    assert found.totals is not None
+    assert found.fleet is not None
+    assert found.totals.tco_usd == pytest.approx(alone.totals.tco_usd, rel=1e-9)
+    assert found.totals.carbon_t == pytest.approx(alone.totals.carbon_t, rel=1e-6)
+    (lot,) = found.fleet.lots
+    assert lot.money.total_usd == pytest.approx(8 * 24 * lot.rented_days)
+    assert lot.workload == "run"
+    assert found.fleet.standing == ()
+    assert found.totals.systems == 1
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_is_rented_for_runs_counts_while_they_run(round_catalog: Catalog) -> None:
+    """Eight chips in all: two runs at once would rent sixteen."""
+    scenario = rented(*runs(), fleet={"shared": True}, limits={"chips": 8})
+    found = plan(scenario, catalog=round_catalog)
+    assert found.schedule is not None
+    assert found.totals is not None
+    assert found.totals.chips == 8
+    first, second = found.schedule.runs
+    assert second.start_day >= first.end_day - 1e-3
+    tight = {"finish_within_days": 20}
+    none = plan(
+        rented(*(r | tight for r in runs()), fleet={"shared": True}, limits={"chips": 8}), catalog=round_catalog
+    )
+    assert none.status == "infeasible"
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [("lots", "rented_days", 5.0), ("lots", "systems", 2), ("lots", "rent_term", "1y"), ("runs", "rented_alone", False),
+     ("runs", "start_day", 3.0)],
+)  # fmt: skip
+def test_rent_of_a_run_that_was_changed_is_seen(part: str, name: str, value: Any, round_catalog: Catalog) -> None:
+    """Days, systems, terms, and whose they are."""
+    scenario = rented(*runs(), fleet={"shared": True})
+    found = plan(scenario, catalog=round_catalog)
+    data = found.model_dump(mode="json")
+    place = data["fleet"]["lots"] if part == "lots" else data["schedule"]["runs"]
+    assert place[0][name] != value
+    place[0][name] = value
+    assert verify_plan(type(found).model_validate(data), scenario, round_catalog)
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("chips", [{"min": 64}, 48, {"min": 40, "max": 56}, {"max": 32}])
+def test_a_load_on_so_many_chips_costs_the_same_shared_or_not(chips: Any, round_catalog: Catalog) -> None:
+    """More than it needs where it must, exactly so many, no more than so many."""
+    work = load(3000, chips=chips, **FIXED)
+    fields: Data = {"hardware": {"systems": ["plain_8", "big_8"]}}
+    alone = plan(round_scenario(work, **fields), catalog=round_catalog)
+    found = plan(round_scenario(work, fleet={"shared": True}, **fields), catalog=round_catalog)
+    assert alone.has_plan
+    assert alone.totals is not None
+    assert found.totals is not None
+    assert found.totals.tco_usd == pytest.approx(alone.totals.tco_usd, rel=1e-9)
+    assert found.totals.chips == alone.totals.chips
+
+
+# -- what a unit costs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_token_costs_the_same_shared_or_not(round_catalog: Catalog) -> None:
+    """A load alone: dollars and joules of its tokens are those of the plan without a fleet over time."""
+    work = load(3000, peak_to_mean=2, **FIXED)
+    alone = plan(round_scenario(work), catalog=round_catalog).totals
+    found = plan(round_scenario(work, fleet={"shared": True}), catalog=round_catalog).totals
+    assert alone is not None
+    assert found is not None
+    assert found.usd_per_m_tokens == pytest.approx(alone.usd_per_m_tokens)
+    for kind, lines in alone.unit_cost_usd["load"].items():
+        assert found.unit_cost_usd["load"][kind] == pytest.approx(lines), kind
+    assert found.joules_per_token["load"] == pytest.approx(alone.joules_per_token["load"])
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("idle", ["switched_off", "powered"])
+def test_all_that_is_paid_is_paid_by_someone(idle: str, round_catalog: Catalog) -> None:
+    """A load and two runs that share what stands, and one that rents: units times their cost is the plan's cost."""
+    work = load({"2026-10": 1000, "2028-10": 2500}, **FIXED)  # type: ignore[arg-type]
+    hardware: Data = {"systems": ["plain_8"], "acquire": ["buy", "rent"]}
+    scenario = round_scenario(work, *runs(after=["first"]), periods=PERIODS, hardware=hardware,
+                              fleet={"shared": True, "idle_systems": idle})  # fmt: skip
+    found = plan(scenario, catalog=round_catalog)
+    assert found.totals is not None
+    costs = found.totals.unit_cost_usd
+    paid = costs["first"]["run"]["total"] + costs["second"]["run"]["total"]
+    requests = sum(rate * 2 * 8760 * 3600 for rate in (1000, 2500))
+    paid += costs["load"]["million_tokens"]["total"] * requests * 200 / 1e6
+    assert paid == pytest.approx(found.totals.tco_usd, rel=1e-9)
+    assert verify_plan(found, scenario, round_catalog) == []
