@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
 from planner.facility.reliability import default_profile
 from planner.network.capability import RECORD, level_of
+from planner.options.counted import most_units
 from planner.options.dominance import nondominated
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
@@ -21,7 +22,7 @@ from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
 from planner.options.work.mixed_training import MixedTrainingSearch
 from planner.options.work.recommendation import RecommendationSearch
-from planner.options.work.redundancy import failed_units
+from planner.options.work.redundancy import Redundancy
 from planner.options.work.serving import PHASES, ServingSearch
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import TrainingSearch
@@ -152,8 +153,11 @@ class Collector:
 
     # -- what a place leaves ---------------------------------------------------------------------------------------
 
-    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0) -> _Bounds:
-        """Most systems that every single limit, times ``beyond``, would allow if nothing else stood there."""
+    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0, *, cluster: bool = True) -> _Bounds:
+        """Most systems that every single limit, times ``beyond``, would allow if nothing else stood there.
+
+        ``cluster``: of a run, whose network comes on top; a load's systems (False) draw what a unit of them does.
+        """
         per = int(choice.system.need("chips_total"))
         one = price(
             self.scenario,
@@ -165,7 +169,7 @@ class Collector:
                 chips=np.array([per]),
                 activity=np.array([1.0]),
                 run_hours=np.array([1.0]),
-                cluster=True,
+                cluster=cluster,
             ),
             ready,
         )
@@ -278,7 +282,7 @@ class Collector:
             self.drop(choice, workload.name, f"it arrives {ready:.0f} days after the load begins")
             return
         hours = horizon_hours(self.scenario, ready)
-        bounds = self.bounds(choice, ready, BEYOND)
+        bounds = self.bounds(choice, ready, BEYOND, cluster=False)
         most = bounds.chips
         if workload.chips is not None and workload.chips.max is not None:
             most = min(most, math.floor(workload.chips.max * BEYOND))
@@ -310,27 +314,33 @@ class Collector:
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
         tokens = workload.input_tokens + workload.output_tokens
+        redundancy = Redundancy.of(workload, self.reliability)
         per_phase = {"serve": tokens, "prefill": workload.input_tokens, "decode": workload.output_tokens}
         for i, unit in enumerate(units):
-            lost = failed_units(workload, self.reliability, unit.chips, unit.requests_per_s)
+            lost = 0 if redundancy is None else redundancy.lost(unit.chips, unit.requests_per_s)
             enough = math.ceil(workload.requests_per_s / unit.requests_per_s) + lost
-            room = bounds.systems // unit.systems
-            limit = room if "throughput" in self.scenario.objective else max(enough, 1)
-            least = math.ceil((workload.chips.min or 0) / unit.chips) if workload.chips else 0
             self.append(
                 choice, workload.name, unit.role, period, found.precision, designs, priced, i,
-                replicas=unit.replicas, max_units=max(1, min(max(limit, least), max(room, 1))),
+                replicas=unit.replicas, max_units=self.of_use(workload, enough, unit.chips),
                 rates=dict.fromkeys(PHASES[unit.role], unit.requests_per_s),
                 tokens_per_s=unit.requests_per_s * per_phase[unit.role], finish_days=0.0, layout=unit.shape,
-                reserve=lost * unit.requests_per_s,
+                redundancy=redundancy,
             )  # fmt: skip
 
     # -- options ---------------------------------------------------------------------------------------------------
 
+    def of_use(self, workload: Serving | Recommendation, enough: int, chips: int) -> int:
+        """Most units of a load of which a plan could have any use: ``enough`` carry all of it alone."""
+        if "throughput" in self.scenario.objective:
+            return NO_LIMIT_CHIPS // max(1, chips)
+        least = math.ceil((workload.chips.min or 0) / chips) if workload.chips else 0
+        return max(enough, least, 1)
+
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
-        layout: Mapping[str, int], mix: str = "", reserve: float = 0.0,
+        layout: Mapping[str, int], mix: str = "",
+        redundancy: Redundancy | None = None,
     ) -> None:  # fmt: skip
         if not math.isfinite(float(priced.racks[i])):
             return  # with its network the system is too much for a rack here; smaller networks are not
@@ -342,47 +352,49 @@ class Collector:
             + (f"|cap {choice.power_cap:g}" if choice.power_cap < 1.0 else "")
         )
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-        self.options.append(
-            Option(
-                id=digest,
-                workload=workload,
-                role=role,  # type: ignore[arg-type]
-                location=choice.place,
-                site=choice.site,
-                period=period,
-                system=choice.system.id,
-                chip=choice.chip.id,
-                cooling=choice.cooling_id,
-                interconnect=interconnect_of(choice),
-                acquire=choice.acquire,
-                precision=precision,
-                systems=int(designs.systems[i]),
-                spares=int(designs.spares[i]),
-                chips=int(designs.chips[i]),
-                bought_chips=int(designs.systems[i]) * int(choice.system.need("chips_total")),
-                replicas=replicas,
-                max_units=max_units,
-                racks=float(priced.racks[i]),
-                rates=dict(rates),
-                tokens_per_s=tokens_per_s,
-                reserve=reserve,
-                finish_days=finish_days,
-                it_peak_w=float(priced.it_peak_w[i]),
-                it_average_w=float(priced.it_average_w[i]),
-                facility_peak_w=float(priced.facility_peak_w[i]),
-                facility_average_w=float(priced.facility_average_w[i]),
-                capex_usd=float(priced.capex_usd[i]),
-                opex_usd_per_year=float(priced.opex_usd_per_year[i]),
-                cost_usd=float(priced.cost_usd[i]),
-                carbon_t=float(priced.carbon_t[i]),
-                carbon_t_per_year=float(priced.carbon_t_per_year[i]),
-                water_m3=float(priced.water_m3[i]),
-                water_m3_per_year=float(priced.water_m3_per_year[i]),
-                parallelism=dict(layout),
-                mix=mix,
-                power_cap=choice.power_cap,
-            )
+        option = Option(
+            id=digest,
+            workload=workload,
+            role=role,  # type: ignore[arg-type]
+            location=choice.place,
+            site=choice.site,
+            period=period,
+            system=choice.system.id,
+            chip=choice.chip.id,
+            cooling=choice.cooling_id,
+            interconnect=interconnect_of(choice),
+            acquire=choice.acquire,
+            precision=precision,
+            systems=int(designs.systems[i]),
+            spares=int(designs.spares[i]),
+            chips=int(designs.chips[i]),
+            bought_chips=int(designs.systems[i]) * int(choice.system.need("chips_total")),
+            replicas=replicas,
+            max_units=max_units,
+            racks=float(priced.racks[i]),
+            rates=dict(rates),
+            tokens_per_s=tokens_per_s,
+            redundancy=redundancy,
+            finish_days=finish_days,
+            it_peak_w=float(priced.it_peak_w[i]),
+            it_average_w=float(priced.it_average_w[i]),
+            facility_peak_w=float(priced.facility_peak_w[i]),
+            facility_average_w=float(priced.facility_average_w[i]),
+            capex_usd=float(priced.capex_usd[i]),
+            opex_usd_per_year=float(priced.opex_usd_per_year[i]),
+            cost_usd=float(priced.cost_usd[i]),
+            carbon_t=float(priced.carbon_t[i]),
+            carbon_t_per_year=float(priced.carbon_t_per_year[i]),
+            water_m3=float(priced.water_m3[i]),
+            water_m3_per_year=float(priced.water_m3_per_year[i]),
+            parallelism=dict(layout),
+            mix=mix,
+            power_cap=choice.power_cap,
         )
+        if not self.relaxed:
+            room = most_units(option, self.scenario, self.levels, choice.location)
+            option = replace(option, max_units=int(max(1, min(max_units, room))))
+        self.options.append(option)
 
     def note_best(self, workload: str, quantity: str, value: float) -> None:
         key = (workload, quantity)

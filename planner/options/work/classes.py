@@ -146,7 +146,7 @@ class MixedServingSearch:
             collector.drop(choice, w.name, f"it arrives {ready:.0f} days after the load begins")
             return
         hours = horizon_hours(collector.scenario, ready)
-        bounds = collector.bounds(choice, ready, BEYOND)
+        bounds = collector.bounds(choice, ready, BEYOND, cluster=False)
         if bounds.systems < 1:
             collector.drop(choice, w.name, "one system alone exceeds a limit of the place or the plan")
             return
@@ -181,12 +181,10 @@ class MixedServingSearch:
             rates = found.rates[shape]
             # more units than would answer all it can of every class are of no use
             alone = float(np.sum(np.divide(demand, rates, out=np.zeros_like(demand), where=rates > 0)))
-            room = max(1, int(bounds.systems // found.systems[shape]))
-            least = math.ceil((w.chips.min or 0) / found.chips[shape]) if w.chips else 0
-            enough = room if "throughput" in collector.scenario.objective else max(math.ceil(alone), least, 1)
             collector.append(
                 choice, w.name, "serve", period, found.precision, designs, priced, row,
-                replicas=int(found.replicas[shape]), max_units=min(enough, room),
+                replicas=int(found.replicas[shape]),
+                max_units=collector.of_use(w, math.ceil(alone), int(found.chips[shape])),
                 rates={label: float(r) for label, r in zip(self.labels, rates, strict=True)},
                 tokens_per_s=0.0, finish_days=0.0,
                 layout=dict(zip(WIDTHS, (int(x) for x in found.widths[shape]), strict=True)),

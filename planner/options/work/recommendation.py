@@ -180,7 +180,7 @@ class RecommendationSearch:
         if ready > 0:
             collector.drop(choice, w.name, f"it arrives {ready:.0f} days after the load begins")
             return
-        bounds = collector.bounds(choice, ready, BEYOND)
+        bounds = collector.bounds(choice, ready, BEYOND, cluster=False)
         largest = math.floor(w.chips.max * BEYOND) if w.chips and w.chips.max else bounds.chips
         most = max(1, min(bounds.chips, LARGEST_REPLICA_CHIPS, largest))
         job = self.job(precision)
@@ -215,13 +215,11 @@ class RecommendationSearch:
         )
         priced = price(collector.scenario, self.catalog, choice, designs, ready)
         for row, i in enumerate(index):
-            room = max(1, int(bounds.systems // systems[i]))
             enough = math.ceil(float(w.samples_per_s or 0.0) / rate[i])
-            least = math.ceil((w.chips.min or 0) / designs.chips[row]) if w.chips else 0
-            limit = room if "throughput" in collector.scenario.objective else max(enough, least, 1)
             collector.append(
                 choice, w.name, "recommend", period, precision, designs, priced, row, replicas=int(replicas[i]),
-                max_units=min(limit, room), rates={"score": float(rate[i])}, tokens_per_s=float(rate[i]),
+                max_units=collector.of_use(w, enough, int(designs.chips[row])), rates={"score": float(rate[i])},
+                tokens_per_s=float(rate[i]),
                 finish_days=0.0,
                 layout=placement(candidates, int(i)),
             )  # fmt: skip
