@@ -32,6 +32,7 @@ from planner.errors import InputError, PlannerError, Problem, SolveError, Verifi
 from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
 from planner.fleet.build import build_fleet
+from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.stock_limits import build_stock
 from planner.fleet.stock_model import StockModel
@@ -249,7 +250,7 @@ def diagnose(question: Question) -> Diagnosis:
     if stock is not None:
         diagnosis = shared_findings(model, short, arithmetic_findings(scenario, found))
         return with_lead_time(diagnosis, scenario, lambda other: _possible(other, catalog, short))
-    diagnosis = model_findings(model, short)
+    diagnosis = model_findings(by_leaf(model)[0], short)
     if diagnosis.conflicts:
         return diagnosis
     return arithmetic_findings(scenario, found)
@@ -441,7 +442,8 @@ class _Draft:
         binding: tuple[Binding, ...] = ()
         others: tuple[Alternative, ...] = ()
         try:
-            binding = binding_limits(model, name, value, best.values, left)
+            leaves, point = by_leaf(model, best.values)
+            binding = binding_limits(leaves, name, value, best.values if point is None else point, left)
             others = alternatives(self.scenario, self.question.catalog, self.found, options, answer, name, left)
         except SolveError as error:
             answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})

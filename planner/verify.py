@@ -101,7 +101,7 @@ def _spec(d: Deployment, scenario: Scenario, plan: Plan | None = None) -> Spec:
     return Spec(
         d.workload, d.role, d.site, scenario.period_starts.index(d.period), d.system, d.chip, d.cooling, d.acquire,
         d.precision, layout_of_plan(d.parallelism, d.role), d.power_cap, partner,
-        not d.mix or d.predicted.finish_days is not None,
+        not d.mix or d.predicted.finish_days is not None, d.rent_term,
     )  # fmt: skip
 
 
@@ -477,9 +477,17 @@ def _limits(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
         "power_mw": on_site / 10**6,
         "chips": Fraction(sum(x.bought_chips * n for _, x, n in units)),
     }
-    for name in ("capex_usd", "opex_usd_per_year", "carbon_t_per_year", "water_m3_per_year", "cost_usd"):
+    for name in ("capex_usd", "cost_usd"):
         parts = (Fraction(float(getattr(x.priced, name)[0])) * n for _, x, n in units)
         sums[name] = sum(parts, start=Fraction(0))
+    for name, yearly in (
+        ("opex_usd_per_year", "opex_usd_by_year"),
+        ("carbon_t_per_year", "carbon_t_by_year"),
+        ("water_m3_per_year", "water_m3_by_year"),
+    ):
+        # the dearest year of the plan: a limit of a year holds in each of them
+        years = zip(*([Fraction(float(v)) * n for v in getattr(x.priced, yearly)[0]] for _, x, n in units), strict=True)
+        sums[name] = max((sum(year, start=Fraction(0)) for year in years), default=Fraction(0))
     for name, used in sums.items():
         limit = getattr(limits, name)
         if limit is not None and over(used, limit):

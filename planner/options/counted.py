@@ -22,6 +22,22 @@ class Figure:
     name: str
     read: Callable[[Option], float]
 
+    def amounts(self, option: Option) -> tuple[float, ...]:
+        """Of a unit of an option; a single one."""
+        return (self.read(option),)
+
+
+@dataclass(frozen=True, slots=True)
+class Yearly:
+    """Something that a unit of an option uses in each year of the plan, and how it is read."""
+
+    name: str
+    read: Callable[[Option], tuple[float, ...]]
+
+    def amounts(self, option: Option) -> tuple[float, ...]:
+        """Of a unit of an option in each year of the plan."""
+        return self.read(option)
+
 
 def _on_site(read: Callable[[Option], float]) -> Callable[[Option], float]:
     """Rented systems draw another's power and stand in another's racks."""
@@ -30,10 +46,10 @@ def _on_site(read: Callable[[Option], float]) -> Callable[[Option], float]:
 
 COST = Figure("cost_usd", lambda o: o.cost_usd)
 CAPITAL = Figure("capex_usd", lambda o: o.capex_usd)
-RUNNING_COST = Figure("opex_usd_per_year", lambda o: o.opex_usd_per_year)
+RUNNING_COST = Yearly("opex_usd_by_year", lambda o: o.opex_usd_by_year or (o.opex_usd_per_year,))
 CARBON = Figure("carbon_t", lambda o: o.carbon_t)
-CARBON_OF_YEAR = Figure("carbon_t_per_year", lambda o: o.carbon_t_per_year)
-WATER_OF_YEAR = Figure("water_m3_per_year", lambda o: o.water_m3_per_year)
+CARBON_OF_YEAR = Yearly("carbon_t_by_year", lambda o: o.carbon_t_by_year or (o.carbon_t_per_year,))
+WATER_OF_YEAR = Yearly("water_m3_by_year", lambda o: o.water_m3_by_year or (o.water_m3_per_year,))
 PEAK_POWER = Figure("facility_peak_w", _on_site(lambda o: o.facility_peak_w))
 RACKS = Figure("racks", _on_site(lambda o: o.racks))
 ALL_CHIPS = Figure("all_chips", lambda o: float(o.all_chips))
@@ -45,7 +61,7 @@ TOKENS = Figure("tokens_per_s", lambda o: o.tokens_per_s)
 
 @dataclass(frozen=True, slots=True)
 class PlanLimit:
-    """A limit on the sum of a figure over everything in the plan: ``limits.<leaf>`` in the scenario.
+    """A limit on the sum of a figure over everything in the plan, or in each year of it: ``limits.<leaf>``.
 
     ``row``: its name in the program; the leaf is in ``unit``, of which the figure has ``per_unit``; ``scale`` of the
     unit make one in the program. ``words``: the limit to a person, from what the leaf says.
@@ -54,7 +70,7 @@ class PlanLimit:
     leaf: str
     row: str
     kind: str
-    figure: Figure
+    figure: Figure | Yearly
     unit: str
     scale: float
     words: Callable[[float], str]
@@ -82,7 +98,7 @@ PLAN_LIMITS: tuple[PlanLimit, ...] = (
 )  # fmt: skip
 """Limits of the whole plan, in the order of their rows."""
 
-AT_MOST: tuple[Figure, ...] = (PEAK_POWER, RACKS, WORKING_CHIPS, INSTALLED, FINISH)
+AT_MOST: tuple[Figure | Yearly, ...] = (PEAK_POWER, RACKS, WORKING_CHIPS, INSTALLED, FINISH)
 """What places, workloads, what stands and deadlines limit from above (``fleet/power.py``, ``racks.py``, ...)."""
 AT_LEAST: tuple[Figure, ...] = (WORKING_CHIPS,)
 """What workloads ask so much of at least."""
@@ -109,10 +125,10 @@ GOALS: Mapping[str, Goal] = {
 """Objectives by name; throughput is largest, so the program has it with the other sign."""
 
 
-def used() -> tuple[tuple[Figure, float], ...]:
+def used() -> tuple[tuple[Figure | Yearly, float], ...]:
     """(figure, sign) of everything of which an option must use no more than one that it makes superfluous (+1: less is
     better; -1: more is), whatever the scenario limits or wants."""
-    signs = [(limit.figure, 1.0) for limit in PLAN_LIMITS]
+    signs: list[tuple[Figure | Yearly, float]] = [(limit.figure, 1.0) for limit in PLAN_LIMITS]
     signs += [(figure, 1.0) for figure in AT_MOST]
     signs += [(figure, -1.0) for figure in AT_LEAST]
     signs += [(goal.figure, math.copysign(1.0, goal.scale)) for goal in GOALS.values()]
@@ -138,7 +154,7 @@ def _limits_on(
     for plan_limit in PLAN_LIMITS:
         said = plan_limit.of(scenario)
         if said is not None:
-            yield said * plan_limit.per_unit, plan_limit.figure.read(option)
+            yield said * plan_limit.per_unit, max(plan_limit.figure.amounts(option))
     for name in location.levels if location is not None and option.on_site else ():
         level = levels[name]
         if level.power_w is not None:

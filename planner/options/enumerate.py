@@ -67,9 +67,9 @@ def enumerate_options(
         # a load is there from the start, so what is bought later cannot answer it; a run may wait
         is_run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
         periods = every if is_run else every[:1]
-        for choice in choices:
+        for choice in by_term(scenario, choices):
             if progress:
-                progress(f"Pricing {workload.name} on {choice.system.id}", done / steps)
+                progress(f"Pricing {workload.name} on {choice.system.id}", min(1.0, done / steps))
             done += 1
             for period in periods:
                 ready, reason = delivery(scenario, choice.system, choice.chip, period)
@@ -91,6 +91,15 @@ def enumerate_options(
             for period in periods:
                 mixes.add(collector, _there(scenario, choices, period), period)
     return collector.finish()
+
+
+def by_term(scenario: Scenario, choices: Sequence[Choice]) -> list[Choice]:
+    """Choices with one for each term that what is rented may have: which is best depends on what a year may cost."""
+    found: list[Choice] = []
+    for choice in choices:
+        terms = scenario.hardware.rent_terms if choice.acquire == "rent" else ("",)
+        found += [replace(choice, rent_term=term) for term in terms]
+    return found
 
 
 def _there(scenario: Scenario, choices: Sequence[Choice], period: int) -> list[tuple[Choice, float]]:
@@ -349,6 +358,7 @@ class Collector:
             f"{choice.chip.id}|{choice.cooling_id}|{precision}|{int(designs.systems[i])}|"
             + ",".join(f"{k}={v}" for k, v in layout.items())
             + (f"|{mix}" if mix else "")
+            + (f"|{choice.rent_term}" if choice.rent_term else "")
             + (f"|cap {choice.power_cap:g}" if choice.power_cap < 1.0 else "")
         )
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
@@ -390,6 +400,10 @@ class Collector:
             parallelism=dict(layout),
             mix=mix,
             power_cap=choice.power_cap,
+            rent_term=choice.rent_term,
+            opex_usd_by_year=tuple(priced.opex_usd_by_year[i].tolist()),
+            carbon_t_by_year=tuple(priced.carbon_t_by_year[i].tolist()),
+            water_m3_by_year=tuple(priced.water_m3_by_year[i].tolist()),
         )
         if not self.relaxed:
             room = most_units(option, self.scenario, self.levels, choice.location)

@@ -65,6 +65,12 @@ class Option:
 
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
+    rent_term: str = ""
+    """Commitment of what is rented."""
+    opex_usd_by_year: tuple[float, ...] = ()
+    carbon_t_by_year: tuple[float, ...] = ()
+    water_m3_by_year: tuple[float, ...] = ()
+    """What falls into each year of the plan; empty where all of it is in the first."""
     mix: str = ""
     """Shared by the two options of a run on two kinds of systems, bought together or not at all; one has the rate."""
 
