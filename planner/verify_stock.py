@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from fractions import Fraction
 from functools import partial
 
@@ -134,7 +134,7 @@ def _listed(values: Iterable[float], n: int = 1) -> dict[str, float]:
 
 def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     scenario, figures, line = again.scenario, again.figures, again.timeline
-    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling)
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric)
     begin = line.names.index(lot.begin)
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
@@ -234,7 +234,7 @@ def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str
 
 def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
     figures, line = again.figures, again.timeline
-    hardware = Hardware(run.site, run.system, run.chip, run.cooling)
+    hardware = Hardware(run.site, run.system, run.chip, run.cooling, run.fabric)
     workload = figures.workload(run.workload)
     if not runs_once(workload):
         yield "it is a load, not a run"
@@ -248,7 +248,7 @@ def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
     slot = slots[0]
     month = line.slots[slot].start
     days = described.run_days
-    watts = figures.watts(workload, run.role, hardware)[1] * (described.systems - described.spares)
+    watts = figures.run_watts(workload, run.role, hardware, described)[1]
     price = figures.run(workload, run.role, hardware, described, month)
     expected = _of_work(described, watts, price) | {
         "spares": described.spares,
@@ -290,7 +290,7 @@ def _earliest_slot(again: _Again, run: ScheduledRun, hardware: Hardware, describ
 
 def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     figures, line = again.figures, again.timeline
-    hardware = Hardware(load.site, load.system, load.chip, load.cooling)
+    hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)
     workload = figures.workload(load.workload)
     if runs_once(workload):
         yield "it is a run, not a load"
@@ -303,7 +303,7 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     phases = getattr(workload, "disaggregated", "auto")
     if phases != "auto" and (load.role == "serve") != (phases == "never"):
         yield f"role is {load.role}, the scenario says disaggregated: {phases}"
-    watts = figures.watts(workload, load.role, hardware)[1] * described.systems
+    watts = figures.watts(workload, load.role, hardware, described)[1] * described.systems
     price = figures.load(workload, load.role, hardware, described, load.units)
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
@@ -604,9 +604,7 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
         for x in again.standing(t):
             kinds[x.hardware].append(x)
         low, high = line.edges[t] * DAYS_PER_MONTH, line.edges[t + 1] * DAYS_PER_MONTH
-        for h, mine in sorted(
-            kinds.items(), key=lambda item: (item[0].place, item[0].system, item[0].chip, item[0].cooling)
-        ):
+        for h, mine in sorted(kinds.items(), key=lambda item: astuple(item[0])):
             own = [x for x in mine if x.said.acquire != "rent"]
             systems = sum(x.said.systems for x in mine)
             busy = float(_serving(again, h, t))
@@ -616,7 +614,7 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
                     busy += run.described.systems * within / (high - low)
             yield {
                 "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
-                "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
+                "fabric": h.fabric, "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
                 "racks": math.ceil(_exact(x.stand.racks * x.said.systems for x in own) - Fraction(1, 10**9)),
                 "power_mw": float(_exact(x.said.power_mw for x in own)), "utilisation": busy / systems,
             }  # fmt: skip

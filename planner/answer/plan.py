@@ -249,6 +249,8 @@ class FleetLot(Priced):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
     begin: str
@@ -279,6 +281,8 @@ class FleetStanding(_Part):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     systems: int
     chips: int
     racks: int
@@ -306,7 +310,7 @@ class Fleet(_Part):
 
 
 class Work(Priced):
-    """Work on systems of a fleet. ``money`` is what it costs on top of systems that stand: power above idle."""
+    """Work on systems of a fleet. ``money`` is what it costs on top of systems that stand: its power."""
 
     workload: str
     role: Role
@@ -314,12 +318,14 @@ class Work(Priced):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     interconnect: str
     parallelism: Parallelism
     precision: str
     predicted: Predicted
     added_mw: float
-    """Facility power above idle while at work: of the run, or of one unit."""
+    """Facility power while at work, above what its systems draw without: of the run, or of one unit."""
     option: str = ""
     """Id of the column of the model that this is."""
 

@@ -67,6 +67,7 @@ def _acquired(fleet: Fleet, x: ScheduledRun | ScheduledLoad) -> Literal["buy", "
     """How most of the systems were acquired that the work may use."""
     counts: dict[Literal["buy", "rent", "installed"], int] = defaultdict(int)
     for lot in fleet.lots:
-        if (lot.site, lot.system, lot.chip, lot.cooling) == (x.site, x.system, x.chip, x.cooling):
+        mine = (lot.site, lot.system, lot.chip, lot.cooling, lot.fabric)
+        if mine == (x.site, x.system, x.chip, x.cooling, x.fabric):
             counts[lot.acquire] += lot.systems
     return max(counts, key=lambda name: counts[name])

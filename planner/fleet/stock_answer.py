@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,7 @@ RACK_SLACK = 1e-9
 
 def hardware_of(group: Group) -> Hardware:
     """What a group is interchangeable by."""
-    return Hardware(group.location, group.system, group.chip, group.cooling)
-
-
-def _place(group: Group) -> tuple[str, str, str, str]:
-    return group.location, group.system, group.chip, group.cooling
+    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric)
 
 
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
@@ -66,6 +63,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=group.interconnect,
         acquire=lot.acquire,
         begin=line.names[lot.begin],
@@ -101,7 +99,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
             if lot.begin <= t < lot.end:
                 counts[lot.group] += count
                 on_site[lot.group] += 0 if lot.acquire == "rent" else count
-        for g in sorted(counts, key=lambda g: _place(stock.groups[g])):
+        for g in sorted(counts, key=lambda g: astuple(hardware_of(stock.groups[g]))):
             group = stock.groups[g]
             stand = figures.stand(hardware_of(group))
             rows.append(
@@ -111,6 +109,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
                     system=group.system,
                     chip=group.chip,
                     cooling=group.cooling,
+                    fabric=group.fabric,
                     systems=counts[g],
                     chips=stand.chips * counts[g],
                     racks=math.ceil(stand.racks * on_site[g] - RACK_SLACK),
@@ -126,11 +125,11 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        mine = found[Hardware(load.site, load.system, load.chip, load.cooling)]
+        mine = found[Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)]
         for t, units in enumerate(load.units):
             mine[t] += units * load.systems
     for run in schedule.runs:
-        mine = found[Hardware(run.site, run.system, run.chip, run.cooling)]
+        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric)]
         for t in range(line.periods):
             low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
             within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
@@ -175,7 +174,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
     month = line.slots[start.slot].start
     counted = month * DAYS_PER_MONTH
     end = day + d.run_days
-    watts = figures.watts(workload, run.role, hardware)[1] * (d.systems - d.spares)
+    watts = figures.run_watts(workload, run.role, hardware, d)[1]
     return ScheduledRun(
         workload=run.workload,
         role=run.role,
@@ -183,6 +182,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
@@ -213,11 +213,12 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=work.precision,
         predicted=d.predicted,
-        added_mw=figures.watts(workload, work.role, hardware)[1] * d.systems / 1e6,
+        added_mw=figures.watts(workload, work.role, hardware, d)[1] * d.systems / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
         systems=d.systems,

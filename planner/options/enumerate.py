@@ -167,7 +167,7 @@ class Collector:
 
         ``cluster``: of a run, whose network comes on top; a load's systems (False) draw what a unit of them does.
         """
-        per = int(choice.system.need("chips_total"))
+        per = choice.system.unit_chips
         one = price(
             self.scenario,
             self.catalog,
@@ -230,8 +230,10 @@ class Collector:
         if precision is not None and not self.relaxed:
             least = search.least_chips(platform, precision, max(reach, days))
         most = min(bounds.chips, LARGEST_RUN_CHIPS)
-        most = min(most, platform.tiers[-1].size)  # a pod whose outer network is not published
+        # a pod whose outer network is not published
+        most = min(most, platform.tiers[-1].size, platform.largest_job)
         per = platform.system_chips
+        part = platform.part_chips or per
         asked = workload.chips
         if self.relaxed and precision is not None:
             most = min(most, max(per, THIN_REACH * search.least_chips(platform, precision, max(days, 1.0))))
@@ -240,12 +242,12 @@ class Collector:
         elif asked is not None:
             least = max(least, asked.min or 1)
             most = min(most, asked.max or most)
-        if -(-least // per) * per > most // per * per:
+        if -(-least // part) * part > most // part * part or most < part:
             self.drop(
                 choice,
                 workload.name,
                 f"needs at least {least} chips to finish within {days:.0f} days even at the chip's peak rate,"
-                f" the limits leave room for {most // per * per}",
+                f" the limits leave room for {most // part * part}",
             )
             return
         found = search.search(choice, least, most, thin=self.relaxed)
@@ -256,12 +258,12 @@ class Collector:
             return
         fastest = min(size.days for size in found.sizes) + ready
         self.note_best(workload.name, "finish_within_days", fastest)
-        allowed = [s.days for s in found.sizes if s.systems <= within.systems and s.chips <= within.chips]
+        allowed = [s.days for s in found.sizes if s.systems <= within.systems and s.systems * per <= within.chips]
         if not self.relaxed and (not allowed or min(allowed) > days):
             best = min(allowed, default=fastest - ready) + ready
             reason = f"{best:.1f} days at best on up to {min(most, within.chips)} chips, {ready + days:g} asked"
             self.drop(choice, workload.name, reason)
-        sizes = [s for s in found.sizes if self.relaxed or s.days <= reach]
+        sizes = [s for s in found.sizes if self.relaxed or (s.days <= reach and s.systems <= bounds.systems)]
         if not sizes:
             return
         spares = np.array([search.spares_of(s.chips, platform) for s in sizes])
@@ -270,7 +272,7 @@ class Collector:
             systems=working + spares,
             spares=spares,
             chips=np.array([s.chips for s in sizes]),
-            activity=np.full(len(sizes), training_activity()),
+            activity=np.array([training_activity(s.chips, s.systems, per) for s in sizes]),
             run_hours=np.array([s.days * 24.0 for s in sizes]),
             cluster=True,
         )
@@ -378,7 +380,7 @@ class Collector:
             systems=int(designs.systems[i]),
             spares=int(designs.spares[i]),
             chips=int(designs.chips[i]),
-            bought_chips=int(designs.systems[i]) * int(choice.system.need("chips_total")),
+            bought_chips=int(designs.systems[i]) * choice.system.unit_chips,
             replicas=replicas,
             max_units=max_units,
             racks=float(priced.racks[i]),

@@ -20,17 +20,27 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
+from planner.network.fabric import FABRICS, Fabric, fabric_for, scale_out_rate
 from planner.options.dominance import nondominated
 from planner.options.enumerate import Collector, Search, interconnect_of
 from planner.options.hardware.choices import RENTED, Choice, delivery, hardware_choices, start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period, timeline_of
 from planner.options.option import BEYOND, Dropped, Role
-from planner.options.ownership import RunPrice, Standing, added_watts, price_load, price_lot, price_run, standing
+from planner.options.ownership import (
+    RunPrice,
+    Standing,
+    added_watts,
+    price_load,
+    price_lot,
+    price_run,
+    run_watts,
+    standing,
+)
 from planner.options.pricing import Designs, Priced
 from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Recommendation, Serving, Training, Workload
 
 Progress = Callable[[str, float], None]
 MANY_SYSTEMS = 1_000_000
@@ -67,7 +77,7 @@ class _Searcher(Collector):
         """What the largest of all places of this platform leaves; each place's own limit is applied when priced."""
         from planner.options.enumerate import _Bounds
 
-        per = int(choice.system.need("chips_total"))
+        per = choice.system.unit_chips
         return _Bounds(self.room, min(self.room * per, max(per, self.scenario.fleet.fabric_chips)))
 
     def append(
@@ -125,7 +135,7 @@ def enumerate_stock(
         mine = [(w, found[platform, w.name]) for w in scenario.workloads]
         if any(options for _, options in mine):
             for key in keys:
-                _group(drafts, scenario, catalog, timeline, stands[key], rooms[key], mine, dropped, relaxed)
+                _group(drafts, scenario, catalog, timeline, stands[key], key[4], rooms[key], mine, dropped, relaxed)
     kept = _without_dominated(drafts)
     demands, runs, order = _asked(scenario, timeline)
     stock = Stock(
@@ -193,23 +203,42 @@ def demand_of(workload: Serving | Recommendation | Training, timeline: Timeline)
 
 # -- hardware ----------------------------------------------------------------------------------------------------------
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, Fabric]
+"""(place, system, chip, cooling, fabric)"""
 
 
 def _standing(
     scenario: Scenario, catalog: Catalog, timeline: Timeline, choices: Sequence[Choice], dropped: list[Dropped]
 ) -> dict[Key, list[Standing]]:
-    """Choices that can stand, bought and installed ones of one kind at one place together."""
+    """Choices that can stand, bought and installed ones of one kind at one place together, in each fabric."""
     found: dict[Key, list[Standing]] = defaultdict(list)
     for choice in choices:
-        try:
-            stand = standing(scenario, catalog, choice, timeline)
-        except InputError as error:
-            where = "" if choice.location is None else f" at {choice.place}"
-            dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
-            continue
-        found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id].append(stand)
+        for fabric in fabrics_of(choice):
+            try:
+                stand = standing(scenario, catalog, choice, timeline, fabric)
+            except InputError as error:
+                where = "" if choice.location is None else f" at {choice.place}"
+                dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
+                break
+            found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric].append(stand)
     return dict(found)
+
+
+def fabrics_of(choice: Choice) -> tuple[Fabric, ...]:
+    """Fabrics that a choice may stand in; one where none is paid for: what is rented, and what has no scale-out."""
+    if choice.acquire == "rent" or not scale_out_rate(choice.system, choice.chip):
+        return ("pod",)
+    return FABRICS
+
+
+def fabric_needed(catalog: Catalog, choice: Choice, workload: Workload, systems: int) -> Fabric:
+    """The smallest fabric for work over ``systems`` systems of a choice (spares in)."""
+    if fabrics_of(choice) == ("pod",):
+        return "pod"
+    if not is_run(workload):
+        return "pod"
+    rate = scale_out_rate(choice.system, choice.chip)
+    return fabric_for(catalog, rate, systems, systems * choice.system.unit_chips)
 
 
 def _room(scenario: Scenario, levels: Mapping[str, Level], stands: Sequence[Standing], relaxed: bool) -> int:
@@ -271,6 +300,7 @@ def _group(
     catalog: Catalog,
     timeline: Timeline,
     stands: Sequence[Standing],
+    fabric: Fabric,
     room: int,
     found: Sequence[tuple[Training | Serving | Recommendation, list[_Found]]],
     dropped: list[Dropped],
@@ -288,6 +318,7 @@ def _group(
     works: list[Work] = []
     runs: list[Run] = []
     watts: dict[float, tuple[float, float]] = {}
+    largest = -1
     for workload, options in found:
         mean = getattr(workload, "peak_to_mean", 1.0)
         mine = []
@@ -297,6 +328,10 @@ def _group(
                 watts[activity] = added_watts(catalog, stand, activity)
             if option.systems > room:
                 continue
+            needed = fabric_needed(catalog, choice, workload, option.systems)
+            if FABRICS.index(needed) > FABRICS.index(fabric):
+                continue
+            largest = max(largest, FABRICS.index(needed))
             if not is_run(workload):
                 works.append(_work(timeline, stand, index, workload.name, option, watts[activity]))
             else:
@@ -306,11 +341,11 @@ def _group(
             made, gone = _runs(scenario, timeline, stand, index, workload, mine, first, relaxed)  # type: ignore[arg-type]
             runs += made
             drafts.pruned += gone
-    if not works and not runs:
-        return
+    if not (works or runs) or FABRICS[largest] != fabric:
+        return  # a smaller fabric joins all that could work here
     drafts.groups.append(
         Group(
-            id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id),
+            id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric),
             location=choice.place,
             site=choice.site,
             system=choice.system.id,
@@ -318,6 +353,7 @@ def _group(
             cooling=choice.cooling_id,
             vendor=choice.chip.vendor,
             interconnect=interconnect_of(choice),
+            fabric=fabric,
             chips=stand.chips,
             racks=stand.racks,
             peak_w=0.0 if stand.rented else stand.facility_peak_w,
@@ -393,8 +429,8 @@ def _lots(
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
         lots.append(
             Lot(
-                id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, choice.acquire, begin,
-                           end, term, since or ""),
+                id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, stand.fabric,
+                           choice.acquire, begin, end, term, since or ""),
                 group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
                 cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
                 opex_usd=p.opex_usd, carbon_by_year_t=p.carbon_t, water_by_year_m3=p.water_m3, term=term or since or "",
@@ -424,7 +460,7 @@ def _work(
     choice = stand.choice
     return Work(
         id=_digest(workload, option.role, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                   option.precision, option.systems, *sorted(option.layout.items())),
+                   stand.fabric, option.precision, option.systems, *sorted(option.layout.items())),
         workload=workload, role=option.role, group=group, systems=option.systems, chips=option.chips,
         replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
         cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
@@ -471,10 +507,11 @@ def _runs(
     # every start of every size in one call
     counts = np.array([len(s) for _, _, s in kept])
     months = np.array([timeline.slots[i].start for _, _, starts in kept for i in starts])
-    p = price_run(
-        timeline, stand, kept[0][1], np.repeat([o.systems - o.spares for o, _, _ in kept], counts), months,
-        np.repeat([o.days for o, _, _ in kept], counts),
+    drawn = run_watts(
+        stand, kept[0][1], np.repeat([float(o.systems - o.spares) for o, _, _ in kept], counts),
+        np.repeat([float(o.spares) for o, _, _ in kept], counts),
     )  # fmt: skip
+    p = price_run(timeline, stand, drawn, months, np.repeat([o.days for o, _, _ in kept], counts))
     offsets = np.concatenate([[0], np.cumsum(counts)])
     alive = _worth_keeping(scenario, timeline, workload, kept, p, offsets)
     choice = stand.choice
@@ -491,7 +528,7 @@ def _runs(
         runs.append(
             Run(
                 id=_digest(workload.name, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                           option.precision, option.systems, *sorted(option.layout.items())),
+                           stand.fabric, option.precision, option.systems, *sorted(option.layout.items())),
                 workload=workload.name, role=option.role, group=group, systems=option.systems, spares=option.spares,
                 chips=option.chips, days=option.days, precision=option.precision, layout=option.layout,
                 starts=tuple(made),
@@ -548,9 +585,9 @@ def _without_dominated(drafts: _Drafts) -> _Drafts:
         works[work.group].append(work)
     for run in drafts.runs:
         runs[run.group].append(run)
-    same: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    same: dict[tuple[str, str, str, Fabric], list[int]] = defaultdict(list)
     for i, g in enumerate(drafts.groups):
-        same[g.location, g.system, g.chip].append(i)
+        same[g.location, g.system, g.chip, g.fabric].append(i)
     gone: set[int] = set()
     for members in same.values():
         for b in members:

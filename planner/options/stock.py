@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.network.fabric import Fabric
 from planner.options.option import Acquire, Dropped, Role
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,7 @@ class Group:
     cooling: str
     vendor: str
     interconnect: str
+    fabric: Fabric
     chips: int
     racks: float
     peak_w: float

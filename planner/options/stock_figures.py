@@ -16,8 +16,18 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
+from planner.network.fabric import Fabric
 from planner.options.hardware.timeline import Timeline, timeline_of
-from planner.options.ownership import LotPrice, Standing, added_watts, price_load, price_lot, price_run, standing
+from planner.options.ownership import (
+    LotPrice,
+    Standing,
+    added_watts,
+    price_load,
+    price_lot,
+    price_run,
+    run_watts,
+    standing,
+)
 from planner.options.work.describe import Described, Describer, Spec
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Workload
@@ -27,12 +37,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hardware:
-    """What is interchangeable: systems of one kind at one place."""
+    """What is interchangeable: systems of one kind at one place in one fabric."""
 
     place: str
     system: str
     chip: str
     cooling: str
+    fabric: Fabric = "pod"
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,13 @@ def runs_once(workload: Workload) -> bool:
     return workload.kind == "training" or getattr(workload, "mode", "") == "training"
 
 
-def activity_of(workload: Workload, role: str) -> float:
-    """Share of a chip's power range that work takes: of a load in the mean of a day."""
+def activity_of(workload: Workload, role: str, used: float = 1.0) -> float:
+    """Share of its systems' chips' power range that work takes: of a load in the mean of a day.
+
+    ``used``: share of the systems' chips that a training run uses; the others idle.
+    """
+    if workload.kind == "training":
+        return PHASE_ACTIVITY["train"] * used
     if runs_once(workload):
         return PHASE_ACTIVITY["train"]
     phase = role if isinstance(workload, Serving) else "serve"
@@ -92,7 +108,7 @@ class StockFigures:
         if (hardware, acquire) not in self._stands:
             h = hardware
             choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire)
-            self._stands[hardware, acquire] = standing(self.scenario, self.catalog, choice, self.timeline)
+            self._stands[hardware, acquire] = standing(self.scenario, self.catalog, choice, self.timeline, h.fabric)
         return self._stands[hardware, acquire]
 
     def workload(self, name: str) -> Workload:
@@ -120,17 +136,23 @@ class StockFigures:
         stand = self.stand(hardware, acquire)
         return price_lot(self.scenario, self.catalog, self.timeline, stand, acquire, begin, end, term=term, since=since)
 
-    def watts(self, workload: Workload, role: str, hardware: Hardware) -> tuple[float, float]:
-        """(IT, facility) watts above idle of one system at work."""
-        return added_watts(self.catalog, self.stand(hardware), activity_of(workload, role))
+    def watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
+        """(IT, facility) watts of one system at work above what it draws without."""
+        stand = self.stand(hardware)
+        used = described.chips / ((described.systems - described.spares) * stand.chips)
+        return added_watts(self.catalog, stand, activity_of(workload, role, used))
+
+    def run_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
+        """(IT, facility) watts of a run above what its systems draw without it."""
+        watts, spares = self.watts(workload, role, hardware, described), described.spares
+        it, facility = run_watts(self.stand(hardware), watts, described.systems - spares, spares)
+        return float(it), float(facility)
 
     def run(self, workload: Workload, role: str, hardware: Hardware, described: Described, month: float) -> WorkFigures:
         """A run that begins in a month from the plan's start; spares idle."""
-        watts = self.watts(workload, role, hardware)
-        working = described.systems - described.spares
-        p = price_run(
-            self.timeline, self.stand(hardware), watts, working, np.array([month]), np.array([described.run_days])
-        )
+        stand = self.stand(hardware)
+        drawn = self.run_watts(workload, role, hardware, described)
+        p = price_run(self.timeline, stand, drawn, np.array([month]), np.array([described.run_days]))
         lines = {name: float(v[0]) for name, v in p.lines_usd.items()}
         return WorkFigures(lines, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
 
@@ -138,7 +160,7 @@ class StockFigures:
         self, workload: Workload, role: str, hardware: Hardware, described: Described, units: Sequence[int]
     ) -> WorkFigures:
         """Units of a load by period."""
-        watts, stand = self.watts(workload, role, hardware), self.stand(hardware)
+        watts, stand = self.watts(workload, role, hardware, described), self.stand(hardware)
         lines: dict[str, float] = {}
         opex, carbon, water = (np.zeros(self.timeline.years) for _ in range(3))
         for t, count in enumerate(units):

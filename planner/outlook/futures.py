@@ -223,7 +223,7 @@ class Futures:
             systems=np.array([x.systems for x in mine]),
             spares=np.array([x.spares for x in mine]),
             chips=np.array([x.chips for x in mine]),
-            activity=np.full(len(mine), training_activity() if o.role == "train" else serving_activity(o.role)),
+            activity=np.array([_activity(x, choice) for x in mine]),
             run_hours=hours,
             cluster=is_run,
         )
@@ -246,6 +246,13 @@ class Futures:
             a, e, r, w = (float(v[i]) if own else 0.0 for v in (systems, energy, rent, water))
             years = float(hours[i]) / HOURS_PER_YEAR if is_run else 0.0
             self._parts[x.id] = Parts(x.cost_usd - a - e - r - w, a, e, r, w, years, rate)
+
+
+def _activity(o: Option, choice: Choice) -> float:
+    """Share of its chips' power range that an option's work uses, as when it was priced."""
+    if o.role != "train":
+        return serving_activity(o.role)
+    return training_activity(o.chips, o.systems - o.spares, choice.system.unit_chips)
 
 
 def _doubled(record: R, name: str) -> R:

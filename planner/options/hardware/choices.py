@@ -49,6 +49,16 @@ class Choice:
     """Commitment of what is rented; none: the cheapest of those that the scenario allows."""
 
     @property
+    def unit_price_usd(self) -> float:
+        """Price of what is bought at once; what stands already may have none (0).
+
+        Raises ``UnknownFigureError`` where what is to be bought has no price.
+        """
+        system = self.system
+        price = system.get("price_usd") if self.acquire == "installed" else system.need("price_usd")
+        return (price or 0.0) * system.unit_share
+
+    @property
     def place(self) -> str:
         """Name of the location, or ``rented``."""
         return RENTED if self.location is None else self.location.name

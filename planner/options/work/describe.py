@@ -163,7 +163,7 @@ class Describer:
             systems=np.array([size.systems + spares]),
             spares=np.array([spares]),
             chips=np.array([size.chips]),
-            activity=np.array([training_activity()]),
+            activity=np.array([training_activity(size.chips, size.systems, platform.system_chips)]),
             run_hours=np.array([size.days * 24.0]),
             cluster=True,
         )

@@ -113,6 +113,23 @@ class TrainingSearch:
             self._found[key] = self._search(choice, platform, least, most, thin)
         return self._found[key]
 
+    def systems_of(self, platform: Platform, layouts: TrainingCandidates) -> NDArray[np.int64]:
+        """Whole systems that layouts take (n,), without spares: work occupies parts, its inner groups stay together.
+
+        Ranks that exchange most (tensor and context parallel together, experts of a stage) lie inside one scale-up
+        domain wherever they fit into one, so a domain holds as many groups as fit: 64 of 72 chips for groups of 64.
+        """
+        chips = layouts.chips
+        per, part = platform.system_chips, platform.part_chips or platform.system_chips
+        if part >= per:
+            return -(-chips // per)
+        domain = min(per, max(platform.tiers[0].size, 1))
+        inner = layouts.tp * layouts.cp
+        group = np.lcm(np.where(inner <= domain, inner, layouts.tp), np.where(layouts.ep <= domain, layouts.ep, 1))
+        group = np.where(group <= domain, np.maximum(group, 1), domain)
+        usable = np.maximum(per // domain, 1) * (domain // group * group)
+        return np.where(chips <= domain, 1, -(-chips // usable))
+
     def _search(self, choice: Choice, platform: Platform, least: int, most: int, thin: bool) -> Searched:
         precision = self.precision_of(platform)
         if precision is None:
@@ -134,8 +151,16 @@ class TrainingSearch:
                 fits = np.flatnonzero(estimate.fits[start:stop])
                 if len(fits):
                     shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
-                    at = start + int(fits[np.argmin(shown[fits])])
-                    sizes.append(self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at])))
+                    taken = self.systems_of(platform, grid)
+                    fastest = np.inf
+                    for systems in np.unique(taken[fits]):
+                        mine = fits[taken[fits] == systems]
+                        if shown[mine].min() >= fastest:
+                            continue  # of one size more systems must at least be faster
+                        fastest = shown[mine].min()
+                        at = start + int(mine[np.argmin(shown[mine])])
+                        found = self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at]))
+                        sizes.append(found)
                 start = stop
         reason = ""
         if not sizes:
@@ -147,8 +172,8 @@ class TrainingSearch:
         return Searched(precision, tuple(sizes), enumerated, priced, reason)
 
     def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
-        """Chips of every size worth a grid: whole systems that some degrees times a divisor of the batch make up."""
-        per = platform.system_chips
+        """Chips of every size worth a grid: whole parts that some degrees times a divisor of the batch make up."""
+        per = platform.part_chips or platform.system_chips
         grid = TrainingGrid()
         powers = [1 << i for i in range(20)]
         tensor = [t for t in powers if t <= min(grid.max_tp, max(platform.tiers[0].size, 1))]
@@ -213,7 +238,7 @@ class TrainingSearch:
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
         days = float(steps * step_time_s / share / SECONDS_PER_DAY)
         return Size(
-            systems=-(-chips // platform.system_chips),
+            systems=int(self.systems_of(platform, layout)[0]),
             chips=chips,
             layout={name: int(getattr(layout, name)[0]) for name in LAYOUT},
             step_time_s=step_time_s,
@@ -268,9 +293,9 @@ class TrainingSearch:
         return int(spares_for(chips, platform.server_chips, self.profile))
 
 
-def activity() -> float:
-    """Share of a chip's power range that training uses."""
-    return PHASE_ACTIVITY["train"]
+def activity(chips: int, systems: int, system_chips: int) -> float:
+    """Share of its chips' power range that a run uses: the chips of its ``systems`` that have no part in it idle."""
+    return PHASE_ACTIVITY["train"] * chips / (systems * system_chips)
 
 
 def one_layout(layout: Mapping[str, int]) -> TrainingCandidates:
