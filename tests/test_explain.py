@@ -105,6 +105,56 @@ def test_worth_is_what_planning_again_shows(name: str, round_catalog: Catalog) -
     assert gained == pytest.approx(limit.worth_per_unit * float(step[1]), rel=5e-3)
 
 
+def test_whole_limits_are_asked_about_in_whole_units(round_catalog: Catalog) -> None:
+    """One rack, one standing system, eight chips more: each is worth what planning with it shows, few as they are.
+
+    A twentieth of a rack would change nothing, and a fifth more of one system is none.
+    """
+    load_only = load(2500, disaggregated="never")
+    cases: dict[str, tuple[Scenario, float]] = {
+        "sites.here.racks": (
+            round_scenario(load(2850, disaggregated="never"), hardware=BOTH, site={"racks": 1}), 1.0,
+        ),
+        "sites.here.installed.0.count": (
+            round_scenario(load_only, hardware=BOTH, site={"installed": [{"system": "plain_8", "count": 2}]}), 1.0,
+        ),
+        "limits.chips": (round_scenario(load_only, hardware=BOTH, limits={"chips": 24}), 8.0),
+    }  # fmt: skip
+    for path, (scenario, unit) in cases.items():
+        first = plan(scenario, catalog=round_catalog)
+        label = {"racks": "racks at", "count": "installed at", "chips": "chips"}[path.rsplit(".", maxsplit=1)[-1]]
+        (limit,) = [b for b in first.binding if label in b.limit]
+        moved = plan(changed(scenario, path, limit.of + unit), catalog=round_catalog)
+        assert limit.worth_per_unit, path
+        assert limit.note.startswith(f"solved again with {unit:g} "), path
+        assert value_of(first) - value_of(moved) == pytest.approx(limit.worth_per_unit * unit, rel=5e-3), path
+
+
+def test_a_megawatt_more_is_worth_what_a_megawatt_saves(round_catalog: Catalog) -> None:
+    """Where a few kilowatts are all that is of use, a whole megawatt brings no more than they do."""
+    scenario = round_scenario(load(1600, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03})
+    first = plan(scenario, catalog=round_catalog)
+    (limit,) = [b for b in first.binding if "MW at the meter" in b.limit]
+    free = plan(changed(scenario, "sites.here.power_mw", 1.03), catalog=round_catalog)
+    assert limit.worth_per_unit == pytest.approx(value_of(first) - value_of(free), rel=5e-3)
+    assert limit.worth_per_unit is not None
+    assert limit.worth_per_unit < value_of(first)
+
+
+def test_a_limit_with_slack_does_not_bind(round_catalog: Catalog) -> None:
+    """Money that is not spent to the last half per cent is not named: more of it would change nothing."""
+    scenario = round_scenario(load(1600, disaggregated="never"), hardware=BOTH)
+    spent = plan(scenario, catalog=round_catalog).totals
+    assert spent is not None
+    near = plan(changed_limits(scenario, capex_usd=spent.capex_usd * 1.005), catalog=round_catalog)
+    assert not [b for b in near.binding if "capital" in b.limit]
+
+
+def changed_limits(scenario: Scenario, **limits: float) -> Scenario:
+    """The scenario with limits of the plan."""
+    return scenario.model_copy(update={"limits": scenario.limits.model_copy(update=limits)})
+
+
 def test_a_limit_that_is_not_near_is_not_binding(round_catalog: Catalog) -> None:
     """1 MW for one box, 1000 racks and a year too much: nothing binds."""
     scenario = round_scenario(load(10, disaggregated="never"), site={"racks": 1000}, limits={"chips": 1000})

@@ -136,35 +136,48 @@ def used() -> tuple[tuple[Figure | Yearly, float], ...]:
 
 
 def most_units(option: Option, scenario: Scenario, levels: Mapping[str, Level], location: Location | None) -> float:
-    """Units of an option that every single limit, times ``BEYOND``, leaves room for; infinite where none does.
+    """Units of an option that every single limit leaves room for, as far as ``reach``; infinite where none limits it.
 
     Never less than a row of the program allows: a bound that is tighter than the rows cuts plans away.
     """
     found = [math.inf]
-    for limit, use in _limits_on(option, scenario, levels, location):
+    for limit, use, unit in _limits_on(option, scenario, levels, location):
         if use > 0:
-            found.append(math.floor(limit * BEYOND / use * (1 + 1e-12)))
+            found.append(math.floor(reach(limit, use, unit) / use * (1 + 1e-12)))
     return min(found)
+
+
+MEGAWATT = 1e6
+"""The unit in which power is asked about, in watts."""
+
+
+def reach(limit: float, use: float, unit: float = 0.0) -> float:
+    """How far past a limit options go, so that one more unit of it can be priced: a share of the limit, or a unit.
+
+    ``use``: what the smallest thing takes of the limit, which comes whole (a rack, a system with its chips).
+    """
+    return max(limit * BEYOND, limit + max(unit, use if unit else 0.0))
 
 
 def _limits_on(
     option: Option, scenario: Scenario, levels: Mapping[str, Level], location: Location | None
-) -> Iterator[tuple[float, float]]:
-    """(limit, what a unit of the option uses of it) of every limit that the option may press against."""
+) -> Iterator[tuple[float, float, float]]:
+    """(limit, what a unit of the option uses of it, unit it is asked about in or 0) of every limit on the option."""
     for plan_limit in PLAN_LIMITS:
         said = plan_limit.of(scenario)
         if said is not None:
-            yield said * plan_limit.per_unit, max(plan_limit.figure.amounts(option))
+            unit = MEGAWATT if plan_limit.figure is PEAK_POWER else float(plan_limit.whole)
+            yield said * plan_limit.per_unit, max(plan_limit.figure.amounts(option)), unit
     for name in location.levels if location is not None and option.on_site else ():
         level = levels[name]
         if level.power_w is not None:
-            yield level.power_w, PEAK_POWER.read(option)
+            yield level.power_w, PEAK_POWER.read(option), MEGAWATT
         if level.racks is not None:
-            yield float(level.racks), RACKS.read(option)
+            yield float(level.racks), RACKS.read(option), 1.0
     workload = next((w for w in scenario.workloads if w.name == option.workload), None)
     if workload is not None and workload.chips is not None and workload.chips.max is not None:
-        yield float(workload.chips.max), WORKING_CHIPS.read(option)
+        yield float(workload.chips.max), WORKING_CHIPS.read(option), 1.0
     for site in scenario.sites if option.acquire == "installed" else ():
         if site.name == option.site:
             standing = sum(block.count for block in site.installed if block.system == option.system)
-            yield float(standing), INSTALLED.read(option)
+            yield float(standing), INSTALLED.read(option), 1.0

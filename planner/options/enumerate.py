@@ -14,7 +14,7 @@ from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
 from planner.facility.reliability import default_profile
 from planner.network.capability import RECORD, level_of
-from planner.options.counted import most_units
+from planner.options.counted import MEGAWATT, most_units, reach
 from planner.options.dominance import nondominated
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
@@ -162,9 +162,10 @@ class Collector:
 
     # -- what a place leaves ---------------------------------------------------------------------------------------
 
-    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0, *, cluster: bool = True) -> _Bounds:
-        """Most systems that every single limit, times ``beyond``, would allow if nothing else stood there.
+    def bounds(self, choice: Choice, ready: float, *, beyond: bool = False, cluster: bool = True) -> _Bounds:
+        """Most systems that every single limit would allow if nothing else stood there.
 
+        ``beyond``: as far past the limits as options go (``reach``).
         ``cluster``: of a run, whose network comes on top; a load's systems (False) draw what a unit of them does.
         """
         per = choice.system.unit_chips
@@ -184,23 +185,26 @@ class Collector:
         )
         if self.relaxed:
             return _Bounds(max(1, NO_LIMIT_CHIPS // per), NO_LIMIT_CHIPS)
-        most = max(1, NO_LIMIT_CHIPS // per)
         limits = self.scenario.limits
+        wide = reach if beyond else (lambda limit, use, unit=0.0: limit)
+        found = [float(max(1, NO_LIMIT_CHIPS // per))]
         if choice.location is not None:
-            watts = float(one.facility_peak_w[0])
-            for name in choice.location.levels:
-                level = self.levels[name]
-                if level.power_w is not None:
-                    most = min(most, math.floor(level.power_w / watts * beyond * (1 + 1e-12)))
-                if level.racks is not None and one.racks[0] > 0:
-                    most = min(most, math.floor(level.racks / one.racks[0] * beyond * (1 + 1e-12)))
-            if limits.power_mw is not None:
-                most = min(most, math.floor(limits.power_mw * 1e6 / watts * beyond * (1 + 1e-12)))
+            watts, racks = float(one.facility_peak_w[0]), float(one.racks[0])
+            levels = [self.levels[name] for name in choice.location.levels]
+            power = [level.power_w for level in levels if level.power_w is not None]
+            power += [] if limits.power_mw is None else [limits.power_mw * MEGAWATT]
+            found += [wide(limit, watts, MEGAWATT) / watts for limit in power]
+            places = [level.racks for level in levels if level.racks is not None]
+            found += [wide(float(n), racks, 1.0) / racks for n in places if racks > 0]
         if limits.capex_usd is not None and one.capex_usd[0] > 0:
-            most = min(most, math.floor(limits.capex_usd / float(one.capex_usd[0]) * beyond * (1 + 1e-12)))
+            usd = float(one.capex_usd[0])
+            found.append(wide(limits.capex_usd, usd) / usd)
         if choice.count is not None:
-            most = min(most, choice.count)
-        chips = most * per if limits.chips is None else min(most * per, math.floor(limits.chips * beyond))
+            found.append(wide(float(choice.count), 1.0, 1.0))
+        most = math.floor(min(found) * (1 + 1e-12))
+        chips = most * per
+        if limits.chips is not None:
+            chips = min(chips, math.floor(wide(float(limits.chips), float(per), 1.0)))
         return _Bounds(most, chips)
 
     # -- training --------------------------------------------------------------------------------------------------
@@ -210,7 +214,7 @@ class Collector:
         ready = max(ready, start_days(self.scenario, workload.start))
         hours = horizon_hours(self.scenario, ready)
         platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
-        bounds = self.bounds(choice, ready, BEYOND)
+        bounds = self.bounds(choice, ready, beyond=True)
         within = self.bounds(choice, ready)
         days = hours / 24.0
         reach = days
@@ -293,10 +297,10 @@ class Collector:
             self.drop(choice, workload.name, f"it arrives {ready:.0f} days after the load begins")
             return
         hours = horizon_hours(self.scenario, ready)
-        bounds = self.bounds(choice, ready, BEYOND, cluster=False)
+        bounds = self.bounds(choice, ready, beyond=True, cluster=False)
         most = bounds.chips
         if workload.chips is not None and workload.chips.max is not None:
-            most = min(most, math.floor(workload.chips.max * BEYOND))
+            most = min(most, math.floor(reach(workload.chips.max, choice.system.unit_chips, 1.0)))
         if bounds.systems < 1:
             self.drop(choice, workload.name, "one system alone exceeds a limit of the place or the plan")
             return

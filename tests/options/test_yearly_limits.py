@@ -74,7 +74,9 @@ def test_first_years_of_different_years_are_not_one_year(round_catalog: Catalog)
 def test_years_add_up_to_the_whole(horizon: float, round_catalog: Catalog) -> None:
     """Carbon and water of all years are those of the plan; a whole first year is the figure a year that is shown."""
     hardware: dict[str, Any] = {"systems": ["plain_8", "big_8"], "acquire": ["buy", "rent"]}
-    scenario = round_scenario(run(tokens=5e11), load(900), hardware=hardware, horizon_years=horizon, fleet={"idle_systems": "powered"})
+    scenario = round_scenario(
+        run(tokens=5e11), load(900), hardware=hardware, horizon_years=horizon, fleet={"idle_systems": "powered"}
+    )
     known = round_catalog.with_assumptions({"costs": {"co2_embodied_h100": {"value": 1500.0}}})
     options = enumerate_options(scenario, known).options
     assert options

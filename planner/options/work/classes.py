@@ -21,8 +21,8 @@ from planner.answer.plan import Answered, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
+from planner.options.counted import reach
 from planner.options.hardware.choices import Choice, platform_of
-from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.serving import ServingSearch, unit_of
 from planner.performance.platform import Platform
@@ -146,14 +146,14 @@ class MixedServingSearch:
             collector.drop(choice, w.name, f"it arrives {ready:.0f} days after the load begins")
             return
         hours = horizon_hours(collector.scenario, ready)
-        bounds = collector.bounds(choice, ready, BEYOND, cluster=False)
+        bounds = collector.bounds(choice, ready, beyond=True, cluster=False)
         if bounds.systems < 1:
             collector.drop(choice, w.name, "one system alone exceeds a limit of the place or the plan")
             return
         platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
         most = bounds.chips
         if w.chips is not None and w.chips.max is not None:
-            most = min(most, math.floor(w.chips.max * BEYOND))
+            most = min(most, math.floor(reach(w.chips.max, choice.system.unit_chips, 1.0)))
         found = self.shapes(platform, most)
         collector.count(("classes", w.name, id(found)), found.enumerated, found.priced)
         for quantity, value in found.best_ms.items():
