@@ -22,7 +22,7 @@ from planner.options.option import Dropped
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.sentence import money
-from planner.solve import Limits, conflicting_rows, elastic, nearest_changes, with_objective
+from planner.solve import Limits, Status, conflicting_rows, elastic, nearest_changes, with_objective
 from planner.solve.form import Program
 from planner.solve.what_if import Change, Outcome, what_if
 
@@ -335,7 +335,7 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
         if amount is None or not amount:
             continue
         needed = _leaf_needed(limit, amount)
-        if limit.sense > 0 and needed <= 0:
+        if limit.sense > 0 and needed <= 0 and limit.kind != "redundancy":
             continue
         wanted.append((limit, needed))
     changes = []
@@ -350,6 +350,10 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
         unit = limit.leaf_unit or limit.unit
         by = f" ({abs(needed / limit.leaf - 1):.0%} {way})" if limit.leaf else ""
         change = f"{verb} {limit.path} from {limit.leaf:g} to {needed:g} {unit}"
+        if needed == 0 and limit.kind == "redundancy":
+            change, by = f"Take {limit.path} out", ""
+        if outcome.status is Status.INFEASIBLE:
+            continue  # what does not help is not offered
         nearest.append(
             Nearest(
                 limit=limit.path,
@@ -360,7 +364,8 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
                 confirmed=outcome.status.has_plan,
             )
         )
-    nearest += _together(model, program, {n.limit for n in nearest if n.confirmed}, named, limits)
+    joint = _together(model, program, {n.limit for n in nearest if n.confirmed}, named, limits)
+    nearest += joint
     nearest.sort(key=lambda n: (not n.confirmed, abs(math.log(max(n.needed, 1e-12) / max(n.now, 1e-12)))))
     return Diagnosis(conflicts, tuple(nearest))
 
@@ -406,7 +411,9 @@ def _together(
             needed=needed[m.row],
             unit=m.leaf_unit or m.unit,
             message=f"Move {text} together: then a plan exists.",
-            confirmed=outcome.status.has_plan,
+            confirmed=False,
+            together=tuple(other.path for other, _ in moved if other is not m),
+            confirmed_together=outcome.status.has_plan,
         )
         for m, _ in moved
         if m.path not in alone
