@@ -54,7 +54,10 @@ PEAK_POWER = Figure("facility_peak_w", _on_site(lambda o: o.facility_peak_w))
 RACKS = Figure("racks", _on_site(lambda o: o.racks))
 ALL_CHIPS = Figure("all_chips", lambda o: float(o.all_chips))
 WORKING_CHIPS = Figure("chips", lambda o: float(o.chips))
+LOAD_CHIPS = Figure("chips of a load", lambda o: float(o.chips) if not o.rates.get("run") else 0.0)
+"""A load may have to use so many; of a run the sizes that it may have are the only ones there are."""
 INSTALLED = Figure("installed", lambda o: float(o.systems) if o.acquire == "installed" else 0.0)
+WATER = Figure("water_m3", lambda o: o.water_m3)
 FINISH = Figure("finish_days", lambda o: o.finish_days)
 TOKENS = Figure("tokens_per_s", lambda o: o.tokens_per_s)
 
@@ -100,7 +103,7 @@ PLAN_LIMITS: tuple[PlanLimit, ...] = (
 
 AT_MOST: tuple[Figure | Yearly, ...] = (PEAK_POWER, RACKS, WORKING_CHIPS, INSTALLED, FINISH)
 """What places, workloads, what stands and deadlines limit from above (``fleet/power.py``, ``racks.py``, ...)."""
-AT_LEAST: tuple[Figure, ...] = (WORKING_CHIPS,)
+AT_LEAST: tuple[Figure, ...] = (LOAD_CHIPS,)
 """What workloads ask so much of at least."""
 
 
@@ -125,11 +128,16 @@ GOALS: Mapping[str, Goal] = {
 """Objectives by name; throughput is largest, so the program has it with the other sign."""
 
 
+ASKED_ABOUT: tuple[Figure, ...] = (WATER,)
+"""What no limit or objective reads, but answers about the answer do (``outlook.near``)."""
+
+
 def used() -> tuple[tuple[Figure | Yearly, float], ...]:
     """(figure, sign) of everything of which an option must use no more than one that it makes superfluous (+1: less is
-    better; -1: more is), whatever the scenario limits or wants."""
+    better; -1: more is), whatever the scenario limits or wants. Racks are among them: whole ones, see ``prune``."""
     signs: list[tuple[Figure | Yearly, float]] = [(limit.figure, 1.0) for limit in PLAN_LIMITS]
     signs += [(figure, 1.0) for figure in AT_MOST]
+    signs += [(figure, 1.0) for figure in ASKED_ABOUT]
     signs += [(figure, -1.0) for figure in AT_LEAST]
     signs += [(goal.figure, math.copysign(1.0, goal.scale)) for goal in GOALS.values()]
     return tuple({(figure.name, sign): (figure, sign) for figure, sign in signs}.values())

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
 from planner.facility.reliability import default_profile
 from planner.network.capability import RECORD, level_of
-from planner.options.counted import MEGAWATT, most_units, reach
+from planner.options.counted import MEGAWATT, RACKS, most_units, reach, used
 from planner.options.dominance import nondominated
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
@@ -463,20 +464,11 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
     rival = np.zeros(len(options), dtype=bool)
     for members in groups.values():
         mine = [options[i] for i in members]
-        # whole racks are shared within one kind of system only: another kind must win by a whole rack
-        uses = np.array(
-            [
-                (o.cost_usd, o.facility_peak_w, o.capex_usd, o.opex_usd_per_year, o.carbon_t, o.carbon_t_per_year,
-                 o.water_m3, o.water_m3_per_year, o.all_chips, o.chips,
-                 -o.chips if _wants_chips(o) else 0, o.systems, o.finish_days)
-                for o in mine
-            ]
-        )  # fmt: skip
-        gives = np.array([[*o.rates.values(), o.tokens_per_s] for o in mine])
+        uses, racks = _uses(mine)
+        gives = np.array([list(o.rates.values()) for o in mine]).reshape(len(mine), -1)
         kinds: dict[tuple[str, str, str], list[int]] = {}
         for i, o in enumerate(mine):
             kinds.setdefault((o.system, o.chip, o.cooling), []).append(i)
-        racks = np.array([o.racks for o in mine])
         stays = np.ones(len(mine), dtype=bool)
         for part in kinds.values():
             at = np.array(part)
@@ -500,9 +492,23 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
     return kept, [o for o, r in zip(options, rival, strict=True) if r], int((~keep).sum())
 
 
-def _wants_chips(option: Option) -> bool:
-    """Whether fewer chips could break a limit: loads may have to use at least so many."""
-    return option.role in {"serve", "prefill", "decode", "recommend"}
+def _uses(options: Sequence[Option]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(what a unit of each uses of everything that is counted, less being better (n, figures), racks (n,)).
+
+    Racks are apart: whole ones are shared within one kind of system only, so another kind must win by a whole rack.
+    """
+    columns = []
+    racks = np.zeros(len(options))
+    for figure, sign in used():
+        amounts = [figure.amounts(o) for o in options]
+        if figure is RACKS:
+            racks = np.array([a[0] for a in amounts])
+            continue
+        table = np.zeros((len(options), max(map(len, amounts))))
+        for row, some in zip(table, amounts, strict=True):
+            row[: len(some)] = some
+        columns.append(sign * table)
+    return np.hstack(columns), racks
 
 
 __all__ = ["Progress", "Role", "enumerate_options", "interconnect_of", "prune"]
