@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,13 +43,23 @@ from planner.options.stock import StockSet
 from planner.options.work.describe import Describer
 from planner.remedies import with_latencies, with_places
 from planner.rivals import alternatives
-from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping, with_catalog_ids
+from planner.scenario import (
+    check_scenario,
+    load_scenario,
+    overridden,
+    problem_digest,
+    scenario_from_mapping,
+    with_catalog_ids,
+)
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
+from planner.settings import installed_version
 from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
 from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
 from planner.verify import verify_plan
+
+_LOG = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
 Cancel = Callable[[], bool]
@@ -65,20 +76,23 @@ def plan(
     *,
     catalog: Catalog | None = None,
     variant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> Plan:
     """The best plan of a scenario, verified; or, where there is none, why and what would make one possible.
 
-    ``scenario``: a file, a mapping of the same form, or a loaded Scenario (``variant`` then has no meaning).
-    ``catalog``: default the shipped one. ``progress`` is told (what, share done); ``cancel`` is asked between steps.
+    ``scenario``: a file, the name of a shipped one (``"quickstart"``), a mapping of the same form, or a loaded Scenario
+    (``variant`` then is only noted). ``overrides``: values by dot path, applied last
+    (``{"sites.ashburn.power_mw": 12}``). ``catalog``: default the shipped one. ``progress`` is told (what, share done);
+    ``cancel`` is asked between steps.
 
     The plan's ``status`` is ``proven_optimal``, ``within_gap``, ``feasible`` (a limit was reached), ``infeasible``
     (with ``conflicts`` and ``nearest``) or ``no_plan_found``. Raises ``InputError`` for input that is wrong,
     ``VerificationError`` when a plan did not survive the independent check, ``SolveError`` when a solver failed.
     """
     tell = _teller(progress, cancel)
-    question = ask(scenario, catalog=catalog, variant=variant, progress=tell)
+    question = ask(scenario, catalog=catalog, variant=variant, overrides=overrides, progress=tell)
     scenario, model, clock = question.scenario, question.model, question.clock
     draft = _Draft(question)
     if model is None:
@@ -142,6 +156,7 @@ def ask(
     *,
     catalog: Catalog | None = None,
     variant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Question:
     """Read, check and price a scenario (arguments as in ``plan``); what comes back can be solved in many ways.
@@ -153,10 +168,12 @@ def ask(
     tell("Reading", 0.0)
     if not isinstance(scenario, Scenario):
         scenario = (
-            scenario_from_mapping(scenario, variant=variant)
+            scenario_from_mapping(scenario, variant=variant, overrides=overrides)
             if isinstance(scenario, Mapping)
-            else load_scenario(Path(scenario), variant=variant)
+            else load_scenario(scenario, variant, overrides)
         )
+    elif overrides:
+        scenario = overridden(scenario, overrides)
     plain = catalog if catalog is not None else load_catalog()
     check_scenario(scenario, plain)
     scenario = with_catalog_ids(scenario, plain)
@@ -291,6 +308,7 @@ def _teller(progress: Progress | None, cancel: Cancel | None) -> Progress:
     def tell(what: str, share: float) -> None:
         if cancel is not None and cancel():
             raise CancelledError("cancelled")
+        _LOG.info("%s (%.0f%%)", what, 100 * share)
         if progress is not None:
             progress(what, share)
 
@@ -489,10 +507,7 @@ def _assumptions(scenario: Scenario, catalog: Catalog) -> tuple[Assumption, ...]
 
 def planner_version() -> str:
     """Version of the installed planner."""
-    try:
-        return version("ai-compute-planner")
-    except PackageNotFoundError:
-        return "0+unknown"
+    return installed_version()
 
 
 def _versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from planner.answer.views import PlanViews
 from planner.errors import InputError, Problem
 
 SCHEMA_VERSION = 1
@@ -535,7 +536,7 @@ class Simulation(_Part):
     """Limits of the load that the simulated percentile is above: ttft_ms, tpot_ms."""
 
 
-class Plan(_Part):
+class Plan(PlanViews, _Part):
     """A plan, or the reason there is none."""
 
     schema_version: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
@@ -606,10 +607,10 @@ class Plan(_Part):
             ) from None
 
     @classmethod
-    def read(cls, path: Path) -> Plan:
+    def read(cls, path: str | Path) -> Plan:
         """Read plan.json; raises ``InputError`` when it is missing or is not a plan."""
         try:
-            text = path.read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(Problem(f"cannot read the plan: {error}", file=str(path))) from None
         return cls.from_json(text, file=str(path))

@@ -21,6 +21,7 @@ from planner.options.hardware.choices import Choice, delivery, hardware_choices,
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
+from planner.options.work.memory import search_for
 from planner.options.work.mixed_training import MixedTrainingSearch
 from planner.options.work.recommendation import RecommendationSearch
 from planner.options.work.redundancy import Redundancy
@@ -140,10 +141,12 @@ class Collector:
     def search_of(self, workload: Training | Serving | Recommendation) -> Search:
         """What searches a workload."""
         if isinstance(workload, Training):
-            return TrainingSearch(workload, self.catalog)
+            return search_for(TrainingSearch, workload, self.catalog)
         if isinstance(workload, Serving):
-            return (MixedServingSearch if workload.request_classes else ServingSearch)(workload, self.catalog)
-        return RecommendationSearch(workload, self.catalog)
+            if workload.request_classes:
+                return search_for(MixedServingSearch, workload, self.catalog)
+            return search_for(ServingSearch, workload, self.catalog)
+        return search_for(RecommendationSearch, workload, self.catalog)
 
     def add(self, search: Search, choice: Choice, period: int, ready: float) -> None:
         """Every option of a search on one choice bought in one period."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from planner.report import format as fmt
+from planner.report.fit import Column, Fitted
 
 if TYPE_CHECKING:
     from planner.outlook.result import Alternatives, Outlook, ParetoFront, Piece, Sensitivity
@@ -71,8 +70,5 @@ def _hardware(pieces: Sequence[Piece]) -> str:
     )
 
 
-def _table(heads: Sequence[tuple[str, bool]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, right in heads:
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    return table
+def _table(heads: Sequence[tuple[str, bool]]) -> Fitted:
+    return Fitted([Column(name, right=right) for name, right in heads])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -475,6 +476,25 @@ class Scenario(Part):
     def source(self) -> Source:
         """Where the parts of the scenario stand in its file; empty where it came from no file."""
         return self._source
+
+    def __repr__(self) -> str:
+        work = ", ".join(f"{w.name}: {w.kind}" for w in self.workloads)
+        places = ", ".join(site.name for site in self.sites) or "none"
+        return f"<Scenario {self.name!r}: {work}; sites: {places}; best {', then '.join(self.objective)}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(w.name)}</td><td>{escape(w.kind)}</td><td>{escape(w.model)}</td></tr>"
+            for w in self.workloads
+        )
+        places = ", ".join(escape(site.name) for site in self.sites)
+        return (
+            f"<p><b>{escape(self.name)}</b><br>{escape(self.description)}</p><table>{rows}</table>"
+            f"<p>{escape(', then '.join(self.objective))}; sites: {places or 'none'}; from {escape(self.start)}</p>"
+        )
 
     def with_source(self, source: Source) -> Self:
         """The same scenario that knows its file."""

@@ -8,12 +8,12 @@ import streamlit as st
 
 from planner.answer.plan import Deployment, Nearest, Plan
 from planner.export.bom import bill_of_materials, bom_csv, buys
+from planner.plots.charts import Chart, bars, spoken
+from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.report import format as fmt
 from planner.report import html_page, summary
 from planner.report.fleet import Sheet, sheets
 from planner.report.unit import unit_sheets
-from planner.ui.charts import Chart, bars, spoken
-from planner.ui.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.ui.settings import settings
 from planner.ui.words import md
 

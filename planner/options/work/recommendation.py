@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from planner.answer.plan import Interval, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
-from planner.facility.reliability import default_profile, effective_training_time
+from planner.facility.reliability import default_profile, mean_training_time
 from planner.network.capability import host_bytes_per_chip
 from planner.options.counted import reach
 from planner.options.hardware.choices import Choice, platform_of, start_days
@@ -157,7 +157,7 @@ class RecommendationSearch:
             run_hours=np.minimum(took * 24.0, hours),
             cluster=True,
         )
-        priced = price(collector.scenario, self.catalog, choice, designs, ready)
+        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
         for row, i in enumerate(index):
             collector.append(
                 choice, w.name, "recommend", period, precision, designs, priced, row, replicas=1, max_units=1,
@@ -168,9 +168,9 @@ class RecommendationSearch:
     def run_days(self, platform: Platform, chips: int, step_time_s: float) -> float:
         """Days of the run, failures included."""
         w = self.workload
-        found = effective_training_time(chips, platform.server_chips, self.parameters, default_profile(self.catalog))
+        share = mean_training_time(chips, self.parameters, default_profile(self.catalog))
         steps = math.ceil(float(w.samples or 0.0) / float(w.global_batch or 1))
-        return steps * step_time_s / float(found.value) / SECONDS_PER_DAY
+        return steps * step_time_s / share / SECONDS_PER_DAY
 
     # -- served ----------------------------------------------------------------------------------------------------
 
@@ -216,7 +216,7 @@ class RecommendationSearch:
             run_hours=np.full(len(index), hours),
             cluster=False,
         )
-        priced = price(collector.scenario, self.catalog, choice, designs, ready)
+        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
         for row, i in enumerate(index):
             enough = math.ceil(float(w.samples_per_s or 0.0) / rate[i])
             collector.append(

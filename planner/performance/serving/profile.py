@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from planner.catalog.load import catalog_folder
+from planner.catalog.yaml_tree import safe_load
 from planner.errors import InputError, Problem, nearest_name, unknown_name
 from planner.performance.measured.ordering import OrderShare, read_order
 
@@ -242,7 +243,7 @@ def read_serving_calibration(file: Path) -> ServingCalibration:
     if not file.is_file():
         return ServingCalibration()
     try:
-        data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data: Any = safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(Problem(f"not valid YAML: {error}", file=str(file))) from error
     serving = data.get("serving") if isinstance(data, dict) else None

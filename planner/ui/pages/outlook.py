@@ -6,8 +6,8 @@ import streamlit as st
 
 from planner.fleet.model import OBJECTIVE_UNITS
 from planner.outlook.result import Alternatives, Document, Outlook, ParetoFront, Sensitivity
+from planner.plots.look_charts import front_chart, hardware, promises, tornado
 from planner.report import format as fmt
-from planner.ui.look_charts import front_chart, hardware, promises, tornado
 from planner.ui.looks import Inquiry, looks
 from planner.ui.settings import settings
 from planner.ui.state import visit
