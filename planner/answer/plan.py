@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
+from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
 from planner.answer.views import PlanViews
-from planner.errors import InputError, Problem
+from planner.errors import InputError, Problem, at_most
 
 SCHEMA_VERSION = 1
 
@@ -508,6 +510,8 @@ class Asked(_Part):
     output_tokens: int | None = None
     requests_per_s: float | None = None
     kv_precision: str = ""
+    engine: str = ""
+    memory_fraction: float | None = None
     cached_prefix: float | None = None
     samples: float | None = None
     samples_per_s: float | None = None
@@ -595,25 +599,59 @@ class Plan(PlanViews, _Part):
 
     @classmethod
     def from_json(cls, text: str, file: str = "") -> Plan:
-        """Read plan.json; raises ``InputError`` with every problem."""
+        """Read plan.json; raises ``InputError`` where it is another schema, breaks this one or holds absurd figures."""
+        _must_be_this_schema(text, file)
         try:
-            return cls.model_validate_json(text)
+            plan = cls.model_validate_json(text, strict=True)
         except ValidationError as error:
-            raise InputError(
-                [
-                    Problem(e["msg"], file=file, path=".".join(str(p) for p in e["loc"]), found=repr(e["input"])[:80])
-                    for e in error.errors()
-                ]
-            ) from None
+            found = [
+                Problem(e["msg"], file=file, path=".".join(str(p) for p in e["loc"]), found=repr(e["input"])[:80])
+                for e in error.errors()
+            ]
+            raise InputError(at_most(found, MOST_PROBLEMS)) from None
+        if problems := plan_problems(plan, file):
+            raise InputError(problems)
+        return plan
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:
         """Read plan.json; raises ``InputError`` when it is missing or is not a plan."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            with Path(path).open("rb") as handle:
+                data = handle.read(LARGEST_FILE + 1)
+            text = data.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(Problem(f"cannot read the plan: {error}", file=str(path))) from None
         return cls.from_json(text, file=str(path))
+
+
+def _must_be_this_schema(text: str, file: str) -> None:
+    """Raise ``InputError`` for what is no JSON, no plan, or a plan of a schema that is not read here."""
+    if len(text) > LARGEST_FILE:
+        raise InputError(Problem(f"is no plan: longer than {LARGEST_FILE // 2**20} MiB", file=file))
+    try:
+        data = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise InputError(Problem(f"is no plan: not JSON ({error})", file=file)) from None
+    if not isinstance(data, dict) or "schema" not in data or "objective" not in data:
+        raise InputError(
+            Problem(
+                "is no plan of this planner", file=file, remedy="`planner plan SCENARIO --out DIR` writes plan.json."
+            )
+        )
+    found = data["schema"]
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        maker = str(data.get("planner_version", ""))[:20]
+        raise InputError(
+            Problem(
+                "the plan has a newer schema than this planner reads",
+                file=file,
+                path="schema",
+                found=f"{found!s:.20}, written by planner {maker!r}",
+                allowed=f"up to {SCHEMA_VERSION}",
+                remedy="Read it with that planner, or plan its scenario again with this one.",
+            )
+        )
 
 
 def plan_schema() -> dict[str, Any]:

@@ -245,6 +245,20 @@ class Serving(Part):
     model: Id = Field(description="Id of a model of the catalog.")
     precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
     kv_precision: Precision | None = Field(default=None, description="Number format of the KV cache; none: bf16.")
+    engine: str = Field(
+        default="vllm",
+        pattern=r"^(vllm|sglang|trtllm)( \d{1,3}\.\d{1,3})?$",
+        description="What serves: vllm, sglang or trtllm, with a release after a blank where one is meant "
+        "(`vllm 0.10`). Without one, the cache is what the first releases that load the model leave.",
+    )
+    memory_fraction: float | None = Field(
+        default=None,
+        ge=0.05,
+        le=1,
+        description="Share of a chip's memory that the engine is told to use (`gpu_memory_utilization`, "
+        "`mem_fraction_static`, `free_gpu_memory_fraction`); none: the engine's default.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     input_tokens: int = Field(
         ge=1, le=10_000_000, description="Prompt length (ISL), mean.", json_schema_extra=unit("tokens")
     )

@@ -90,6 +90,8 @@ class ServingSearch:
             output_tokens=float(w.output_tokens),
             input_cv=w.input_cv,
             output_cv=w.output_cv,
+            engine=w.engine,
+            memory_fraction=w.memory_fraction,
             cached_prefix=w.cached_prefix
             if platform is None
             else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),

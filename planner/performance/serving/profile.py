@@ -89,7 +89,7 @@ class ServingProfile:
     queue_weight: float = 1.0  # scales the wait of a prefill for other prefills
     # --- memory
     engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm | sglang
-    workspace: str = "vllm-0.19"  # measured workspace of a release (kv_budget.WORKSPACES)
+    workspace: str = "vllm-0.19"  # measured workspace of a release (kv_budget.WORKSPACES); vllm: of the model's day
     memory_utilisation: float = 0.90
     activation_scale: float = 1.0
     kv_hold: float = 0.75  # share of the output a request holds in the cache on average when admission is counted
@@ -120,7 +120,7 @@ class ServingProfile:
 # ``hpu``: DeepSpeed on Gaudi, whose graphs are captured; ``other``: eager engines.
 # TensorRT-LLM's scheduler never evicts, so it admits a request only with room for its whole output (kv_hold 1).
 ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
-    "vllm": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "vllm": {"engine": "vllm", "workspace": "vllm", "memory_utilisation": 0.90},
     "vllm_2024": {
         "two_batches": False,
         "window_cache": False,
@@ -198,6 +198,8 @@ class ServingCalibration:
         values.update(self.families.get(family, {}))
         values.update(self.engines.get(key, {}))
         values.update(self.releases.get(f"{engine} {release}", {}))
+        if values.get("workspace") == "vllm" and (release or year):
+            values["workspace"] = _vllm_workspace(release, year)
         for name in _WHOLE:
             if name in values:
                 values[name] = round(float(values[name]))  # type: ignore[arg-type]
@@ -211,6 +213,13 @@ class ServingCalibration:
             ttft_low80=profile.ttft_low80 / UNMEASURED,
             ttft_high80=profile.ttft_high80 * UNMEASURED,
         )
+
+
+def _vllm_workspace(release: str, year: int) -> str:
+    """The measured workspace nearest to a release of vLLM, by its number or else its year."""
+    number = release.partition(".")[2]
+    lean = int(number) >= 12 if number.isdigit() and release.startswith("0.") else bool(release) or year > 2025
+    return "vllm-0.19" if lean else "vllm-0.10"
 
 
 _WHOLE = ("chunk_tokens", "max_batch", "block_tokens")

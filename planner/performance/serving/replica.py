@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.platform import Platform
+from planner.performance.serving.engine import profile_of
 from planner.performance.serving.job import (
     AGGREGATED,
     BYTES_PER_ELEMENT,
@@ -30,7 +31,7 @@ from planner.performance.serving.job import (
     one_candidate,
 )
 from planner.performance.serving.kv_budget import cache_bytes_per_request, kv_budget
-from planner.performance.serving.profile import ServingProfile, profile_for, serving_family
+from planner.performance.serving.profile import ServingProfile
 from planner.performance.serving.step import PARTS, StepLoad, StepModel
 
 __all__ = [
@@ -105,11 +106,11 @@ def estimate_serving(
 ) -> ServingEstimate:
     """Throughput, latency and memory of every candidate, arrays (n,).
 
-    ``profile`` None takes the planner's calibrated profile of the platform's family with the vLLM engine. Raises
+    ``profile`` None takes the planner's calibrated profile of the job's engine on the platform's family. Raises
     ``UnknownFigureError`` when the chip has no published rate the job's precision can run at.
     """
     if profile is None:
-        profile = profile_for(serving_family(platform.chip_id, platform.family))
+        profile = profile_of(job, platform)
     c = candidates
     c_job = job
     i, o = float(job.input_tokens), float(job.output_tokens)
@@ -123,6 +124,7 @@ def estimate_serving(
     budget = kv_budget(
         job.model, precision=job.precision, kv_precision=job.kv_precision, memory_bytes=platform.memory_bytes,
         tp=c.tp, pp=c.pp, attention_dp=c.attention_dp, chunk=c.chunk, held_tokens=held, profile=profile, draft=draft,
+        in_work=np.where(role == DECODE, 0, c.chunk),
     )  # fmt: skip
     asked = c.batch / dp
     in_flight = np.maximum(np.minimum(asked, budget.slots), np.minimum(asked, 1.0))
@@ -182,7 +184,6 @@ def estimate_serving(
         "kv_cache": np.minimum(in_flight, np.maximum(budget.slots, 1.0)) * budget.bytes_per_request,
     }
     used = np.asarray(sum(memory.values()))
-    per_token = budget.bytes_per_request / np.maximum(held, 1.0)
     whole = _transfer_bytes(c_job, profile, i + o)
     return ServingEstimate(
         chips=c.chips,
@@ -192,7 +193,7 @@ def estimate_serving(
         ttft_s=ttft,
         tpot_s=tpot,
         concurrency=in_flight * dp,
-        kv_capacity_tokens=np.maximum(budget.room, 0.0) / np.maximum(per_token, 1e-9) * dp,
+        kv_capacity_tokens=budget.capacity * dp,
         memory_bytes=used,
         memory_limit_bytes=budget.limit,
         fits=(budget.slots >= np.maximum(1.0, np.minimum(pp, asked))) & (used <= budget.limit * (1.0 + 1e-9)),

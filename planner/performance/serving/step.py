@@ -25,9 +25,11 @@ from planner.performance.collectives import distinct_domains_share
 from planner.performance.overlap import exposed
 from planner.performance.platform import Platform
 from planner.performance.serving import collectives as coll
+from planner.performance.serving.checkpoint import dense_bytes_per_element
 from planner.performance.serving.job import BYTES_PER_ELEMENT, COMPUTE_RATES, ServingCandidates, ServingJob
-from planner.performance.serving.kv_budget import STATE_BYTES, dense_bytes_per_element, kv_shards
+from planner.performance.serving.kv_budget import kv_shards
 from planner.performance.serving.profile import ServingProfile
+from planner.workload.cache import state_bytes_of
 from planner.workload.layers import LayerProfile, layer_profiles
 
 Floats = NDArray[np.float64]
@@ -108,6 +110,7 @@ class StepModel:
         self.bf16 = compute_rate(platform, "bf16")
         self.expert_bytes = BYTES_PER_ELEMENT[job.precision]
         self.kv_bytes = BYTES_PER_ELEMENT[job.kv_precision]
+        self.state_bytes = state_bytes_of(job.model)
         self.bandwidth = platform.memory_bandwidth
 
     def _roofline(
@@ -150,7 +153,7 @@ class StepModel:
         flops = 2.0 * load.decode * width * (layer.decode_score_dim * kept + index * keys) / tp
         core = np.maximum(read / (self.bandwidth * c.kv_bandwidth), flops / (self.bf16 * c.decode_attention_efficiency))
         indexing = 2.0 * index * load.prompt / 2.0 * load.prefill / tp / (self.rate * c.attention_efficiency)
-        state = load.decode * width * layer.state_elements * 2.0 * STATE_BYTES / shards / self.bandwidth
+        state = load.decode * width * layer.state_elements * 2.0 * self.state_bytes / shards / self.bandwidth
         tokens = load.prefill + load.decode * width
         scan = layer.scan_flops * tokens / tp / (self.bf16 * c.scan_efficiency)
         return np.asarray(prefill + core + indexing + state / c.kv_bandwidth + scan)
