@@ -118,12 +118,12 @@ def _by_relaxation(
     pressure = {x.row: abs(float(base.row_dual[program.row(x.row)])) * x.limit / x.scale for x in asked}
     noise = 1e-7 * abs(base.objective)
     pressing = sorted((x for x in asked if pressure[x.row] > noise), key=lambda x: -pressure[x.row])[:MOST_LIMITS]
-    changes = [loosened(program, x, unit_step(x)) for x in pressing]
+    changes = [loosened(program, x, unit_step(program, x)) for x in pressing]
     left = replace(limits, time_limit_s=max(1.0, limits.time_limit_s - base.seconds))
     outcomes = what_if(_relaxed(program), changes, left)
     found = []
     for limit, outcome in zip(pressing, outcomes, strict=True):
-        step = unit_step(limit)
+        step = unit_step(program, limit)
         known = outcome.status.has_plan
         worth = max(0.0, base.objective - outcome.objective) * abs(scale) / step if known else None
         what = "more" if limit.sense < 0 else "less"

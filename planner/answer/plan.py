@@ -514,6 +514,16 @@ class Nearest(_Part):
     unit: str
     message: str
     confirmed: bool
+    """Planning again with this change alone found a plan."""
+    together: tuple[str, ...] = ()
+    """Other limits that must move as well, each to the figure that it has here: this change alone is not enough."""
+    confirmed_together: bool = False
+    """Planning again with this change and those together found a plan."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether it was confirmed, alone or together with the others."""
+        return self.confirmed or self.confirmed_together
 
 
 class Asked(_Part):

@@ -84,7 +84,7 @@ class _Searcher(Collector):
         self.found: list[_Found] = []
         self.room = 1
 
-    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0) -> Any:
+    def bounds(self, choice: Choice, ready: float, *, beyond: bool = False, cluster: bool = True) -> Any:
         """What the largest of all places of this platform leaves; each place's own limit is applied when priced."""
         from planner.options.enumerate import _Bounds
 

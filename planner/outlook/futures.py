@@ -202,14 +202,16 @@ class Futures:
         return (month_index(month) - month_index(self.scenario.start)) * DAYS_PER_YEAR / 12
 
     def _choice(self, o: Option) -> Choice:
-        return self._choices[o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap]
+        choice = self._choices[o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap]
+        return replace(choice, rent_term=o.rent_term)
 
     # -- prices ----------------------------------------------------------------------------------------------------
 
     def _price(self, options: Sequence[Option]) -> None:
         groups: dict[tuple[object, ...], list[Option]] = defaultdict(list)
         for o in options:
-            kind = (o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap, o.period, o.workload, o.role)
+            kind = (o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap, o.period, o.workload, o.role,
+                    o.rent_term)  # fmt: skip
             groups[kind].append(o)
         for mine in groups.values():
             self._price_alike(mine)

@@ -182,6 +182,8 @@ class OutlookPlan(Choice):
     cost_at_risk_usd: float
     """Mean cost of the worst futures, a share of 1 - confidence of all."""
     promises: tuple[Promise, ...]
+    all_kept: float
+    """Share of futures in which every promise is kept: less than each of them is where they fail in different ones."""
     holds: bool
     """Every promise is kept with at least the stated confidence."""
     expected_regret_usd: float

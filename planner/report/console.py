@@ -175,7 +175,7 @@ def _no_plan(plan: Plan) -> list[RenderableType]:
     if plan.nearest:
         parts.append(_heading("Smallest changes that make a plan possible"))
         for n in {n.message: n for n in plan.nearest}.values():
-            parts.append(_bullet(n.message + ("" if n.confirmed else " (not confirmed by re-solving)")))
+            parts.append(_bullet(n.message + ("" if n.helps else " (not confirmed by re-solving)")))
     return parts
 
 

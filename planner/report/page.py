@@ -165,7 +165,7 @@ def _no_plan(plan: Plan) -> str:
         parts += _section("These cannot hold together", _list(c.message for c in plan.conflicts))
     if plan.nearest:
         texts = (
-            n.message + ("" if n.confirmed else " (not confirmed by re-solving)")
+            n.message + ("" if n.helps else " (not confirmed by re-solving)")
             for n in {n.message: n for n in plan.nearest}.values()
         )
         parts += _section("Smallest changes that make a plan possible", _list(texts))

@@ -55,6 +55,8 @@ class Spec:
     """The other group of a run on two kinds of systems."""
     lead: bool = True
     """Of two groups, the one that the run is counted with."""
+    rent_term: str = ""
+    """Commitment of what is rented."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,11 @@ class Describer:
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
+        if spec.acquire == "rent":
+            if spec.rent_term not in self.scenario.hardware.rent_terms:
+                allowed = ", ".join(self.scenario.hardware.rent_terms)
+                raise InputError(Problem(f"{spec.system} is rented for {spec.rent_term!r}, allowed: {allowed}"))
+            choice = replace(choice, rent_term=spec.rent_term)
         ready: float | None = 0.0
         if spec.acquire != "installed":
             ready, reason = delivery(self.scenario, choice.system, choice.chip, spec.period)
@@ -343,6 +350,7 @@ def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
         option.workload, option.role, option.location, option.period, option.system, option.chip, option.cooling,
         option.acquire, option.precision, dict(option.parallelism), option.power_cap,
         None if partner is None else spec_of_option(partner), not option.mix or bool(option.rates),
+        option.rent_term,
     )  # fmt: skip
 
 
