@@ -35,10 +35,10 @@ def _group(deployments: Sequence[Deployment]) -> str:
 
 def served_requests(deployments: Sequence[Deployment]) -> float:
     """Requests a second that some deployments of one workload answer: where prefill and decode are apart, the slower
-    of the two at each site, since caches do not travel between sites."""
+    of the two at each site, since caches do not travel between sites, nor to replicas that read others."""
     rates: dict[tuple[str, str], float] = {}
     for d in deployments:
-        key = (d.site.split("/")[0], d.role)
+        key = (f"{d.site.split('/')[0]} {d.cache_pool}", d.role)
         rates[key] = rates.get(key, 0.0) + (d.predicted.requests_per_s or 0.0)
     total = 0.0
     for site in {site for site, _ in rates}:

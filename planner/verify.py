@@ -126,6 +126,7 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
         "spares": described.spares * n,
         "interconnect": described.interconnect,
         "rent_term": p.rent_term[0] if p.rent_term else "",
+        "cache_pool": described.cache_pool,
         "parallelism": described.parallelism.model_dump(),
         "predicted": again.model_dump() | grown,
         "power": {
@@ -381,7 +382,7 @@ def _demand(
             if d.period != scenario.period_starts[0]:
                 continue  # a load is there from the start
             for phase, rate in described.rates.items():
-                by_site[d.site.split("/")[0]][phase] += Fraction(rate) * n
+                by_site[f"{d.site.split('/')[0]} {described.cache_pool}"][phase] += Fraction(rate) * n
         phases = {"prefill", "decode"} if isinstance(workload, Serving) else {"score"}
         served = sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
         rule = Redundancy.of(workload, profile) if isinstance(workload, Serving) else None
@@ -409,7 +410,8 @@ def _left(rule: Redundancy, mine: Sequence[tuple[Deployment, Described, int]]) -
     sites: dict[str, dict[str, list[tuple[int, float, int]]]] = defaultdict(lambda: {"prefill": [], "decode": []})
     for d, described, n in mine:
         for phase, rate in described.rates.items():
-            sites[d.site.split("/")[0] if apart else ""][phase].append((described.chips, rate, n))
+            place = f"{d.site.split('/')[0]} {described.cache_pool}" if apart else ""
+            sites[place][phase].append((described.chips, rate, n))
 
     def answered(phases: Mapping[str, list[tuple[int, float, int]]], lost: int | None) -> Fraction:
         return min(rule.left(units, lost) for units in phases.values())

@@ -289,6 +289,7 @@ def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str
         "added_mw": watts / 1e6,
         "systems": described.systems,
         "part_chips": described.part,
+        "cache_pool": described.cache_pool,
         "chips": described.chips,
         "lines_usd": lines,
         "total_usd": math.fsum(lines.values()),
@@ -477,7 +478,8 @@ def _answered(again: _Again, name: str, phases: Sequence[str], period: int) -> F
     for x in again.loads:
         if x.said.workload == name and x.said.units[period]:
             for phase, rate in x.described.rates.items():
-                by_site[x.hardware.place.split("/")[0]][phase] += Fraction(rate) * x.said.units[period]
+                place = f"{x.hardware.place.split('/')[0]} {x.described.cache_pool}"
+                by_site[place][phase] += Fraction(rate) * x.said.units[period]
     return sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
 
 

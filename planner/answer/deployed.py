@@ -111,6 +111,7 @@ def _deployment(
         interconnect=x.interconnect,
         systems=systems,
         part_chips=x.part_chips,
+        cache_pool=x.cache_pool,
         replicas=replicas,
         chips=x.chips * units,
         spares=spares,

@@ -215,6 +215,8 @@ class Deployment(_Part):
     """Copies of the unit (a training run is one, serving has many)."""
     part_chips: int = 0
     """Chips of the part of a system that a unit occupies, beside other work; 0: whole systems."""
+    cache_pool: str = ""
+    """Of a load whose phases may be apart: the replicas that hand caches to each other; empty where any may."""
     chips: int
     """Chips that work, without spares."""
     spares: int
@@ -358,6 +360,8 @@ class Work(Priced):
     """Facility power while at work, above what its systems draw without: of the run, or of one unit."""
     part_chips: int = 0
     """Chips of the part of a system that it (or one unit) occupies, beside other work; 0: whole systems."""
+    cache_pool: str = ""
+    """Of a load whose phases may be apart: the replicas that hand caches to each other; empty where any may."""
     option: str = ""
     """Id of the column of the model that this is."""
 

@@ -79,6 +79,7 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
         precision=o.precision,
         predicted=predicted or Predicted(**{**d.predicted.model_dump(), **grown, "interval": d.predicted.interval}),
         mix=o.mix,
+        cache_pool=d.cache_pool,
         power_cap=o.power_cap,
         answers=answers,
         power=DeploymentPower(

@@ -143,5 +143,6 @@ def _scale(rule: Redundancy) -> float:
 
 
 def site_of(option: Option) -> str:
-    """Where an option answers: caches do not travel between sites."""
-    return option.site if option.on_site else "rented"
+    """Where an option answers: caches do not travel between sites, nor between replicas that read others."""
+    site = option.site if option.on_site else "rented"
+    return f"{site} {option.cache_pool}".rstrip()

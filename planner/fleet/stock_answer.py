@@ -263,6 +263,7 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
         part_chips=d.part,
+        cache_pool=d.cache_pool,
         systems=d.systems,
         chips=d.chips,
         replicas=d.replicas,
@@ -292,7 +293,7 @@ def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadD
         for work, units in plan.works:
             if work.workload == demand.workload:
                 for phase, rate in work.rates.items():
-                    sites[stock.groups[work.group].site][phase] += rate * np.array(units)
+                    sites[f"{stock.groups[work.group].site} {work.cache_pool}"][phase] += rate * np.array(units)
         # caches do not travel between sites: each site answers the lesser of its phases
         answered = sum((np.min([r[p] for p in demand.phases], axis=0) for r in sites.values()), np.zeros(stock.periods))
         found.append(

@@ -258,10 +258,10 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
         if not apart:
             draft.add_limit(limit, {columns[period]: min(work.rates.values()) for columns, work in mine})
             continue
-        # caches do not travel between sites: each site serves the lesser of its two phases
+        # caches do not travel between sites, nor to replicas that read others: each place serves its lesser phase
         served = []
-        for site in sorted({stock.groups[work.group].site for _, work in mine}):
-            here = [(c[period], w) for c, w in mine if stock.groups[w.group].site == site]
+        for site in sorted({_caches_at(stock, work) for _, work in mine}):
+            here = [(c[period], w) for c, w in mine if _caches_at(stock, w) == site]
             most = sum(w.rates.get(demand.phases[-1], 0.0) * draft.most[c] for c, w in here)
             column = build.add_column(f"served[{demand.workload},{site},{period}]", upper=max(most, rate) / rate)
             served.append(column)
@@ -271,6 +271,10 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
                 build.add_row(name, {**given, column: -1.0}, lower=0.0, kind="balance")
         build.add_row(limit.row, dict.fromkeys(served, 1.0), lower=1.0, kind="demand")
         draft.limits[limit.row] = limit
+
+
+def _caches_at(stock: Stock, work: Work) -> str:
+    return f"{stock.groups[work.group].site} {work.cache_pool}".rstrip()
 
 
 def add_peak(draft: StockDraft) -> None:

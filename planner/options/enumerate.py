@@ -23,9 +23,10 @@ from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
 from planner.options.work.memory import search_for
 from planner.options.work.mixed_training import MixedTrainingSearch
+from planner.options.work.pairs import pairs_left_out
 from planner.options.work.recommendation import RecommendationSearch
 from planner.options.work.redundancy import Redundancy
-from planner.options.work.serving import PHASES, ServingSearch
+from planner.options.work.serving import PHASES, ServingSearch, cache_pool
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import TrainingSearch
 from planner.options.work.training import activity as training_activity
@@ -148,7 +149,9 @@ class Collector:
         if isinstance(workload, Serving):
             if workload.request_classes:
                 return search_for(MixedServingSearch, workload, self.catalog)
-            return search_for(ServingSearch, workload, self.catalog, parts=self.parts)
+            return search_for(
+                ServingSearch, workload, self.catalog, parts=self.parts, shared=self.scenario.fleet.shared
+            )
         return search_for(RecommendationSearch, workload, self.catalog)
 
     def add(self, search: Search, choice: Choice, period: int, ready: float) -> None:
@@ -346,7 +349,7 @@ class Collector:
                 replicas=unit.replicas, max_units=self.of_use(workload, enough, unit.chips),
                 rates=dict.fromkeys(PHASES[unit.role], unit.requests_per_s),
                 tokens_per_s=unit.requests_per_s * per_phase[unit.role], finish_days=0.0, layout=unit.shape,
-                redundancy=redundancy,
+                cache_pool=cache_pool(workload, choice.chip.vendor, found.precision), redundancy=redundancy,
             )  # fmt: skip
 
     # -- options ---------------------------------------------------------------------------------------------------
@@ -361,7 +364,7 @@ class Collector:
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
-        layout: Mapping[str, int], mix: str = "",
+        layout: Mapping[str, int], mix: str = "", cache_pool: str = "",
         redundancy: Redundancy | None = None,
     ) -> None:  # fmt: skip
         if not math.isfinite(float(priced.racks[i])):
@@ -412,6 +415,7 @@ class Collector:
             water_m3_per_year=float(priced.water_m3_per_year[i]),
             parallelism=dict(layout),
             mix=mix,
+            cache_pool=cache_pool,
             power_cap=choice.power_cap,
             rent_term=choice.rent_term,
             opex_usd_by_year=tuple(priced.opex_usd_by_year[i].tolist()),
@@ -429,9 +433,10 @@ class Collector:
 
     def finish(self) -> OptionSet:
         kept, rivals, pruned = prune(self.options)
+        units = ((o.workload, o.role, o.chip, o.cache_pool) for o in self.options)
         return OptionSet(
             options=tuple(kept),
-            dropped=tuple(_distinct(self.dropped)),
+            dropped=tuple(_distinct([*self.dropped, *pairs_left_out(units)])),
             enumerated=self.enumerated,
             candidates=self.candidates,
             pruned=self.pruned + pruned,
@@ -460,12 +465,12 @@ def interconnect_of(choice: Choice) -> str:
 def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
     """(options that stay, rivals, how many went): those another one dominates (same workload, role, place, period and
     way of acquiring) go. Rivals are those that went only because of hardware of another kind."""
-    groups: dict[tuple[str, str, str, int, str, str], list[int]] = {}
+    groups: dict[tuple[str, str, str, int, str, str, str], list[int]] = {}
     for i, o in enumerate(options):
         if o.mix:
             continue  # two options are one decision: neither beats another, nor is beaten, by itself
         hardware = o.system if o.acquire == "installed" else ""
-        groups.setdefault((o.workload, o.role, o.location, o.period, o.acquire, hardware), []).append(i)
+        groups.setdefault((o.workload, o.role, o.location, o.period, o.acquire, hardware, o.cache_pool), []).append(i)
     keep = np.ones(len(options), dtype=bool)
     rival = np.zeros(len(options), dtype=bool)
     for members in groups.values():

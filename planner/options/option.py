@@ -63,6 +63,8 @@ class Option:
     bought_chips: int = 0
     """Chips of all its systems, spares and idle ones too; 0 where they are the ones that work."""
 
+    cache_pool: str = ""
+    """Of a load whose phases may be apart: replicas that hand caches to each other (``work.serving.cache_pool``)."""
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
     rent_term: str = ""

@@ -15,6 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def smallest_part(system_chips: int, part_chips: int, server_chips: int, *, shared: bool) -> int:
+    """Chips of the smallest part of a system that work occupies.
+
+    In a fleet that work shares, replicas stand side by side in a server too, each on chips of its own.
+    """
+    return 1 if shared and system_chips == server_chips else part_chips or system_chips
+
+
 def part_sizes(system_chips: int, part_chips: int) -> tuple[int, ...]:
     """Sizes of parts in chips, ascending, below the whole system; none where a system is its own smallest part."""
     sizes: list[int] = []

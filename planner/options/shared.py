@@ -39,6 +39,7 @@ from planner.options.ownership import (
 )
 from planner.options.pricing import Designs, Priced
 from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work
+from planner.options.work.pairs import pairs_left_out
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training, Workload
@@ -67,6 +68,7 @@ class _Found:
     activity: float
     days: float
     layout: Mapping[str, int]
+    cache_pool: str = ""
 
     @property
     def part(self) -> int:
@@ -94,7 +96,7 @@ class _Searcher(Collector):
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
-        layout: Mapping[str, int], **_more: Any,
+        layout: Mapping[str, int], cache_pool: str = "", **_more: Any,
     ) -> None:  # fmt: skip
         days = float(designs.run_hours[i]) / 24.0
         if "run" in rates:
@@ -104,7 +106,8 @@ class _Searcher(Collector):
             days = longer if longer > days + 1e-6 else days
         self.found.append(
             _Found(cast("Role", role), precision, int(designs.systems[i]), int(designs.spares[i]),
-                   int(designs.chips[i]), replicas, dict(rates), float(designs.activity[i]), days, dict(layout))
+                   int(designs.chips[i]), replicas, dict(rates), float(designs.activity[i]), days, dict(layout),
+                   cache_pool)
         )  # fmt: skip
 
 
@@ -172,9 +175,10 @@ def enumerate_stock(
         if may_move(scenario)
         else (),
     )
+    units = ((w.workload, w.role, kept.groups[w.group].chip, w.cache_pool) for w in kept.works)
     return StockSet(
         stock=stock,
-        dropped=tuple(dict.fromkeys([*dropped, *searcher.dropped])),
+        dropped=tuple(dict.fromkeys([*dropped, *searcher.dropped, *pairs_left_out(units)])),
         enumerated=searcher.enumerated,
         candidates=searcher.candidates,
         pruned=searcher.pruned + kept.pruned,
@@ -492,6 +496,7 @@ def _work(
                    stand.fabric, option.precision, option.systems, *sorted(option.layout.items())),
         workload=workload, role=option.role, group=group, systems=option.systems, part=option.part, chips=option.chips,
         replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
+        cache_pool=option.cache_pool,
         cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
         carbon_t=np.array([p.carbon_t for p in prices]), water_m3=np.array([p.water_m3 for p in prices]),
     )  # fmt: skip

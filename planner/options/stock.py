@@ -87,6 +87,8 @@ class Work:
     """(T,) not discounted, as are carbon and water."""
     carbon_t: Floats
     water_m3: Floats
+    cache_pool: str = ""
+    """The replicas that hand caches to each other (``work.serving.cache_pool``)."""
     part: int = 0
     """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
 

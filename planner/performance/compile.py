@@ -45,7 +45,8 @@ _ENGINE_PREFIXES: tuple[tuple[str, float], ...] = (
 # bandwidth of the whole chip, so products wait for neither: published prefill of H20 (SGLang, vLLM, Mooncake) takes
 # 0.5-0.75 of the time that the family's share of the peak would give. Bounded so that no product passes 0.95 of it.
 CUT_DENSITY, UNTHROTTLED = 1.0 / 3.0, 1.35
-_AIR = frozenset({"air_crah", "air_inrow", "rdhx"})
+AIR = frozenset({"air_crah", "air_inrow", "rdhx"})
+"""Cooling options that bring air to a chip."""
 
 
 def comm_core_share(chip: Chip) -> float:
@@ -62,9 +63,9 @@ def clock_factor(catalog: Catalog, chip: Chip, cooling_id: str) -> float:
     Liquid cooling lifts sustained clocks of silicon that is also sold for air; a variant with a row of its own for
     its cooling (one kind of cooling only) has the figures of that cooling already.
     """
-    if not cooling_id or cooling_id in _AIR:
+    if not cooling_id or cooling_id in AIR:
         return 1.0
-    kinds = {option in _AIR for option in chip.cooling}
+    kinds = {option in AIR for option in chip.cooling}
     if len(kinds) < 2 or not chip.cooling:
         return 1.0
     factor = catalog.cooling_option(cooling_id).get("relative_chip_throughput")

@@ -75,6 +75,20 @@ def _sites(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
             yield from _halls(scenario, catalog, site.capacity.halls, ("sites", i, "capacity"))
         for j, block in enumerate(site.installed):
             yield from _named(scenario, ("sites", i, "installed", j, "system"), catalog.system, block.system)
+            if block.cooling is not None:
+                path = ("sites", i, "installed", j, "cooling")
+                yield from _named(scenario, path, catalog.cooling_option, block.cooling)
+                alike = [b.cooling for b in site.installed if b.system == block.system]
+                if alike[0] != block.cooling:
+                    yield Problem(
+                        f"{block.system} stands in another cooling in an earlier block of this site",
+                        file=scenario.source.file,
+                        line=scenario.source.line(path),
+                        path=f"sites.{site.name}.installed.{j}.cooling",
+                        found=block.cooling,
+                        allowed=str(alike[0]),
+                        remedy="Give blocks of one kind one cooling, or make a site of its own for the others.",
+                    )
 
 
 def _halls(scenario: Scenario, catalog: Catalog, halls: tuple[Hall, ...], at: Path) -> Iterator[Problem]:

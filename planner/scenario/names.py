@@ -78,7 +78,13 @@ def _site(site: Site, catalog: Catalog) -> Site:
         "region": catalog.region(site.region).id,
         "cooling": cooling(site.cooling),
         "installed": tuple(
-            block.model_copy(update={"system": catalog.system(block.system).id}) for block in site.installed
+            block.model_copy(
+                update={
+                    "system": catalog.system(block.system).id,
+                    "cooling": None if block.cooling is None else catalog.cooling_option(block.cooling).id,
+                }
+            )
+            for block in site.installed
         ),
     }
     if site.capacity is not None:

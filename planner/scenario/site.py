@@ -112,6 +112,11 @@ class Installed(Part):
     since: Month | None = Field(
         default=None, description="Month they were bought in, for the record: what stands there is paid for."
     )
+    cooling: Id | None = Field(
+        default=None,
+        description="Cooling they stand in, and stay in; none: air where the site has a kind of it that suits them, else "
+        "the first that suits.",
+    )
 
 
 class Site(Part):

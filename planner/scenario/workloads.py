@@ -413,6 +413,11 @@ class Serving(Part):
         default=False,
         description="With prefix_hits: servers without a common address space share their caches over the network.",
     )
+    cache_exchange: Literal["same", "any"] = Field(
+        default="same",
+        description="Where prefill and decode are apart, which replicas hand caches to which: same, those of one "
+        "vendor in one precision; any, also of another vendor or precision, which few engines can.",
+    )
     disaggregated: Literal["auto", "never", "always"] = Field(
         default="auto", description="Whether prefill and decode run on separate replicas; auto: whichever is better."
     )

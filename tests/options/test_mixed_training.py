@@ -113,11 +113,11 @@ def test_what_a_mix_does_not_go_with_is_said(question: Scenario, fields: dict[st
         scenario_from_mapping(data)
 
 
-def two_chips(systems: list[str], dear: dict[str, float] | None = None) -> Scenario:
+def two_chips(systems: list[str], dear: dict[str, float] | None = None, exchange: str = "any") -> Scenario:
     """One load that any of the systems may answer; prices of ``dear`` are assumed."""
     load = {
         "kind": "serving", "name": "chat", "model": "llama-3.1-70b", "precision": ["fp8", "bf16"], "input_tokens": 3000,
-        "output_tokens": 1000, "requests_per_s": 300, "ttft_ms": 3000, "tpot_ms": 60,
+        "output_tokens": 1000, "requests_per_s": 300, "ttft_ms": 3000, "tpot_ms": 60, "cache_exchange": exchange,
     }  # fmt: skip
     return scenario_from_mapping(
         {
@@ -127,6 +127,19 @@ def two_chips(systems: list[str], dear: dict[str, float] | None = None) -> Scena
             "assume": {"systems": {name: {"price_usd": price} for name, price in (dear or {}).items()}},
         }
     )  # fmt: skip
+
+
+def test_caches_stay_with_one_vendor_and_precision(shipped: Catalog) -> None:
+    """Unless the load says so, nothing that another vendor's prefill wrote is decoded; the plan says which pairs."""
+    found = plan(two_chips(["mi300x_8", "gaudi3_8"], exchange="same"), catalog=shipped)
+    assert found.verified
+    pools = {(d.cache_pool, d.role) for d in found.deployments}
+    for pool in {p for p, _ in pools}:
+        roles = {role for p, role in pools if p == pool}
+        assert "serve" in roles or roles == {"prefill", "decode"}
+    pairs = [x for x in found.left_out if "prefill on gaudi3" in x.option and "decode on mi300x" in x.option]
+    assert len(pairs) == 1
+    assert "cache_exchange: any" in pairs[0].reason
 
 
 def test_phases_on_two_chips_where_that_is_cheaper(shipped: Catalog) -> None:

@@ -12,7 +12,7 @@ from planner.facility.capacity import Location, capacity_tree
 from planner.facility.cooling import CoolingPair, cooling_choices, cooling_pair, cooling_refusal
 from planner.facility.power import speed_at_cap
 from planner.options.option import Acquire, Dropped
-from planner.performance.compile import build_platform
+from planner.performance.compile import AIR, build_platform
 from planner.performance.platform import Platform
 from planner.scenario.base import month_index
 from planner.scenario.site import Site
@@ -217,15 +217,22 @@ def hardware_choices(scenario: Scenario, catalog: Catalog) -> tuple[list[Choice]
             for name, count in standing.items():
                 system = catalog.system(name)
                 own = [(system, catalog.chip(c)) for c in system.chip_ids]
-                choices += [
-                    replace(choice, count=count)
-                    for choice in _at(catalog, site, location, region, own, "installed", dropped)
-                ]
+                found = list(_at(catalog, site, location, region, own, "installed", dropped))
+                stated = next((b.cooling for b in site.installed if b.system == name), None)
+                choices += [replace(choice, count=count) for choice in _as_it_stands(found, stated)]
     caps = dict.fromkeys(scenario.hardware.power_caps)
     choices = [replace(choice, power_cap=cap) for choice in choices for cap in caps]
     if "rent" in scenario.hardware.acquire:
         choices += _rented(catalog, catalog.region(scenario.hardware.rent_region), pairs, dropped)
     return choices, dropped
+
+
+def _as_it_stands(choices: Sequence[Choice], stated: str | None) -> list[Choice]:
+    """What stands keeps its cooling: the one that is stated, else air where some suits it, else the first that does."""
+    if stated is not None:
+        return [c for c in choices if c.cooling_id == stated]
+    first = next((c for c in choices if c.cooling_id in AIR), None) or next(iter(choices), None)
+    return [c for c in choices if first is not None and c.cooling_id == first.cooling_id]
 
 
 def _at(

@@ -24,7 +24,7 @@ from planner.options.work.classes import ClassRate, describe_classes
 from planner.options.work.measured import measured_runs
 from planner.options.work.mixed_training import describe_mixed
 from planner.options.work.recommendation import describe_recommendation, placement_of_plan
-from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, unit_of
+from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, cache_pool, unit_of
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
@@ -76,6 +76,8 @@ class Described:
     parallelism: Parallelism
     bought_chips: int
     """Chips of all systems of the unit, spares and idle ones too."""
+    cache_pool: str = ""
+    """The replicas that hand caches to each other (``serving.cache_pool``)."""
     part: int = 0
     """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
     interconnect: str = ""
@@ -259,7 +261,7 @@ class Describer:
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
         part = spec.layout.get("part", 0)
         if part:
-            known = platform.part_chips or platform.system_chips
+            known = replace(search, shared=self.scenario.fleet.shared).part_of(platform)
             if part != part_for(candidates.chips, platform.system_chips, known)[0]:
                 raise InputError(Problem(f"{spec.workload}: its replica does not occupy {part} chips of {spec.system}"))
             replicas = part // candidates.chips
@@ -311,6 +313,7 @@ class Describer:
             rates=dict.fromkeys(PHASES[spec.role], rate), tokens_per_s=rate * tokens, finish_days=0.0,
             run_days=hours / 24.0, predicted=predicted, priced=priced,
             bought_chips=int(systems[0]) * platform.system_chips, part=part,
+            cache_pool=cache_pool(workload, choice.chip.vendor, spec.precision),
             parallelism=Parallelism(
                 tp=shape["tp"], pp=shape["pp"], dp=shape["attention_dp"], ep=shape["ep"], batch=shape["batch"],
                 chunk_tokens=shape["chunk"] if prefilling else None, load=search.utilisation_at(load),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.options.hardware.choices import Choice, platform_of
-from planner.options.parts import part_for
+from planner.options.parts import part_for, smallest_part
 from planner.options.work.pools import cached_prefix
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
@@ -83,6 +83,8 @@ class ServingSearch:
     catalog: Catalog
     parts: bool = False
     """Whether units may occupy parts of a system beside other work."""
+    shared: bool = False
+    """Whether systems are shared by all work, chips of a server too."""
     _found: dict[tuple[str, str, float, int], SearchedUnits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -190,6 +192,11 @@ class ServingSearch:
             if limit is not None and best.get(key, 0.0) > limit
         ]
         return f"{choice.chip.id}: " + ("; ".join(texts) if texts else "no shape meets both latency limits at once")
+
+    def part_of(self, platform: Platform) -> int:
+        """Chips of the smallest part of a system that a unit may occupy."""
+        server = platform.server_chips
+        return smallest_part(platform.system_chips, platform.part_chips, server, shared=self.shared)
 
     def is_legal(self, platform: Platform, precision: str, shape: ServingCandidates) -> bool:
         """Whether a shape (arrays of length one) is in the grid that the scenario allows."""
@@ -305,7 +312,7 @@ class ServingSearch:
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
         part = np.zeros(len(candidates), dtype=np.int64)
         if self.parts:  # every shape also as a part of a system, where one holds it
-            held = part_for(candidates.chips, platform.system_chips, platform.part_chips or platform.system_chips)
+            held = part_for(candidates.chips, platform.system_chips, self.part_of(platform))
             fitting = np.flatnonzero(held)
             shapes = np.concatenate([shapes, fitting])
             part = np.concatenate([part, held[fitting]])
@@ -364,6 +371,16 @@ def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:
         sum(s.pruned for s in found) + len(units) - len(staying), best,
         "" if enough else next((s.reason for s in found if s.reason), ""),
     )  # fmt: skip
+
+
+def cache_pool(workload: Serving, vendor: str, precision: str) -> str:
+    """Replicas that hand caches to each other have one name: of one vendor in one precision; empty where any may.
+
+    Engines write a cache in the layout of their kernels, and of weights in another precision it holds other numbers, so
+    what one replica has read another can only go on from where both are alike.
+    """
+    alike = workload.cache_exchange == "same" and workload.disaggregated != "never" and not workload.request_classes
+    return f"{vendor.lower()} {precision}" if alike else ""
 
 
 def unit_of(chips: NDArray[np.int64], system_chips: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
