@@ -114,7 +114,7 @@ class Installed(Part):
     )
     cooling: Id | None = Field(
         default=None,
-        description="Cooling they stand in, and stay in; none: air where the site has a kind of it that suits them, else "
+        description="Cooling they stand in, and stay in; none: air where the site has a kind that suits them, else "
         "the first that suits.",
     )
 
