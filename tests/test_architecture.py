@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,21 @@ def test_rooms_import_only_what_stands_above() -> None:
             if ROAD.index(other) >= ROAD.index(room):
                 wrong.append(f"{here}:{line} ({room}) imports {module} ({other})")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_circles_of_imports() -> None:
+    """What a module needs when it is imported never needs that module; a package's own ``__init__`` is its parts'."""
+    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in sources()}
+    needs: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        at_once = [x for x in body if isinstance(x, ast.Import | ast.ImportFrom)]
+        named = {a.name for x in at_once if isinstance(x, ast.Import) for a in x.names}
+        named |= {m for x in at_once if isinstance(x, ast.ImportFrom) and x.module for m in
+                  (x.module, *(f"{x.module}.{a.name}" for a in x.names))}  # fmt: skip
+        needs[name] = {m for m in named if m in modules and m != name and not f"{name}.".startswith(f"{m}.")}
+    order = TopologicalSorter(needs)
+    order.prepare()  # raises CycleError, which names the circle
 
 
 def test_the_solver_room_knows_no_chip() -> None:

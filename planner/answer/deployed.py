@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from planner.answer.plan import (
     Cost,
@@ -21,6 +22,7 @@ from planner.answer.plan import (
     ScheduledLoad,
     ScheduledRun,
 )
+from planner.scenario.base import month_index
 
 Kind = tuple[str, ...]
 GROWING = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
@@ -47,6 +49,12 @@ def deployments_view(
         _deployment(x, found, {id(y): t / whole[id(y)] if whole[id(y)] else 0.0 for y in found}, c, periods)
         for x, found, t, c in zip(work, mine, times, chips, strict=True)
     )
+
+
+def lengths_of(periods: Sequence[str], start: str, horizon_years: float) -> tuple[float, ...]:
+    """Years of each period, the last until the horizon ends."""
+    edges = [*(float(month_index(p)) for p in periods), month_index(start) + 12 * horizon_years]
+    return tuple((b - a) / 12 for a, b in pairwise(edges))
 
 
 def _kind(x: FleetLot | ScheduledRun | ScheduledLoad) -> Kind:

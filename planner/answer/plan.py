@@ -652,6 +652,13 @@ class Plan(PlanViews, _Part):
             raise InputError(at_most(found, MOST_PROBLEMS)) from None
         if problems := plan_problems(plan, file):
             raise InputError(problems)
+        if plan.fleet is not None and plan.schedule is not None and not plan.deployments:
+            from planner.answer.deployed import deployments_view, lengths_of  # which reads plans
+
+            # schema 1 had no deployments where there are lots
+            years = lengths_of(plan.periods or (plan.start,), plan.start, plan.horizon_years)
+            view = deployments_view(plan.fleet, plan.schedule, plan.periods or (plan.start,), years)
+            plan = plan.model_copy(update={"deployments": view})
         return plan
 
     @classmethod
