@@ -26,6 +26,7 @@ from planner.answer.plan import (
 )
 from planner.answer.plan import Status as PlanStatus
 from planner.catalog import Catalog, load_catalog
+from planner.cost.finance import HOURS_PER_YEAR
 from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
 from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
@@ -52,7 +53,7 @@ from planner.scenario import (
     with_catalog_ids,
 )
 from planner.scenario.types import Scenario
-from planner.sentence import answer_sentence, plan_notes
+from planner.sentence import answer_sentence, money, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
 from planner.settings import installed_version
 from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
@@ -452,7 +453,7 @@ class _Draft:
         )
         shared = self.question.stock is not None
         said = (shared_notes if shared else plan_notes)(self.scenario, draft)
-        notes = (*said, *_export_notes(self.scenario, catalog, draft))
+        notes = (*said, *_export_notes(self.scenario, catalog, draft), *_rent_notes(self.scenario, catalog, draft))
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 
@@ -497,6 +498,27 @@ class _Draft:
         self.clock.lap("explaining")
         proof = answer.proof.model_copy(update={"seconds": self.clock.total, "seconds_by_room": dict(self.clock.laps)})
         return answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+
+
+def _rent_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[str]:
+    """What renting the same would cost where the scenario does not allow it and the catalog knows every rate."""
+    bought = [d for d in answer.deployments if d.acquire == "buy"]
+    if "rent" in scenario.hardware.acquire or not bought or answer.totals is None:
+        return []
+    usd = 0.0
+    for d in bought:
+        rate = catalog.chip(d.chip).get("rent_usd_per_h")
+        if rate is None:
+            return []
+        chips = d.chips if d.part_chips else d.systems * catalog.system(d.system).unit_chips
+        days = d.predicted.days
+        usd += chips * rate * (days * 24.0 if days else scenario.horizon_years * HOURS_PER_YEAR)
+    own = math.fsum(d.cost.total_usd for d in bought)
+    less = f"{money(own - usd)} less" if usd < own else f"{money(usd - own)} more"
+    return [
+        f"Rented on demand for as long as they work, the same chips would cost {money(usd)}, {less} than bought"
+        " (the catalog's rates, not discounted); hardware.acquire: [buy, rent] lets the plan choose."
+    ]
 
 
 def _export_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[str]:

@@ -121,3 +121,16 @@ def test_chips_of_a_server_are_not_guessed_for_a_rack(shipped: Catalog) -> None:
     with pytest.raises(UnknownFigureError, match="chips_per_server"):
         _ = shipped.system("biren_br2xx_128").server_chips
     assert shipped.system("hgx_h100_oem").server_chips == 8
+
+
+def test_a_short_run_that_is_bought_says_what_rent_would_cost(shipped: Catalog) -> None:
+    """Servers for a run of days are bought for years: the plan says what the same chips cost by the hour."""
+    asked = training("llama-3.1-8b", tokens=1e10, chips=8, global_batch=512)
+    found = plan(question("hgx_h100_oem", asked), catalog=shipped)
+    (d,) = found.deployments
+    rate = shipped.chip(d.chip).need("rent_usd_per_h")
+    assert d.predicted.days is not None
+    usd = 8 * d.systems * rate * 24 * d.predicted.days
+    (note,) = [x for x in found.notes if "would cost" in x]
+    assert f"${float(f'{usd:.3g}'):,.0f}" in note
+    assert "less than bought" in note
