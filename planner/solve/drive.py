@@ -17,8 +17,9 @@ from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_
 
 Backend = Literal["auto", "highs", "cpsat", "cpsat_grid", "brute", "split"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
-_PARTS = ("projected",)
-"""What only solves some programs: for `race` to ask for."""
+_PARTS = ("projected", "near")
+"""What only solves some programs, or betters the plans of others: for `race` to ask for."""
+_EAR_S = 0.05
 _WHOLE_SHARE = 0.5
 _PROJECTED_SHARE = 0.25
 _WELL_SCALED = (1e-4, 1e4)
@@ -141,6 +142,8 @@ def _dispatch(
         return solve_cpsat(program, limits, hook, grid=backend == "cpsat_grid", hint=start, mail=mail)
     if backend == "projected":
         return _projected(program, limits, hook)
+    if backend == "near":
+        return _near(program, limits, hook, start, mail)
     if backend == "brute":
         from planner.solve.brute import solve_brute
 
@@ -183,6 +186,27 @@ def _projected(program: Program, limits: Limits, hook: Hook | None) -> Solution:
     if projection is None:
         return Solution(Status.NO_PLAN_FOUND, message="its continuous columns do not only divide the time of counts")
     return solve_projected(program, projection, limits, hook)
+
+
+def _near(program: Program, limits: Limits, hook: Hook | None, start: FloatArray | None, mail: Mail | None) -> Solution:
+    """Better plans near the start, or near the first that comes by mail."""
+    from planner.solve.local import NAME, improve
+
+    started = time.monotonic()
+
+    def left() -> float:
+        return limits.time_limit_s - (time.monotonic() - started)
+
+    while start is None and mail is not None and not mail.stopped and left() > 0.1:
+        if mail.offer is not None:
+            start = mail.offer[1]
+        else:
+            time.sleep(_EAR_S)
+    if start is None or left() <= 0.1:
+        return Solution(Status.NO_PLAN_FOUND, solver=NAME, message="no plan was there to better")
+    values, bound = improve(program, start, replace(limits, time_limit_s=left()), hook=hook, mail=mail)
+    objective = program.objective_at(values)
+    return Solution(Status.FEASIBLE, values, objective, bound, solver=NAME, seconds=time.monotonic() - started)
 
 
 def _as_it_is(program: Program, limits: Limits, hook: Hook | None, start: FloatArray | None) -> Solution:

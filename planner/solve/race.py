@@ -43,6 +43,8 @@ class Way:
 
 WHOLE, SPLIT = Way("highs", "HiGHS on the whole program"), Way("split", "the split")
 COUNTS, CPSAT = Way("projected", "the counts alone"), Way("cpsat", "CP-SAT")
+NEAR = Way("near", "local search")
+LAST = Way("auto", "one after the other")
 
 
 def worth_racing(program: Program, limits: Limits) -> bool:
@@ -50,9 +52,11 @@ def worth_racing(program: Program, limits: Limits) -> bool:
     return bool(program.integer.any()) and not limits.reproducible and limits.worker_count > 1
 
 
-def ways_of(program: Program) -> list[Way]:
-    """What is tried, in order."""
+def ways_of(program: Program, threads: int = 2) -> list[Way]:
+    """What is tried, in order. Where there are threads for it, local search runs beside the others from the start."""
     ways = [WHOLE, SPLIT]
+    if threads > 2:
+        ways.append(NEAR)
     if program.integer.all():
         ways.append(CPSAT)
     return [COUNTS, *ways] if projection_of(program) is not None else ways
@@ -81,7 +85,7 @@ class _Race:
         self.objective, self.found_by = math.inf, ""
         self.bound, self.bound_by = -math.inf, ""
         self.told = math.inf
-        self.waiting = ways_of(program)
+        self.waiting = ways_of(program, limits.worker_count)
         at_once = min(max(2, limits.worker_count), len(self.waiting))
         self.at_once, self.threads = at_once, max(1, limits.worker_count // at_once)
         self.nodes: dict[str, int] = {}
@@ -90,6 +94,8 @@ class _Race:
         self.remarks: list[str] = []
         self.failed: list[str] = []
         self.phase = "starting"
+        self.searched = False
+        """HiGHS has answered on the whole program, or will not."""
         if start is not None and not violations(program, start):
             self._plan(start, program.objective_at(start), "the plan it began from")
 
@@ -99,7 +105,7 @@ class _Race:
     def run(self) -> Solution:
         alone = int(self.program.integer.sum()) <= SMALL
         self._start()
-        while self.crew.running:
+        while self.crew.running or self._last_resort():
             if self.waiting and self.left() > 0.1 and len(self.crew.running) < (1 if alone else self.at_once):
                 self._start()
             most = max(0.0, self.began + HEAD_START_S - time.monotonic()) if alone else BEAT_S
@@ -115,11 +121,20 @@ class _Race:
             self._share()
         return self._solution("; ".join(self.remarks))
 
+    def _last_resort(self) -> bool:
+        """Nobody runs, and the whole program was not searched to an end: once more, alone."""
+        if self.searched or self.waiting or self.left() < 0.1:
+            return False
+        self.searched, self.threads = True, self.limits.worker_count
+        self.waiting = [LAST]
+        self._start()
+        return True
+
     def _start(self) -> None:
         way = self.waiting.pop(0)
         start = None if self.values is None else self.values.tolist()
         limits = replace(self.limits, time_limit_s=max(0.05, self.left()), threads=self.threads)
-        options = {"backend": way.backend, "start": start, "raced": True}
+        options = {"backend": way.backend, "start": start, "raced": way is not LAST}
         self.crew.start("highs", "solve", self.parts, limits, options, way.name)
 
     def _heard(self, event: Event) -> Solution | None:
@@ -145,6 +160,7 @@ class _Race:
         return self._answered(task, wire.solution_from(event.block))
 
     def _answered(self, task: Task, found: Solution) -> Solution | None:
+        self.searched = self.searched or (task.name == WHOLE.name and found.status is not Status.FAILED)
         if found.nodes is not None:
             self.nodes[task.name] = found.nodes
         if found.log:
