@@ -68,8 +68,13 @@ def plan_command(
     catalog: CatalogDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Follow requests through the replicas chosen.")] = False,
+    write_model: Annotated[
+        Path | None, typer.Option("--write-model", help="Write the optimization model as .mps or .lp; do not solve it.")
+    ] = None,
 ) -> int:
     """Plan a scenario: the best plan, its proof and its price; or why there is none."""
+    if write_model is not None:
+        return _write_model(scenario, variant, catalog, write_model, quiet=quiet)
     from planner.api import plan
     from planner.catalog import load_catalog
     from planner.scenario import load_scenario
@@ -98,6 +103,25 @@ def plan_command(
         if out is not None:
             _say(f"Written: {out / 'plan.json'}, {out / 'plan.html'}")
     return _plan_exit_code(answer.status, answer.has_plan)
+
+
+def _write_model(scenario: Path, variant: str | None, catalog: Path | None, to: Path, *, quiet: bool) -> int:
+    """The program that a plan would solve first, as a file for another solver."""
+    from planner.api import ask, model_of
+    from planner.catalog import load_catalog
+    from planner.solve import write_model
+
+    if to.suffix.lower() not in (".mps", ".lp") or not to.resolve().parent.is_dir():
+        raise InputError(
+            Problem(
+                "--write-model is no file to write a model to", found=str(to), allowed="a .mps or .lp file in a folder"
+            )
+        )
+    with _progress(enabled=not quiet) as progress:
+        program = model_of(ask(scenario, catalog=load_catalog(catalog), variant=variant, progress=progress))
+    write_model(program, to)
+    _say(f"Written: {to} ({program.column_count:,} columns, {program.row_count:,} rows)")
+    return 0
 
 
 def _must_be_writable(folder: Path) -> None:

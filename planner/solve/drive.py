@@ -7,16 +7,16 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from planner.solve import wire
 from planner.solve.form import FloatArray, Program, Scaled, coefficient_range, normalised, scaled, violations
+from planner.solve.solvers import OTHER, OWN
 from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_gap, status_of_plan
 
-Backend = Literal["auto", "highs", "cpsat", "cpsat_grid", "brute", "split"]
-BACKENDS: tuple[str, ...] = get_args(Backend)
+BACKENDS: tuple[str, ...] = (*OWN, *OTHER)
 _PARTS = ("projected", "near")
 """What only solves some programs, or betters the plans of others: for `race` to ask for."""
 _EAR_S = 0.05
@@ -139,7 +139,11 @@ def _dispatch(
     if backend in ("cpsat", "cpsat_grid"):
         from planner.solve.cpsat import solve_cpsat
 
-        return solve_cpsat(program, limits, hook, grid=backend == "cpsat_grid", hint=start, mail=mail)
+        return solve_cpsat(program, limits, hook, grid=True, hint=start, mail=mail, bounded=True)
+    if backend in OTHER:
+        from planner.solve.other import solve_other
+
+        return solve_other(program, limits, backend, hook, start)
     if backend == "projected":
         return _projected(program, limits, hook)
     if backend == "near":
