@@ -108,9 +108,9 @@ class _Race:
         while self.crew.running or self._last_resort():
             if self.waiting and self.left() > 0.1 and len(self.crew.running) < (1 if alone else self.at_once):
                 self._start()
-            most = max(0.0, self.began + HEAD_START_S - time.monotonic()) if alone else BEAT_S
-            event = self.crew.next(min(BEAT_S, most))
-            alone = alone and time.monotonic() < self.began + HEAD_START_S
+            ahead = self._head_start() if alone else BEAT_S
+            event = self.crew.next(max(0.0, min(BEAT_S, ahead)))
+            alone = alone and self._head_start() > 0.0
             ended = self._heard(event)
             if ended is not None or self._good_enough():
                 return self._part(ended or self._solution(""))
@@ -120,6 +120,11 @@ class _Race:
                 self.progress(self._heartbeat())
             self._share()
         return self._solution("; ".join(self.remarks))
+
+    def _head_start(self) -> float:
+        """Seconds that the first way still has for itself, from when its process has begun."""
+        since = min((task.since for task in self.crew.running), default=-math.inf)
+        return since + HEAD_START_S - time.monotonic()
 
     def _last_resort(self) -> bool:
         """Nobody runs, and the whole program was not searched to an end: once more, alone."""

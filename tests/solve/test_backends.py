@@ -177,8 +177,28 @@ def test_where_the_grid_proves_nothing_the_relaxation_does():
     assert found.objective == pytest.approx(3 * math.e, rel=1e-3)
 
 
+def test_a_column_without_a_bound_that_only_has_to_be_large_enough():
+    # the largest of three loads, charged for: cpsat finds how large it may have to be
+    program = program_of(
+        [(5.0, 0, math.inf, False), (1, 0, 9, True), (2, 0, 9, True), (0, 0, 40, True)],
+        [
+            ({0: 1, 1: -3}, 0, math.inf),
+            ({0: 1, 2: -2, 1: -1}, 0, math.inf),
+            ({0: -1, 3: 1}, -math.inf, 0),
+            ({1: 1, 2: 1}, 7, math.inf),
+            ({3: 1}, 4, math.inf),
+        ],
+    )
+    assert refusal(program, "cpsat") == ""
+    exact = solve_here(program, Limits(gap=0.0), "highs")
+    for gap in (0.0, 1e-3):
+        found = solve_here(program, Limits(gap=gap), "cpsat")
+        assert found.objective == pytest.approx(exact.objective, rel=1e-6)
+        assert found.bound <= exact.objective * (1.0 + 1e-9)
+
+
 def test_who_cannot_take_a_program_is_said_beforehand():
-    endless = program_of([(1, 0, math.inf, False), (1, 0, 3, True)], [({0: 1, 1: -1}, 0, math.inf)])
+    endless = program_of([(-1, 0, math.inf, False), (1, 0, 3, True)], [({0: 1, 1: -1}, 0, math.inf)])
     assert "continuous column 'x[0]'" in refusal(endless, "cpsat")
     assert solve_here(endless, Limits(), "cpsat").status is Status.FAILED
     assert "can be" in refusal(program_of([(1, 0, 1e7, True)], []), "brute")
