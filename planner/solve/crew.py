@@ -87,7 +87,7 @@ class Talk:
 
 @dataclass(eq=False)
 class Task:
-    """A job that runs. `until`: when its time limit ends; `deadline`: when it is killed; `since`: when it had arrived."""
+    """A job that runs. `until`: when its time limit ends; `deadline`: when it is killed; `since`: when it arrived."""
 
     kind: str
     job: str

@@ -124,6 +124,7 @@ class _Race:
     def _head_start(self) -> float:
         """Seconds that the first way still has for itself, from when its process has begun."""
         since = min((task.since for task in self.crew.running), default=-math.inf)
+        since = min(since, self.began + 2.0 * HEAD_START_S)  # a busy machine, or a process that does not begin
         return since + HEAD_START_S - time.monotonic()
 
     def _last_resort(self) -> bool:

@@ -94,7 +94,7 @@ def test_one_finds_and_another_proves(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_fails_does_not_fail_the_race(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for backend in ("highs", "split"):
         monkeypatch.setattr(child_room, "_BOOT", acting(**{backend: fault}))
-        solution = solve(wrong_optima()[3][0], replace(LIMITS, time_limit_s=2.0 if "sleep" in fault else 20.0))
+        solution = solve(wrong_optima()[3][0], replace(LIMITS, time_limit_s=5.0 if "sleep" in fault else 20.0))
         assert solution.objective == pytest.approx(28.2)
         # who does not answer at all is waited for, and what it might have proven is missing
         assert solution.status is (Status.PROVEN_OPTIMAL if "sleep" not in fault else solution.status)
