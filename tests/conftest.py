@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from planner.catalog import Catalog, load_catalog
 from planner.solve.drive import JOBS, solve_here
 from planner.solve.form import FloatArray, Program
 from planner.solve.status import Limits, ProgressCallback, Solution
+
+os.environ.setdefault("PLANNER_CACHE", "off")  # tests leave nothing in the cache of who runs them
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,6 +37,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         backend: str,
         progress: ProgressCallback | None = None,
         start: FloatArray | None = None,
+        _mail: Any = None,
     ) -> Solution:
         return solve_here(program, limits, backend, None, start)
 
