@@ -29,6 +29,8 @@ _OFFER = 1e-4
 """Relative improvement that is worth telling the others."""
 _OVERTIME_S = 0.5
 """How long after the time limit an answer is waited for where a plan is known."""
+_LEAST_S = 0.1
+"""Time that must be left for another way to begin."""
 _PARTING_S = 0.2
 """How long those that lost are given to stop, so that their processes can be kept."""
 
@@ -105,8 +107,8 @@ class _Race:
     def run(self) -> Solution:
         alone = int(self.program.integer.sum()) <= SMALL
         self._start()
-        while self.crew.running or self._last_resort():
-            if self.waiting and self.left() > 0.1 and len(self.crew.running) < (1 if alone else self.at_once):
+        while self.crew.running or (self.waiting and self.left() > _LEAST_S) or self._last_resort():
+            if self.waiting and self.left() > _LEAST_S and len(self.crew.running) < (1 if alone else self.at_once):
                 self._start()
             ahead = self._head_start() if alone else BEAT_S
             event = self.crew.next(max(0.0, min(BEAT_S, ahead)))
@@ -129,7 +131,7 @@ class _Race:
 
     def _last_resort(self) -> bool:
         """Nobody runs, and the whole program was not searched to an end: once more, alone."""
-        if self.searched or self.waiting or self.left() < 0.1:
+        if self.searched or self.left() < _LEAST_S:
             return False
         self.searched, self.threads = True, self.limits.worker_count
         self.waiting = [LAST]

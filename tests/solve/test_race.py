@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from test_child import boot, busy_program, children_of
+from test_project import mix
 from test_split import fleet
 
 from planner.solve import Limits, Program, Status, pool, solve
@@ -100,6 +101,17 @@ def test_one_that_fails_does_not_fail_the_race(fault: str, monkeypatch: pytest.M
         assert solution.status is (Status.PROVEN_OPTIMAL if "sleep" not in fault else solution.status)
     monkeypatch.setattr(child_room, "_BOOT", acting(**dict.fromkeys(("highs", "split", "auto"), "os._exit(9)")))
     assert solve(wrong_optima()[3][0], LIMITS).status is Status.FAILED
+
+
+def test_a_way_that_gives_up_at_once_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race_room, "HEAD_START_S", 60.0)
+    program = mix(3, classes=13, scale=12.0)  # too many units for the counts alone
+    assert ways_of(program)[0] == COUNTS
+    solution = solve(program, LIMITS)
+    assert solution.objective == pytest.approx(solve(program, LIMITS, backend="highs").objective, rel=1e-6)
+    gives_up = "return wire.solution_block(drive.Solution(drive.Status.NO_PLAN_FOUND))"
+    monkeypatch.setattr(child_room, "_BOOT", acting(highs=gives_up))
+    assert solve(wrong_optima()[3][0], LIMITS).objective == pytest.approx(28.2)
 
 
 @pytest.mark.usefixtures("at_once")
