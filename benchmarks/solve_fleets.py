@@ -183,16 +183,8 @@ def solved(number: int, backend: str, seconds: float, gap: float, threads: int |
 
 def in_fresh(where: Path, number: int, backend: str, given: argparse.Namespace) -> dict[str, Any]:
     """`solved` in a fresh interpreter that imports the planner of a checkout."""
-    told = [
-        "--here",
-        str(number),
-        "--backends",
-        backend,
-        "--time-limit",
-        str(given.time_limit),
-        "--gap",
-        str(given.gap),
-    ]
+    told = ["--here", str(number), "--backends", backend, "--time-limit", str(given.time_limit)]
+    told += ["--gap", str(given.gap)]
     if given.threads:
         told += ["--threads", str(given.threads)]
     done = subprocess.run(

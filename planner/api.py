@@ -57,8 +57,7 @@ from planner.sentence import answer_sentence, money, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
 from planner.settings import installed_version
 from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
-from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
-from planner.solve.form import Program
+from planner.solve import Limits, Program, Solution, Status, lexicographic, refusal, solve, with_objective
 from planner.verify import verify_plan
 
 _LOG = logging.getLogger(__name__)
@@ -101,6 +100,7 @@ def plan(
         tell("Explaining", 0.75)
         return draft.without_plan("infeasible", diagnose(question))
 
+    _check_backend(scenario, model)
     tell("Solving", 0.72)
     goals = _goals(scenario)
 
@@ -112,7 +112,7 @@ def plan(
             vectors,
             replace(question.limits, time_limit_s=seconds),
             backend=scenario.solve.backend,
-            progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
+            progress=(lambda p: tell(f"Solving ({p.text})", 0.75)) if progress or cancel else None,
         )
 
     if question.stock is None:
@@ -273,6 +273,30 @@ def _goals(scenario: Scenario) -> list[str]:
     return goals if "cost" in goals else [*goals, "cost"]
 
 
+def model_of(question: Question) -> Program:
+    """The program of a question under its first objective; ``InputError`` where nothing can be chosen.
+
+    What is solved for a plan: further objectives are solved after it, with one row more each.
+    """
+    if question.model is None:
+        raise InputError(Problem("some workload has nothing that can run it, so there is no model; plan it to see why"))
+    model = question.model
+    return with_objective(model.program, model.objectives[_goals(question.scenario)[0]])
+
+
+def _check_backend(scenario: Scenario, model: FleetModel) -> None:
+    """Raise ``InputError`` where the solver that the scenario names cannot take its program."""
+    backend = scenario.solve.backend
+    why = refusal(model.program, backend)
+    if why:
+        raise InputError(
+            Problem(
+                f"this solver cannot take this scenario: {why}", path="solve.backend", found=backend,
+                allowed="auto, highs, split",
+            )
+        )  # fmt: skip
+
+
 def _limits_of(scenario: Scenario) -> Limits:
     s = scenario.solve
     return Limits(time_limit_s=s.time_limit_s, gap=s.gap, seed=s.seed, threads=s.threads, reproducible=s.reproducible)
@@ -376,7 +400,7 @@ class _Draft:
             enumerated=self.found.enumerated,
             options=self.found.size if isinstance(self.found, StockSet) else len(self.found.options),
             pruned=self.found.pruned,
-            solver=first.solver if first else "none: no option to choose from",
+            solver=first.told_by if first else "none: no option to choose from",
             checked_by="planner.verify",
             seconds=self.clock.total,
             seconds_by_room=dict(self.clock.laps),

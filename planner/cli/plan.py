@@ -42,6 +42,7 @@ from planner.errors import (
 if TYPE_CHECKING:
     from planner.answer.plan import Plan
     from planner.catalog import Catalog
+    from planner.scenario import Scenario
 
 
 @app.command("plan")
@@ -55,9 +56,14 @@ def plan_command(
     catalog: CatalogDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
     simulate: Annotated[bool, typer.Option("--simulate", help="Follow requests through the replicas chosen.")] = False,
+    model: Annotated[
+        Path | None, typer.Option("--write-model", help="Write the optimization model as .mps or .lp; do not solve it.")
+    ] = None,
     verbose: Verbose = 0,
 ) -> int:
     """Plan a scenario: the best plan, its proof and its price; or why there is none."""
+    if model is not None:
+        return _write_model(read_scenario(scenario, variant, sets), catalog, model, quiet=quiet)
     wanted = form_of(form, as_json)
     if out is not None:
         must_be_writable(out)
@@ -87,6 +93,23 @@ def plan_command(
     if out is not None and wanted is not Format.JSON:
         say(f"Written: {out / 'plan.json'}, {out / 'plan.html'}")
     return _plan_exit_code(found.status, found.has_plan)
+
+
+def _write_model(asked: Scenario, catalog: Path | None, to: Path, *, quiet: bool) -> int:
+    """The program that a plan would solve first, as a file for another solver."""
+    if to.suffix.lower() not in (".mps", ".lp") or not to.resolve().parent.is_dir():
+        raise InputError(
+            Problem("--write-model is no file for a model", found=str(to), allowed="a .mps or .lp file in a folder")
+        )
+    with progress_bar(f"Writing {to}", enabled=not quiet) as progress:
+        from planner.api import ask, model_of
+        from planner.catalog import load_catalog
+        from planner.solve import write_model
+
+        program = model_of(ask(asked, catalog=load_catalog(catalog), progress=progress))
+        write_model(program, to)
+    say(f"Written: {to} ({program.column_count:,} columns, {program.row_count:,} rows)")
+    return EXIT_OK
 
 
 def _page(found: Plan, known: Catalog) -> Any:

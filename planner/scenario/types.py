@@ -208,8 +208,11 @@ class Solve(Part):
     reproducible: bool = Field(
         default=False, description="One thread, fixed order, work limits instead of a clock: the same plan every time."
     )
-    backend: Literal["auto", "highs", "cpsat", "split", "brute"] = Field(
-        default="auto", description="Solver; auto: whole where small, split where not."
+    backend: Literal[
+        "auto", "highs", "cpsat", "split", "brute", "cbc", "scip", "gurobi", "cplex", "xpress", "copt", "mosek"
+    ] = Field(
+        default="auto",
+        description="Solver; auto: several at once. From cbc on: through PuLP, where you have it installed.",
     )
 
 

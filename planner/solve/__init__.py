@@ -2,14 +2,16 @@
 
 form        Program, ProgramBuilder: named columns and rows, sparse; violations, scaling, JSON
 status      Status, Limits, Solution
-highs       HiGHS through PuLP, by its own status; relax() for shadow prices
-cpsat       CP-SAT over an integer image (integers, tighten)
+highs       HiGHS (model: from arrays), and what its answer is worth; relax() for shadow prices
+cpsat       CP-SAT over an integer image (integers, tighten), in a process of its own (sat)
+other       solvers that PuLP knows (pulp_model; solvers: their names, and who can take a program)
 brute       every point, for tests
-split       structure by HiGHS, counts by CP-SAT
-project     few whole counts whose time is divided: the divisions projected out
-drive       which of them solves what
-child       all of it in a process that can be killed (wire: the messages)
-several     several programs in one such process
+split       structure by HiGHS, counts by HiGHS, local search and CP-SAT
+project     few whole counts whose time is divided: the divisions projected out (projection: where they are)
+drive       which of them solves what, in one process
+race        several of them at once, with shared plans and bounds
+child       all of it in kept processes that can be killed (crew, pool, worker; wire: the messages)
+several     several programs at once, what_if: one program under many changes (kept: of its bounds)
 intervals   tasks on renewable resources, each at its earliest
 infeasible  why there is no plan, and what would make one possible
 battery     check_backend: what a backend must do
@@ -21,6 +23,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -37,6 +40,7 @@ from planner.solve.form import (
     with_row,
 )
 from planner.solve.infeasible import conflicting_rows, elastic, nearest_changes
+from planner.solve.solvers import refusal
 from planner.solve.status import Hook, Limits, Progress, ProgressCallback, Solution, Status
 
 __all__ = [
@@ -53,6 +57,7 @@ __all__ = [
     "from_dict",
     "lexicographic",
     "nearest_changes",
+    "refusal",
     "relax",
     "scaled",
     "solve",
@@ -60,6 +65,7 @@ __all__ = [
     "violations",
     "with_objective",
     "with_row",
+    "write_model",
 ]
 
 
@@ -74,8 +80,9 @@ def solve(
 ) -> Solution:
     """Solve a program; whatever happens to the solver, the answer is a Solution and its values have been checked.
 
-    backend   auto (whole by HiGHS while small, else the split), highs, cpsat (whole columns only), cpsat_grid
-              (continuous columns on a fine grid), brute, split. ValueError on another.
+    backend   auto (a race of what follows; one after the other where reproducible or on one thread), highs, cpsat
+              (continuous columns on a fine grid), split, brute, or a solver of `solvers.OTHER` by PuLP. ValueError on
+              another; `refusal` says which cannot take a program.
     in_child  in a process of its own, killed at the time limit plus grace; without it the solver's word on time is
               trusted, and HiGHS prints a line to standard output
     start     a plan (n,) to begin from; left out where it breaks a row
@@ -109,6 +116,13 @@ def relax(program: Program, limits: Limits | None = None, plan: FloatArray | Non
         held = np.flatnonzero(program.integer)
         options["fixed"] = {"columns": held.tolist(), "values": np.asarray(plan, dtype=np.float64)[held].tolist()}
     return wire.solution_from(run_in_child("relax", program, limits or Limits(), options))
+
+
+def write_model(program: Program, path: Path) -> None:
+    """Write a program as free MPS (``.mps``) or CPLEX LP (``.lp``); ValueError on another suffix."""
+    from planner.solve.pulp_model import write_model as write
+
+    write(program, path)
 
 
 def lexicographic(

@@ -135,7 +135,7 @@ def check_backend(
 ) -> list[str]:
     """Run every check that applies; one line for each that fails, empty when all pass.
 
-    backend      a backend name of `planner.solve.solve`, run in this process, or a function
+    backend      a backend name of `planner.solve.solve` ("scip", say), run in this process, or a function
     continuous   the backend takes continuous columns
     endless      the backend takes columns without bounds, and can tell that an objective falls without end
     starts       the backend takes a plan to begin from, as a third argument (n,); None: if it takes three

@@ -10,11 +10,10 @@ import numpy as np
 
 from planner.solve.form import FloatArray, IntArray, Program, allowances, violations, with_fixed
 from planner.solve.highs import relax
+from planner.solve.solvers import MOST_POINTS
 from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
 from planner.solve.tighten import tightened_bounds
 
-MOST_POINTS = 2_000_000
-"""Points of integer columns that are enumerated at most."""
 MOST_LINEAR_PROGRAMS = 3_000
 """Points whose continuous columns are solved for at most."""
 _CHUNK = 1 << 15

@@ -19,7 +19,7 @@ import numpy as np
 from planner.solve import wire
 from planner.solve.child import ChildError, converse
 from planner.solve.form import FloatArray, Program, violations
-from planner.solve.highs import complete
+from planner.solve.highs import complete, relax
 from planner.solve.integers import ImpossibleError, IntegerImage, RefusedError, integer_image
 from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_gap, status_of_plan
 
@@ -43,9 +43,11 @@ def solve_cpsat(
     hint: FloatArray | None = None,
     stop_at: float = -math.inf,
     mail: Mail | None = None,
+    bounded: bool = False,
 ) -> Solution:
     """Solve the integer image; see `integers` for grid, tighten and precision.
 
+    bounded  where the image proves nothing about the program, the bound is that of the linear relaxation, by HiGHS
     hint     a point (n,) that has passed `violations` (hinting any other was measured to do harm)
     stop_at  stop as soon as a plan's objective is not above this
     """
@@ -87,7 +89,10 @@ def solve_cpsat(
     if word == "infeasible":
         if image.two_way:
             return ended(Status.INFEASIBLE, log=log, bound=math.inf)
-        return ended(Status.NO_PLAN_FOUND, _why_open(image, "the integer image has no point"), log=log)
+        why = "the integer image has no point"
+        if bounded and relax(program, replace(here, log=False)).status is Status.INFEASIBLE:
+            return ended(Status.INFEASIBLE, log=log, bound=math.inf)
+        return ended(Status.NO_PLAN_FOUND, _why_open(image, why), log=log)
     if word == "unknown":
         return ended(Status.NO_PLAN_FOUND, "CP-SAT reached its limit", bound=bound, log=log)
     raw = image.values(found["y"])
@@ -96,10 +101,15 @@ def solve_cpsat(
         broken = "; ".join(f"{name} by {amount:.3g}" for name, amount in violations(program, raw)[:3])
         return ended(Status.FAILED, f"CP-SAT's point does not survive the check: {broken}", log=log)
     objective = program.objective_at(values)
+    why = "" if image.two_way else _why_open(image, "the plan is checked, its bound is not known")
+    if bounded and not image.two_way:
+        linear = relax(program, replace(here, log=False))
+        if linear.status is Status.PROVEN_OPTIMAL:
+            bound, why = linear.objective, _why_open(image, "the bound is that of the linear relaxation")
     bound = min(bound, objective)
     return ended(
         status_of_plan(objective, bound, limits.gap),
-        "" if image.two_way else _why_open(image, "the plan is checked, its bound is not known"),
+        why,
         values=values,
         objective=objective,
         bound=bound,

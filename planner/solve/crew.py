@@ -87,7 +87,7 @@ class Talk:
 
 @dataclass(eq=False)
 class Task:
-    """A job that runs. `until`: when its time limit ends; `deadline`: when it is killed."""
+    """A job that runs. `until`: when its time limit ends; `deadline`: when it is killed; `since`: when it arrived."""
 
     kind: str
     job: str
@@ -102,6 +102,7 @@ class Task:
     keep: bool = True
     stopped: bool = False
     name: str = ""
+    since: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ class Crew:
         if said == GONE:
             return self._mourned(task)
         if said == wire.STARTED:
+            task.since = min(task.since, time.monotonic())
             task.deadline = time.monotonic() + 1.05 * task.limits.time_limit_s + GRACE_S
         elif said == wire.LEAVING:
             task.keep = False

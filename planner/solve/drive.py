@@ -7,19 +7,22 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from planner.solve import wire
 from planner.solve.form import FloatArray, Program, Scaled, coefficient_range, normalised, scaled, violations
+from planner.solve.solvers import OTHER, OWN
 from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_gap, status_of_plan
 
-Backend = Literal["auto", "highs", "cpsat", "cpsat_grid", "brute", "split"]
-BACKENDS: tuple[str, ...] = get_args(Backend)
-_PARTS = ("projected",)
-"""What only solves some programs: for `race` to ask for."""
-_WHOLE_SHARE = 0.5
+BACKENDS: tuple[str, ...] = (*OWN, *OTHER)
+_PARTS = ("projected", "near")
+"""What only solves some programs, or betters the plans of others: for `race` to ask for."""
+_EAR_S = 0.05
+_WHOLE_SHARE, _WHOLE_SHARE_REPRODUCIBLE = 0.15, 0.5
+"""Share of the time for the whole program by HiGHS, before the split: what it does not settle soon, the split was
+measured to settle sooner. Where the same answer is wanted again, the clock shall not decide that early."""
 _PROJECTED_SHARE = 0.25
 _WELL_SCALED = (1e-4, 1e4)
 
@@ -138,9 +141,15 @@ def _dispatch(
     if backend in ("cpsat", "cpsat_grid"):
         from planner.solve.cpsat import solve_cpsat
 
-        return solve_cpsat(program, limits, hook, grid=backend == "cpsat_grid", hint=start, mail=mail)
+        return solve_cpsat(program, limits, hook, grid=True, hint=start, mail=mail, bounded=True)
+    if backend in OTHER:
+        from planner.solve.other import solve_other
+
+        return solve_other(program, limits, backend, hook, start)
     if backend == "projected":
         return _projected(program, limits, hook)
+    if backend == "near":
+        return _near(program, limits, hook, start, mail)
     if backend == "brute":
         from planner.solve.brute import solve_brute
 
@@ -185,6 +194,27 @@ def _projected(program: Program, limits: Limits, hook: Hook | None) -> Solution:
     return solve_projected(program, projection, limits, hook)
 
 
+def _near(program: Program, limits: Limits, hook: Hook | None, start: FloatArray | None, mail: Mail | None) -> Solution:
+    """Better plans near the start, or near the first that comes by mail."""
+    from planner.solve.local import NAME, improve
+
+    started = time.monotonic()
+
+    def left() -> float:
+        return limits.time_limit_s - (time.monotonic() - started)
+
+    while start is None and mail is not None and not mail.stopped and left() > 0.1:
+        if mail.offer is not None:
+            start = mail.offer[1]
+        else:
+            time.sleep(_EAR_S)
+    if start is None or left() <= 0.1:
+        return Solution(Status.NO_PLAN_FOUND, solver=NAME, message="no plan was there to better")
+    values, bound = improve(program, start, replace(limits, time_limit_s=left()), hook=hook, mail=mail)
+    objective = program.objective_at(values)
+    return Solution(Status.FEASIBLE, values, objective, bound, solver=NAME, seconds=time.monotonic() - started)
+
+
 def _as_it_is(program: Program, limits: Limits, hook: Hook | None, start: FloatArray | None) -> Solution:
     """Programs of few integer columns whole by HiGHS; what that leaves open, and all others, by the split."""
     from planner.solve.split import SMALL, highs_that_stops, solve_split
@@ -192,7 +222,8 @@ def _as_it_is(program: Program, limits: Limits, hook: Hook | None, start: FloatA
     if int(program.integer.sum()) > SMALL:
         return solve_split(program, limits, hook, start)
     started = time.monotonic()
-    first = highs_that_stops(program, replace(limits, time_limit_s=_WHOLE_SHARE * limits.time_limit_s), hook, start)
+    share = _WHOLE_SHARE_REPRODUCIBLE if limits.reproducible else _WHOLE_SHARE
+    first = highs_that_stops(program, replace(limits, time_limit_s=share * limits.time_limit_s), hook, start)
     left = limits.time_limit_s - (time.monotonic() - started)
     if first.status.conclusive or left < 0.05:
         return first

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.solve.form import FEASIBILITY_TOLERANCE, BoolArray, FloatArray, IntArray, Program
-from planner.solve.tighten import tightened_bounds
+from planner.solve.tighten import enough, tightened_bounds
 
 _LARGEST = 2.0**58
 """Bound on the sum of |coefficient| * width of one integer row: CP-SAT counts in 64 bits."""
@@ -105,6 +105,8 @@ def integer_image(
     lower, upper, possible = tightened_bounds(program)
     if not possible:
         raise ImpossibleError
+    if grid:
+        upper = enough(program, lower, upper)
     notes: list[str] = []
     whole_open = program.integer & ~(np.isfinite(lower) & np.isfinite(upper))
     if whole_open.any():

@@ -29,6 +29,8 @@ _OFFER = 1e-4
 """Relative improvement that is worth telling the others."""
 _OVERTIME_S = 0.5
 """How long after the time limit an answer is waited for where a plan is known."""
+_LEAST_S = 0.1
+"""Time that must be left for another way to begin."""
 _PARTING_S = 0.2
 """How long those that lost are given to stop, so that their processes can be kept."""
 
@@ -43,6 +45,8 @@ class Way:
 
 WHOLE, SPLIT = Way("highs", "HiGHS on the whole program"), Way("split", "the split")
 COUNTS, CPSAT = Way("projected", "the counts alone"), Way("cpsat", "CP-SAT")
+NEAR = Way("near", "local search")
+LAST = Way("auto", "one after the other")
 
 
 def worth_racing(program: Program, limits: Limits) -> bool:
@@ -50,9 +54,11 @@ def worth_racing(program: Program, limits: Limits) -> bool:
     return bool(program.integer.any()) and not limits.reproducible and limits.worker_count > 1
 
 
-def ways_of(program: Program) -> list[Way]:
-    """What is tried, in order."""
+def ways_of(program: Program, threads: int = 2) -> list[Way]:
+    """What is tried, in order. Where there are threads for it, local search runs beside the others from the start."""
     ways = [WHOLE, SPLIT]
+    if threads > 2:
+        ways.append(NEAR)
     if program.integer.all():
         ways.append(CPSAT)
     return [COUNTS, *ways] if projection_of(program) is not None else ways
@@ -81,7 +87,7 @@ class _Race:
         self.objective, self.found_by = math.inf, ""
         self.bound, self.bound_by = -math.inf, ""
         self.told = math.inf
-        self.waiting = ways_of(program)
+        self.waiting = ways_of(program, limits.worker_count)
         at_once = min(max(2, limits.worker_count), len(self.waiting))
         self.at_once, self.threads = at_once, max(1, limits.worker_count // at_once)
         self.nodes: dict[str, int] = {}
@@ -90,6 +96,8 @@ class _Race:
         self.remarks: list[str] = []
         self.failed: list[str] = []
         self.phase = "starting"
+        self.searched = False
+        """HiGHS has answered on the whole program, or will not."""
         if start is not None and not violations(program, start):
             self._plan(start, program.objective_at(start), "the plan it began from")
 
@@ -99,12 +107,12 @@ class _Race:
     def run(self) -> Solution:
         alone = int(self.program.integer.sum()) <= SMALL
         self._start()
-        while self.crew.running:
-            if self.waiting and self.left() > 0.1 and len(self.crew.running) < (1 if alone else self.at_once):
+        while self.crew.running or (self.waiting and self.left() > _LEAST_S) or self._last_resort():
+            if self.waiting and self.left() > _LEAST_S and len(self.crew.running) < (1 if alone else self.at_once):
                 self._start()
-            most = max(0.0, self.began + HEAD_START_S - time.monotonic()) if alone else BEAT_S
-            event = self.crew.next(min(BEAT_S, most))
-            alone = alone and time.monotonic() < self.began + HEAD_START_S
+            ahead = self._head_start() if alone else BEAT_S
+            event = self.crew.next(max(0.0, min(BEAT_S, ahead)))
+            alone = alone and self._head_start() > 0.0
             ended = self._heard(event)
             if ended is not None or self._good_enough():
                 return self._part(ended or self._solution(""))
@@ -115,11 +123,26 @@ class _Race:
             self._share()
         return self._solution("; ".join(self.remarks))
 
+    def _head_start(self) -> float:
+        """Seconds that the first way still has for itself, from when its process has begun."""
+        since = min((task.since for task in self.crew.running), default=-math.inf)
+        since = min(since, self.began + 2.0 * HEAD_START_S)  # a busy machine, or a process that does not begin
+        return since + HEAD_START_S - time.monotonic()
+
+    def _last_resort(self) -> bool:
+        """Nobody runs, and the whole program was not searched to an end: once more, alone."""
+        if self.searched or self.left() < _LEAST_S:
+            return False
+        self.searched, self.threads = True, self.limits.worker_count
+        self.waiting = [LAST]
+        self._start()
+        return True
+
     def _start(self) -> None:
         way = self.waiting.pop(0)
         start = None if self.values is None else self.values.tolist()
         limits = replace(self.limits, time_limit_s=max(0.05, self.left()), threads=self.threads)
-        options = {"backend": way.backend, "start": start, "raced": True}
+        options = {"backend": way.backend, "start": start, "raced": way is not LAST}
         self.crew.start("highs", "solve", self.parts, limits, options, way.name)
 
     def _heard(self, event: Event) -> Solution | None:
@@ -145,6 +168,7 @@ class _Race:
         return self._answered(task, wire.solution_from(event.block))
 
     def _answered(self, task: Task, found: Solution) -> Solution | None:
+        self.searched = self.searched or (task.name == WHOLE.name and found.status is not Status.FAILED)
         if found.nodes is not None:
             self.nodes[task.name] = found.nodes
         if found.log:

@@ -19,7 +19,8 @@ from dataclasses import replace
 import numpy as np
 
 from planner.solve.form import BoolArray, FloatArray, Program, violations, with_fixed, with_integer
-from planner.solve.highs import relax, solve_highs
+from planner.solve.highs import relax, solve_highs, solver_name
+from planner.solve.local import NAME, improve
 from planner.solve.near import cheapest_helpers
 from planner.solve.status import Hook, Limits, Mail, Progress, Solution, Status, relative_gap, status_of_plan
 
@@ -36,6 +37,8 @@ HELPERS = (6, 12)
 """How many columns may help each row in the attempts by HiGHS that come first."""
 _HELPERS_SHARE, _HELPERS_GAP = 0.25, 0.4
 """Share of the time left for each of them, and of the gap: what step 1 left open is the rest."""
+_NEAR_SHARE = 0.4
+"""Share of the time left for plans near the one that is found first: CP-SAT comes after it."""
 _COUNT_PRECISION = 1e-6
 """Relative precision of coefficients in step 2: what it loses of a limit, in money, is far below any gap."""
 _SIFTED, _SIFTED_SHARE = 500, 0.25
@@ -198,6 +201,10 @@ class _Run:
         self._helpers(held, point, linear.reduced_cost, counts)
         if self._good_enough():
             return
+        if not self.limits.reproducible:
+            self._near(_NEAR_SHARE * self.left())
+            if self._good_enough():
+                return
         tried: set[int] = set()
         for attempt, width in enumerate(WIDTHS):
             if self.left() <= 0.0:
@@ -241,12 +248,12 @@ class _Run:
             )
 
     def _helpers(self, held: Program, point: FloatArray, reduced_cost: FloatArray, counts: BoolArray) -> None:
-        """Whole counts by HiGHS over the LP's own columns and those that help each row most cheaply."""
-        if int(counts.sum()) <= _SIFTED:
-            return
-        for each in HELPERS:
-            near = _neighbourhood(self.program, point, reduced_cost, counts, 0)
-            near |= cheapest_helpers(self.program, reduced_cost, counts, each)
+        """Whole counts by HiGHS over the LP's own columns and those that help each row most cheaply; few: over all."""
+        few = int(counts.sum()) <= _SIFTED
+        for each in HELPERS[:1] if few else HELPERS:
+            near = counts if few else _neighbourhood(self.program, point, reduced_cost, counts, 0)
+            if not few:
+                near |= cheapest_helpers(self.program, reduced_cost, counts, each)
             part = with_fixed(held, counts & ~near, np.round(point))
             limits = self._limits(_HELPERS_SHARE * self.left(), gap=_HELPERS_GAP * self.limits.gap)
             phase = f"counts over {int((near & counts).sum())} columns"
@@ -257,6 +264,10 @@ class _Run:
     def _whole(self) -> Solution:
         """The whole program by HiGHS with the time that is left, from the best plan."""
         if self.left() <= 0.02:
+            return self._finished()
+        if self.mail is not None and self.best is not None:
+            # another has the whole program already
+            self._near(self.left())
             return self._finished()
         start = self.best.values if self.best is not None else None
         found = self._note(
@@ -271,6 +282,30 @@ class _Run:
             self.bound = max(self.bound, found.bound)
         self._offer(found)
         return self._finished(found)
+
+    def _near(self, seconds: float) -> None:
+        """Better plans near the best one."""
+        if self.best is None or self.best.values is None:
+            return
+
+        def report(
+            phase: str, objective: float, _bound: float, values: FloatArray | None, nodes: int | None = None
+        ) -> None:
+            if self.hook is not None:
+                self.hook(phase, objective, self.bound, values, nodes)
+
+        def enough(objective: float) -> bool:
+            kind = status_of_plan(objective, min(self.bound, objective), self.limits.gap)
+            return kind is not Status.FEASIBLE
+
+        values, bound = improve(
+            self.program, self.best.values, self._limits(seconds), enough=enough, hook=report, mail=self.mail
+        )
+        self.bound = max(self.bound, bound)
+        if self.program.objective_at(values) < self.best.objective:
+            self.known(values, NAME)
+            if "HiGHS" not in " ".join(self.solvers):
+                self.solvers.append(solver_name())
 
     def _limits(self, seconds: float, gap: float | None = None) -> Limits:
         return replace(self.limits, time_limit_s=max(0.01, seconds), gap=self.limits.gap if gap is None else gap)
@@ -287,9 +322,9 @@ class _Run:
             self.best.objective, min(self.bound, self.best.objective), self.limits.gap
         ) in (Status.PROVEN_OPTIMAL, Status.WITHIN_GAP)
 
-    def _offer(self, found: Solution) -> None:
+    def _offer(self, found: Solution, phase: str = "counts") -> None:
         if found.values is not None and (self.best is None or found.objective < self.best.objective):
-            self.best = found
+            self.best = found if found.found_by else replace(found, found_by=phase)
             if self.hook is not None:
                 # from here on the plan survives the killing of this process
                 self.hook("plan", found.objective, self.bound, found.values)

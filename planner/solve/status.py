@@ -107,6 +107,13 @@ class Solution:
     bound_by: str = ""
     nodes: int | None = None
 
+    @property
+    def told_by(self) -> str:
+        """The solvers, and where several ways were raced who found the plan and who proved the bound."""
+        if not self.found_by or not self.bound_by:
+            return self.solver
+        return f"{self.solver} (plan: {self.found_by}; bound: {self.bound_by})"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -124,6 +131,18 @@ class Progress:
         if self.incumbent is None or self.bound is None:
             return None
         return relative_gap(self.incumbent, min(self.bound, self.incumbent))
+
+    @property
+    def text(self) -> str:
+        """Who has learnt something, the gap so far, and the nodes searched."""
+        parts = [self.phase]
+        if self.gap is not None:
+            parts.append(f"gap {self.gap:.2%}")
+        elif self.incumbent is not None:
+            parts.append("a plan, no bound yet")
+        if self.nodes:
+            parts.append(f"{self.nodes:,} nodes")
+        return ", ".join(parts)
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -65,3 +65,34 @@ def _whole(program: Program, lower: FloatArray, upper: FloatArray) -> tuple[Floa
 def _crossed(lower: FloatArray, upper: FloatArray) -> BoolArray:
     finite = np.where(np.isfinite(lower), np.abs(lower), 1.0)
     return np.asarray(lower > upper + 1e-6 * np.maximum(1.0, finite), dtype=np.bool_)
+
+
+def enough(program: Program, lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """Upper bounds (n,) beyond which a continuous column that has none is of no use to any point.
+
+    Of columns that cost something or nothing, and that no row is the worse for: each of its rows is met for certain
+    from some value on, whatever the others are within `lower` and `upper`. The largest of many loads is such a column.
+    Some optimal point lies within these bounds; a feasible one does where there is one.
+    """
+    found = upper.copy()
+    rows, cols, vals = program.rows, program.cols, program.vals
+    for column in np.flatnonzero(~program.integer & ~np.isfinite(upper) & (program.objective >= 0.0)).tolist():
+        most = lower[column]
+        for entry in np.flatnonzero((cols == column) & (vals != 0.0)).tolist():
+            row, value = int(rows[entry]), float(vals[entry])
+            low, high = float(program.row_lower[row]), float(program.row_upper[row])
+            if np.isfinite(high if value > 0.0 else low):
+                most = np.inf  # more of it may break this row
+                break
+            limit, sign = (low, 1.0) if value > 0.0 else (high, -1.0)
+            if not np.isfinite(limit):
+                continue
+            others = (rows == row) & (cols != column)
+            share = sign * vals[others]
+            with np.errstate(invalid="ignore"):
+                least = np.where(share > 0.0, share * lower[cols[others]], share * upper[cols[others]])
+            least = np.where(share == 0.0, 0.0, least)
+            most = max(most, float((sign * limit - least.sum()) / abs(value)))
+        if np.isfinite(most):
+            found[column] = most + _SLACK * max(1.0, abs(most))
+    return found

@@ -269,3 +269,30 @@ def test_calibrate_tells_what_it_writes_and_where(
     assert len(fitted.sources) > 5
     assert 0 < fitted.error["median"] < 1
     assert read_serving_calibration(tmp_path / "new" / "serving.yaml").families
+
+
+def test_the_model_is_written_for_another_solver(shell: Shell, tmp_path: Path) -> None:
+    """``--write-model`` solves nothing and leaves a file that HiGHS reads; another format is refused."""
+    import highspy
+
+    for name in ("model.mps", "model.lp"):
+        assert shell("plan", write(tmp_path), "--write-model", tmp_path / name, "--quiet") == 0
+        assert "columns" in shell.out + shell.err
+        highs = highspy.Highs()
+        highs.setOptionValue("output_flag", False)
+        assert highs.readModel(str(tmp_path / name)) == highspy.HighsStatus.kOk
+        highs.run()
+        assert highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    assert shell("plan", write(tmp_path), "--write-model", tmp_path / "model.txt", "--quiet") == 2
+    assert ".lp" in shell.err
+
+
+def test_a_solver_that_cannot_take_the_scenario_is_refused(shell: Shell, tmp_path: Path) -> None:
+    """The setting is named, and what would do; no internal error."""
+    data = yaml.safe_load(write(tmp_path).read_text(encoding="utf-8"))
+    data["solve"] = {**data.get("solve", {}), "backend": "mosek"}
+    file = tmp_path / "mosek.yaml"
+    file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    assert shell("plan", file, "--quiet") == 2
+    assert "solve.backend" in shell.err
+    assert "MOSEK" in shell.err

@@ -9,7 +9,7 @@ import highspy
 import numpy as np
 import pytest
 
-from planner.solve import Limits, Solution, Status, lexicographic, solve, violations
+from planner.solve import Limits, Solution, Status, lexicographic, refusal, solve, violations
 from planner.solve import highs as highs_room
 from planner.solve.battery import (
     CheckFailedError,
@@ -29,8 +29,7 @@ ABILITIES = {
     "auto": {},
     "highs": {},
     "split": {},
-    "cpsat": {"continuous": False, "endless": False},
-    "cpsat_grid": {"endless": False},
+    "cpsat": {"endless": False},
     "brute": {"endless": False},
 }
 BATTERY = [
@@ -158,11 +157,57 @@ def test_a_point_that_costs_something_else_is_no_answer(monkeypatch):
     assert "of a point that costs" in refused.message
 
 
-def test_cpsat_refuses_continuous_columns_in_words():
-    program, _ = wrong_optima()[2]
-    solution = solve_here(program, Limits(), "cpsat")
-    assert solution.status is Status.FAILED
-    assert "continuous column 'x[0]'" in solution.message
+def test_cpsat_lays_continuous_columns_on_a_grid():
+    for program, optimum in wrong_optima():
+        for limits in (Limits(gap=0.0), Limits(gap=1e-3)):
+            found = solve_here(program, limits, "cpsat") if math.isfinite(program.upper.max()) else None
+            if found is not None:
+                assert found.objective == pytest.approx(optimum, rel=1e-6)
+                assert inconsistencies(program, found, limits) == []
+
+
+def test_where_the_grid_proves_nothing_the_relaxation_does():
+    # 1/3 and 1/7 of a continuous column: no grid has both, and the relaxation is exact
+    program = program_of(
+        [(1.0, 0, 1e7, False), (math.pi, 0, 1e3, True)],
+        [({0: 1 / 3, 1: 1 / 7}, math.e, math.inf), ({0: 1 / 7, 1: -1 / 3}, -math.inf, 1e6)],
+    )
+    found = solve_here(program, Limits(gap=1e-3, threads=1), "cpsat")
+    assert found.status in (Status.WITHIN_GAP, Status.PROVEN_OPTIMAL)
+    assert found.objective == pytest.approx(3 * math.e, rel=1e-3)
+
+
+def test_a_column_without_a_bound_that_only_has_to_be_large_enough():
+    # the largest of three loads, charged for: cpsat finds how large it may have to be
+    program = program_of(
+        [(5.0, 0, math.inf, False), (1, 0, 9, True), (2, 0, 9, True), (0, 0, 40, True)],
+        [
+            ({0: 1, 1: -3}, 0, math.inf),
+            ({0: 1, 2: -2, 1: -1}, 0, math.inf),
+            ({0: -1, 3: 1}, -math.inf, 0),
+            ({1: 1, 2: 1}, 7, math.inf),
+            ({3: 1}, 4, math.inf),
+        ],
+    )
+    assert refusal(program, "cpsat") == ""
+    exact = solve_here(program, Limits(gap=0.0), "highs")
+    for gap in (0.0, 1e-3):
+        found = solve_here(program, Limits(gap=gap), "cpsat")
+        assert found.objective == pytest.approx(exact.objective, rel=1e-6)
+        assert found.bound <= exact.objective * (1.0 + 1e-9)
+
+
+def test_who_cannot_take_a_program_is_said_beforehand():
+    endless = program_of([(-1, 0, math.inf, False), (1, 0, 3, True)], [({0: 1, 1: -1}, 0, math.inf)])
+    assert "continuous column 'x[0]'" in refusal(endless, "cpsat")
+    assert solve_here(endless, Limits(), "cpsat").status is Status.FAILED
+    assert "can be" in refusal(program_of([(1, 0, 1e7, True)], []), "brute")
+    assert "endlessly" in refusal(program_of([(1, 0, math.inf, True)], []), "brute")
+    assert "MOSEK" in refusal(endless, "mosek")
+    for backend in ("auto", "highs", "split"):
+        assert refusal(endless, backend) == ""
+    for program, _ in wrong_optima()[1:]:
+        assert refusal(program, "cpsat") == refusal(program, "brute") == ""
 
 
 def test_cpsat_does_not_call_its_gap_an_optimum():
@@ -254,8 +299,8 @@ def test_limits_and_names_are_checked():
     ):
         with pytest.raises(ValueError, match="must be"):
             Limits(**wrong)
-    with pytest.raises(ValueError, match="unknown backend 'cplex'"):
-        solve(program_of([], []), backend="cplex")
+    with pytest.raises(ValueError, match="unknown backend 'simplex'"):
+        solve(program_of([], []), backend="simplex")
     assert Limits(reproducible=True, threads=8).worker_count == 1
 
 

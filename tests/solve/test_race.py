@@ -10,13 +10,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from test_child import boot, busy_program, children_of
+from test_project import mix
 from test_split import fleet
 
 from planner.solve import Limits, Program, Status, pool, solve
 from planner.solve import child as child_room
 from planner.solve import race as race_room
 from planner.solve.battery import inconsistencies, program_of, wrong_optima
-from planner.solve.race import COUNTS, CPSAT, SPLIT, WHOLE, ways_of, worth_racing
+from planner.solve.race import COUNTS, CPSAT, NEAR, SPLIT, WHOLE, ways_of, worth_racing
 
 LIMITS = Limits(time_limit_s=20.0, gap=0.0, threads=2)
 
@@ -60,6 +61,7 @@ def test_what_is_raced_and_what_is_not() -> None:
         for a, b in ((True, True), (True, False), (False, False))
     )
     assert ways_of(whole) == [WHOLE, SPLIT, CPSAT]
+    assert ways_of(whole, 4) == [WHOLE, SPLIT, NEAR, CPSAT]
     assert ways_of(mixed) == [WHOLE, SPLIT]
     assert COUNTS not in ways_of(mixed)
     assert worth_racing(whole, LIMITS)
@@ -93,10 +95,23 @@ def test_one_finds_and_another_proves(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_fails_does_not_fail_the_race(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for backend in ("highs", "split"):
         monkeypatch.setattr(child_room, "_BOOT", acting(**{backend: fault}))
-        solution = solve(wrong_optima()[3][0], LIMITS)
-        assert (solution.status, solution.objective) == (Status.PROVEN_OPTIMAL, pytest.approx(28.2))
-    monkeypatch.setattr(child_room, "_BOOT", acting(highs="os._exit(9)", split="os._exit(9)", projected="os._exit(9)"))
+        solution = solve(wrong_optima()[3][0], replace(LIMITS, time_limit_s=5.0 if "sleep" in fault else 20.0))
+        assert solution.objective == pytest.approx(28.2)
+        # who does not answer at all is waited for, and what it might have proven is missing
+        assert solution.status is (Status.PROVEN_OPTIMAL if "sleep" not in fault else solution.status)
+    monkeypatch.setattr(child_room, "_BOOT", acting(**dict.fromkeys(("highs", "split", "auto"), "os._exit(9)")))
     assert solve(wrong_optima()[3][0], LIMITS).status is Status.FAILED
+
+
+def test_a_way_that_gives_up_at_once_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(race_room, "HEAD_START_S", 60.0)
+    program = mix(3, classes=13, scale=12.0)  # too many units for the counts alone
+    assert ways_of(program)[0] == COUNTS
+    solution = solve(program, LIMITS)
+    assert solution.objective == pytest.approx(solve(program, LIMITS, backend="highs").objective, rel=1e-6)
+    gives_up = "return wire.solution_block(drive.Solution(drive.Status.NO_PLAN_FOUND))"
+    monkeypatch.setattr(child_room, "_BOOT", acting(highs=gives_up))
+    assert solve(wrong_optima()[3][0], LIMITS).objective == pytest.approx(28.2)
 
 
 @pytest.mark.usefixtures("at_once")
