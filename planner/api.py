@@ -42,6 +42,7 @@ from planner.options.stock import StockSet
 from planner.options.work.describe import Describer
 from planner.rivals import alternatives
 from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping, with_catalog_ids
+from planner.scenario.doubts import doubt_notes
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
@@ -333,6 +334,7 @@ class _Draft:
             "problem_digest": problem_digest(scenario, self.catalog.digest),
             "catalog_digest": self.catalog.digest,
             "versions": _versions(),
+            "notes": doubt_notes(scenario, self.catalog),
         }
 
     def _proof(self, model: FleetModel | None, solutions: Sequence[Solution]) -> Proof:
@@ -419,7 +421,7 @@ class _Draft:
         )
         shared = self.question.stock is not None
         said = (shared_notes if shared else plan_notes)(self.scenario, draft)
-        notes = (*said, *_export_notes(self.scenario, catalog, draft))
+        notes = (*draft.notes, *said, *_export_notes(self.scenario, catalog, draft))
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 

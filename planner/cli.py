@@ -131,6 +131,15 @@ def resolve_command(
     from planner.scenario import load_scenario, resolve, resolve_yaml
 
     loaded = load_scenario(scenario, variant=variant)
+    with contextlib.suppress(InputError):  # names that are in a catalog of one's own; `plan` says what is wrong
+        from planner.catalog import load_catalog
+        from planner.scenario import check_scenario
+        from planner.scenario.doubts import doubts
+
+        known = load_catalog()
+        check_scenario(loaded, known)
+        for doubt in doubts(loaded, known):
+            _say(f"warning: {doubt}")
     _stdout(json.dumps(resolve(loaded), indent=2, ensure_ascii=False) + "\n" if as_json else resolve_yaml(loaded))
     return EXIT_OK
 
