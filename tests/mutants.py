@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import copy
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -96,22 +95,24 @@ def _faults(node: ast.AST) -> list[Callable[[Any], None]]:
     return []
 
 
-def mutants(files: Sequence[Path]) -> list[Mutant]:
-    """Every mutant of some modules."""
-    found = []
-    for file in files:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for index, node in enumerate(_places(tree)):
-            for change in _faults(node):
-                other = copy.deepcopy(tree)
-                there = next(n for i, n in enumerate(_places(other)) if i == index)
-                before = ast.unparse(there)
-                change(there)
-                after = ast.unparse(there)
-                if after != before:
-                    code = compile(ast.fix_missing_locations(other), str(file), "exec")
-                    found.append(Mutant(file, getattr(node, "lineno", 0), before, after, code))
-    return found
+def drawn(files: Sequence[Path], count: int, seed: int) -> tuple[list[Mutant], int]:
+    """``count`` mutants of some modules, drawn from all that there are, and how many those are."""
+    every = [
+        (file, index, which)
+        for file in files
+        for index, node in enumerate(_places(ast.parse(file.read_text(encoding="utf-8"))))
+        for which in range(len(_faults(node)))
+    ]
+    return [_mutant(*x) for x in random.Random(seed).sample(every, min(count, len(every)))], len(every)
+
+
+def _mutant(file: Path, index: int, which: int) -> Mutant:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    node = next(n for i, n in enumerate(_places(tree)) if i == index)
+    before = ast.unparse(node)
+    _faults(node)[which](node)
+    after, line = ast.unparse(node), getattr(node, "lineno", 0)
+    return Mutant(file, line, before, after, compile(ast.fix_missing_locations(tree), str(file), "exec"))
 
 
 class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -169,11 +170,10 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print them, run nothing")
     asked = parser.parse_args()
     files = [f.resolve() for room in asked.rooms for f in (sorted(room.rglob("*.py")) if room.is_dir() else [room])]
-    every = mutants(files)
-    drawn = random.Random(asked.seed).sample(every, min(asked.count, len(every)))
-    print(f"{len(drawn)} of {len(every)} mutants of {len(files)} modules", flush=True)  # noqa: T201
+    found, every = drawn(files, asked.count, asked.seed)
+    print(f"{len(found)} of {every} mutants of {len(files)} modules", flush=True)  # noqa: T201
     if asked.list:
-        print("\n".join(map(str, drawn)))  # noqa: T201
+        print("\n".join(map(str, found)))  # noqa: T201
         return 0
     import hypothesis  # noqa: F401 - read before forking, so that each child need not
     import numpy as np  # noqa: F401
@@ -186,11 +186,11 @@ def main() -> int:
         return 1
     seconds = 10 * (time.monotonic() - begun) + 10
     alive = []
-    for mutant in drawn:
+    for mutant in found:
         if _tests_pass(mutant, asked.tests, seconds):
             alive.append(mutant)
             print(f"survives: {mutant}", flush=True)  # noqa: T201
-    print(f"{len(drawn) - len(alive)} of {len(drawn)} killed ({1 - len(alive) / len(drawn):.0%})", flush=True)  # noqa: T201
+    print(f"{len(found) - len(alive)} of {len(found)} killed ({1 - len(alive) / len(found):.0%})", flush=True)  # noqa: T201
     return 0
 
 
