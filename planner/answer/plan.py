@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
+from planner.answer.views import PlanViews
 from planner.errors import InputError, Problem, at_most
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
@@ -64,6 +65,8 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    drafts: int | None = None
+    """Serving: tokens drafted ahead in a step (speculative decoding); none where the load does not ask for a choice."""
     load: float | None = None
     """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
     sharding: Literal["table-wise", "row-wise", "pooled"] | None = None
@@ -99,6 +102,20 @@ class MeasuredRun(_Part):
     """Its step time over that of the physical model and its calibrated levels."""
 
 
+class Drafting(_Part):
+    """Speculative decoding of a serving replica, and what it is worth: the same replica at the same share of its
+    throughput without drafts."""
+
+    method: Literal["mtp", "eagle"]
+    drafts: int
+    acceptance: float
+    acceptance_source: str
+    tokens_a_step: float
+    """Tokens that a request gains in a step, on average."""
+    tpot_ms_without: float
+    tokens_per_s_without: float
+
+
 class Predicted(_Part):
     """What the performance model expects of this deployment. Rates are of the whole deployment."""
 
@@ -124,6 +141,10 @@ class Predicted(_Part):
     """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
     prefill_share: float | None = None
     """Of a serving replica's time that prompts take: what divides its cost between prompts and answers."""
+    drafting: Drafting | None = None
+    """Serving: drafts a step, where the load asks for a choice and some are chosen."""
+    extrapolation: list[str] = Field(default_factory=list)
+    """Serving: what no measured run has in common with this replica, in words; empty where runs like it are known."""
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
@@ -189,9 +210,11 @@ class Deployment(_Part):
     cooling: str
     interconnect: str
     systems: int
-    """Whole systems bought or rented, spares included."""
+    """Whole systems bought or rented, spares included; of work in parts those that it would fill by itself."""
     replicas: int
     """Copies of the unit (a training run is one, serving has many)."""
+    part_chips: int = 0
+    """Chips of the part of a system that a unit occupies, beside other work; 0: whole systems."""
     chips: int
     """Chips that work, without spares."""
     spares: int
@@ -251,8 +274,15 @@ class FleetLot(Priced):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
+    workload: str = ""
+    """The workload whose own systems these are; empty where whatever needs them may use them."""
+    rented_days: float = 0.0
+    """Of systems rented for the run ``workload`` alone: for so many days from its start, in the periods from ``begin``
+    until ``end``. 0: they stand for whole periods."""
     begin: str
     """Month in which they arrive."""
     end: str = ""
@@ -281,6 +311,8 @@ class FleetStanding(_Part):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     systems: int
     chips: int
     racks: int
@@ -308,7 +340,7 @@ class Fleet(_Part):
 
 
 class Work(Priced):
-    """Work on systems of a fleet. ``money`` is what it costs on top of systems that stand: power above idle."""
+    """Work on systems of a fleet. ``money`` is what it costs on top of systems that stand: its power."""
 
     workload: str
     role: Role
@@ -316,12 +348,16 @@ class Work(Priced):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     interconnect: str
     parallelism: Parallelism
     precision: str
     predicted: Predicted
     added_mw: float
-    """Facility power above idle while at work: of the run, or of one unit."""
+    """Facility power while at work, above what its systems draw without: of the run, or of one unit."""
+    part_chips: int = 0
+    """Chips of the part of a system that it (or one unit) occupies, beside other work; 0: whole systems."""
     option: str = ""
     """Id of the column of the model that this is."""
 
@@ -343,6 +379,8 @@ class ScheduledRun(Work):
     end_day: float
     start_date: str
     end_date: str
+    rented_alone: bool = False
+    """Whether it runs on systems rented for it alone, a lot of its own."""
     counted_from_day: float
     counted_to_day: float
 
@@ -476,6 +514,16 @@ class Nearest(_Part):
     unit: str
     message: str
     confirmed: bool
+    """Planning again with this change alone found a plan."""
+    together: tuple[str, ...] = ()
+    """Other limits that must move as well, each to the figure that it has here: this change alone is not enough."""
+    confirmed_together: bool = False
+    """Planning again with this change and those together found a plan."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether it was confirmed, alone or together with the others."""
+        return self.confirmed or self.confirmed_together
 
 
 class Asked(_Part):
@@ -493,7 +541,10 @@ class Asked(_Part):
     output_tokens: int | None = None
     requests_per_s: float | None = None
     kv_precision: str = ""
+    engine: str = ""
+    memory_fraction: float | None = None
     cached_prefix: float | None = None
+    speculation: Literal["mtp", "eagle"] | None = None
     samples: float | None = None
     samples_per_s: float | None = None
 
@@ -521,7 +572,7 @@ class Simulation(_Part):
     """Limits of the load that the simulated percentile is above: ttft_ms, tpot_ms."""
 
 
-class Plan(_Part):
+class Plan(PlanViews, _Part):
     """A plan, or the reason there is none."""
 
     schema_version: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
@@ -538,7 +589,7 @@ class Plan(_Part):
     workloads: tuple[Asked, ...] = ()
     """What was asked, in the scenario's order."""
     deployments: tuple[Deployment, ...] = ()
-    """Empty in a plan of a shared fleet, whose answer is ``fleet`` and ``schedule``."""
+    """What stands and what it does. Of a plan over lots a view: each piece of work with its share of ``fleet``."""
     fleet: Fleet | None = None
     schedule: Schedule | None = None
     totals: Totals | None = None
@@ -560,6 +611,11 @@ class Plan(_Part):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
     )
+
+    @property
+    def holdings(self) -> tuple[Deployment | FleetLot, ...]:
+        """What is bought, rented or used: the lots of a fleet, else the deployments."""
+        return self.deployments if self.fleet is None else self.fleet.lots
 
     @property
     def has_plan(self) -> bool:
@@ -595,10 +651,10 @@ class Plan(_Part):
         return plan
 
     @classmethod
-    def read(cls, path: Path) -> Plan:
+    def read(cls, path: str | Path) -> Plan:
         """Read plan.json; raises ``InputError`` when it is missing or is not a plan."""
         try:
-            with path.open("rb") as handle:
+            with Path(path).open("rb") as handle:
                 data = handle.read(LARGEST_FILE + 1)
             text = data.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:

@@ -263,12 +263,18 @@ _SHARED_FIGURES: tuple[FieldSpec, ...] = (
     ),
 )
 
+PART = "Smallest part that work occupies by itself; where nothing is said, a tray or server of a rack or supernode"
 _SYSTEM_FIGURES: tuple[FieldSpec, ...] = (
     FieldSpec("chips_per_server", (SYSTEMS,), "chips", "Chips under one host or in one tray", 1, 1024),
     FieldSpec("servers_per_rack", (SYSTEMS,), "servers", "Servers in one rack", 1, 1000),
     FieldSpec("chips_per_rack", (SYSTEMS,), "chips", "Chips in one rack", 1, 1e4),
     FieldSpec("racks", (SYSTEMS,), "racks", "Racks of one unit, switch racks included", 1, 1e4),
-    FieldSpec("chips_total", (SYSTEMS,), "chips", "Chips of one purchase unit", 1, 1e5),
+    FieldSpec("chips_total", (SYSTEMS,), "chips", "Chips of the whole system", 1, 1e5),
+    FieldSpec(
+        "slice_chips", (SYSTEMS,), "chips", "Smallest slice that is rented, bought or colocated by itself", 1, 1e4
+    ),
+    FieldSpec("largest_job_chips", (SYSTEMS,), "chips", "Chips of the largest job", 1, 1e5),
+    FieldSpec("part_chips", (SYSTEMS,), "chips", PART, 1, 1e4),
     FieldSpec("bf16_pflops_dense", (SYSTEMS,), "pflops", "Dense BF16 rate of the whole system", 0, 1e8),
     FieldSpec("fp8_pflops_dense", (SYSTEMS,), "pflops", "Dense FP8 rate of the whole system", 0, 1e8),
     FieldSpec("fp4_pflops_dense", (SYSTEMS,), "pflops", "Dense FP4 rate of the whole system", 0, 1e8),

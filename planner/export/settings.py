@@ -17,7 +17,6 @@ from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
 from planner.export.quoting import Variable, object_name, shell_word
 from planner.export.stacks import Stack, stack_of
-from planner.export.work import work_of
 from planner.performance.compile import build_platform
 
 _TRIVIAL: Mapping[str, object] = {
@@ -27,7 +26,7 @@ _TRIVIAL: Mapping[str, object] = {
 _OF_DEPLOYMENT = ("role", "precision", "power_cap", "spares", "replicas", "answers", "mix")
 _OF_WORKLOAD = (
     "model", "tokens", "sequence_length", "framework", "checkpoint_interval_s", "kv_precision", "input_tokens",
-    "output_tokens", "cached_prefix",
+    "output_tokens", "cached_prefix", "engine", "memory_fraction",
 )  # fmt: skip
 
 
@@ -73,7 +72,7 @@ def jobs_of(plan: Plan, catalog: Catalog) -> tuple[Job, ...]:
         raise InputError(Problem(f"nothing to export: the plan's status is {plan.status}"))
     asked = {w.name: w for w in plan.workloads}
     found = []
-    for i, d in enumerate(work_of(plan)):
+    for i, d in enumerate(plan.deployments):
         if d.workload not in asked:
             raise InputError(
                 Problem(
