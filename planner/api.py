@@ -52,6 +52,7 @@ from planner.scenario import (
     scenario_from_mapping,
     with_catalog_ids,
 )
+from planner.scenario.doubts import doubt_notes
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, money, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
@@ -391,6 +392,7 @@ class _Draft:
             "problem_digest": problem_digest(scenario, self.catalog.digest),
             "catalog_digest": self.catalog.digest,
             "versions": _versions(),
+            "notes": doubt_notes(scenario, self.catalog),
         }
 
     def _proof(self, model: FleetModel | None, solutions: Sequence[Solution]) -> Proof:
@@ -477,7 +479,12 @@ class _Draft:
         )
         shared = self.question.stock is not None
         said = (shared_notes if shared else plan_notes)(self.scenario, draft)
-        notes = (*said, *_export_notes(self.scenario, catalog, draft), *_rent_notes(self.scenario, catalog, draft))
+        notes = (
+            *draft.notes,
+            *said,
+            *_export_notes(self.scenario, catalog, draft),
+            *_rent_notes(self.scenario, catalog, draft),
+        )
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 

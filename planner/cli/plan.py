@@ -42,7 +42,7 @@ from planner.errors import (
 if TYPE_CHECKING:
     from planner.answer.plan import Plan
     from planner.catalog import Catalog
-    from planner.scenario import Scenario
+    from planner.scenario.types import Scenario
 
 
 @app.command("plan")
@@ -137,8 +137,24 @@ def resolve_command(
     from planner.scenario import resolve, resolve_yaml
 
     loaded = read_scenario(scenario, variant, sets)
+    _warn(loaded)
     put(json.dumps(resolve(loaded), indent=2, ensure_ascii=False) + "\n" if as_json else resolve_yaml(loaded))
     return EXIT_OK
+
+
+def _warn(scenario: Scenario) -> None:
+    """Say what a scenario hardly means; names of a catalog of one's own are not known here, ``plan`` tells of them."""
+    from planner.catalog import load_catalog
+    from planner.scenario import check_scenario
+    from planner.scenario.doubts import doubts
+
+    catalog = load_catalog()
+    try:
+        check_scenario(scenario, catalog)
+    except InputError:
+        return
+    for doubt in doubts(scenario, catalog):
+        say(f"warning: {doubt}")
 
 
 @app.command("schema")

@@ -210,7 +210,12 @@ def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
             is_one = "is a recommender" if model.kind == "recommender" else "is no recommender"
             remedy = "Use kind: recommendation." if model.kind == "recommender" else "Use kind: training or serving."
             yield _problem(scenario, path, f"{model.id} {is_one}, so not for kind: {workload.kind}", remedy=remedy)
-        elif not isinstance(workload, Recommendation):
+        elif isinstance(workload, Recommendation):
+            if workload.samples is not None and workload.samples < (workload.global_batch or 1):
+                message, found = "are fewer than one batch", f"{workload.samples:g}"
+                allowed = f"at least global_batch = {workload.global_batch}"
+                yield _problem(scenario, ("workloads", i, "samples"), message, found=found, allowed=allowed)
+        else:
             degree = workload.parallelism.ep
             if degree is not None and degree > 1 and not model.is_moe:
                 path = ("workloads", i, "parallelism", "ep")
@@ -222,6 +227,13 @@ def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
                     allowed = f"up to {model.longest_context} tokens"
                     path = ("workloads", i, "input_tokens")
                     yield _problem(scenario, path, message, found=f"{longest} tokens", allowed=allowed)
+            if isinstance(workload, Training) and workload.tokens < workload.global_batch * workload.sequence_length:
+                step = workload.global_batch * workload.sequence_length
+                yield _problem(
+                    scenario, ("workloads", i, "tokens"), "are fewer than one step takes", found=f"{workload.tokens:g}",
+                    allowed=f"at least global_batch x sequence_length = {step:g}",
+                    remedy="Give tokens in units (15e12, not 15), global_batch in sequences (not tokens).",
+                )  # fmt: skip
             if isinstance(workload, Training) and (workload.parallelism.pp or 1) > model.layers:
                 path = ("workloads", i, "parallelism", "pp")
                 found = str(workload.parallelism.pp)

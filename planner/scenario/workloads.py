@@ -231,6 +231,8 @@ class Training(Part):
         return self
 
 
+BUSIEST = 0.99
+"""Highest share of a replica's throughput that may be planned with: at 1 a queue grows without end."""
 PrefixHits = Literal["chat", "api", "coder", "thinking", "conversation", "agent"]
 """Published hit curves a load may name (a test holds that they exist)."""
 
@@ -424,8 +426,8 @@ class Serving(Part):
     utilisation: float = Field(
         default=0.85,
         gt=0,
-        le=1,
-        description="Largest share of a replica's throughput to plan with.",
+        le=BUSIEST,
+        description="Largest share of a replica's throughput to plan with; queues have no end at 1.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     speculation: Speculation | None = Field(
@@ -558,8 +560,8 @@ class Recommendation(Part):
     utilisation: float = Field(
         default=0.85,
         gt=0,
-        le=1,
-        description="Largest share of a replica's throughput to plan with (mode: serving).",
+        le=BUSIEST,
+        description="Largest share of a replica's throughput to plan with; queues have no end at 1 (mode: serving).",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     start: Month | None = Field(default=None, description="Earliest month it may begin; none: the scenario's start.")
