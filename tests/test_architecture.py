@@ -111,7 +111,9 @@ def test_only_declared_packages_at_run_time() -> None:
     }  # fmt: skip
     import sys
 
-    optional = {"export/bom.py": {"openpyxl"}}  # the extra `xlsx`: without it the module says so
+    optional = {  # extras: without them the modules say so
+        "export/bom.py": {"openpyxl"}, "sweep/cluster.py": {"distributed"}, "sweep/outcome.py": {"pyarrow"},
+    }  # fmt: skip
     for path in sources():
         extra = optional.get(path.relative_to(PACKAGE).as_posix(), set())
         for line, module in imports(path):
