@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
+from planner.solve import wire
+from planner.solve.child import ChildError, converse
 from planner.solve.status import Limits
-
-if TYPE_CHECKING:
-    from ortools.sat.python import cp_model
 
 
 @dataclass(frozen=True)
@@ -43,39 +41,23 @@ def earliest_starts(
     """({task: start}, proven): starts with the least sum of ends, resources and order kept.
 
     Every task at its ``latest`` must be a schedule: it is what comes back where the time limit leaves nothing better.
-    One worker and a fixed seed: the same tasks give the same starts unless the time limit cut the search short.
+    A schedule that cannot move is not searched for. One worker and a fixed seed: the same tasks give the same starts
+    unless the time limit cut the search short.
     """
-    from ortools.sat.python import cp_model  # 0.4 s and pandas, for the few plans that have runs to schedule
-
-    model = cp_model.CpModel()
-    starts, ends = {}, {}
-    used: dict[str, list[tuple[cp_model.IntervalVar, int]]] = {name: [] for name in resources}
-    for task in tasks:
-        start = model.new_int_var(task.earliest, task.latest, f"start[{task.name}]")
-        starts[task.name], ends[task.name] = start, start + task.length
-        used[task.resource].append((model.new_fixed_size_interval_var(start, task.length, task.name), task.amount))
-        model.add_hint(start, task.latest)
-    for task in tasks:
-        for before in task.after:
-            model.add(starts[task.name] >= ends[before])
-    for name, mine in used.items():
-        levels = resources[name]
-        most = max((level.amount for level in levels), default=0)
-        # what is missing from the largest amount is taken by a task that cannot move
-        for i, level in enumerate(levels):
-            if level.amount < most:
-                taken = model.new_fixed_size_interval_var(level.start, level.end - level.start, f"{name}[{i}]")
-                mine.append((taken, most - level.amount))
-        if mine:
-            model.add_cumulative([interval for interval, _ in mine], [amount for _, amount in mine], most)
-    model.minimize(sum(starts.values()))
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = limits.time_limit_s
-    solver.parameters.random_seed = limits.seed
-    solver.parameters.num_workers = 1
-    if limits.reproducible:
-        solver.parameters.max_deterministic_time = limits.time_limit_s
-    word = solver.solve(model)
-    if word not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return {task.name: task.latest for task in tasks}, False
-    return {name: solver.value(start) for name, start in starts.items()}, word == cp_model.OPTIMAL
+    if all(task.earliest >= task.latest for task in tasks):
+        return {task.name: task.latest for task in tasks}, True
+    told = {
+        "tasks": [asdict(task) for task in tasks],
+        "resources": {name: [asdict(level) for level in levels] for name, levels in resources.items()},
+    }
+    latest = {task.name: task.latest for task in tasks}
+    try:
+        block = converse("cpsat", "intervals", ({}, {}), limits, told)
+    except ChildError:
+        return latest, False
+    if block is None:
+        return latest, False
+    found, _ = wire.unpack(block)
+    if found["starts"] is None:
+        return latest, False
+    return {str(name): int(start) for name, start in found["starts"].items()}, bool(found["proven"])
