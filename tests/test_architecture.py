@@ -19,7 +19,7 @@ ROAD = (
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
-    "settings": "errors", "tables": "errors", "export": "faces", "plots": "faces", "many": "faces",
+    "settings": "errors", "plugins": "errors", "tables": "errors", "export": "faces", "plots": "faces", "many": "faces",
     "sentence": "options", "sentence_shared": "options",
     "unit_costs": "options", "verify": "options", "verify_stock": "options",
     "explain": "solve", "rivals": "faces", "api": "faces", "shared": "faces", "outlook": "faces",

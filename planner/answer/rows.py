@@ -80,12 +80,12 @@ def summary_row(plan: Plan) -> Row:
 
 
 def hardware(plan: Plan) -> str:
-    """``mi300x_8 x 2, hgx_h800 x 4``: systems of the plan by id."""
+    """``2 x mi300x_8, 4 x hgx_h800``: systems of the plan by id."""
     counts: dict[str, int] = {}
     parts: list[Deployment | FleetLot] = [*plan.deployments, *(plan.fleet.lots if plan.fleet is not None else ())]
     for bought in parts:
         counts[bought.system] = counts.get(bought.system, 0) + bought.systems
-    return ", ".join(f"{name} x {n}" for name, n in counts.items())
+    return ", ".join(f"{n} x {name}" for name, n in counts.items())
 
 
 def deployment_rows(plan: Plan) -> list[Row]:

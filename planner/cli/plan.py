@@ -158,7 +158,7 @@ def init_command(
 @app.command("export")
 def export_command(
     plan: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
-    what: Annotated[str, typer.Option("--for", help="megatron, vllm, sglang, slurm, kubernetes or bom.")],
+    what: Annotated[str, typer.Option("--for", help="megatron, vllm, sglang, slurm, kubernetes, bom or a plugin's.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: standard output.")] = None,
     catalog: CatalogDir = None,
 ) -> int:
