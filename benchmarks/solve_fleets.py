@@ -126,7 +126,7 @@ def instance(shape: Shape, seed: int) -> Any:
             row = {lots[h, s, t]: 1.0 for s in sites}
             build.add_row(f"supply[{h},{t}]", row, upper=float(pick.integers(5, 200)), kind="supply")
     if shape.systems > 5:
-        row = {c: float(price[h]) * ((0.4 if vendor[h] == 0 else -0.6)) for (h, s, t), c in lots.items()}
+        row = {c: float(price[h]) * (0.4 if vendor[h] == 0 else -0.6) for (h, s, t), c in lots.items()}
         build.add_row("share", {c: -v if vendor[h] else v for (h, _, _), (c, v) in zip(lots, row.items(), strict=True)
                                 if v}, lower=-math.inf, upper=1e4, kind="share")  # fmt: skip
     return build.build()
@@ -171,7 +171,8 @@ def solved(number: int, backend: str, seconds: float, gap: float, threads: int |
     assert found.values is None or not violations(program, found.values)
     return {
         "number": number, **asdict(GRID[number]), "columns": program.column_count, "rows": program.row_count,
-        "backend": backend, "status": str(found.status), "proven": found.status in (Status.PROVEN_OPTIMAL, Status.WITHIN_GAP),
+        "backend": backend, "status": str(found.status),
+        "proven": found.status in (Status.PROVEN_OPTIMAL, Status.WITHIN_GAP),
         "objective": found.objective if found.values is not None else None,
         "bound": found.bound if math.isfinite(found.bound) else None,
         "gap": found.gap if found.values is not None and math.isfinite(found.gap) else None,
@@ -182,7 +183,16 @@ def solved(number: int, backend: str, seconds: float, gap: float, threads: int |
 
 def in_fresh(where: Path, number: int, backend: str, given: argparse.Namespace) -> dict[str, Any]:
     """`solved` in a fresh interpreter that imports the planner of a checkout."""
-    told = ["--here", str(number), "--backends", backend, "--time-limit", str(given.time_limit), "--gap", str(given.gap)]
+    told = [
+        "--here",
+        str(number),
+        "--backends",
+        backend,
+        "--time-limit",
+        str(given.time_limit),
+        "--gap",
+        str(given.gap),
+    ]
     if given.threads:
         told += ["--threads", str(given.threads)]
     done = subprocess.run(
