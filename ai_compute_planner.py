@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 
 
 def main() -> None:
     """Run the planner, or say which other module hides it (exit code 2)."""
     try:
-        from planner.settings import APP_NAME
-    except ImportError as error:
-        if error.name is not None and not error.name.startswith("planner"):
+        import planner
+        from planner import settings
+
+        ours = Path(planner.__file__ or "").parent == Path(settings.__file__).parent
+        ours = ours and settings.APP_NAME == "ai-compute-planner"
+    except (ImportError, AttributeError) as error:
+        name = getattr(error, "name", None)
+        if isinstance(error, ImportError) and name is not None and not name.startswith("planner"):
             raise
-        APP_NAME = ""
-    if APP_NAME != "ai-compute-planner":
+        ours = False
+    if not ours:
         sys.stderr.write(_hidden() + "\n")
         sys.exit(2)
     from planner.cli import main as run

@@ -39,9 +39,10 @@ LOG = Setting(
     "level of what is logged on standard error: `debug`, `info` or `warning`; `-v` is `info`, `-vv` is `debug`",
     "`warning`",
 )
+PLUGINS = Setting("PLANNER_PLUGINS", "`off` uses no catalog, exporter or reader of other packages", "on")
 APP_PREFIX = Setting("PLANNER_APP_...", "limits of the app, one variable each (docs/app.md)", "see docs/app.md")
 
-SETTINGS = (CATALOG, CACHE, DEBUG, LOG, APP_PREFIX)
+SETTINGS = (CATALOG, CACHE, DEBUG, LOG, PLUGINS, APP_PREFIX)
 
 
 def installed_version() -> str:

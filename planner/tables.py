@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_FORMULA = "=+-@＝＋－＠"
+_CELL_START = re.compile(rf"(^|[;,\t\n|])(\s*)(?=[{re.escape(_FORMULA)}])")
 
 UNITS: Mapping[str, str] = {
     "_usd_per_year": "USD/year", "_usd_per_kw": "USD/kW", "_usd": "USD", "_mw": "MW", "_kw": "kW", "_w": "W",
@@ -37,14 +41,16 @@ def columns_of(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def safe_cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
+def printable(text: object) -> str:
+    """One line: line breaks, control and bidirectional characters become spaces."""
+    return "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in str(text))
+
+
+def safe_cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula, nor does where it cuts lines at semicolons; numbers stay."""
+    if value is None or isinstance(value, bool | int | float):
         return value
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _CELL_START.sub(r"\1\2'", "\n".join(map(printable, str(value).split("\n"))))
 
 
 def csv_text(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:

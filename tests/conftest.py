@@ -12,6 +12,7 @@ from tools import write_round_catalog
 
 import planner.solve.child
 from planner.catalog import Catalog, load_catalog
+from planner.options.work import memory
 from planner.solve.drive import JOBS, solve_here
 from planner.solve.form import FloatArray, Program
 from planner.solve.status import Limits, ProgressCallback, Solution
@@ -25,6 +26,12 @@ ROOT = Path(__file__).resolve().parent.parent
 def shipped() -> Catalog:
     """The shipped catalog, read once."""
     return load_catalog()
+
+
+@pytest.fixture(autouse=True)
+def _no_search_is_kept() -> None:
+    """Tests replace parts of searches: what one found is not for the next."""
+    memory.forget()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ _MOST_ROWS = 20
 
 
 def short(plan: Plan) -> str:
-    """``<Plan 'A 70B assistant' proven_optimal: cost 720,613 USD; mi300x_8 x 2>``."""
+    """``<Plan 'A 70B assistant' proven_optimal: cost 720,613 USD; 2 x mi300x_8>``."""
     o = plan.objective
     variant = f", variant {plan.variant!r}" if plan.variant else ""
     value = "" if o.value is None else f": {o.name} {o.value:,.6g} {o.unit}; {hardware(plan)}"

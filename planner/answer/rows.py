@@ -1,6 +1,6 @@
 """A plan as rows of plain data: what command line, sweeps and frames show of it. docs/python.md names every column.
 
-Names and units are those of plan.json. Plans with deployments and plans of shared fleets have the same columns.
+Names and units are those of plan.json. Every kind of plan has the same columns.
 """
 
 from __future__ import annotations
@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the plan imports this module when a frame is asked of it
     from planner.answer.plan import (
         Deployment,
-        FleetLot,
         Parallelism,
         Plan,
         Predicted,
         Priced,
-        ScheduledLoad,
-        ScheduledRun,
     )
     from planner.tables import Row
 
@@ -55,14 +52,14 @@ def summary_row(plan: Plan) -> Row:
     names = ("systems", "chips", "racks", "it_mw", "facility_mw", "capex_usd", "opex_usd_per_year", "tco_usd",
              "carbon_t", "water_m3")  # fmt: skip
     totals = {name: None if t is None else getattr(t, name) for name in names}
-    predicted = [(x.role, x.predicted, n) for x, n in _work(plan)]
+    predicted = [(d.role, d.predicted) for d in plan.deployments]
 
     def worst(name: str, pick: Any) -> float | None:
-        values = [v for _, p, _ in predicted if (v := getattr(p, name)) is not None]
+        values = [v for _, p in predicted if (v := getattr(p, name)) is not None]
         return pick(values) if values else None
 
     def summed(name: str, roles: Sequence[str]) -> float | None:
-        found = [v * n for role, p, n in predicted if role in roles and (v := getattr(p, name)) is not None]
+        found = [v for role, p in predicted if role in roles and (v := getattr(p, name)) is not None]
         return sum(found) if found else None
 
     tokens = list(t.usd_per_m_tokens.values()) if t is not None else []
@@ -80,31 +77,16 @@ def summary_row(plan: Plan) -> Row:
 
 
 def hardware(plan: Plan) -> str:
-    """``mi300x_8 x 2, hgx_h800 x 4``: systems of the plan by id."""
+    """``2 x mi300x_8, 4 x hgx_h800``: systems of the plan by id."""
     counts: dict[str, int] = {}
-    parts: list[Deployment | FleetLot] = [*plan.deployments, *(plan.fleet.lots if plan.fleet is not None else ())]
-    for bought in parts:
-        counts[bought.system] = counts.get(bought.system, 0) + bought.systems
-    return ", ".join(f"{name} x {n}" for name, n in counts.items())
+    for held in plan.holdings:
+        counts[held.system] = counts.get(held.system, 0) + held.systems
+    return ", ".join(f"{n} x {name}" for name, n in counts.items())
 
 
 def deployment_rows(plan: Plan) -> list[Row]:
-    """One row a deployment; of a shared fleet one a run, and one a load at its largest count of units."""
-    if plan.fleet is None or plan.schedule is None:
-        return [_deployment(d) for d in plan.deployments]
-    return [_scheduled(plan, x, n) for x, n in _work(plan)]  # type: ignore[arg-type]
-
-
-def _work(plan: Plan) -> Iterator[tuple[Deployment | ScheduledRun | ScheduledLoad, int]]:
-    """What works, and how many units of it at most."""
-    for d in plan.deployments:
-        yield d, 1
-    if plan.schedule is not None:
-        for run in plan.schedule.runs:
-            yield run, 1
-        for load in plan.schedule.loads:
-            if any(load.units):
-                yield load, max(load.units)
+    """One row a deployment."""
+    return [_deployment(d) for d in plan.deployments]
 
 
 def _deployment(d: Deployment) -> Row:
@@ -118,25 +100,6 @@ def _deployment(d: Deployment) -> Row:
     }  # fmt: skip
 
 
-def _scheduled(plan: Plan, x: ScheduledRun | ScheduledLoad, units: int) -> Row:
-    """A run, or a load at its largest: cost and power are those of the work, what stands is the fleet's."""
-    names = ("workload", "role", "site", "system", "chip", "cooling", "interconnect", "precision")
-    run = hasattr(x, "start_date")
-    begin = x.start_date[:7] if run else next(p for p, n in zip(plan.periods, x.units, strict=True) if n)  # type: ignore[union-attr]
-    years = x.money.opex_usd_by_year
-    told = dict(_told(x.parallelism, x.predicted))
-    for rate in ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s"):
-        told[rate] = None if told[rate] is None else told[rate] * units
-    return {
-        **{name: getattr(x, name) for name in names}, "period": begin, "systems": x.systems * units,
-        "replicas": 1 if run else x.replicas * units, "chips": x.chips * units,  # type: ignore[union-attr]
-        "spares": x.spares if run else 0, **told, "facility_mw": x.added_mw * units,  # type: ignore[union-attr]
-        "opex_usd_per_year": sum(years) / max(1, len(years)), "total_usd": x.money.total_usd,
-        "capex_usd": x.money.capex_usd, "carbon_t": sum(x.carbon_t_by_year), "water_m3": sum(x.water_m3_by_year),
-        "option": x.option,
-    }  # fmt: skip
-
-
 def _told(layout: Parallelism, p: Predicted) -> Mapping[str, Any]:
     i = p.interval
     ends = {"interval_quantity": i.quantity, "low80": i.low, "high80": i.high} if i is not None else {}
@@ -144,14 +107,17 @@ def _told(layout: Parallelism, p: Predicted) -> Mapping[str, Any]:
 
 
 def cost_rows(plan: Plan) -> list[Row]:
-    """One row a cost line of each part of a plan, USD over the horizon; they sum to ``totals.tco_usd``."""
+    """One row a cost line of each part of a plan (deployment; of fleets lot, run, load), USD over the horizon.
+
+    They sum to ``totals.tco_usd``.
+    """
     rows: list[Row] = []
 
     def add(what: str, part: Any, lines: Mapping[str, float]) -> None:
         about = {name: getattr(part, name, "") for name in ("workload", "site", "system")}
         rows.extend({"what": what, **about, "line": line, "usd": usd} for line, usd in lines.items())
 
-    for d in plan.deployments:
+    for d in plan.deployments if plan.fleet is None else ():
         add("deployment", d, d.cost.lines_usd)
     for what, priced in _priced(plan):
         add(what, priced, priced.money.lines_usd)
@@ -173,7 +139,7 @@ def timeline_rows(plan: Plan) -> list[Row]:
     """
     end = _horizon_end(plan)
     rows: list[Row] = []
-    for d in plan.deployments:
+    for d in plan.deployments if plan.fleet is None else ():
         days = d.predicted.finish_days
         until = _first(plan.start) + timedelta(days=days) if days is not None else end
         rows.append(_bar("deployment", d, d.workload, _first(d.period), until, d.systems, d.chips, d.power.facility_mw))
@@ -181,7 +147,7 @@ def timeline_rows(plan: Plan) -> list[Row]:
         return rows
     for lot in plan.fleet.lots:
         until = _first(lot.end) if lot.end else end
-        rows.append(_bar("lot", lot, "", _first(lot.begin), until, lot.systems, lot.chips, lot.power_mw))
+        rows.append(_bar("lot", lot, lot.workload, _first(lot.begin), until, lot.systems, lot.chips, lot.power_mw))
     for run in plan.schedule.runs:
         begins, ends = date.fromisoformat(run.start_date), date.fromisoformat(run.end_date)
         rows.append(_bar("run", run, run.workload, begins, ends, run.systems, run.chips, run.added_mw))

@@ -17,7 +17,7 @@ class PlanViews:
     """Views of a plan; pandas and Altair are imported when one of theirs is asked for."""
 
     def deployments_frame(self) -> pd.DataFrame:
-        """One row a deployment (of a shared fleet: a run, a load), with layout, speed, power and cost.
+        """One row a deployment, with layout, speed, power and cost.
 
         Columns are ``planner.answer.rows.DEPLOYMENT_COLUMNS`` whatever the plan, units in ``attrs["units"]``.
         """

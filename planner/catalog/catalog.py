@@ -44,6 +44,7 @@ from planner.catalog.load import (
 )
 from planner.catalog.records import Chip, Cooling, CostItem, Figure, Interconnect, Record, Region, System
 from planner.errors import InputError, Problem, at_most, nearest_name, unknown_name
+from planner.plugins import catalog_folders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -277,7 +278,7 @@ class Catalog:
 
 
 def load_catalog(extra: Path | str | None = None) -> Catalog:
-    """The catalog that comes with the planner, with a user's folder merged over it by id and field.
+    """The catalog that comes with the planner, with installed ones and a user's folder merged over it by id and field.
 
     ``extra``: a folder laid out like the planner's own or flat (``chips.csv``, ``systems.csv``, ...). Raises
     ``InputError`` listing every problem of every file with its line. The same files give the same object again, and
@@ -286,7 +287,7 @@ def load_catalog(extra: Path | str | None = None) -> Catalog:
     base = catalog_folder()
     if extra is not None:
         check_extra_folder(Path(extra))
-    folders = [base] if extra is None else [base, Path(extra)]
+    folders = [base, *catalog_folders(), *(() if extra is None else (Path(extra),))]
     digest = kept.digest_of(folders)
     known = kept.kept(digest)
     if known is not None:
@@ -294,7 +295,7 @@ def load_catalog(extra: Path | str | None = None) -> Catalog:
     stored = kept.read_parts(digest)
     found = None if stored is None else _rebuilt(*stored, folders)
     if found is None:
-        found = _read(base, extra)
+        found = _read(folders)
         parts = {kind: {k: (r.attributes, r.figures) for k, r in _own(found, kind).items()} for kind in RECORD_KINDS}
         kept.write_parts(digest, parts, found.digest)
     return kept.keep(digest, found)
@@ -314,11 +315,12 @@ def _rebuilt(parts: kept.Parts, digest: str, folders: Sequence[Path]) -> Catalog
     return _catalog({**records, REGIONS: dict(_with_parents(own_regions, []))}, digest, own_regions, models)
 
 
-def _read(base: Path, extra: Path | str | None) -> Catalog:
+def _read(folders: Sequence[Path]) -> Catalog:
+    base, *over = folders
     tables = Tables()
     read_folder(base, tables, root=base.parent)
-    if extra is not None:
-        _merge(tables, Path(extra))
+    for folder in over:
+        _merge(tables, folder)
     tables.raise_problems()
     return _build(tables)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from planner.cli.base import AsJson, CatalogDir, Form, RecordName, answer, catalog_app, form_of, put, say
+from planner.cli.base import AsJson, CatalogDir, Form, RecordName, answer, app, catalog_app, form_of, put, say
 from planner.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -131,4 +131,29 @@ def catalog_import_model_command(
         write_text(out, text)
     counts = parameter_counts(model)
     say(f"{model.id}: {counts.total / 1e9:.4g} B parameters, {counts.active / 1e9:.4g} B active.")
+    return EXIT_OK
+
+
+@app.command("plugins")
+def plugins_command(as_json: AsJson = False, form: Form = None) -> int:
+    """List what installed packages add: catalogs, exporters, log readers."""
+    from planner.plugins import GROUPS, names
+
+    rows = [
+        {"kind": kind, "name": name, "package": package}
+        for kind, group in GROUPS.items()
+        for name, package in names(group).items()
+    ]
+
+    def table() -> Any:
+        from planner.report.fit import Column, Fitted
+
+        found = Fitted([Column("Kind"), Column("Name"), Column("Package")])
+        for row in rows:
+            found.add_row(*row.values())
+        return found if rows else "No plugins are installed."
+
+    answer(
+        form_of(form, as_json), table=table, data=lambda: rows, rows=lambda: rows, columns=("kind", "name", "package")
+    )
     return EXIT_OK

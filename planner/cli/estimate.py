@@ -195,6 +195,9 @@ def validate_command(
     cases: Annotated[
         Path | None, typer.Option("--cases", help="A CSV of measurements; default: those carried.")
     ] = None,
+    reader: Annotated[
+        str, typer.Option("--reader", help="Installed reader that finds measurements in a log (docs/plugins.md).")
+    ] = "",
     as_json: AsJson = False,
     form: Form = None,
     catalog: CatalogDir = None,
@@ -205,7 +208,7 @@ def validate_command(
         from planner.catalog import load_catalog
         from planner.validation import validate
 
-        report = validate(cases, load_catalog(catalog))
+        report = validate(cases, load_catalog(catalog), reader=reader)
 
     def table() -> Any:
         from planner.report.accuracy import accuracy_table

@@ -198,7 +198,7 @@ def init_command(
 @app.command("export")
 def export_command(
     plan: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
-    what: Annotated[str, typer.Option("--for", help="megatron, vllm, sglang, slurm, kubernetes or bom.")],
+    what: Annotated[str, typer.Option("--for", help="megatron, vllm, sglang, slurm, kubernetes, bom or a plugin's.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: standard output.")] = None,
     scenario: Annotated[
         Path | None, typer.Option("--scenario", help="Its scenario: the plan is verified again before it is exported.")
@@ -289,8 +289,12 @@ def sweep_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the results; run again to resume.")] = Path(
         "out/sweep"
     ),
-    engine: Annotated[str, typer.Option("--engine", help="local (processes on this machine) or serial.")] = "local",
+    engine: Annotated[str, typer.Option("--engine", help="local, serial, dask or dask:tcp://host:8786.")] = "local",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default: cores.")] = None,
+    shard: Annotated[
+        str | None, typer.Option("--shard", metavar="N/M", help="Plan part N of M, into a folder of its own.")
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Plan nothing: put the shards of --out together.")] = False,
     catalog: CatalogDir = None,
     as_json: AsJson = False,
     form: Form = None,
@@ -302,11 +306,19 @@ def sweep_command(
         from planner.sweep import run_sweep, summary_rows, sweep_table
 
         outcome = run_sweep(
-            sweep, out, engine=engine, workers=workers, catalog_dir=catalog, progress=progress, tell=say
+            sweep,
+            out,
+            engine=engine,
+            workers=workers,
+            shard=shard,
+            merge=merge,
+            catalog_dir=catalog,
+            progress=progress,
+            tell=say,
         )
     answer(
-        wanted, table=lambda: sweep_table(outcome), data=outcome.to_dict, rows=lambda: summary_rows(outcome),
+        wanted, table=lambda: sweep_table(outcome), data=outcome.to_dict, rows=lambda: summary_rows(outcome.cases),
     )  # fmt: skip
     if wanted is not Format.JSON:
-        say(f"Results: {out}")
+        say(f"Results: {outcome.out}")
     return EXIT_INTERNAL if outcome.failed else EXIT_OK

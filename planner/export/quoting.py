@@ -13,28 +13,26 @@ from __future__ import annotations
 
 import re
 import shlex
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
+from planner.tables import printable, safe_cell
+
+__all__ = [
+    "Variable", "comment", "kubelet_word", "object_name", "printable", "safe_cell", "shell_word", "shell_words",
+    "yaml_text",
+]  # fmt: skip
+
 _LONGEST_OBJECT_NAME = 50
 """Of 63 that DNS labels allow: controllers add suffixes of their own."""
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_FORMULA = "=+-@＝＋－＠"
-_CELL_START = re.compile(rf"(^|[;,\t\n|])(\s*)(?=[{re.escape(_FORMULA)}])")
 
 
 class Variable(str):
     """A word of our own that the shell fills in (``$NODE_RANK``). Never made of text from a plan."""
 
     __slots__ = ()
-
-
-def printable(text: object) -> str:
-    """One line: line breaks, control and bidirectional characters become spaces."""
-    return "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in str(text))
 
 
 def shell_word(word: str) -> str:
@@ -72,10 +70,3 @@ def yaml_text(data: Any) -> str:
 def kubelet_word(word: str) -> str:
     """A word of a container's command: the kubelet's ``$(NAME)`` is escaped, unless the word is a ``Variable``."""
     return str(word) if isinstance(word, Variable) else printable(word).replace("$(", "$$(")
-
-
-def safe_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula, nor does where it cuts lines at semicolons; numbers stay."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return _CELL_START.sub(r"\1\2'", "\n".join(map(printable, str(value).split("\n"))))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
+from planner import plugins
 from planner.answer.plan import Plan
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, unknown_name
@@ -44,10 +46,13 @@ def export_plan(
     (unless ``unverified``), one without deployments, one made by an older planner, or one in which nothing is of the
     format's kind. XLSX is left out where openpyxl is not installed (``bom_xlsx`` says so).
     """
-    if what not in FORMATS:
-        raise unknown_name("format to export", what, list(FORMATS))
+    others = plugins.names(plugins.EXPORTERS)
+    if what not in FORMATS and what not in others:
+        raise unknown_name("format to export", what, [*FORMATS, *others])
     if not unverified:
         _vouched(plan, catalog, scenario)
+    if what not in FORMATS:
+        return _by_plugin(plan, with_assumptions(plan, catalog), what)
     if what == "bom":
         return tuple(_bom(plan))
     jobs = jobs_of(plan, with_assumptions(plan, catalog))
@@ -63,6 +68,24 @@ def export_plan(
             Problem(f"nothing in the plan is launched with {what}", found=has, allowed=f"roles {', '.join(roles)}")
         )
     return files
+
+
+def _by_plugin(plan: Plan, catalog: Catalog, what: str) -> tuple[ExportFile, ...]:
+    """Files of an exporter of another package. Raises ``InputError`` where it fails or names a file outside."""
+    write: plugins.Exporter = plugins.load(plugins.EXPORTERS, what)
+    try:
+        made = [(str(name), content.encode() if isinstance(content, str) else bytes(content), isinstance(content, str))
+                for name, content in write(plan, catalog)]  # fmt: skip
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(Problem(f"the exporter {what!r} failed: {type(error).__name__}: {error}")) from error
+    for name, _, _ in made:
+        if not name or PurePath(name).name != name or "\\" in name or name.startswith("."):
+            raise InputError(Problem(f"the exporter {what!r} names a file that is no plain name", found=name[:80]))
+    return tuple(
+        ExportFile(name, data, "text/plain" if is_text else "application/octet-stream") for name, data, is_text in made
+    )
 
 
 def _vouched(plan: Plan, catalog: Catalog, scenario: Scenario | None) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError, PlannerError, unknown_name
 
-ENGINES = ("local", "serial")
+ENGINES = ("local", "serial", "dask")
 CHUNK_S = 0.5
 LARGEST_CHUNK = 50
 ATTEMPTS = 2
@@ -46,12 +46,25 @@ class Done:
 
 def run_tasks(tasks: Iterable[Task], engine: str, workers: int | None, catalog_dir: Path | None) -> Iterator[Done]:
     """Answers in the order they come. ``workers`` None: one per core. Raises ``InputError`` for an unknown engine."""
-    if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES, path="engine")
+    check_engine(engine)
     listed = list(tasks)
+    if engine not in {"local", "serial"}:
+        from planner.sweep.cluster import run_on_dask
+
+        return run_on_dask(listed, engine, workers or _cores(), catalog_dir)
     if engine == "serial":
         return _serial(listed, catalog_dir)
     return _local(listed, min(workers or _cores(), max(len(listed), 1)), catalog_dir)
+
+
+def check_engine(engine: str) -> None:
+    """Raise ``InputError`` for an engine that there is not, or an address that is none."""
+    if engine.startswith("dask:"):
+        from planner.sweep.cluster import address_of
+
+        address_of(engine)
+    elif engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES, path="engine")
 
 
 def _cores() -> int:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.answer.plan import Plan
-from planner.export.quoting import safe_cell
+from planner.answer.rows import summary_row
 from planner.report import format as fmt
 from planner.report.fit import Column, Fitted
+from planner.tables import csv_text, frame_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,18 @@ class CaseResult:
     opex_usd_per_year: float | None = None
     tco_usd: float | None = None
     carbon_t: float | None = None
+    days: float | None = None
+    """The longest run."""
+    ttft_ms: float | None = None
+    """The worst, as TPOT and MFU are."""
+    tpot_ms: float | None = None
+    tokens_per_s: float | None = None
+    """Sum over workloads, as requests are."""
+    requests_per_s: float | None = None
+    mfu: float | None = None
+    usd_per_m_tokens: float | None = None
+    """Where one workload has it."""
+    binding: str = ""
     answer: str = ""
     seconds: float = 0.0
     error: str = ""
@@ -46,7 +60,7 @@ class CaseResult:
     """The plan, relative to the sweep's folder."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepOutcome:
     """A whole sweep. ``expanded`` cases are ``distinct`` questions, of which ``already`` were known and ``ran`` ran."""
 
@@ -60,6 +74,13 @@ class SweepOutcome:
     failed: int
     """Distinct questions without an answer; running the sweep again tries them again."""
     seconds: float
+
+    def frame(self) -> pd.DataFrame:
+        """One row a case (``summary_rows``), as pandas."""
+        return frame_of(summary_rows(self.cases))
+
+    def __repr__(self) -> str:
+        return f"<SweepOutcome {self.name!r}: {self.expanded} cases, {self.failed} failed; frame() has one row each>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -76,46 +97,47 @@ def result_of(
     """The row of a case from its plan; ``plan`` None where it failed."""
     if plan is None:
         return CaseResult(name, variant, overrides, key, "failed", **more)
-    totals = plan.totals
-    hardware: dict[str, int] = {}
-    for d in plan.holdings:
-        hardware[d.system] = hardware.get(d.system, 0) + d.systems
-    figures = {
-        n: getattr(totals, n)
-        for n in ("chips", "systems", "facility_mw", "capex_usd", "opex_usd_per_year", "tco_usd", "carbon_t")
-    } if totals is not None else {}  # fmt: skip
-    return CaseResult(
-        name, variant, overrides, key, plan.status,
-        objective=plan.objective.name, objective_value=plan.objective.value, objective_unit=plan.objective.unit,
-        gap=plan.objective.gap, hardware=", ".join(f"{n} x {s}" for s, n in hardware.items()), answer=plan.answer,
-        **figures, **more,
-    )  # fmt: skip
+    row = summary_row(plan)
+    names = {f.name for f in fields(CaseResult)} & set(row) - {"variant", "seconds"}
+    return CaseResult(name, variant, overrides, key, **{n: row[n] for n in names}, **more)
 
 
-def summary_csv(outcome: SweepOutcome, paths: tuple[str, ...]) -> str:
-    """The sweep as CSV: one line a case, one column for every dot path that is varied."""
-    plain = [f.name for f in fields(CaseResult) if f.name != "overrides"]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = ["name", "variant", *paths, *(n for n in plain if n not in {"name", "variant"})]
-    writer.writerow([safe_cell(h) for h in head])
-    for c in outcome.cases:
-        values = [c.overrides.get(p) for p in paths]
-        rest = [getattr(c, n) for n in plain if n not in {"name", "variant"}]
-        writer.writerow([safe_cell(v) for v in (c.name, c.variant, *values, *rest)])
-    return text.getvalue()
+def summary_csv(results: Sequence[CaseResult], paths: Sequence[str]) -> str:
+    """Results as CSV: one line a case, one column for every dot path that is varied."""
+    return csv_text(summary_rows(results), _columns(paths))
 
 
-def summary_rows(outcome: SweepOutcome) -> list[dict[str, Any]]:
+def summary_parquet(results: Sequence[CaseResult]) -> bytes:
+    """The same as Parquet, numbers as numbers. Raises ``ImportError`` where pyarrow is not installed."""
+    import pyarrow  # noqa: F401 - an engine that pandas needs; comes with the extras [app] and [parquet]
+
+    rows = summary_rows(results)
+    paths = dict.fromkeys(path for c in results for path in c.overrides)
+    frame = frame_of(rows, _columns(paths))
+    for path in paths:  # a path may be set to numbers here and texts there; a column has one type
+        kinds = {type(v) for v in frame[path] if v is not None}
+        if not (kinds <= {int, float} or len(kinds) <= 1) or kinds & {list, dict, tuple}:
+            frame[path] = [None if v is None else str(v) for v in frame[path]]
+    frame.attrs.clear()
+    data: bytes = frame.to_parquet(index=False)
+    return data
+
+
+def _columns(paths: Iterable[str]) -> list[str]:
+    plain = [f.name for f in fields(CaseResult) if f.name not in {"overrides", "name", "variant"}]
+    return ["name", "variant", *paths, *plain]
+
+
+def summary_rows(results: Sequence[CaseResult]) -> list[dict[str, Any]]:
     """One row a case: its name and variant, the values that vary, then what came out."""
     plain = [f.name for f in fields(CaseResult) if f.name not in {"overrides", "name", "variant"}]
-    paths = dict.fromkeys(path for c in outcome.cases for path in c.overrides)
+    paths = dict.fromkeys(path for c in results for path in c.overrides)
     return [
         {
             "name": c.name, "variant": c.variant, **{p: c.overrides.get(p) for p in paths},
             **{n: getattr(c, n) for n in plain},
         }
-        for c in outcome.cases
+        for c in results
     ]  # fmt: skip
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from planner.answer.plan import SCHEMA_VERSION, Plan, write_text
+from planner.answer.plan import SCHEMA_VERSION, Plan, write_bytes, write_text
 from planner.errors import InputError, Problem
 from planner.scenario import Scenario, problem_digest
 
@@ -48,6 +49,12 @@ class Row:
     attempts: int
     seconds: float
     error: str
+
+
+def rows_of(ledger: sqlite3.Connection) -> Iterator[Row]:
+    """Every line of a ledger."""
+    for values in ledger.execute("SELECT key, state, status, attempts, seconds, error FROM run"):
+        yield Row(*values)
 
 
 class Store:
@@ -102,8 +109,7 @@ class Store:
     def rows(self) -> dict[str, Row]:
         """The ledger by key; a row whose plan has gone does not count as done."""
         found = {}
-        for values in self._ledger.execute("SELECT key, state, status, attempts, seconds, error FROM run"):
-            row = Row(*values)
+        for row in rows_of(self._ledger):
             if row.state != "done" or self.plan_file(row.key).is_file():
                 found[row.key] = row
         return found
@@ -117,6 +123,10 @@ class Store:
         """Note that a case has no answer, and why."""
         self._put(Row(key, "failed", "failed", attempts, seconds, error))
 
+    def take_over(self, row: Row) -> None:
+        """Note an answer whose plan is there already."""
+        self._put(row)
+
     def _put(self, row: Row) -> None:
         self._ledger.execute(
             "INSERT OR REPLACE INTO run (key, state, status, attempts, seconds, error) VALUES (?, ?, ?, ?, ?, ?)",
@@ -127,4 +137,10 @@ class Store:
         """Write a file of the folder whole; returns its path."""
         file = self.folder / name
         write_text(file, text)
+        return file
+
+    def write_data(self, name: str, data: bytes) -> Path:
+        """The same of bytes."""
+        file = self.folder / name
+        write_bytes(file, data)
         return file

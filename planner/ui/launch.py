@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -31,8 +32,12 @@ def config_toml() -> str:
 def launch(port: int = 8501, catalog_dir: Path | None = None) -> int:
     """Serve the app until it is interrupted; returns its exit code.
 
-    Raises ``InputError`` where the catalog folder is none or an environment setting is wrong.
+    Raises ``InputError`` where Streamlit is not installed, the catalog folder is none or a setting is wrong.
     """
+    missing = [name for name in ("streamlit", "altair") if importlib.util.find_spec(name) is None]
+    if missing:
+        remedy = 'Install it: pip install "ai-compute-planner[app]".'
+        raise InputError(Problem(f"the app needs {' and '.join(missing)}, not installed here", remedy=remedy))
     Settings.from_environment(os.environ)
     environment = dict(os.environ)
     if catalog_dir is not None:

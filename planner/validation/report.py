@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
+from planner.errors import InputError, Problem
 from planner.validation.cases import Case, CaseResult, kind_of, merged, read_cases
+from planner.validation.logs import read_log
 from planner.validation.summary import overall, summary_json
 from planner.validation.training.rows import validate_training
 
@@ -103,15 +105,19 @@ def carried_tables() -> tuple[Path, ...]:
     return tuple(sorted((catalog_folder() / "measurements").glob("*.csv")))
 
 
-def validate(path: Path | None = None, catalog: Catalog | None = None) -> ValidationReport:
+def validate(path: Path | None = None, catalog: Catalog | None = None, *, reader: str = "") -> ValidationReport:
     """Predict every case of a file (or of all tables the planner carries) and put it beside the measurement.
+
+    ``reader``: an installed log reader that finds the cases in the file (docs/plugins.md); else it is a CSV.
 
     Raises ``InputError`` when a file cannot be read or is of neither kind.
     """
+    if reader and path is None:
+        raise InputError(Problem("a reader needs a log to read", path="--reader", remedy="Name it with --cases."))
     ready = load_catalog() if catalog is None else catalog
     tables: list[Sequence[CaseResult]] = []
     for table in (path,) if path is not None else carried_tables():
-        cases = read_cases(table)
+        cases = read_log(table, reader) if reader else read_cases(table)
         if kind_of(cases) == "training":
             tables.append(validate_training(cases, ready))
         else:

@@ -20,7 +20,7 @@ from planner.options import enumerate as room
 from planner.options.dominance import nondominated
 from planner.options.enumerate import enumerate_options, prune
 from planner.options.option import Option
-from planner.options.work import serving
+from planner.options.work import memory, serving
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Status, solve, with_objective
 
@@ -193,6 +193,7 @@ def test_whole_plans_without_any_pruning(index: int, round_catalog: Catalog, mon
     few = len(enumerate_options(scenario, known).options)
     monkeypatch.setattr(room, "prune", lambda options: (list(options), [], 0))
     monkeypatch.setattr(serving, "frontier", lambda systems, rate, chips=None: np.arange(len(systems)))
+    memory.forget()
     many = enumerate_options(scenario, known).options
     assert len(many) > few
     goal = scenario.objective[0]
