@@ -116,6 +116,8 @@ def test_the_search_offers_only_what_loads(catalog: Catalog, model: str) -> None
     assert (8, 1, 8) in shapes
     assert (8, 1, 1) not in shapes
     wide = serving_grid(ServingJob(arch, "bf16"), platform, 16)  # without blocks of scales any even cut loads
+    own = serving_grid(ServingJob(arch, "fp8", engine="trtllm"), platform, 16)  # scales of whole matrices
+    assert (8, 1, 1) in set(zip(own.tp.tolist(), own.attention_dp.tolist(), own.ep.tolist(), strict=True))
     assert (8, 1, 1) in set(zip(wide.tp.tolist(), wide.attention_dp.tolist(), wide.ep.tolist(), strict=True))
 
 
@@ -141,7 +143,7 @@ def test_loading_agrees_with_the_widths(catalog: Catalog) -> None:
             ep = tp if wide and experts else 1
             even = all(w / tp % 128 == 0 for w in _cuts(model)) or tp == 1
             even &= all(w / (tp // ep) % 128 == 0 for w in experts) or tp == ep
-            assert (unloadable(model, "fp8", tp, 1, ep) == "") == even, (name, tp, ep)
+            assert (unloadable(ServingJob(model, "fp8"), tp, 1, ep) == "") == even, (name, tp, ep)
 
 
 def test_an_engine_must_be_known(catalog: Catalog) -> None:

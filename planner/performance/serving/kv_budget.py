@@ -190,7 +190,8 @@ def kv_budget(
     size = BYTES_PER_ELEMENT[kv_precision]
     block, windowed = profile.block_tokens, profile.window_cache
     each = cache_bytes_per_request(model, held_tokens, size, tp, pp, block, windowed)
-    filling = cache_bytes_per_request(model, held_tokens, size, tp, pp, block, windowed, in_work)
+    some = any(p.window is not None for p in layer_profiles(model))
+    filling = cache_bytes_per_request(model, held_tokens, size, tp, pp, block, windowed, in_work) if some else each
     left = np.maximum(room, 0.0)
     slots = np.floor(np.maximum(left - (filling - each), 0.0) / np.maximum(each, 1.0))
     slots = np.where(left >= filling, np.maximum(slots, 1.0), 0.0)
