@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from planner.performance.serving.job import BYTES_PER_ELEMENT, COMPUTE_RATES
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Traffic, curves_of, under_load
 from planner.performance.serving.power import IDLE_POWER, chip_power
-from planner.performance.serving.profile import engine_key, shipped_serving_calibration
+from planner.performance.serving.profile import shipped_serving_calibration
 from planner.performance.serving.replica import (
     AGGREGATED,
     DECODE,
@@ -33,13 +33,18 @@ from planner.performance.serving.replica import (
     ServingEstimate,
     ServingJob,
     one_candidate,
+    unknown_of,
 )
 from planner.performance.serving.replica import estimate_serving as price
 from planner.performance.serving.simulation import simulate as simulate_replica
 from planner.workload.cache import kv_bytes_per_token, state_bytes_per_sequence
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ROLES = {"aggregated": AGGREGATED, "prefill": PREFILL, "decode": DECODE}
 DEFAULT_BATCH = 32
+BASIS = "80% of measured runs as near as these are, left out of the calibration"
 """Requests in flight per attention copy and stage where no batch is given."""
 PERCENTILE, UTILISATION = 95.0, 0.85
 """Of the percentiles beside the means: those a scenario plans with unless it says otherwise."""
@@ -47,7 +52,7 @@ MOST_BURSTY = 10.0
 """Largest coefficient of variation of the time between arrivals that is taken."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ServingEstimation:
     """What the performance model expects of one replica at full load. Rates are of the replica."""
 
@@ -125,6 +130,24 @@ class ServingEstimation:
     simulated_ttft_p95_ms: float | None = None
     """The same percentile of single requests, simulated; None where nobody asked."""
     simulated_tpot_p95_ms: float | None = None
+
+    def __repr__(self) -> str:
+        said = f"{self.requests_per_s:.4g} requests/s" + ("" if self.fits else "; does not fit")
+        return f"<ServingEstimation {self.model} on {self.chips} chips of {self.system}: {said}>"
+
+    def _repr_html_(self) -> str:
+        from planner.answer.notebook import table
+        from planner.estimate.rows import estimate_row
+
+        facts = [{"figure": k, "value": v} for k, v in estimate_row(self).items() if v not in {None, ""}]
+        return table(facts, ("figure", "value"))
+
+    def frame(self) -> pd.DataFrame:
+        """One row with every figure, layout and interval, as pandas."""
+        from planner.estimate.rows import estimate_row
+        from planner.tables import frame_of
+
+        return frame_of([estimate_row(self)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -444,7 +467,7 @@ def _estimation(
     state = under_load(job, platform, shape, load, traffic=traffic)
     ttft_95, tpot_95 = float(state.ttft_s(PERCENTILE)[0]) * 1e3, float(state.tpot_s(PERCENTILE)[0]) * 1e3
     out, into = float(found.output_tokens_per_s[0]), float(found.input_tokens_per_s[0])
-    basis = _basis(platform.family, job.engine)
+    basis = BASIS if shipped_serving_calibration().pace else "an assumed width"
     tdp = machine.chip.get("tdp_w")
     idle = machine.chip.get("idle_power_fraction_of_tdp") or IDLE_POWER
     power = None if tdp is None else float(chip_power(found, tdp, idle)[0])
@@ -473,6 +496,9 @@ def _estimation(
             f"The cache holds {float(found.concurrency[0]):.4g} of {int(shape.batch[0])} requests; the others wait,"
             " which is in the TTFT."
         )
+    unknown = unknown_of(job, platform, shape)
+    if unknown:
+        notes.append(f"An extrapolation: {'; '.join(unknown)}.")
     return ServingEstimation(
         kind="serving", model=job.model.id, system=machine.system.id, chip=machine.chip.id, cooling=machine.cooling_id,
         chips=chips, systems=-(-chips // platform.system_chips), role=role, precision=job.precision,
@@ -512,12 +538,3 @@ def _estimation(
         chip_power_w=power,
         joules_per_token=power * chips / tokens if power is not None and tokens > 0.0 else None,
     )  # fmt: skip
-
-
-def _basis(family: str, engine_name: str) -> str:
-    """Where the interval comes from."""
-    known = shipped_serving_calibration()
-    engine = engine_key(engine_name.partition(" ")[0])
-    measured = "low80" in known.everything or "low80" in known.engines.get(engine, {})
-    text = "80% of measured cases of sources left out of the calibration" if measured else "an assumed width"
-    return text if family in known.families else f"{text}, widened: no measured case on {family}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 
+from planner.export.quoting import Variable
 from planner.export.settings import Job, Launch
 from planner.performance.precision import peak_name
 from planner.performance.serving.checkpoint import unloadable
@@ -22,7 +23,7 @@ _SGLANG_KV = {"bf16": "bf16", "fp8": "fp8_e4m3", "fp4": "nvfp4"}
 _VLLM_WEIGHTS = {"fp8": "fp8"}
 _SGLANG_WEIGHTS = {"fp8": "fp8", "fp4": "nvfp4_online"}
 _DTYPE = {"bf16": "bfloat16", "fp16": "float16"}
-MASTER, RANK, PORT = "$MASTER_ADDR", "$NODE_RANK", 29501
+MASTER, RANK, PORT = Variable("$MASTER_ADDR"), Variable("$NODE_RANK"), 29501
 """What the launcher (Slurm, LeaderWorkerSet) tells each server of a replica."""
 
 
@@ -62,6 +63,10 @@ def vllm(job: Job) -> Launch:
     if job.asked.cached_prefix:
         launch.option("--enable-prefix-caching")
         launch.said(f"The plan counts on {job.asked.cached_prefix:.0%} of prompts being cached.", of="cached_prefix")
+    if p.drafts:
+        spoken = {"method": job.asked.speculation or "mtp", "num_speculative_tokens": p.drafts}
+        launch.option("--speculative-config", json.dumps(spoken), of="drafts")
+        _drafter(launch)
     role = job.deployment.role
     if role in {"prefill", "decode"}:
         kind = "kv_producer" if role == "prefill" else "kv_consumer"
@@ -84,7 +89,7 @@ def _vllm_nodes(launch: Launch) -> None:
         launch.option("--data-parallel-size-local", local)
         launch.option("--data-parallel-address", MASTER)
         launch.option("--data-parallel-rpc-port", PORT)
-        launch.option("--data-parallel-start-rank", "$DP_START_RANK")
+        launch.option("--data-parallel-start-rank", Variable("$DP_START_RANK"))
         launch.said(f"On server number n of a replica DP_START_RANK is {local} n; all but the first add --headless.")
         return
     launch.option("--distributed-executor-backend", "mp")
@@ -109,7 +114,7 @@ def sglang(job: Job) -> Launch:
     if job.nodes > 1:
         launch.option("--nnodes", job.nodes)
         launch.option("--node-rank", RANK)
-        launch.option("--dist-init-addr", f"{MASTER}:{PORT}")
+        launch.option("--dist-init-addr", Variable(f"{MASTER}:{PORT}"))
     batch, chunk = _limits(job)
     if batch is not None:
         launch.option("--max-running-requests", batch, of="batch")
@@ -126,6 +131,12 @@ def sglang(job: Job) -> Launch:
             f"The prefix cache is on by default; the plan counts on {job.asked.cached_prefix:.0%} of prompts in it.",
             of="cached_prefix",
         )
+    if p.drafts:
+        launch.option("--speculative-algorithm", "EAGLE", of="drafts")
+        launch.option("--speculative-num-steps", p.drafts)
+        launch.option("--speculative-eagle-topk", 1)
+        launch.option("--speculative-num-draft-tokens", p.drafts + 1)
+        _drafter(launch)
     role = job.deployment.role
     if role in {"prefill", "decode"}:
         launch.option("--disaggregation-mode", role, of="role")
@@ -144,6 +155,12 @@ def _limits(job: Job) -> tuple[int | None, int | None]:
     if d.answers:
         batch, chunk = max(a.batch for a in d.answers), max(a.chunk_tokens for a in d.answers)
     return batch, chunk
+
+
+def _drafter(launch: Launch) -> None:
+    """What drafts: the checkpoint itself, or a head that has to be named."""
+    if launch.job.asked.speculation == "eagle":
+        launch.said("EAGLE drafts with a head of its own: name its checkpoint beside the model's.")
 
 
 def _weights(launch: Launch, online: dict[str, str]) -> None:
