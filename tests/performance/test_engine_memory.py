@@ -155,6 +155,15 @@ def test_an_engine_must_be_known(catalog: Catalog) -> None:
         estimate_serving(model="qwen3-8b", system="dgx_h100", chips=1, memory_fraction=90.0, catalog=catalog)
 
 
+def test_small_chips_and_a100_sample_fewer_sequences_at_once(catalog: Catalog) -> None:
+    # vLLM's defaults by device: 1,024 sequences from 70 GiB on, 256 below and on A100
+    def workspace(system: str) -> float:
+        found = estimate_serving(model="llama-3.1-8b", system=system, chips=1, tp=1, precision="bf16", catalog=catalog)
+        return found.memory_gb["activations"]
+
+    assert workspace("dgx_a100") == workspace("l40s_8") < 0.5 * workspace("dgx_h100")
+
+
 def test_less_memory_never_holds_more(catalog: Catalog) -> None:
     for engine in ("vllm", "sglang", "trtllm"):
         held = [
