@@ -187,30 +187,6 @@ def altered(job: Job, **values: Any) -> Job:
     return replace(job, deployment=d, chips=chips)
 
 
-def test_blocks_of_a_checkpoint_get_expert_parallelism(plans: dict[str, Plan], catalog: Catalog) -> None:
-    """Qwen3 235B's FP8 weights, cut eight ways without expert parallelism, would not load: 1536 / 8 is no block."""
-    (first, *_) = jobs_of(plans["chat"], catalog)
-    job = altered(first, tp=8, pp=1, dp=1, ep=1)
-    job = replace(
-        job, model=catalog.model("qwen3-235b-a22b"), deployment=job.deployment.model_copy(update={"precision": "fp8"})
-    )
-    launch = vllm(job)
-    assert parsed("vllm", launch).enable_expert_parallel
-    accounted(launch)
-    assert not parsed("vllm", vllm(altered(job, tp=4, ep=1))).enable_expert_parallel
-    assert "--quantization" not in launch.argv()  # the maker's checkpoint, not one made while loading
-
-
-def test_memory_and_context_of_the_workload_are_written(plans: dict[str, Plan], catalog: Catalog) -> None:
-    (first, *_) = jobs_of(plans["chat"], catalog)
-    asked = first.asked.model_copy(update={"engine": "sglang", "memory_fraction": 0.8, "input_tokens": 100_000})
-    job = replace(first, asked=asked, model=catalog.model("qwen3-32b"))
-    assert parsed("sglang", sglang(job)).mem_fraction_static == 0.8
-    assert any("YaRN" in note and "factor 3" in note for note in sglang(job).notes)
-    for_vllm = replace(job, asked=asked.model_copy(update={"engine": "vllm 0.10", "memory_fraction": 0.75}))
-    assert parsed("vllm", vllm(for_vllm)).gpu_memory_utilization == 0.75
-
-
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_layout_parses_and_is_accounted_for(plans: dict[str, Plan], catalog: Catalog, data: st.DataObject) -> None:
@@ -384,3 +360,27 @@ def test_the_report_shows_the_bill(plans: dict[str, Plan]) -> None:
     totals = plans["dense"].totals
     assert totals is not None
     assert fmt.usd(totals.capex_usd) in page
+
+
+def test_blocks_of_a_checkpoint_get_expert_parallelism(plans: dict[str, Plan], catalog: Catalog) -> None:
+    """Qwen3 235B's FP8 weights, cut eight ways without expert parallelism, would not load: 1536 / 8 is no block."""
+    (first, *_) = jobs_of(plans["chat"], catalog)
+    job = altered(first, tp=8, pp=1, dp=1, ep=1)
+    job = replace(
+        job, model=catalog.model("qwen3-235b-a22b"), deployment=job.deployment.model_copy(update={"precision": "fp8"})
+    )
+    launch = vllm(job)
+    assert parsed("vllm", launch).enable_expert_parallel
+    accounted(launch)
+    assert not parsed("vllm", vllm(altered(job, tp=4, ep=1))).enable_expert_parallel
+    assert "--quantization" not in launch.argv()  # the maker's checkpoint, not one made while loading
+
+
+def test_memory_and_context_of_the_workload_are_written(plans: dict[str, Plan], catalog: Catalog) -> None:
+    (first, *_) = jobs_of(plans["chat"], catalog)
+    asked = first.asked.model_copy(update={"engine": "sglang", "memory_fraction": 0.8, "input_tokens": 100_000})
+    job = replace(first, asked=asked, model=catalog.model("qwen3-32b"))
+    assert parsed("sglang", sglang(job)).mem_fraction_static == 0.8
+    assert any("YaRN" in note and "factor 3" in note for note in sglang(job).notes)
+    for_vllm = replace(job, asked=asked.model_copy(update={"engine": "vllm 0.10", "memory_fraction": 0.75}))
+    assert parsed("vllm", vllm(for_vllm)).gpu_memory_utilization == 0.75
