@@ -40,6 +40,8 @@ def checkpoints_of(config: Mapping[str, Any], inner: Mapping[str, Any], c: HfCon
     if precision == "fp8" and inner.get("expert_dtype") == "fp4":
         return "mxfp4", {"mxfp4": {"others": "fp8", "block": _block(quantised)}}
     kept, layers = _kept(_names(quantised, c), c.get("num_hidden_layers"))
+    if "attention" in kept and c.has("linear_attn_config"):  # delta attention goes by the name of attention
+        kept = (*kept[:1], "recurrent", *(part for part in kept[1:] if part != "recurrent"))
     found: Fields = {"kept": kept, "kept_layers": layers, "block": _block(quantised)}
     found = {k: v for k, v in found.items() if v}
     return precision, {_CHECKPOINT.get(precision, precision): found} if found else {}

@@ -401,7 +401,7 @@ _SUFFIX = re.compile(
 
 def normal_name(name: str) -> str:
     """A name as it is compared: lower case, no organisation, a dash for all but letters, digits and dots."""
-    return re.sub(r"[^a-z0-9.]+", "-", name.lower().rsplit("/", 1)[-1]).strip("-")
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower().rsplit("/", 1)[-1]).strip("-").removeprefix("meta-")
 
 
 def model_index(models: Mapping[str, ModelArch]) -> dict[str, str]:

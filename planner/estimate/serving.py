@@ -303,22 +303,20 @@ def _given(job: ServingJob, platform: Platform, widths: Mapping[str, int | None]
                 remedy="Estimate one replica and count them.",
             )
         )
-    spread = copies > 1 or (widths["tp"] is None and unloadable(model, job.precision, tp, copies, 1) != "")
+    spread = copies > 1 or (widths["tp"] is None and unloadable(job, tp, copies, 1) != "")
     ep = widths["ep"] or (tp * copies if experts and spread else 1)
     if not experts and ep > 1:
         raise InputError(_width(f"{model.id} has no experts", "ep", ep, [1]))
     if (tp * copies) % ep:
         legal = [n for n in range(1, tp * copies + 1) if (tp * copies) % n == 0]
         raise InputError(_width("ep must divide tp x attention_dp", "ep", ep, legal))
-    why = unloadable(model, job.precision, tp, copies, ep)
+    why = unloadable(job, tp, copies, ep)
     if why:
         legal = [n for n in range(1, tp * copies + 1) if (tp * copies) % n == 0 and experts]
         if job.engine.startswith("vllm"):  # which spreads experts over all chips of a stage or over none
             legal = legal[-1:]
-        wide = [n for n in legal if not unloadable(model, job.precision, tp, copies, n)]
-        narrow = [
-            n for n in (1, 2, 4, 8, 16) if heads_divide(model, n) and not unloadable(model, job.precision, n, 1, 1)
-        ]
+        wide = [n for n in legal if not unloadable(job, tp, copies, n)]
+        narrow = [n for n in (1, 2, 4, 8, 16) if heads_divide(model, n) and not unloadable(job, n, 1, 1)]
         name, value, choice = ("ep", ep, wide) if wide else ("tp", tp, narrow)
         raise InputError(_width(f"{model.id} in {job.precision} does not load: {why}", name, value, choice))
     least = copies * pp

@@ -12,7 +12,9 @@ import json
 
 from planner.export.quoting import Variable
 from planner.export.settings import Job, Launch
+from planner.performance.precision import peak_name
 from planner.performance.serving.checkpoint import unloadable
+from planner.performance.serving.job import ServingJob
 
 VLLM = "vLLM 0.33"
 SGLANG = "SGLang 0.5.23"
@@ -35,7 +37,7 @@ def vllm(job: Job) -> Launch:
         launch.option("--data-parallel-size", p.dp, of="dp")
     else:
         launch.said("One copy of attention.", of="dp")
-    if job.model.is_moe and p.ep == 1 and unloadable(job.model, job.deployment.precision, p.tp, p.dp, 1):
+    if job.model.is_moe and p.ep == 1 and unloadable(_served(job), p.tp, p.dp, 1):
         launch.option("--enable-expert-parallel", of="ep")
         launch.said("Expert parallel, which the plan does not count on: cut, the checkpoint's blocks would not load.")
     elif not job.model.is_moe or p.ep == 1:
@@ -185,6 +187,11 @@ def _cache(launch: Launch, names: dict[str, str]) -> None:
     wanted = launch.job.asked.kv_precision
     if wanted in names:
         launch.option("--kv-cache-dtype", names[wanted], of="kv_precision")
+
+
+def _served(job: Job) -> ServingJob:
+    """The job as vLLM would load it."""
+    return ServingJob(job.model, peak_name(job.deployment.precision))
 
 
 def _engine(job: Job) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from planner.catalog import Catalog
-from planner.catalog.architecture import ModelArch
+from planner.catalog.architecture import Checkpoint, ModelArch
 from planner.catalog.fields import RECORD_KINDS
 from planner.catalog.records import Record, System
 from planner.catalog.rows import figure_rows
@@ -137,6 +137,15 @@ def _cell(value: object, name: str) -> str:
     return fmt.clean(value)
 
 
+def _checkpoint(c: Checkpoint) -> str:
+    """What a quantised checkpoint leaves in 16 bits and how its scales lie, in words."""
+    told = [f"{', '.join(c.kept)} in 16 bits"] if c.kept else []
+    told += [f"{c.kept_layers} layers whole in 16 bits"] if c.kept_layers else []
+    told += [f"the rest in {c.others}"] if c.others else []
+    told += [f"a scale for each block of {c.block}"] if c.block else []
+    return f"{c.precision}: {'; '.join(told)}"
+
+
 def _billions(value: float | None) -> str:
     return fmt.DASH if value is None else f"{fmt.number(value / 1e9)} B"
 
@@ -236,7 +245,12 @@ def _model_facts(model: ModelArch) -> list[tuple[str, str]]:
         ("Family, kind", f"{model.family}, {model.kind}"),
         ("Parameters", f"{_billions(row['parameters'])}, active {_billions(row['active_parameters'])}"),
         ("Hidden size, vocabulary", f"{fmt.count(model.hidden)}, {fmt.count(model.vocab)}"),
-        ("Longest context", fmt.count(model.max_context) if model.max_context else fmt.DASH),
+        (
+            "Longest context",
+            (fmt.count(model.max_context) if model.max_context else fmt.DASH)
+            + (f", {fmt.count(model.yarn_context)} by YaRN" if model.yarn_context > model.max_context else ""),
+        ),
+        *(("Checkpoint", _checkpoint(c)) for c in model.checkpoints),
     ]
     for i, group in enumerate(model.groups):
         m, f = group.mixer, group.feed_forward

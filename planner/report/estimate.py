@@ -119,7 +119,10 @@ def _serving(found: ServingEstimation) -> list[tuple[str, str]]:
     if found.prefill_ms is not None:
         facts.append(("Prefill of one request", _ms(found.prefill_ms)))
     facts.append(("In flight", f"{fmt.number(found.concurrency)} requests"))
-    facts.append(("Cache", f"{fmt.si(found.kv_capacity_tokens)} tokens"))
+    state = f", {fmt.number(found.state_mb_per_request)} MB of state a request" if found.state_mb_per_request else ""
+    cache = f"{fmt.si(found.kv_capacity_tokens)} tokens of {fmt.si(found.kv_bytes_per_token)}B{state}"
+    facts.append(("Cache", cache))
+    facts.append(("Engine", f"{found.engine}, {fmt.percent(found.memory_fraction)} of the memory"))
     return facts
 
 

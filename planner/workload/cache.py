@@ -11,6 +11,7 @@ from planner.catalog.architecture import ModelArch
 from planner.workload.layers import LayerProfile, layer_profiles
 
 STATE_BYTES = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0}
+INDEX_BYTES = 132 / 128  # keys of a sparse indexer: FP8 with a 32-bit scale for each 128 (vLLM's and SGLang's caches)
 CONV_BYTES = 2.0  # inputs that a convolution still needs: in the model's own 16 bits
 
 
@@ -30,10 +31,12 @@ def layer_cache_bytes(
     held, kv_bytes = np.asarray(tokens, dtype=np.float64), np.asarray(kv_bytes, dtype=np.float64)
     kept = held if layer.window is None else np.minimum(held, layer.window + np.asarray(beyond, dtype=np.float64))
     fixed = layer.conv_elements * CONV_BYTES
+    index = layer.index_elements * np.minimum(kv_bytes, INDEX_BYTES)
+    token = (layer.kv_elements - layer.index_elements) * kv_bytes + index
     if layer.local_elements:
         raw = np.minimum(held, layer.state_elements / layer.local_elements) * layer.local_elements
-        return (kept * layer.kv_elements + raw) * kv_bytes + fixed
-    return kept * layer.kv_elements * kv_bytes + layer.state_elements * state_bytes + fixed
+        return kept * token + raw * kv_bytes + fixed
+    return kept * token + layer.state_elements * state_bytes + fixed
 
 
 def kv_bytes_per_sequence(
@@ -60,7 +63,11 @@ def kv_bytes_per_sequence(
 
 def kv_bytes_per_token(model: ModelArch, bytes_per_element: float) -> float:
     """Bytes each further token of context adds while no window is full. DeepSeek-V3 in BF16: 70,272."""
-    return sum(p.count * p.kv_elements for p in layer_profiles(model)) * bytes_per_element
+    index = min(bytes_per_element, INDEX_BYTES)
+    return sum(
+        p.count * ((p.kv_elements - p.index_elements) * bytes_per_element + p.index_elements * index)
+        for p in layer_profiles(model)
+    )
 
 
 def state_bytes_per_sequence(model: ModelArch, bytes_per_element: float | None = None) -> float:

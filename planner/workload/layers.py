@@ -73,6 +73,7 @@ class LayerProfile:
     state_elements: int
     scan_flops: float
     conv_elements: int = 0
+    index_elements: int = 0  # of ``kv_elements``, those of the keys of a sparse indexer
     local_elements: int = 0  # cache elements a token of the window that is kept beside a compressed cache
     chunked: bool = False  # ``window`` is a fixed chunk, not sliding
     decode_score_dim: int = 0  # score_dim when decoding: MLA attends in the latent space (weights absorbed)
@@ -109,6 +110,7 @@ class _Mixing:
     state: int = 0
     taps: int = 0
     local: int = 0
+    index_kv: int = 0
     scan: float = 0.0
 
 
@@ -151,7 +153,7 @@ def _mla(m: Mixer, hidden: int) -> _Mixing:
     ]
     if m.output_gate:
         gemms.append(Gemm("gate", m.heads * v, hidden, "column"))
-    kv = m.kv_lora_rank + m.qk_rope_head_dim
+    kv = latent = m.kv_lora_rank + m.qk_rope_head_dim
     index = 0
     if m.index_heads:
         index = m.index_heads * m.index_head_dim
@@ -163,7 +165,7 @@ def _mla(m: Mixer, hidden: int) -> _Mixing:
         extra += 2 * m.index_head_dim  # LayerNorm of the index key
         kv += m.index_head_dim
     decode = m.heads * (2 * m.kv_lora_rank + m.qk_rope_head_dim)
-    return _Mixing(tuple(gemms), extra, m.heads * (qk + v), decode, index, kv=kv)
+    return _Mixing(tuple(gemms), extra, m.heads * (qk + v), decode, index, kv=kv, index_kv=kv - latent)
 
 
 def _compressor(name: str, ratio: int, width: int, hidden: int) -> tuple[tuple[Gemm, ...], int]:
@@ -200,7 +202,7 @@ def _compressed(m: Mixer, hidden: int) -> _Mixing:
     window = m.window or 0
     return _Mixing(
         gemms, extra, score // ratio, score // ratio, index // ratio, kv, state=window * d, local=d,
-        scan=2.0 * score * window,
+        index_kv=kv - d // ratio, scan=2.0 * score * window,
     )  # fmt: skip
 
 
@@ -313,6 +315,7 @@ def layer_profile(group: LayerGroup, hidden: int, index: int = 0) -> LayerProfil
         state_elements=mix.state,
         scan_flops=mix.scan,
         conv_elements=mix.taps,
+        index_elements=mix.index_kv,
         local_elements=mix.local,
         chunked=group.mixer.chunked,
         decode_score_dim=mix.decode_score_dim,

@@ -209,7 +209,7 @@ def test_what_a_checkpoint_leaves_in_16_bits() -> None:
         return found.precision, found.kept, found.kept_layers, found.block
 
     assert kept(TODAY["minimax-m2.5"]) == ("fp8", (), 0, 128)
-    assert kept(TODAY["kimi-k3"]) == ("mxfp4", ("attention", "shared", "dense"), 0, 0)
+    assert kept(TODAY["kimi-k3"]) == ("mxfp4", ("attention", "recurrent", "shared", "dense"), 0, 0)
     attention = [f"model.layers.{i}.self_attn.{m}_proj" for i in range(32) for m in "qkvo"]
     ends = [f"model.layers.{i}.mlp.{m}_proj" for i in (0, 31) for m in ("gate", "up", "down")]
     official = {"quant_method": "fbgemm_fp8", "modules_to_not_convert": ["lm_head", *attention, *ends]}

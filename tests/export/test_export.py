@@ -13,6 +13,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +181,6 @@ def accounted(launch: Launch) -> None:
 
 def altered(job: Job, **values: Any) -> Job:
     """The job with another parallelism."""
-    from dataclasses import replace
-
     p = Parallelism(**{**job.deployment.parallelism.model_dump(), **values})
     d: Deployment = job.deployment.model_copy(update={"parallelism": p, "power_cap": 0.8})
     chips = p.tp * p.pp * p.dp * p.cp
@@ -361,3 +360,27 @@ def test_the_report_shows_the_bill(plans: dict[str, Plan]) -> None:
     totals = plans["dense"].totals
     assert totals is not None
     assert fmt.usd(totals.capex_usd) in page
+
+
+def test_blocks_of_a_checkpoint_get_expert_parallelism(plans: dict[str, Plan], catalog: Catalog) -> None:
+    """Qwen3 235B's FP8 weights, cut eight ways without expert parallelism, would not load: 1536 / 8 is no block."""
+    (first, *_) = jobs_of(plans["chat"], catalog)
+    job = altered(first, tp=8, pp=1, dp=1, ep=1)
+    job = replace(
+        job, model=catalog.model("qwen3-235b-a22b"), deployment=job.deployment.model_copy(update={"precision": "fp8"})
+    )
+    launch = vllm(job)
+    assert parsed("vllm", launch).enable_expert_parallel
+    accounted(launch)
+    assert not parsed("vllm", vllm(altered(job, tp=4, ep=1))).enable_expert_parallel
+    assert "--quantization" not in launch.argv()  # the maker's checkpoint, not one made while loading
+
+
+def test_memory_and_context_of_the_workload_are_written(plans: dict[str, Plan], catalog: Catalog) -> None:
+    (first, *_) = jobs_of(plans["chat"], catalog)
+    asked = first.asked.model_copy(update={"engine": "sglang", "memory_fraction": 0.8, "input_tokens": 100_000})
+    job = replace(first, asked=asked, model=catalog.model("qwen3-32b"))
+    assert parsed("sglang", sglang(job)).mem_fraction_static == 0.8
+    assert any("YaRN" in note and "factor 3" in note for note in sglang(job).notes)
+    for_vllm = replace(job, asked=asked.model_copy(update={"engine": "vllm 0.10", "memory_fraction": 0.75}))
+    assert parsed("vllm", vllm(for_vllm)).gpu_memory_utilization == 0.75

@@ -109,3 +109,8 @@ def test_a_rack_brings_its_own_limit_and_a_server_takes_the_typical_one(catalog:
     assert server.rack_kw_max == option.need("rack_kw_typical_max")
     rack = cooling_pair(catalog, catalog.system("panjiu_al128"), catalog.chip("ppu_810e"), "d2c_1p", climate())
     assert rack.rack_kw_max >= catalog.system("panjiu_al128").need("power_kw_rack")
+
+
+@pytest.mark.parametrize("cooling", ["air_inrow", "air_crah"])
+def test_a_box_that_is_sold_in_air_stands_in_it(catalog: Catalog, cooling: str) -> None:
+    assert cooling_refusal(catalog, catalog.system("dgx_b300"), catalog.chip("b300_sxm"), cooling) is None

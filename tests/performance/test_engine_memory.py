@@ -116,6 +116,8 @@ def test_the_search_offers_only_what_loads(catalog: Catalog, model: str) -> None
     assert (8, 1, 8) in shapes
     assert (8, 1, 1) not in shapes
     wide = serving_grid(ServingJob(arch, "bf16"), platform, 16)  # without blocks of scales any even cut loads
+    own = serving_grid(ServingJob(arch, "fp8", engine="trtllm"), platform, 16)  # scales of whole matrices
+    assert (8, 1, 1) in set(zip(own.tp.tolist(), own.attention_dp.tolist(), own.ep.tolist(), strict=True))
     assert (8, 1, 1) in set(zip(wide.tp.tolist(), wide.attention_dp.tolist(), wide.ep.tolist(), strict=True))
 
 
@@ -141,7 +143,7 @@ def test_loading_agrees_with_the_widths(catalog: Catalog) -> None:
             ep = tp if wide and experts else 1
             even = all(w / tp % 128 == 0 for w in _cuts(model)) or tp == 1
             even &= all(w / (tp // ep) % 128 == 0 for w in experts) or tp == ep
-            assert (unloadable(model, "fp8", tp, 1, ep) == "") == even, (name, tp, ep)
+            assert (unloadable(ServingJob(model, "fp8"), tp, 1, ep) == "") == even, (name, tp, ep)
 
 
 def test_an_engine_must_be_known(catalog: Catalog) -> None:
@@ -151,6 +153,15 @@ def test_an_engine_must_be_known(catalog: Catalog) -> None:
         estimate_serving(model="qwen3-8b", system="dgx_h100", chips=1, engine="vllm latest", catalog=catalog)
     with pytest.raises(InputError, match="memory_fraction"):
         estimate_serving(model="qwen3-8b", system="dgx_h100", chips=1, memory_fraction=90.0, catalog=catalog)
+
+
+def test_small_chips_and_a100_sample_fewer_sequences_at_once(catalog: Catalog) -> None:
+    # vLLM's defaults by device: 1,024 sequences from 70 GiB on, 256 below and on A100
+    def workspace(system: str) -> float:
+        found = estimate_serving(model="llama-3.1-8b", system=system, chips=1, tp=1, precision="bf16", catalog=catalog)
+        return found.memory_gb["activations"]
+
+    assert workspace("dgx_a100") == workspace("l40s_8") < 0.5 * workspace("dgx_h100")
 
 
 def test_less_memory_never_holds_more(catalog: Catalog) -> None:

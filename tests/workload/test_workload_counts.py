@@ -94,7 +94,13 @@ def test_mtp_module_of_deepseek_v3() -> None:
 
 @pytest.mark.parametrize(
     ("model_id", "bytes_per_token"),
-    [("deepseek-v3", 70_272), ("llama-3-70b", 327_680), ("llama-3.1-405b", 516_096), ("llama-2-7b", 524_288)],
+    [
+        ("deepseek-v3.2", 61 * (576 * 2 + 132)),
+        ("deepseek-v3", 70_272),
+        ("llama-3-70b", 327_680),
+        ("llama-3.1-405b", 516_096),
+        ("llama-2-7b", 524_288),
+    ],
 )
 def test_cache_per_token_in_bf16(model_id: str, bytes_per_token: int) -> None:
     model = MODELS[model_id]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog.architecture import Checkpoint, LayerGroup, ModelArch
-from planner.performance.serving.job import BYTES_PER_ELEMENT
+from planner.performance.serving.job import BYTES_PER_ELEMENT, ServingJob
 from planner.workload.layers import Gemm, LayerProfile, layer_profile, layer_profiles
 from planner.workload.parameters import vision_parameters
 
@@ -133,15 +133,18 @@ def _cut_widths(model: ModelArch, precision: str) -> Iterator[tuple[str, int, in
                 yield g.name, g.k if g.shard == "row" else g.n, 0
 
 
-def unloadable(model: ModelArch, precision: str, tp: int, attention_dp: int, ep: int) -> str:
-    """Why an engine cannot load the maker's block-scaled checkpoint in a layout; empty where it can.
+def unloadable(job: ServingJob, tp: int, attention_dp: int, ep: int) -> str:
+    """Why a job's engine cannot load the maker's block-scaled checkpoint in a layout; empty where it can.
+
+    TensorRT-LLM is served with checkpoints of its own maker, whose scales are of whole matrices.
 
     Every shard of a quantised matrix must be a multiple of the block on the side that TP cuts (vLLM and SGLang refuse
     others: "not divisible by weight quantization block_n"). Routed experts are cut over the chips of a stage that
     expert parallelism leaves, tp * attention_dp / ep.
     """
+    model, precision = job.model, job.precision
     block = checkpoint_of(model, precision).block
-    if not block:
+    if not block or job.engine.startswith("trtllm"):
         return ""
     for name, width, least in _cut_widths(model, precision) if tp > 1 else ():
         shard = max(width // tp, least)

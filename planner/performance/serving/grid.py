@@ -58,6 +58,8 @@ def heads_divide(model: ModelArch, tp: int) -> bool:
         n = heads[m.kind]
         if n and n % tp:
             return False
+        if m.kind == "linear" and m.linear_k_heads % tp:
+            return False
         if m.kind == "attention" and m.kv_heads and m.kv_heads % tp and tp % m.kv_heads:
             return False
     return True
@@ -85,7 +87,7 @@ def _shapes(job: ServingJob, platform: Platform, max_chips: int, grid: ServingGr
                         continue
                     if redundant and ep > 2 * experts:
                         continue
-                    if unloadable(model, job.precision, tp, dp, ep):
+                    if unloadable(job, tp, dp, ep):
                         continue
                     shapes.add((tp, pp, dp, ep))
     return sorted(shapes)

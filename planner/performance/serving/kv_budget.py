@@ -65,6 +65,8 @@ WORKSPACES: Mapping[str, Workspace] = {
         "1.0", 0.0, 0.0, 3.5, 3.9, "aiconfigurator: 3.5 GB other, 342-392 MB NCCL; activations 2*T*h*c"
     ),
 }  # fmt: skip
+MOST_SEQUENCES = 1024
+"""Sequences that ``Workspace.sampler`` is of."""
 PEERS = 3.0
 """Peers from which communication buffers grow no more."""
 LEAN_SINCE = 2026
@@ -80,9 +82,17 @@ def workspace_of(profile: ServingProfile, model: ModelArch) -> Workspace:
     return WORKSPACES["vllm-0.19" if year >= LEAN_SINCE else "vllm-0.10"]
 
 
-def activation_bytes(model: ModelArch, tp: Ints, tokens: Floats, workspace: Workspace) -> Floats:
-    """Activation workspace per chip: sampling and the intermediate results of routed experts, or 2*T*h*c where the
-    release has no measured figure.
+def default_sequences(family: str, memory_bytes: float) -> int:
+    """Sequences that vLLM's profiling pass samples at once unless it is told: 1,024 on chips of 70 GiB or more that are
+    no A100, else 256 (``EngineArgs``' defaults by device)."""
+    return MOST_SEQUENCES if memory_bytes >= 70.0 * GIB and family != "nvidia_ampere" else 256
+
+
+def activation_bytes(
+    model: ModelArch, tp: Ints, tokens: Floats, workspace: Workspace, sequences: int = MOST_SEQUENCES
+) -> Floats:
+    """Activation workspace per chip: sampling of ``sequences`` and the intermediate results of routed experts, or
+    2*T*h*c where the release has no measured figure.
 
     Experts of width w on hidden size h, k of them a token: T*k*(max(2w, h) + w) elements (vLLM's fused kernels).
     c = 10.5 (TP1), 6.25 (TP2), 5 (TP4 and wider), double for MoE (aiconfigurator's TensorRT-LLM terms).
@@ -95,7 +105,8 @@ def activation_bytes(model: ModelArch, tp: Ints, tokens: Floats, workspace: Work
                 width = f.expert_hidden / tp
                 elements = np.maximum((2.0 if f.gated else 1.0) * width, f.expert_input or model.hidden) + width
                 routed = np.maximum(routed, 2.0 * tokens * f.experts_per_token * elements)
-        return np.asarray(workspace.sampler * model.vocab + workspace.forward * GIB + routed)
+        sampling = workspace.sampler * model.vocab * sequences / MOST_SEQUENCES
+        return np.asarray(sampling + workspace.forward * GIB + routed)
     width = np.where(tp <= 1, 10.5, np.where(tp <= 2, 6.25, 5.0)) * (2.0 if model.is_moe else 1.0)
     return np.asarray(2.0 * np.minimum(tokens, 16384.0) * model.hidden * width)
 
@@ -165,6 +176,7 @@ def kv_budget(
     held_tokens: Floats | float,
     profile: ServingProfile,
     draft: bool = False,
+    sequences: int = MOST_SEQUENCES,
 ) -> KvBudget:
     """Cut a chip's memory as the engine does and count the requests of ``held_tokens`` tokens that fit.
 
@@ -173,7 +185,7 @@ def kv_budget(
     weights = weight_bytes(model, precision, tp, pp, attention_dp, draft=draft)
     trt = profile.engine == "trtllm"
     workspace = workspace_of(profile, model)
-    activations = profile.activation_scale * activation_bytes(model, tp, chunk.astype(np.float64), workspace)
+    activations = profile.activation_scale * activation_bytes(model, tp, chunk.astype(np.float64), workspace, sequences)
     peers = np.minimum(tp * pp * attention_dp - 1, PEERS) / PEERS
     non_torch = (workspace.non_torch_one + (workspace.non_torch_many - workspace.non_torch_one) * peers) * GIB
     used = weights + activations + non_torch
@@ -190,7 +202,8 @@ def kv_budget(
     size = BYTES_PER_ELEMENT[kv_precision]
     block, windowed = profile.block_tokens, profile.window_cache
     each = cache_bytes_per_request(model, held_tokens, size, tp, pp, block, windowed)
-    filling = cache_bytes_per_request(model, held_tokens, size, tp, pp, block, windowed, in_work)
+    some = any(p.window is not None for p in layer_profiles(model))
+    filling = cache_bytes_per_request(model, held_tokens, size, tp, pp, block, windowed, in_work) if some else each
     left = np.maximum(room, 0.0)
     slots = np.floor(np.maximum(left - (filling - each), 0.0) / np.maximum(each, 1.0))
     slots = np.where(left >= filling, np.maximum(slots, 1.0), 0.0)

@@ -30,7 +30,7 @@ from planner.performance.serving.job import (
     ServingJob,
     one_candidate,
 )
-from planner.performance.serving.kv_budget import cache_bytes_per_request, kv_budget
+from planner.performance.serving.kv_budget import cache_bytes_per_request, default_sequences, kv_budget
 from planner.performance.serving.levels import layouts_of
 from planner.performance.serving.profile import ServingProfile
 from planner.performance.serving.step import PARTS, StepLoad, StepModel
@@ -129,6 +129,7 @@ def estimate_serving(
         job.model, precision=job.precision, kv_precision=job.kv_precision, memory_bytes=platform.memory_bytes,
         tp=c.tp, pp=c.pp, attention_dp=c.attention_dp, chunk=c.chunk, held_tokens=held, profile=profile, draft=draft,
         in_work=np.where(role == DECODE, 0, c.chunk),
+        sequences=default_sequences(platform.family, platform.memory_bytes),
     )  # fmt: skip
     asked = c.batch / dp
     in_flight = np.maximum(np.minimum(asked, budget.slots), np.minimum(asked, 1.0))
