@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.measured.levels import Level, Levels, clipped
-from planner.performance.serving.job import ServingCandidates, ServingJob
+from planner.performance.serving.job import AGGREGATED, ServingCandidates, ServingJob
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -79,12 +79,13 @@ def vendor_of(family: str) -> str:
 
 
 def layouts_of(c: ServingCandidates) -> Ints:
-    """Index (n,) into ``LAYOUTS``."""
+    """Class (n,) of each candidate: its index in ``LAYOUTS``, beyond all of them where it is a pool of one phase."""
     wide = (c.attention_dp > 1) & (c.ep >= WIDE)
     kinds = np.where(c.tp > 1, 1, 0)
     kinds = np.where(c.pp > 1, 2, kinds)
     kinds = np.where(c.attention_dp > 1, 3, kinds)
-    return np.where(wide, 4, kinds)
+    kinds = np.where(wide, 4, kinds)
+    return np.where(c.role != AGGREGATED, kinds + len(LAYOUTS), kinds)
 
 
 def load_of(per_chip: Floats) -> Floats:
@@ -130,13 +131,16 @@ def names_of(
 
 @dataclass(frozen=True)
 class ServingLevels:
-    """Levels of one engine on one family of chips, behind one front end, at one date (a year, ``TODAY`` if 0)."""
+    """Levels of one engine on one family of chips at one date (a year, ``TODAY`` if 0).
+
+    ``front``: the front end that joins workers; None: none for whole replicas, one without a name for pools apart.
+    """
 
     pace: Levels = field(default_factory=lambda: Levels(COVARIATES))
     ttft: Levels = field(default_factory=lambda: Levels(COVARIATES))
     engine: str = "current"
     family: str = ""
-    front: str = ""
+    front: str | None = None
     date: float = 0.0
 
     def __bool__(self) -> bool:
@@ -147,9 +151,13 @@ class ServingLevels:
         m = job.model
         drafts = job.draft_tokens > 0
         names = [
-            names_of(self.engine, self.family, self.front, m.family, m.is_moe, job.precision, layout, drafts)
+            names_of(
+                self.engine, self.family, front if self.front is None else self.front, m.family, m.is_moe,
+                job.precision, layout, drafts,
+            )
+            for front in ("", "apart")
             for layout in LAYOUTS
-        ]
+        ]  # fmt: skip
         return JobLevels(
             self.pace, self.ttft, tuple(self.pace.at(n) for n in names), tuple(self.ttft.at(n) for n in names),
             prompt_of(job.input_tokens), date_of(self.date),
@@ -168,7 +176,7 @@ class JobLevels:
     date: float
 
     def _line(self, levels: tuple[Level, ...]) -> tuple[Floats, Floats]:
-        """Constant and slope over load of each layout, (5,) each."""
+        """Constant and slope over load of each class of layout, (10,) each."""
         fixed = np.array([lv.value[ONE] + lv.value[PROMPT] * self.prompt + lv.value[DATE] * self.date for lv in levels])
         return fixed, np.array([lv.value[LOAD] for lv in levels])
 

@@ -181,7 +181,11 @@ def estimate_serving(
     ends = (profile.low80, profile.high80, profile.ttft_low80, profile.ttft_high80)
     if step.levels is not None:
         layout, per_chip = layouts_of(c), np.where(role == PREFILL, 0.0, in_flight * dp / c.chips)
-        ttft = ttft * step.levels.ttft_of(layout, per_chip)
+        first = ttft * step.levels.ttft_of(layout, per_chip)
+        # of a whole replica, a request that stays longer for its first token keeps its place from another's
+        stay = ttft + decodes * gain * tpot
+        held_up = np.where(role == AGGREGATED, np.maximum(first - ttft, 0.0), 0.0)
+        requests, ttft = requests * stay / np.maximum(stay + held_up, 1e-30), first
         ends = (*step.levels.pace_ends(layout, per_chip), *step.levels.ttft_ends(layout, per_chip))  # type: ignore[assignment]
     waiting = np.maximum(c.batch - in_flight * dp, 0.0) / requests
     ttft = ttft + np.where(role == DECODE, 0.0, waiting)
