@@ -185,7 +185,7 @@ def estimate_serving(
         # of a whole replica, a request that stays longer for its first token keeps its place from another's
         stay = ttft + decodes * gain * tpot
         held_up = np.where(role == AGGREGATED, np.maximum(first - ttft, 0.0), 0.0)
-        requests, ttft = requests * stay / np.maximum(stay + held_up, 1e-30), first
+        requests, ttft = requests / (1.0 + held_up / np.maximum(stay, 1e-30)), first
         ends = (*step.levels.pace_ends(layout, per_chip), *step.levels.ttft_ends(layout, per_chip))  # type: ignore[assignment]
     waiting = np.maximum(c.batch - in_flight * dp, 0.0) / requests
     ttft = ttft + np.where(role == DECODE, 0.0, waiting)
