@@ -114,6 +114,7 @@ READERS: Mapping[str, Callable[[HfConfig], Fields]] = {
     "deepseek_v3": _deepseek,
     "deepseek_v32": _deepseek,
     "deepseek_v4": _deepseek_v4,
+    "glm4_moe_lite": _glm_moe_dsa,
     "glm_moe_dsa": _glm_moe_dsa,
     "kimi_k2": _kimi,
     "kimi_k25": _kimi,

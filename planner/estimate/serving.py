@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ from planner.performance.serving.replica import estimate_serving as price
 from planner.performance.serving.simulation import simulate as simulate_replica
 from planner.workload.cache import kv_bytes_per_token, state_bytes_per_sequence
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ROLES = {"aggregated": AGGREGATED, "prefill": PREFILL, "decode": DECODE}
 DEFAULT_BATCH = 32
 BASIS = "80% of measured runs as near as these are, left out of the calibration"
@@ -49,7 +52,7 @@ MOST_BURSTY = 10.0
 """Largest coefficient of variation of the time between arrivals that is taken."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ServingEstimation:
     """What the performance model expects of one replica at full load. Rates are of the replica."""
 
@@ -127,6 +130,24 @@ class ServingEstimation:
     simulated_ttft_p95_ms: float | None = None
     """The same percentile of single requests, simulated; None where nobody asked."""
     simulated_tpot_p95_ms: float | None = None
+
+    def __repr__(self) -> str:
+        said = f"{self.requests_per_s:.4g} requests/s" + ("" if self.fits else "; does not fit")
+        return f"<ServingEstimation {self.model} on {self.chips} chips of {self.system}: {said}>"
+
+    def _repr_html_(self) -> str:
+        from planner.answer.notebook import table
+        from planner.estimate.rows import estimate_row
+
+        facts = [{"figure": k, "value": v} for k, v in estimate_row(self).items() if v not in {None, ""}]
+        return table(facts, ("figure", "value"))
+
+    def frame(self) -> pd.DataFrame:
+        """One row with every figure, layout and interval, as pandas."""
+        from planner.estimate.rows import estimate_row
+        from planner.tables import frame_of
+
+        return frame_of([estimate_row(self)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

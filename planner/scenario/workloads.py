@@ -176,9 +176,7 @@ class Training(Part):
     start: Month | None = Field(
         default=None, description="Earliest month the run may begin; none: the scenario's start."
     )
-    after: tuple[Name, ...] = Field(
-        default=(), description="Runs that must have ended before this one begins. Needs `fleet.shared`."
-    )
+    after: tuple[Name, ...] = Field(default=(), description="Runs that must have ended before this one begins.")
     chips: ChipRange | None = Field(
         default=None,
         description="Chips of the job: a number for exactly that many, or {min, max}.",
@@ -324,21 +322,20 @@ class Serving(Part):
     requests_path: MonthPath = Field(
         default={},
         description="Demand over time, {month: requests/s from then on}; may be written in the place of "
-        "`requests_per_s`, which then is the largest. Needs `fleet.shared`.",
+        "`requests_per_s`, which then is the largest.",
     )
     growth_per_year: float = Field(
         default=0,
         gt=-1,
         le=100,
-        description="Growth of the demand a year, compound, from the scenario's start. Needs `fleet.shared`.",
+        description="Growth of the demand a year, compound, from the scenario's start.",
         json_schema_extra=unit("fraction/year", looks_like="percent"),
     )
     peak_to_mean: float = Field(
         default=1,
         ge=1,
         le=1000,
-        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for. "
-        "Needs `fleet.shared`.",
+        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for.",
         json_schema_extra=unit("ratio"),
     )
     arrival_cv: float = Field(
@@ -448,6 +445,11 @@ class Serving(Part):
         "requests then (disaggregated: never).",
     )
 
+    @property
+    def mean_requests_per_s(self) -> float:
+        """Requests/s in the mean of a day: what tokens and energy are counted of."""
+        return self.requests_per_s / self.peak_to_mean
+
     @model_validator(mode="before")
     @classmethod
     def _demand_over_time(cls, data: Any) -> Any:
@@ -518,21 +520,20 @@ class Recommendation(Part):
     samples_path: MonthPath = Field(
         default={},
         description="Demand over time, {month: samples/s from then on}; may be written in the place of "
-        "`samples_per_s`, which then is the largest. Needs `fleet.shared`.",
+        "`samples_per_s`, which then is the largest.",
     )
     growth_per_year: float = Field(
         default=0,
         gt=-1,
         le=100,
-        description="Growth of the demand a year, compound, from the scenario's start. Needs `fleet.shared`.",
+        description="Growth of the demand a year, compound, from the scenario's start.",
         json_schema_extra=unit("fraction/year", looks_like="percent"),
     )
     peak_to_mean: float = Field(
         default=1,
         ge=1,
         le=1000,
-        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for. "
-        "Needs `fleet.shared`.",
+        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for.",
         json_schema_extra=unit("ratio"),
     )
     latency_ms: float | None = Field(
@@ -557,9 +558,7 @@ class Recommendation(Part):
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     start: Month | None = Field(default=None, description="Earliest month it may begin; none: the scenario's start.")
-    after: tuple[Name, ...] = Field(
-        default=(), description="Runs that must have ended before this one begins. Needs `fleet.shared`."
-    )
+    after: tuple[Name, ...] = Field(default=(), description="Runs that must have ended before this one begins.")
     chips: ChipRange | None = Field(
         default=None,
         description="Chips: a number for exactly that many, or {min, max}.",

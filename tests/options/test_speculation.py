@@ -33,7 +33,7 @@ def load(**fields: object) -> Serving:
 
 def search(workload: Serving):  # type: ignore[no-untyped-def]
     system, chip = catalog().system("dgx_h200"), catalog().chip("h200_sxm")
-    choice = cast(Choice, SimpleNamespace(system=system, chip=chip, cooling_id="", power_cap=1.0))
+    choice = cast("Choice", SimpleNamespace(system=system, chip=chip, cooling_id="", power_cap=1.0))
     return ServingSearch(workload, catalog()).search(choice, 8)
 
 

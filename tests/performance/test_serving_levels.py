@@ -97,7 +97,8 @@ def test_knots_hold_four_of_five_in_each_class_and_never_narrow() -> None:
         assert (low, high) == pytest.approx((-1.2816 * deviation, 1.2816 * deviation), rel=0.12)
     table = replace(levels(), knots=knots)
     low, high = table.ends(np.array([0.05, 0.25, 0.9]))
-    assert np.all(np.diff(high) >= 0) and np.all(np.diff(low) <= 0)
+    assert np.all(np.diff(high) >= 0)
+    assert np.all(np.diff(low) <= 0)
 
 
 def test_levels_go_through_their_file(tmp_path: Path) -> None:

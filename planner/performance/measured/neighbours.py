@@ -169,7 +169,7 @@ def carried_over(
         runs, rows = [here[i] for i in own], [there[i] for i in wanted]
         among, across = covariance(runs, runs), covariance(rows, runs)
         found[wanted] = across @ weights_of(among, [residuals[i] for i in own])
-        told = np.einsum("ij,jk,ik->i", across, _precision(among), across)
+        told = _explained(across, _precision(among))
         share[wanted] = 1.0 - told / np.array([_prior(r.source in sources) for r in rows])
     return np.clip(found, -LARGEST_SHIFT, LARGEST_SHIFT), np.clip(share, 0.0, 1.0)
 
@@ -181,6 +181,11 @@ def shared_residuals(known: Sequence[Observation], residuals: Sequence[float], a
 
 def _precision(among: Floats) -> Floats:
     return np.asarray(np.linalg.inv(among + np.diag(np.full(len(among), OWN_VARIANCE))))
+
+
+def _explained(shared: Floats, precision: Floats) -> Floats:
+    """(n,): variance of n rows that runs explain, the diagonal of ``shared @ precision @ shared.T``."""
+    return np.asarray(np.einsum("ij,ij->i", shared @ precision, shared))
 
 
 def _prior(with_source: bool) -> float:
@@ -309,7 +314,10 @@ class Neighbours:
             job.tokens / chips,
         )
         here = np.log2(np.stack([*(widths[name].astype(float) for name in WIDTHS), *sizes], axis=1))
-        near = np.exp(-np.abs(here[:, None, :] - table.shapes[None, :, :]).sum(axis=2) / OCTAVES)
+        apart = np.zeros((len(chips), len(table.shapes)))
+        for i in range(here.shape[1]):  # one size at a time: the table of all of them would not fit a cache
+            apart += np.abs(here[:, i, None] - table.shapes[None, :, i])
+        near = np.exp(-apart / OCTAVES)
         alike = recompute.astype(str)[:, None] == table.recompute[None, :]
         return np.asarray(fading * near * np.where(alike, 1.0, ANOTHER_RECOMPUTATION) + constant)
 
@@ -318,7 +326,7 @@ class Neighbours:
         if job.profile not in self.runs:
             return np.ones(chips.shape)
         shared = self._shared(job, widths, chips, recompute)
-        told = np.einsum("ij,jk,ik->i", shared, self._inverse(job.profile), shared)
+        told = _explained(shared, self._inverse(job.profile))
         known = bool(job.source) and bool(np.any(self._tables[job.profile].names["source"] == job.source))
         return np.asarray(np.clip(1.0 - told / _prior(known), 0.0, 1.0))
 

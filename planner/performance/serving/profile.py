@@ -19,6 +19,7 @@ import yaml
 from numpy.typing import NDArray
 
 from planner.catalog.load import catalog_folder
+from planner.catalog.yaml_tree import safe_load
 from planner.errors import InputError, Problem, nearest_name, unknown_name
 from planner.performance.measured.levels import Levels
 from planner.performance.measured.levels_file import LevelTables, read_levels
@@ -317,7 +318,7 @@ def read_serving_calibration(file: Path) -> ServingCalibration:
     if not file.is_file():
         return ServingCalibration()
     try:
-        data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data: Any = safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(Problem(f"not valid YAML: {error}", file=str(file))) from error
     serving = data.get("serving") if isinstance(data, dict) else None
