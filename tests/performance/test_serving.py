@@ -18,8 +18,13 @@ from planner.performance.platform import Platform
 from planner.performance.serving.collectives import all_reduce, all_to_all
 from planner.performance.serving.grid import ServingGrid, heads_divide, serving_grid
 from planner.performance.serving.kv_budget import GIB, kv_budget, weight_bytes
-from planner.performance.serving.levels import ServingLevels
-from planner.performance.serving.profile import ServingProfile, engine_key, profile_for
+from planner.performance.serving.levels import TUNED, ServingLevels
+from planner.performance.serving.profile import (
+    ServingProfile,
+    engine_key,
+    profile_for,
+    shipped_serving_calibration,
+)
 from planner.performance.serving.replica import (
     DECODE,
     PREFILL,
@@ -254,7 +259,7 @@ def test_decode_tracks_bandwidth_and_prefill_compute(catalog: Catalog, system: s
     """C10: 550-700 tokens/s per TB/s decoding, 0.24-0.33 of the 8-bit peak in prefill; best of all shapes up to 320
     chips with one multi-token-prediction draft at 70% acceptance, as the published runs had; 5% beside the band."""
     p = platform(catalog, system, chip)
-    profile = profile_for(p.family, "sglang")
+    profile = shipped_serving_calibration().profile(p.family, "sglang", front=TUNED)
     job = ServingJob(catalog.model("DeepSeek-V3"), precision, "bf16", 4096, 1024, draft_tokens=1, draft_acceptance=0.7)
     shapes = serving_grid(job, p, 320)
     e = estimate_serving(job, p, shapes, profile)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,9 @@ TTFT_KINDS: Mapping[str, Sequence[int]] = {
 LAYOUTS = ("one", "tensor", "stages", "copies", "wide")
 """One chip; tensor parallel; pipeline stages; attention copied; attention copied over ``WIDE`` expert ranks or more."""
 WIDE = 16
+TUNED = "tuned"
+"""Front end of pools of one phase that their makers tuned and kept full: levels are of recipes anybody can run, so the
+physical model alone says what such pools do, as surely as levels say of others."""
 TODAY = 2026.5
 """The date that a plan counts software at where nobody states another: that of the newest runs measured."""
 WORDS: Mapping[str, str] = {
@@ -158,8 +161,11 @@ class ServingLevels:
             for front in ("", "apart")
             for layout in LAYOUTS
         ]  # fmt: skip
+        told = [tuple(levels.at(n) for n in names) for levels in (self.pace, self.ttft)]
+        if self.front == TUNED:
+            told = [tuple(replace(lv, value=0.0 * lv.value) for lv in levels) for levels in told]
         return JobLevels(
-            self.pace, self.ttft, tuple(self.pace.at(n) for n in names), tuple(self.ttft.at(n) for n in names),
+            self.pace, self.ttft, told[0], told[1],
             prompt_of(job.input_tokens), date_of(self.date),
         )  # fmt: skip
 
