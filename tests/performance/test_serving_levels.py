@@ -91,7 +91,7 @@ def test_knots_hold_four_of_five_in_each_class_and_never_narrow() -> None:
     rng = np.random.default_rng(3)
     wide = np.repeat([0.1, 0.4], 2000)
     off = rng.normal(0.0, wide)
-    knots = knots_of(off.tolist(), wide.tolist(), [str(i) for i in range(off.size)], classes=2)
+    knots = knots_of(off.tolist(), wide.tolist(), classes=2)
     assert [k[0] for k in knots] == pytest.approx([0.1, 0.4])
     for (_, low, high), deviation in zip(knots, (0.1, 0.4), strict=True):
         assert (low, high) == pytest.approx((-1.2816 * deviation, 1.2816 * deviation), rel=0.12)
