@@ -30,17 +30,18 @@ PACE_KINDS: Mapping[str, Sequence[int]] = {
     "experts+engine": (ONE, LOAD),
     "precision+chips": (ONE,),
     "precision+engine": (ONE,),
-    "model": (ONE, PROMPT),
+    "model": (ONE,),
     "model+chips": (ONE,),
     "model+engine": (ONE,),
     "layout+vendor": (ONE, LOAD),
     "layout+engine": (ONE, LOAD),
     "front": (ONE, LOAD),
     "drafts+engine": (ONE, LOAD),
-    "engine+vendor": (ONE, PROMPT, DATE),
+    "engine+vendor": (ONE, DATE),
     "vendor": (DATE,),
 }
-"""Kinds of names that have an effect on the time of steps, and the covariates each has a slope over."""
+"""Kinds of names that have an effect on the time of steps, and the covariates each has a slope over. None has one over
+the length of prompts: a longer request never costs less."""
 TTFT_KINDS: Mapping[str, Sequence[int]] = {
     "engine": (ONE, LOAD, PROMPT),
     "chips": (ONE,),

@@ -226,6 +226,16 @@ def estimate_serving(
     )
 
 
+def first_token_extra_s(step: StepModel, c: ServingCandidates, prefill_s: Floats) -> Floats:
+    """Seconds (n,) that first tokens of one client were measured to take beyond prefill and ``request_s``, less where
+    they take fewer; of a prefill replica ``c.batch`` clients of one each. 0 for decode-only replicas."""
+    if step.levels is None:
+        return np.zeros(len(c))
+    one = np.where(c.role == PREFILL, 0.0, 1.0 / c.chips)
+    factor = step.levels.ttft_of(layouts_of(c), one)
+    return np.where(c.role == DECODE, 0.0, (factor - 1.0) * (prefill_s + step.profile.request_s))
+
+
 def unknown_of(
     job: ServingJob, platform: Platform, candidates: ServingCandidates, profile: ServingProfile | None = None
 ) -> tuple[str, ...]:
