@@ -35,6 +35,8 @@ PACE_KINDS: Mapping[str, Sequence[int]] = {
     "model+engine": (ONE,),
     "layout+vendor": (ONE, LOAD),
     "layout+engine": (ONE, LOAD),
+    "wide+vendor": (ONE, LOAD),
+    "wide+engine": (ONE, LOAD),
     "front": (ONE, LOAD),
     "drafts+engine": (ONE, LOAD),
     "engine+vendor": (ONE, DATE),
@@ -50,6 +52,7 @@ TTFT_KINDS: Mapping[str, Sequence[int]] = {
     "model": (ONE,),
     "model+engine": (ONE,),
     "layout+engine": (ONE, LOAD),
+    "wide+engine": (ONE, LOAD),
     "front": (ONE, LOAD, PROMPT),
     "engine+vendor": (ONE, PROMPT, DATE),
 }
@@ -72,6 +75,7 @@ WORDS: Mapping[str, str] = {
     "model": "no run of this family of models is known",
     "model+chips": "no run of this family of models on this family of chips is known",
     "layout+vendor": "no run in such a layout on this vendor's chips is known",
+    "wide+vendor": "no run over 16 expert ranks or more on this vendor's chips is known",
     "front": "no run behind this front end is known",
 }
 """What a missing name means, most telling first."""
@@ -113,7 +117,10 @@ def names_of(
 ) -> dict[str, str]:
     """Names by kind of a run; ``model``: its family."""
     kind, vendor = "experts" if moe else "dense", vendor_of(family)
+    wide = {"wide+vendor": vendor, "wide+engine": engine} if layout == "wide" else {}
+    layout = "copies" if wide else layout  # many copies are copies first: what is known of few counts for them too
     return {
+        **wide,
         "engine": engine,
         "chips": family,
         "engine+chips": f"{engine} {family}",
