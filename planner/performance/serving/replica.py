@@ -181,7 +181,8 @@ def estimate_serving(
     ends = (profile.low80, profile.high80, profile.ttft_low80, profile.ttft_high80)
     if step.levels is not None:
         layout, per_chip = layouts_of(c), np.where(role == PREFILL, 0.0, in_flight * dp / c.chips)
-        first = ttft * step.levels.ttft_of(layout, per_chip)
+        # what first tokens leave over is known of whole replicas; behind a front end it is the front end's queue
+        first = ttft * np.where(role == AGGREGATED, step.levels.ttft_of(layout, per_chip), 1.0)
         # of a whole replica, a request that stays longer for its first token keeps its place from another's
         stay = ttft + decodes * gain * tpot
         held_up = np.where(role == AGGREGATED, np.maximum(first - ttft, 0.0), 0.0)
@@ -228,12 +229,11 @@ def estimate_serving(
 
 def first_token_extra_s(step: StepModel, c: ServingCandidates, prefill_s: Floats) -> Floats:
     """Seconds (n,) that first tokens of one client were measured to take beyond prefill and ``request_s``, less where
-    they take fewer; of a prefill replica ``c.batch`` clients of one each. 0 for decode-only replicas."""
+    they take fewer; 0 of pools of one phase, whose first tokens were measured behind front ends alone."""
     if step.levels is None:
         return np.zeros(len(c))
-    one = np.where(c.role == PREFILL, 0.0, 1.0 / c.chips)
-    factor = step.levels.ttft_of(layouts_of(c), one)
-    return np.where(c.role == DECODE, 0.0, (factor - 1.0) * (prefill_s + step.profile.request_s))
+    factor = step.levels.ttft_of(layouts_of(c), 1.0 / c.chips)
+    return np.where(c.role == AGGREGATED, (factor - 1.0) * (prefill_s + step.profile.request_s), 0.0)
 
 
 def unknown_of(
