@@ -85,10 +85,13 @@ def across_vendors(
 
 
 def supernode_curve(catalog: Catalog, calibration: ServingCalibration | None = None) -> list[tuple[float, float]]:
-    """(TPOT ms, tokens/s a chip) of the published configuration of CloudMatrix384 at the loads of ``CURVE``."""
+    """(TPOT ms, tokens/s a chip) of the published configuration of CloudMatrix384 at the loads of ``CURVE``.
+
+    Its engine is measured nowhere else, so it has what engines of its generation have in common.
+    """
     platform = build_platform(catalog, "cloudmatrix384", "ascend_910c", "")
     known = calibration or shipped_serving_calibration()
-    profile = known.profile(serving_family(platform.chip_id, platform.family), "sglang", front=TUNED)
+    profile = known.profile(serving_family(platform.chip_id, platform.family), "current", front=TUNED)
     job = _job(catalog, "int8")
     found: list[tuple[float, float]] = []
     for requests, _, _ in CURVE:
