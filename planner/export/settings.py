@@ -21,6 +21,7 @@ from planner.performance.compile import build_platform
 
 _TRIVIAL: Mapping[str, object] = {
     "power_cap": 1.0, "sp": False, "spares": 0, "cached_prefix": 0.0, "framework": "default",
+    "drafts": 0,
 }  # fmt: skip
 """Values that say nothing: the way every tool works without being told."""
 _OF_DEPLOYMENT = ("role", "precision", "power_cap", "spares", "replicas", "answers", "mix")

@@ -261,14 +261,20 @@ def test_calibrate_tells_what_it_writes_and_where(
 ) -> None:
     """Training is refitted on every fortieth row; the search of serving constants stays at its start."""
     monkeypatch.setattr("planner.validation.refit.read_cases", lambda file: read_cases(file)[::40])
-    monkeypatch.setattr("planner.validation.refit.calibrate_serving", lambda *_, **__: shipped_serving_calibration())
+    monkeypatch.setattr(
+        "planner.validation.refit.calibrate_serving", lambda *_, **__: (shipped_serving_calibration(), ())
+    )
     assert shell("calibrate", "--out", tmp_path / "new") == 0
-    assert files_of(tmp_path / "new") == {"training.yaml", "training_runs.csv", "serving.yaml"}
+    assert files_of(tmp_path / "new") == {
+        "training.yaml", "training_runs.csv", "serving.yaml", "serving_levels.csv", "serving_left_out.csv",
+    }  # fmt: skip
     assert "training: " in shell.err
     fitted = read_training_calibration(tmp_path / "new" / "training.yaml")
     assert len(fitted.sources) > 5
     assert 0 < fitted.error["median"] < 1
-    assert read_serving_calibration(tmp_path / "new" / "serving.yaml").families
+    serving = read_serving_calibration(tmp_path / "new" / "serving.yaml")
+    assert serving.families
+    assert serving.pace.effects.keys() == shipped_serving_calibration().pace.effects.keys()
 
 
 def test_the_model_is_written_for_another_solver(shell: Shell, tmp_path: Path) -> None:

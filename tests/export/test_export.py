@@ -187,6 +187,20 @@ def altered(job: Job, **values: Any) -> Job:
     return replace(job, deployment=d, chips=chips)
 
 
+def test_drafts_are_told_to_both_engines(plans: dict[str, Plan], catalog: Catalog) -> None:
+    job = next(iter(jobs_of(plans["chat"], catalog)))
+    drafting = altered(job, drafts=3)
+    assert parsed("vllm", vllm(drafting)).speculative_config == {"method": "mtp", "num_speculative_tokens": 3}
+    args = parsed("sglang", sglang(drafting))
+    assert (args.speculative_algorithm, args.speculative_num_steps) == ("EAGLE", 3)
+    assert args.speculative_num_draft_tokens == 4
+    for drafts in (0, 3):
+        for launch in (vllm(altered(job, drafts=drafts)), sglang(altered(job, drafts=drafts))):
+            accounted(launch)
+            assert "drafts" not in launch.unexpressed()
+    assert parsed("vllm", vllm(altered(job, drafts=0))).speculative_config is None
+
+
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_layout_parses_and_is_accounted_for(plans: dict[str, Plan], catalog: Catalog, data: st.DataObject) -> None:

@@ -15,7 +15,7 @@ from planner.errors import InputError, Problem
 from planner.performance.compile import build_platform
 from planner.performance.measured.levels import Effect, Levels, knots_of
 from planner.performance.measured.levels_file import levels_csv, levels_facts, read_levels
-from planner.performance.serving.levels import COVARIATES, ServingLevels, load_of
+from planner.performance.serving.levels import COVARIATES, ServingLevels, load_of, names_of
 from planner.performance.serving.profile import ServingProfile
 from planner.performance.serving.replica import ServingJob, estimate_serving, one_candidate, unknown_of
 
@@ -87,11 +87,24 @@ def test_shipped_levels_know_common_runs_better_than_new_engines() -> None:
     assert 0.7 * min(others[:3]) < unknown < 1.4 * max(others[:3])
 
 
+def test_many_copies_lose_what_few_do_until_they_are_measured() -> None:
+    few = names_of("vllm", "nvidia_hopper", "", "deepseek", True, "fp8", "copies", False)
+    many = names_of("vllm", "nvidia_hopper", "", "deepseek", True, "fp8", "wide", False)
+    assert many["layout+engine"] == few["layout+engine"]
+    known = Effect((0.3, 0.2, 0.0, 0.0), (0.05, 0.0, 0.0, 0.0))
+    kinds = {"layout+engine": (0.2, 0.1, 0.0, 0.0), "wide+engine": (0.1, 0.1, 0.0, 0.0)}
+    table = Levels(COVARIATES, {f"layout+engine={few['layout+engine']}": known}, kinds, own=0.1)
+    assert table.at(many).value.tolist() == table.at(few).value.tolist()
+    assert table.at(many).missing == ("wide+engine",)
+    here = np.array([1.0, 0.0, 0.0, 0.0])
+    assert table.deviation(table.at(many), here) > table.deviation(table.at(few), here)
+
+
 def test_knots_hold_four_of_five_in_each_class_and_never_narrow() -> None:
     rng = np.random.default_rng(3)
     wide = np.repeat([0.1, 0.4], 2000)
     off = rng.normal(0.0, wide)
-    knots = knots_of(off.tolist(), wide.tolist(), [str(i) for i in range(off.size)], classes=2)
+    knots = knots_of(off.tolist(), wide.tolist(), classes=2)
     assert [k[0] for k in knots] == pytest.approx([0.1, 0.4])
     for (_, low, high), deviation in zip(knots, (0.1, 0.4), strict=True):
         assert (low, high) == pytest.approx((-1.2816 * deviation, 1.2816 * deviation), rel=0.12)

@@ -115,7 +115,7 @@ def test_more_load_more_spread_and_higher_percentiles_take_longer(job: ServingJo
     bursty = under_load(job, h200, shape, 0.8, traffic=Traffic(arrival_cv=3.0))
     spread = under_load(job, h200, shape, 0.8, traffic=Traffic(Lengths.lognormal(1.0, 1.0)))
     assert bursty.ttft_s(95)[0] > calm.ttft_s(95)[0]
-    assert spread.ttft_s(95)[0] > 1.5 * calm.ttft_s(95)[0]
+    assert spread.ttft_s(95)[0] > 1.4 * calm.ttft_s(95)[0]
 
 
 # --- the simulation beside it

@@ -91,29 +91,19 @@ def clipped(level: Floats) -> Floats:
 
 
 def knots_of(
-    errors: Sequence[float], deviations: Sequence[float], groups: Sequence[str], classes: int = 6, inside: float = 0.8
+    errors: Sequence[float], deviations: Sequence[float], classes: int = 6, inside: float = 0.8
 ) -> tuple[tuple[float, float, float], ...]:
     """Ends of the interval by class of deviation, from log measured over predicted of runs that were left out.
 
-    Classes hold about as much weight each; a group of n runs weighs as the square root of n. The ends never come
-    nearer to each other as the deviation grows.
+    Classes hold as many runs each. The ends never come nearer to each other as the deviation grows.
     """
     off, wide = np.asarray(errors, dtype=float), np.asarray(deviations, dtype=float)
-    _, code, count = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    weight = 1.0 / np.sqrt(count[code])
-    order = np.argsort(wide, kind="stable")
-    reached = np.cumsum(weight[order]) / weight.sum()
     tail = (1.0 - inside) / 2.0
     knots: list[tuple[float, float, float]] = []
-    for c in range(classes):
-        own = order[(reached > c / classes) & (reached <= (c + 1) / classes)]
+    for own in np.array_split(np.argsort(wide, kind="stable"), classes):
         if not own.size:
             continue
-        by = own[np.argsort(off[own])]
-        share = np.cumsum(weight[by]) / weight[by].sum()
-        low = float(off[by][min(int(np.searchsorted(share, tail)), by.size - 1)])
-        high = float(off[by][min(int(np.searchsorted(share, 1.0 - tail)), by.size - 1)])
-        at = float(np.average(wide[own], weights=weight[own]))
+        low, high = np.quantile(off[own], (tail, 1.0 - tail))
         before = knots[-1] if knots else (0.0, -0.02, 0.02)
-        knots.append((at, min(low, before[1]), max(high, before[2])))
+        knots.append((float(wide[own].mean()), min(float(low), before[1]), max(float(high), before[2])))
     return tuple(knots)

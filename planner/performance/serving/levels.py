@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.measured.levels import Level, Levels, clipped
-from planner.performance.serving.job import ServingCandidates, ServingJob
+from planner.performance.serving.job import AGGREGATED, ServingCandidates, ServingJob
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,17 +30,20 @@ PACE_KINDS: Mapping[str, Sequence[int]] = {
     "experts+engine": (ONE, LOAD),
     "precision+chips": (ONE,),
     "precision+engine": (ONE,),
-    "model": (ONE, PROMPT),
+    "model": (ONE,),
     "model+chips": (ONE,),
     "model+engine": (ONE,),
     "layout+vendor": (ONE, LOAD),
     "layout+engine": (ONE, LOAD),
+    "wide+vendor": (ONE, LOAD),
+    "wide+engine": (ONE, LOAD),
     "front": (ONE, LOAD),
     "drafts+engine": (ONE, LOAD),
-    "engine+vendor": (ONE, PROMPT, DATE),
+    "engine+vendor": (ONE, DATE),
     "vendor": (DATE,),
 }
-"""Kinds of names that have an effect on the time of steps, and the covariates each has a slope over."""
+"""Kinds of names that have an effect on the time of steps, and the covariates each has a slope over. None has one over
+the length of prompts: a longer request never costs less."""
 TTFT_KINDS: Mapping[str, Sequence[int]] = {
     "engine": (ONE, LOAD, PROMPT),
     "chips": (ONE,),
@@ -49,6 +52,7 @@ TTFT_KINDS: Mapping[str, Sequence[int]] = {
     "model": (ONE,),
     "model+engine": (ONE,),
     "layout+engine": (ONE, LOAD),
+    "wide+engine": (ONE, LOAD),
     "front": (ONE, LOAD, PROMPT),
     "engine+vendor": (ONE, PROMPT, DATE),
 }
@@ -57,6 +61,9 @@ TTFT_KINDS: Mapping[str, Sequence[int]] = {
 LAYOUTS = ("one", "tensor", "stages", "copies", "wide")
 """One chip; tensor parallel; pipeline stages; attention copied; attention copied over ``WIDE`` expert ranks or more."""
 WIDE = 16
+TUNED = "tuned"
+"""Front end of pools of one phase that their makers tuned and kept full: levels are of recipes anybody can run, so the
+physical model alone says what such pools do, as surely as levels say of others."""
 TODAY = 2026.5
 """The date that a plan counts software at where nobody states another: that of the newest runs measured."""
 WORDS: Mapping[str, str] = {
@@ -68,6 +75,7 @@ WORDS: Mapping[str, str] = {
     "model": "no run of this family of models is known",
     "model+chips": "no run of this family of models on this family of chips is known",
     "layout+vendor": "no run in such a layout on this vendor's chips is known",
+    "wide+vendor": "no run over 16 expert ranks or more on this vendor's chips is known",
     "front": "no run behind this front end is known",
 }
 """What a missing name means, most telling first."""
@@ -79,12 +87,13 @@ def vendor_of(family: str) -> str:
 
 
 def layouts_of(c: ServingCandidates) -> Ints:
-    """Index (n,) into ``LAYOUTS``."""
+    """Class (n,) of each candidate: its index in ``LAYOUTS``, beyond all of them where it is a pool of one phase."""
     wide = (c.attention_dp > 1) & (c.ep >= WIDE)
     kinds = np.where(c.tp > 1, 1, 0)
     kinds = np.where(c.pp > 1, 2, kinds)
     kinds = np.where(c.attention_dp > 1, 3, kinds)
-    return np.where(wide, 4, kinds)
+    kinds = np.where(wide, 4, kinds)
+    return np.where(c.role != AGGREGATED, kinds + len(LAYOUTS), kinds)
 
 
 def load_of(per_chip: Floats) -> Floats:
@@ -108,7 +117,10 @@ def names_of(
 ) -> dict[str, str]:
     """Names by kind of a run; ``model``: its family."""
     kind, vendor = "experts" if moe else "dense", vendor_of(family)
+    wide = {"wide+vendor": vendor, "wide+engine": engine} if layout == "wide" else {}
+    layout = "copies" if wide else layout  # many copies are copies first: what is known of few counts for them too
     return {
+        **wide,
         "engine": engine,
         "chips": family,
         "engine+chips": f"{engine} {family}",
@@ -130,13 +142,16 @@ def names_of(
 
 @dataclass(frozen=True)
 class ServingLevels:
-    """Levels of one engine on one family of chips, behind one front end, at one date (a year, ``TODAY`` if 0)."""
+    """Levels of one engine on one family of chips at one date (a year, ``TODAY`` if 0).
+
+    ``front``: the front end that joins workers; None: none for whole replicas, one without a name for pools apart.
+    """
 
     pace: Levels = field(default_factory=lambda: Levels(COVARIATES))
     ttft: Levels = field(default_factory=lambda: Levels(COVARIATES))
     engine: str = "current"
     family: str = ""
-    front: str = ""
+    front: str | None = None
     date: float = 0.0
 
     def __bool__(self) -> bool:
@@ -147,11 +162,18 @@ class ServingLevels:
         m = job.model
         drafts = job.draft_tokens > 0
         names = [
-            names_of(self.engine, self.family, self.front, m.family, m.is_moe, job.precision, layout, drafts)
+            names_of(
+                self.engine, self.family, front if self.front is None else self.front, m.family, m.is_moe,
+                job.precision, layout, drafts,
+            )
+            for front in ("", "apart")
             for layout in LAYOUTS
-        ]
+        ]  # fmt: skip
+        told = [tuple(levels.at(n) for n in names) for levels in (self.pace, self.ttft)]
+        if self.front == TUNED:
+            told = [tuple(replace(lv, value=0.0 * lv.value) for lv in levels) for levels in told]
         return JobLevels(
-            self.pace, self.ttft, tuple(self.pace.at(n) for n in names), tuple(self.ttft.at(n) for n in names),
+            self.pace, self.ttft, told[0], told[1],
             prompt_of(job.input_tokens), date_of(self.date),
         )  # fmt: skip
 
@@ -168,7 +190,7 @@ class JobLevels:
     date: float
 
     def _line(self, levels: tuple[Level, ...]) -> tuple[Floats, Floats]:
-        """Constant and slope over load of each layout, (5,) each."""
+        """Constant and slope over load of each class of layout, (10,) each."""
         fixed = np.array([lv.value[ONE] + lv.value[PROMPT] * self.prompt + lv.value[DATE] * self.date for lv in levels])
         return fixed, np.array([lv.value[LOAD] for lv in levels])
 

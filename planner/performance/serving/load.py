@@ -41,6 +41,7 @@ from planner.performance.serving.replica import (
     ServingEstimate,
     ServingJob,
     estimate_serving,
+    first_token_extra_s,
     step_parts,
 )
 from planner.performance.serving.step import PARTS, StepModel
@@ -298,6 +299,10 @@ class Operating:
         totals = [np.asarray(sum(p[name] for name in PARTS)) for p in parts]
         self.square = np.clip((totals[1] - totals[0]) / np.maximum(totals[0], 1e-30), 0.0, 0.95)[row]
         self.prefill_s = (totals[0] * (np.maximum(new / shapes.chunk, 1.0) + shapes.pp - 1.0) / shapes.pp)[row]
+        reuse = (1.0 - profile.reuse_ttft_efficiency * job.cached_prefix) / (
+            1.0 - profile.reuse_efficiency * job.cached_prefix
+        )
+        self.extra = first_token_extra_s(step, c, self.prefill_s * reuse)
 
     @functools.cached_property
     def small(self) -> tuple[Floats, Floats]:
@@ -391,7 +396,7 @@ class Operating:
             wait_rate=np.maximum(theta * self.most, 1e-12),
             prefill_probability=queue,
             prefill_rate=np.maximum(drain, 1e-12),
-            fixed_s=np.where(prefills, profile.request_s + phase + floor, 0.0),
+            fixed_s=np.where(prefills, np.maximum(profile.request_s + phase + floor + self.extra, 0.0), 0.0),
             linear_s=np.where(prefills, own - floor - square, 0.0),
             square_s=np.where(prefills, square, 0.0),
             tpot_mean_s=np.where(prefill_only, 0.0, tpot),

@@ -78,8 +78,8 @@ class ServingProfile:
     combine_s: float = 25e-6
     all_to_all_doubling_s: float = 0.0
     exchange_share: float = 1.0  # of the catalog's sustained link bandwidth, dispatch and combine
-    # per step and doubling of attention copies: they agree on who runs what, and idle ones run along
-    copies_s: float = 0.1e-3
+    # per step of many attention copies: they wait for each other to agree on who runs what, and idle ones run along
+    copies_s: float = 0.5e-3
     point_to_point_s: float = 15e-6
     pipeline_bubble: float = 0.08  # more time of a pipeline of many stages: uneven stages and uneven micro-batches
     pace: float = 1.0  # of a release: seconds of its steps over those of its engine's other releases
@@ -244,7 +244,14 @@ class ServingCalibration:
         return {name: t for name, t in (("pace", self.pace), ("ttft", self.ttft)) if t}
 
     def profile(
-        self, family: str, engine: str = "vllm", *, year: int = 0, release: str = "", front: str = "", date: float = 0.0
+        self,
+        family: str,
+        engine: str = "vllm",
+        *,
+        year: int = 0,
+        release: str = "",
+        front: str | None = None,
+        date: float = 0.0,
     ) -> ServingProfile:
         """The constants of an engine on a chip family; of a release ("1.0") what is known of it besides.
 

@@ -182,7 +182,12 @@ def estimate_serving(
     ends = (profile.low80, profile.high80, profile.ttft_low80, profile.ttft_high80)
     if step.levels is not None:
         layout, per_chip = layouts_of(c), np.where(role == PREFILL, 0.0, in_flight * dp / c.chips)
-        ttft = ttft * step.levels.ttft_of(layout, per_chip)
+        # what first tokens leave over is known of whole replicas; behind a front end it is the front end's queue
+        first = ttft * np.where(role == AGGREGATED, step.levels.ttft_of(layout, per_chip), 1.0)
+        # of a whole replica, a request that stays longer for its first token keeps its place from another's
+        stay = ttft + decodes * gain * tpot
+        held_up = np.where(role == AGGREGATED, np.maximum(first - ttft, 0.0), 0.0)
+        requests, ttft = requests / (1.0 + held_up / np.maximum(stay, 1e-30)), first
         ends = (*step.levels.pace_ends(layout, per_chip), *step.levels.ttft_ends(layout, per_chip))  # type: ignore[assignment]
     waiting = np.maximum(c.batch - in_flight * dp, 0.0) / requests
     ttft = ttft + np.where(role == DECODE, 0.0, waiting)
@@ -221,6 +226,15 @@ def estimate_serving(
         ttft_high80=np.zeros(n) + ends[3],
         kv_bytes_per_request=np.full(n, whole),
     )
+
+
+def first_token_extra_s(step: StepModel, c: ServingCandidates, prefill_s: Floats) -> Floats:
+    """Seconds (n,) that first tokens of one client were measured to take beyond prefill and ``request_s``, less where
+    they take fewer; 0 of pools of one phase, whose first tokens were measured behind front ends alone."""
+    if step.levels is None:
+        return np.zeros(len(c))
+    factor = step.levels.ttft_of(layouts_of(c), 1.0 / c.chips)
+    return np.where(c.role == AGGREGATED, (factor - 1.0) * (prefill_s + step.profile.request_s), 0.0)
 
 
 def unknown_of(

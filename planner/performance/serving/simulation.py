@@ -30,6 +30,7 @@ from planner.performance.serving.replica import (
     ServingCandidates,
     ServingJob,
     estimate_serving,
+    first_token_extra_s,
     step_parts,
 )
 from planner.performance.serving.step import PARTS, StepModel
@@ -192,11 +193,15 @@ class _Engine:
         self.role, pp, dp = int(shape.role[0]), int(shape.pp[0]), float(shape.attention_dp[0])
         self.arrivals, self.prompts, self.answers = arrivals, prompts, answers
         found = estimate_serving(job, platform, shape, profile)
+        reuse = 1.0 - profile.reuse_ttft_efficiency * job.cached_prefix
+        reuse = reuse / (1.0 - profile.reuse_efficiency * job.cached_prefix)
+        step = StepModel(job, platform, profile)
+        self.extra = float(first_token_extra_s(step, shape, found.prefill_s * reuse)[0])
         self.batch = float(shape.batch[0])
         self.room = float(found.kv_capacity_tokens[0])
         mean_context = job.input_tokens + (0.0 if self.role == PREFILL else job.output_tokens / 2.0)
         most = self.batch / pp
-        self.steps = _Steps(StepModel(job, platform, profile), shape, job.input_tokens, mean_context, most)
+        self.steps = _Steps(step, shape, job.input_tokens, mean_context, most)
         self.chunk = float(shape.chunk[0])
         self.work = 1.0 - profile.reuse_efficiency * job.cached_prefix
         self.gain = 1.0 + job.accepted_drafts
@@ -350,7 +355,7 @@ class _Engine:
         first, done = np.array(self.first[start:]), np.array(self.done[start:])
         span = max(float(arrived[-1] - arrived[0]), 1e-12)
         reuse = (1.0 - self.profile.reuse_ttft_efficiency * self.job.cached_prefix) / self.work
-        ttft = (first - arrived) * reuse + self.profile.request_s
+        ttft = np.maximum((first - arrived) * reuse + self.profile.request_s + self.extra, 0.0)
         long = answers > 1.0
         pace = (done - first)[long] / (answers[long] - 1.0)
         if self.role == DECODE:  # the first token is another replica's: the wait for a slot is between it and the next

@@ -273,7 +273,7 @@ class StepModel:
             "pipeline": np.where(pp > 1, (pp - 1.0) * hand_over, 0.0),
             "head": head,
             "layers_fixed": zero + (kernels * c.layer_s + moe_layers * c.moe_layer_s) * c.launch_scale,
-            "step_fixed": zero + c.step_s + c.copies_s * np.log2(dp),
+            "step_fixed": zero + c.step_s + c.copies_s * (1.0 - 1.0 / dp),
             "sequences_fixed": zero + c.sequence_s * (load.decode + load.prefill / load.prompt),
         }
         fullest = 1.0 + c.copies_skew * (1.0 - 1.0 / dp)  # a step of many copies ends with the fullest

@@ -16,6 +16,7 @@ import numpy as np
 from planner.catalog import Catalog
 from planner.performance.compile import build_platform
 from planner.performance.serving.grid import serving_grid
+from planner.performance.serving.levels import TUNED
 from planner.performance.serving.profile import ServingCalibration, serving_family, shipped_serving_calibration
 from planner.performance.serving.replica import DECODE, PREFILL, ServingJob, estimate_serving, one_candidate
 
@@ -64,7 +65,7 @@ def across_vendors(
     had, with SGLang's constants. Raises ``PlannerError`` for an unknown system, chip or figure."""
     platform = build_platform(_with_port(catalog), system, chip, "")
     known = calibration or shipped_serving_calibration()
-    profile = known.profile(serving_family(platform.chip_id, platform.family), "sglang")
+    profile = known.profile(serving_family(platform.chip_id, platform.family), "sglang", front=TUNED)
     job = _job(catalog, precision)
     shapes = serving_grid(job, platform, MOST_CHIPS)
     e = estimate_serving(job, platform, shapes, profile)
@@ -84,10 +85,13 @@ def across_vendors(
 
 
 def supernode_curve(catalog: Catalog, calibration: ServingCalibration | None = None) -> list[tuple[float, float]]:
-    """(TPOT ms, tokens/s a chip) of the published configuration of CloudMatrix384 at the loads of ``CURVE``."""
+    """(TPOT ms, tokens/s a chip) of the published configuration of CloudMatrix384 at the loads of ``CURVE``.
+
+    Its engine is measured nowhere else, so it has what engines of its generation have in common.
+    """
     platform = build_platform(catalog, "cloudmatrix384", "ascend_910c", "")
     known = calibration or shipped_serving_calibration()
-    profile = known.profile(serving_family(platform.chip_id, platform.family), "sglang")
+    profile = known.profile(serving_family(platform.chip_id, platform.family), "current", front=TUNED)
     job = _job(catalog, "int8")
     found: list[tuple[float, float]] = []
     for requests, _, _ in CURVE:

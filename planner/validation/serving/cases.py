@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.performance.laws import family_of
+from planner.performance.serving.levels import TUNED
 
 INPUT_RATE = "input_tok_s_per_chip"
 """Answered for pools of prefill alone: elsewhere it is the output rate again, times the lengths' ratio."""
@@ -110,7 +111,7 @@ class ServingCase:
     waves: bool = False  # a closed loop of requests that are all alike: those that start together stay together
     chunk_tokens: int = 0  # of a pool of prefill: prompt tokens a chip works on at once; 0: the engine's own
     run: float = 0.0  # when, in years: of the run, of the engine's release, or the middle of its year
-    front: str = ""  # what joins workers that are apart: dynamo, mori, llm_d, mooncake, apart; empty: none are
+    front: str = ""  # what joins workers that are apart: dynamo, mori, ..., apart, tuned; empty: none are
     median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
 
 
@@ -158,14 +159,13 @@ def engine_of(framework: str, year: int = 0) -> str:
 _FRONT_WORDS = (("mori", "mori"), ("dynamo", "dynamo"), ("llm-d", "llm_d"), ("mooncake", "mooncake"))
 
 
-def front_of(framework: str, disaggregated: bool = False) -> str:
-    """The front end that joins workers of a deployment: dynamo, mori, llm_d, ...; ``apart`` for pools that name none
-    and empty where workers are not apart."""
+def front_of(framework: str) -> str:
+    """The front end that joins workers of a deployment: dynamo, mori, llm_d, mooncake; empty where none is named."""
     low = framework.lower()
     for word, front in _FRONT_WORDS:
         if word in low:
             return front
-    return "apart" if disaggregated else ""
+    return ""
 
 
 def release_of(version: str, framework: str = "") -> str:
@@ -367,6 +367,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     mtp = bool(_MTP.search(notes))
     accepted = _ACCEPTANCE.search(notes)
     drafts = MTP_DRAFTS_ATTENTION_DP if worker.attention_dp > 1 else MTP_DRAFTS
+    apart = row.get("disaggregated") == "1"
     requests = 0
     if mode == "offline" and "trtllm-bench" in notes:
         requests = OVERVIEW_REQUESTS.get((round(isl), round(osl)), 0)
@@ -389,7 +390,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         draft_acceptance=int(accepted[1]) / 100.0 if accepted and mtp else 0.0,
         year=year,
         run=run_of(row),
-        front=front_of(framework, row.get("disaggregated") == "1"),
+        front=front_of(framework) or (TUNED if mode in ("prefill", "decode") else "apart" if apart else ""),
         framework=framework,
         moe=model.is_moe,
         requests=requests,

@@ -59,9 +59,7 @@ BY_FAMILY: Mapping[str, Constant] = {
     "all_reduce_s": Constant(2e-6, 60e-6, 0.4),
     "decode_attention_efficiency": Constant(0.10, 0.80, 0.3),
     "exchange_share": Constant(0.15, 1.3, 0.3),
-    "dispatch_s": Constant(5e-6, 200e-6, 0.4),
-    "combine_s": Constant(5e-6, 200e-6, 0.4),
-    "launch_scale": Constant(0.5, 5.0, 0.4),
+    "launch_scale": Constant(0.5, 5.0, 0.25),
 }
 BY_ENGINE: Mapping[str, Constant] = {
     "layer_s": Constant(1e-6, 1e-3, 0.6),
@@ -77,7 +75,7 @@ BY_ENGINE: Mapping[str, Constant] = {
     "expert_level": Constant(0.4, 1.6, 0.3),
     "expert_streaming": Constant(0.4, 1.0, 0.2),
     "activation_scale": Constant(0.3, 2.5, 0.3),
-    "copies_s": Constant(1e-6, 5e-3, 0.8),
+    "copies_s": Constant(1e-5, 10e-3, 0.8),
     "draft_acceptance": Constant(0.3, 0.85, 0.2),
     "draft_s": Constant(1e-6, 3e-3, 0.8),
 }

@@ -162,26 +162,16 @@ def with_intervals(
         for cut, kind in NOVEL.items():
             off = [s for s in own if s.cut == cut]
             if kind in kinds and len(off) >= 50:
-                low, high = _quantiles(off)
+                low, high = np.quantile([s.slower for s in off], (0.1, 0.9))
                 known = float(np.median([s.deviation**2 for s in off])) - kinds[kind][0] ** 2
-                wide = max(((high - low) / 2.5631) ** 2 - known, kinds[kind][0] ** 2)
+                wide = max(float(high - low) ** 2 / 2.5631**2 - known, kinds[kind][0] ** 2)
                 added[kind] = wide - kinds[kind][0] ** 2
                 kinds[kind] = (math.sqrt(wide), *kinds[kind][1:])
         own = [replace(s, deviation=math.sqrt(s.deviation**2 + sum(added.get(k, 0.0) for k in s.missing))) for s in own]
-        knots = knots_of([s.slower for s in own], [s.deviation for s in own], [_group(s) for s in own]) if own else ()
+        knots = knots_of([s.slower for s in own], [s.deviation for s in own]) if own else ()
         tables[name] = replace(levels, kinds=kinds, knots=knots)
         found += own
     return replace(calibration, pace=tables["pace"], ttft=tables["ttft"]), tuple(found)
-
-
-def _group(s: Seen) -> str:
-    return " | ".join((s.cut, s.figure.source, s.figure.model, s.figure.chip))
-
-
-def _quantiles(seen: Sequence[Seen]) -> tuple[float, float]:
-    """The tenth and ninetieth of a hundred of log measured over predicted time; a group of n weighs as its root."""
-    (knot,) = knots_of([s.slower for s in seen], [1.0] * len(seen), [_group(s) for s in seen], classes=1)
-    return knot[1], knot[2]
 
 
 def holds(s: Seen, calibration: ServingCalibration) -> bool:

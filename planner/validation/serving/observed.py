@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.performance.serving.levels import LAYOUTS, date_of, load_of, names_of, prompt_of
+from planner.performance.serving.levels import LAYOUTS, TUNED, date_of, load_of, names_of, prompt_of
 from planner.validation.serving.cases import ServingCase
 from planner.validation.serving.cuts import family_of_source
 from planner.validation.serving.descent import Figure, Residuals
@@ -36,7 +36,8 @@ class Runs:
         self.covariates = np.zeros((len(residuals.cases), 4))
         for i, case in enumerate(residuals.cases):
             figure = first.get(i)
-            self.names.append(self._names(case, figure, self.model_family[i]) if figure else {})
+            known = case.front != TUNED  # no level describes such a pool
+            self.names.append(self._names(case, figure, self.model_family[i]) if figure and known else {})
             load = float(load_of(np.array(per_chip[i]))) if math.isfinite(per_chip[i]) else 0.0
             self.covariates[i] = (1.0, load, prompt_of(case.input_tokens), date_of(case.run))
 
