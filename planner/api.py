@@ -28,6 +28,7 @@ from planner.answer.plan import (
 )
 from planner.answer.plan import Status as PlanStatus
 from planner.catalog import Catalog, load_catalog
+from planner.confidence import chance_of
 from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
 from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
@@ -425,6 +426,7 @@ class _Draft:
         shared = self.question.stock is not None
         said = (shared_notes if shared else plan_notes)(self.scenario, draft)
         notes = (*said, *_export_notes(self.scenario, catalog, draft))
+        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft)})
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 
