@@ -19,8 +19,6 @@ from planner.answer.plan import (
     Alternative,
     Assumption,
     Binding,
-    Deployment,
-    FleetLot,
     LeftOut,
     Objective,
     Plan,
@@ -35,9 +33,11 @@ from planner.fleet.answer import chosen_options, deployments_of, objective_value
 from planner.fleet.build import build_fleet
 from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
+from planner.fleet.sequence import solved_and_placed
 from planner.fleet.stock_limits import build_stock
 from planner.fleet.stock_model import StockModel
 from planner.options.enumerate import enumerate_options
+from planner.options.form import over_lots
 from planner.options.option import OptionSet
 from planner.options.shared import enumerate_stock
 from planner.options.stock import StockSet
@@ -58,6 +58,7 @@ from planner.sentence_shared import shared_notes, shared_sentence
 from planner.settings import installed_version
 from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
 from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
+from planner.solve.form import Program
 from planner.verify import verify_plan
 
 _LOG = logging.getLogger(__name__)
@@ -102,13 +103,25 @@ def plan(
 
     tell("Solving", 0.72)
     goals = _goals(scenario)
-    solutions = lexicographic(
-        model.program,
-        [model.objectives[g] for g in goals],
-        question.limits,
-        backend=scenario.solve.backend,
-        progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
-    )
+
+    vectors = [model.objectives[g] for g in goals]
+
+    def solved(program: Program, seconds: float) -> list[Solution]:
+        return lexicographic(
+            program,
+            vectors,
+            replace(question.limits, time_limit_s=seconds),
+            backend=scenario.solve.backend,
+            progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
+        )
+
+    if question.stock is None:
+        solutions = solved(model.program, question.limits.time_limit_s)
+    else:
+        stock, solutions = solved_and_placed(question.stock, solved, question.limits)
+        model = stock.as_fleet()
+        question = replace(question, stock=stock, model=model)
+        draft = _Draft(question)
     clock.lap("solving")
     first = solutions[0]
     if first.status is Status.FAILED:
@@ -159,8 +172,11 @@ def ask(
     variant: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    whole: bool = False,
 ) -> Question:
     """Read, check and price a scenario (arguments as in ``plan``); what comes back can be solved in many ways.
+
+    ``whole``: work takes whole systems wherever nothing happens over time, for answers that know no parts of systems.
 
     Raises ``InputError`` for input that is wrong, and whatever ``progress`` raises.
     """
@@ -181,7 +197,7 @@ def ask(
     _check_bounded(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")
-    found = _searched(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
+    found = _searched(scenario, known, whole=whole, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
     clock.lap("pricing")
     model, stock = None, None
     if not unable(scenario, found.options):
@@ -191,10 +207,16 @@ def ask(
 
 
 def _searched(
-    scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
+    scenario: Scenario,
+    catalog: Catalog,
+    *,
+    relaxed: bool = False,
+    whole: bool = False,
+    progress: Progress | None = None,
 ) -> OptionSet | StockSet:
-    """Everything that can be chosen: options of workloads, or lots and work of a shared fleet."""
-    search = enumerate_stock if scenario.fleet.shared else enumerate_options
+    """Everything that can be chosen: options of workloads, or lots and work; ``whole`` as in ``ask``."""
+    lots = scenario.over_time if whole else over_lots(scenario, catalog)
+    search = enumerate_stock if lots else enumerate_options
     return search(scenario, catalog, relaxed=relaxed, progress=progress)
 
 
@@ -271,6 +293,10 @@ def diagnose(question: Question) -> Diagnosis:
         model, stock = _built(scenario, catalog, relaxed)
         leaves = by_leaf(model)[0]
         if stock is not None:
+            assert isinstance(relaxed, StockSet)  # noqa: S101 - narrowed for the type checker
+            if stock.stock.slot_days and not model_findings(leaves, short).conflicts:
+                # what follows one another within a slot hides no conflict of whole slots
+                model, _ = _built(scenario, catalog, replace(relaxed, stock=replace(relaxed.stock, slot_days=())))
             diagnosis = shared_findings(model, short, arithmetic_findings(scenario, found))
         else:
             diagnosis = model_findings(leaves, short)
@@ -284,6 +310,8 @@ def _possible(scenario: Scenario, catalog: Catalog, limits: Limits) -> bool:
     found = _searched(scenario, catalog)
     if unable(scenario, found.options):
         return False
+    if isinstance(found, StockSet):  # in whole slots: what is possible there surely is
+        found = replace(found, stock=replace(found.stock, slot_days=()))
     program = _built(scenario, catalog, found)[0].program
     return solve(with_objective(program, np.zeros(program.column_count)), limits).status.has_plan
 
@@ -478,8 +506,7 @@ def _export_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[st
     in_china = {s.name for s in scenario.sites if s.region == "cn" or s.region.startswith("cn_")}
     classes = {"us_case_by_case_cn": "needs a US licence, case by case", "us_denied_cn": "is denied by the US"}
     found = {}
-    bought: list[Deployment | FleetLot] = [*answer.deployments, *(answer.fleet.lots if answer.fleet else ())]
-    for d in bought:
+    for d in answer.holdings:
         rule = classes.get(catalog.chip(d.chip).export_class)
         if rule and d.acquire == "buy" and d.site.split("/")[0] in in_china:
             found[d.chip] = (

@@ -25,6 +25,7 @@ from planner.confidence import chance_of
 from planner.errors import InputError, PlannerError, Problem
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
+from planner.options.form import over_lots
 from planner.options.hardware.choices import start_days
 from planner.options.work.classes import answered
 from planner.options.work.describe import Described, Describer, Spec, layout_of_plan
@@ -56,13 +57,15 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         scenario = with_catalog_ids(scenario, catalog)  # as it was planned: no aliases
     except InputError as error:
         return [str(error)]
-    if scenario.fleet.shared:
+    known = catalog.with_assumptions(scenario.assume.as_mapping())
+    if plan.fleet is not None and not over_lots(scenario, known):
+        return ["the plan is of a fleet over time, the scenario is not"]
+    if scenario.over_time or plan.fleet is not None:
         from planner.verify_stock import verify_stock  # which takes what both need from here
 
         return verify_stock(plan, scenario, catalog)
-    if plan.fleet is not None or plan.schedule is not None:
-        return ["the plan is of a shared fleet, the scenario is not"]
-    known = catalog.with_assumptions(scenario.assume.as_mapping())
+    if plan.schedule is not None:
+        return ["the plan has a schedule and no fleet"]
     describer = Describer(scenario, known)
     failures: list[str] = []
     units: list[tuple[Deployment, Described, int]] = []
@@ -340,7 +343,12 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
             found[workload.name] = cost / (workload.tokens / 1e6)
         elif isinstance(workload, Serving):
             seconds = scenario.horizon_years * 8760.0 * 3600.0
-            tokens = workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * seconds
+            tokens = (
+                workload.requests_per_s
+                / workload.peak_to_mean
+                * (workload.input_tokens + workload.output_tokens)
+                * seconds
+            )
             found[workload.name] = cost / (tokens / 1e6)
     if plan.totals is not None:
         yield from differences("totals.usd_per_m_tokens", plan.totals.usd_per_m_tokens, found)

@@ -37,6 +37,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         backend: str,
         progress: ProgressCallback | None = None,
         start: FloatArray | None = None,
+        _mail: Any = None,
     ) -> Solution:
         return solve_here(program, limits, backend, None, start)
 

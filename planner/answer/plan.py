@@ -17,7 +17,7 @@ from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
 from planner.answer.views import PlanViews
 from planner.errors import InputError, Problem, at_most
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
@@ -65,6 +65,8 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    drafts: int | None = None
+    """Serving: tokens drafted ahead in a step (speculative decoding); none where the load does not ask for a choice."""
     load: float | None = None
     """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
     sharding: Literal["table-wise", "row-wise", "pooled"] | None = None
@@ -100,6 +102,20 @@ class MeasuredRun(_Part):
     """Its step time over that of the physical model and its calibrated levels."""
 
 
+class Drafting(_Part):
+    """Speculative decoding of a serving replica, and what it is worth: the same replica at the same share of its
+    throughput without drafts."""
+
+    method: Literal["mtp", "eagle"]
+    drafts: int
+    acceptance: float
+    acceptance_source: str
+    tokens_a_step: float
+    """Tokens that a request gains in a step, on average."""
+    tpot_ms_without: float
+    tokens_per_s_without: float
+
+
 class Predicted(_Part):
     """What the performance model expects of this deployment. Rates are of the whole deployment."""
 
@@ -125,6 +141,10 @@ class Predicted(_Part):
     """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
     prefill_share: float | None = None
     """Of a serving replica's time that prompts take: what divides its cost between prompts and answers."""
+    drafting: Drafting | None = None
+    """Serving: drafts a step, where the load asks for a choice and some are chosen."""
+    extrapolation: list[str] = Field(default_factory=list)
+    """Serving: what no measured run has in common with this replica, in words; empty where runs like it are known."""
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
@@ -190,9 +210,11 @@ class Deployment(_Part):
     cooling: str
     interconnect: str
     systems: int
-    """Whole systems bought or rented, spares included."""
+    """Whole systems bought or rented, spares included; of work in parts those that it would fill by itself."""
     replicas: int
     """Copies of the unit (a training run is one, serving has many)."""
+    part_chips: int = 0
+    """Chips of the part of a system that a unit occupies, beside other work; 0: whole systems."""
     chips: int
     """Chips that work, without spares."""
     spares: int
@@ -256,6 +278,11 @@ class FleetLot(Priced):
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
+    workload: str = ""
+    """The workload whose own systems these are; empty where whatever needs them may use them."""
+    rented_days: float = 0.0
+    """Of systems rented for the run ``workload`` alone: for so many days from its start, in the periods from ``begin``
+    until ``end``. 0: they stand for whole periods."""
     begin: str
     """Month in which they arrive."""
     end: str = ""
@@ -329,6 +356,8 @@ class Work(Priced):
     predicted: Predicted
     added_mw: float
     """Facility power while at work, above what its systems draw without: of the run, or of one unit."""
+    part_chips: int = 0
+    """Chips of the part of a system that it (or one unit) occupies, beside other work; 0: whole systems."""
     option: str = ""
     """Id of the column of the model that this is."""
 
@@ -350,6 +379,8 @@ class ScheduledRun(Work):
     end_day: float
     start_date: str
     end_date: str
+    rented_alone: bool = False
+    """Whether it runs on systems rented for it alone, a lot of its own."""
     counted_from_day: float
     counted_to_day: float
 
@@ -533,6 +564,7 @@ class Asked(_Part):
     engine: str = ""
     memory_fraction: float | None = None
     cached_prefix: float | None = None
+    speculation: Literal["mtp", "eagle"] | None = None
     samples: float | None = None
     samples_per_s: float | None = None
 
@@ -577,7 +609,7 @@ class Plan(PlanViews, _Part):
     workloads: tuple[Asked, ...] = ()
     """What was asked, in the scenario's order."""
     deployments: tuple[Deployment, ...] = ()
-    """Empty in a plan of a shared fleet, whose answer is ``fleet`` and ``schedule``."""
+    """What stands and what it does. Of a plan over lots a view: each piece of work with its share of ``fleet``."""
     fleet: Fleet | None = None
     schedule: Schedule | None = None
     totals: Totals | None = None
@@ -601,6 +633,11 @@ class Plan(PlanViews, _Part):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
     )
+
+    @property
+    def holdings(self) -> tuple[Deployment | FleetLot, ...]:
+        """What is bought, rented or used: the lots of a fleet, else the deployments."""
+        return self.deployments if self.fleet is None else self.fleet.lots
 
     @property
     def has_plan(self) -> bool:

@@ -24,7 +24,7 @@ from planner.performance.serving.job import BYTES_PER_ELEMENT, COMPUTE_RATES
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Traffic, curves_of, under_load
 from planner.performance.serving.power import IDLE_POWER, chip_power
-from planner.performance.serving.profile import engine_key, shipped_serving_calibration
+from planner.performance.serving.profile import shipped_serving_calibration
 from planner.performance.serving.replica import (
     AGGREGATED,
     DECODE,
@@ -33,6 +33,7 @@ from planner.performance.serving.replica import (
     ServingEstimate,
     ServingJob,
     one_candidate,
+    unknown_of,
 )
 from planner.performance.serving.replica import estimate_serving as price
 from planner.performance.serving.simulation import simulate as simulate_replica
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 ROLES = {"aggregated": AGGREGATED, "prefill": PREFILL, "decode": DECODE}
 DEFAULT_BATCH = 32
+BASIS = "80% of measured runs as near as these are, left out of the calibration"
 """Requests in flight per attention copy and stage where no batch is given."""
 PERCENTILE, UTILISATION = 95.0, 0.85
 """Of the percentiles beside the means: those a scenario plans with unless it says otherwise."""
@@ -467,7 +469,7 @@ def _estimation(
     state = under_load(job, platform, shape, load, traffic=traffic)
     ttft_95, tpot_95 = float(state.ttft_s(PERCENTILE)[0]) * 1e3, float(state.tpot_s(PERCENTILE)[0]) * 1e3
     out, into = float(found.output_tokens_per_s[0]), float(found.input_tokens_per_s[0])
-    basis = _basis(platform.family, job.engine)
+    basis = BASIS if shipped_serving_calibration().pace else "an assumed width"
     tdp = machine.chip.get("tdp_w")
     idle = machine.chip.get("idle_power_fraction_of_tdp") or IDLE_POWER
     power = None if tdp is None else float(chip_power(found, tdp, idle)[0])
@@ -496,6 +498,9 @@ def _estimation(
             f"The cache holds {float(found.concurrency[0]):.4g} of {int(shape.batch[0])} requests; the others wait,"
             " which is in the TTFT."
         )
+    unknown = unknown_of(job, platform, shape)
+    if unknown:
+        notes.append(f"An extrapolation: {'; '.join(unknown)}.")
     return ServingEstimation(
         kind="serving", model=job.model.id, system=machine.system.id, chip=machine.chip.id, cooling=machine.cooling_id,
         chips=chips, systems=-(-chips // platform.system_chips), role=role, precision=job.precision,
@@ -535,12 +540,3 @@ def _estimation(
         chip_power_w=power,
         joules_per_token=power * chips / tokens if power is not None and tokens > 0.0 else None,
     )  # fmt: skip
-
-
-def _basis(family: str, engine_name: str) -> str:
-    """Where the interval comes from."""
-    known = shipped_serving_calibration()
-    engine = engine_key(engine_name.partition(" ")[0])
-    measured = "low80" in known.everything or "low80" in known.engines.get(engine, {})
-    text = "80% of measured cases of sources left out of the calibration" if measured else "an assumed width"
-    return text if family in known.families else f"{text}, widened: no measured case on {family}"

@@ -61,6 +61,10 @@ def vllm(job: Job) -> Launch:
     if job.asked.cached_prefix:
         launch.option("--enable-prefix-caching")
         launch.said(f"The plan counts on {job.asked.cached_prefix:.0%} of prompts being cached.", of="cached_prefix")
+    if p.drafts:
+        spoken = {"method": job.asked.speculation or "mtp", "num_speculative_tokens": p.drafts}
+        launch.option("--speculative-config", json.dumps(spoken), of="drafts")
+        _drafter(launch)
     role = job.deployment.role
     if role in {"prefill", "decode"}:
         kind = "kv_producer" if role == "prefill" else "kv_consumer"
@@ -125,6 +129,12 @@ def sglang(job: Job) -> Launch:
             f"The prefix cache is on by default; the plan counts on {job.asked.cached_prefix:.0%} of prompts in it.",
             of="cached_prefix",
         )
+    if p.drafts:
+        launch.option("--speculative-algorithm", "EAGLE", of="drafts")
+        launch.option("--speculative-num-steps", p.drafts)
+        launch.option("--speculative-eagle-topk", 1)
+        launch.option("--speculative-num-draft-tokens", p.drafts + 1)
+        _drafter(launch)
     role = job.deployment.role
     if role in {"prefill", "decode"}:
         launch.option("--disaggregation-mode", role, of="role")
@@ -143,6 +153,12 @@ def _limits(job: Job) -> tuple[int | None, int | None]:
     if d.answers:
         batch, chunk = max(a.batch for a in d.answers), max(a.chunk_tokens for a in d.answers)
     return batch, chunk
+
+
+def _drafter(launch: Launch) -> None:
+    """What drafts: the checkpoint itself, or a head that has to be named."""
+    if launch.job.asked.speculation == "eagle":
+        launch.said("EAGLE drafts with a head of its own: name its checkpoint beside the model's.")
 
 
 def _weights(launch: Launch, online: dict[str, str]) -> None:

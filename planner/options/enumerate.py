@@ -122,6 +122,9 @@ def _there(scenario: Scenario, choices: Sequence[Choice], period: int) -> list[t
 class Collector:
     """Options in the making: what the searches of the workloads add to."""
 
+    parts = False
+    """Whether work may occupy parts of systems that stand by themselves (lots)."""
+
     def __init__(
         self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool, dropped: list[Dropped]
     ) -> None:
@@ -145,7 +148,7 @@ class Collector:
         if isinstance(workload, Serving):
             if workload.request_classes:
                 return search_for(MixedServingSearch, workload, self.catalog)
-            return search_for(ServingSearch, workload, self.catalog)
+            return search_for(ServingSearch, workload, self.catalog, parts=self.parts)
         return search_for(RecommendationSearch, workload, self.catalog)
 
     def add(self, search: Search, choice: Choice, period: int, ready: float) -> None:
@@ -327,7 +330,7 @@ class Collector:
             systems=np.array([u.systems for u in units]),
             spares=np.zeros(n, dtype=np.int64),
             chips=np.array([u.chips for u in units]),
-            activity=np.array([serving_activity(u.role) for u in units]),
+            activity=np.array([serving_activity(u.role, workload.peak_to_mean) for u in units]),
             run_hours=np.full(n, hours),
             cluster=False,
         )

@@ -319,7 +319,7 @@ def added_watts(catalog: Catalog, stand: Standing, activity: float) -> tuple[flo
 
 
 def run_watts(
-    stand: Standing, watts: tuple[float, float], working: float | Floats, spares: float | Floats
+    stand: Standing, watts: tuple[float | Floats, float | Floats], working: float | Floats, spares: float | Floats
 ) -> tuple[Floats, Floats]:
     """(IT, facility) watts that a run draws above what its systems draw without: at work, and spares that idle."""
     return tuple(  # type: ignore[return-value]
@@ -330,8 +330,13 @@ def run_watts(
     )
 
 
-def price_load(timeline: Timeline, stand: Standing, watts: tuple[float, float], systems: int, period: int) -> WorkPrice:
-    """``systems`` systems at work through a period, ``watts`` each above what they draw without (``added_watts``)."""
+def price_load(
+    timeline: Timeline, stand: Standing, watts: tuple[float, float], systems: float, period: int
+) -> WorkPrice:
+    """``systems`` systems (of a part its share of one) at work through a period.
+
+    ``watts``: each above what it draws without work (``added_watts``).
+    """
     a, b = timeline.edges[period], timeline.edges[period + 1]
     grid = stand.choice.region.need("carbon_kg_per_kwh")
     hours = timeline.period_years(period) * HOURS_PER_YEAR
@@ -406,3 +411,41 @@ def _work_price(
     paid = water * stand.prices.water_usd_per_m3
     lines = {name: v * level for name, v in (("energy", energy), ("water", paid)) if v}
     return WorkPrice(float(sum(lines.values())), lines, energy + paid, carbon, water)
+
+
+def rented_for_run(
+    catalog: Catalog,
+    timeline: Timeline,
+    stand: Standing,
+    term: str,
+    systems: int | NDArray[np.int64],
+    starts: Floats,
+    days: float | Floats,
+) -> RunPrice:
+    """``systems`` systems rented for one run alone, from each month of ``starts`` (n,) for ``days`` days: rent, idling.
+
+    A commitment is paid evenly over its whole length, also where less is used. ``systems`` and ``days`` are of all or
+    of each (n,). Raises ``UnknownFigureError`` where nobody published the rent.
+    """
+    n = len(starts)
+    hours = np.broadcast_to(np.asarray(days, np.float64) * 24.0, (n,))
+    known = rent_terms(catalog)[term]
+    count = np.broadcast_to(np.asarray(systems, np.float64), (n,))
+    usd = rent_cost(count * stand.chips, stand.choice.chip.need("rent_usd_per_h"), hours, known)
+    span = np.maximum(hours, known.hours) / HOURS_PER_YEAR * 12
+    lows = 12.0 * np.arange(timeline.years)
+
+    def by_year(stops: Floats) -> Floats:
+        """(n, K) share of the stretch from each start that falls into each year of the plan."""
+        inside = np.clip(np.minimum(stops[:, None], lows + 12.0) - np.maximum(starts[:, None], lows), 0.0, None)
+        return np.asarray(inside / (stops - starts)[:, None], np.float64)
+
+    level = (annuity(timeline.rate, (starts + span) / 12) - annuity(timeline.rate, starts / 12)) / (span / 12)
+    rent = np.asarray(usd * level, np.float64)
+    used = by_year(starts + np.asarray(days, np.float64) / DAYS_PER_MONTH)
+    grid = stand.choice.region.need("carbon_kg_per_kwh")
+    made = stand.embodied_kg * np.minimum(1.0, hours / HOURS_PER_YEAR / catalog.cost("dep_chip_econ"))
+    carbon = (stand.facility_base_w / 1e3 * hours * grid + made) / 1e3 * count
+    water = stand.it_base_w / 1e6 * hours * stand.choice.pair.wue_l_per_kwh * count
+    opex = np.asarray(usd, np.float64)[:, None] * by_year(starts + span)
+    return RunPrice(rent, {"rent": rent}, opex, carbon[:, None] * used, water[:, None] * used)

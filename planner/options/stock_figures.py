@@ -7,7 +7,7 @@ or units of a load by period. Prices are those of ``ownership``, performance tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ from planner.options.ownership import (
     price_load,
     price_lot,
     price_run,
+    rented_for_run,
     run_watts,
     standing,
 )
@@ -44,6 +45,13 @@ class Hardware:
     chip: str
     cooling: str
     fabric: Fabric = "pod"
+    owner: str = ""
+    """The workload whose own systems these are; empty where they are shared."""
+
+    @property
+    def kind(self) -> Hardware:
+        """The same, whosever they are."""
+        return replace(self, owner="")
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,7 @@ class StockFigures:
 
     def stand(self, hardware: Hardware, acquire: str = "") -> Standing:
         """One system as it stands, acquired that way; or in any way, where only its power and place matter."""
+        hardware = hardware.kind
         if (hardware, acquire) not in self._stands:
             h = hardware
             choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire)
@@ -122,7 +131,7 @@ class StockFigures:
         self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int]
     ) -> Described:
         """One unit of work on systems of a kind."""
-        h = hardware
+        h = hardware.kind
         key = (workload, role, h, precision, *sorted(layout.items()))
         if key not in self._described:
             spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout)
@@ -136,6 +145,13 @@ class StockFigures:
         stand = self.stand(hardware, acquire)
         return price_lot(self.scenario, self.catalog, self.timeline, stand, acquire, begin, end, term=term, since=since)
 
+    def rented(self, hardware: Hardware, term: str, systems: int, days: float, month: float) -> LotPrice:
+        """All systems that are rented for one run alone, from a month for so many days."""
+        stand = self.stand(hardware, "rent")
+        p = rented_for_run(self.catalog, self.timeline, stand, term, systems, np.array([month]), days)
+        lines = {name: float(v[0]) for name, v in p.lines_usd.items() if v[0]}
+        return LotPrice(float(p.cost_usd[0]), lines, 0.0, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
+
     def watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
         """(IT, facility) watts of one system at work above what it draws without."""
         stand = self.stand(hardware)
@@ -147,6 +163,11 @@ class StockFigures:
         watts, spares = self.watts(workload, role, hardware, described), described.spares
         it, facility = run_watts(self.stand(hardware), watts, described.systems - spares, spares)
         return float(it), float(facility)
+
+    def unit_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> float:
+        """Facility watts of one unit of a load above what its systems draw without it."""
+        size = described.part / self.stand(hardware).chips if described.part else described.systems
+        return self.watts(workload, role, hardware, described)[1] * size
 
     def run(self, workload: Workload, role: str, hardware: Hardware, described: Described, month: float) -> WorkFigures:
         """A run that begins in a month from the plan's start; spares idle."""
@@ -161,12 +182,13 @@ class StockFigures:
     ) -> WorkFigures:
         """Units of a load by period."""
         watts, stand = self.watts(workload, role, hardware, described), self.stand(hardware)
+        size = described.part / stand.chips if described.part else described.systems
         lines: dict[str, float] = {}
         opex, carbon, water = (np.zeros(self.timeline.years) for _ in range(3))
         for t, count in enumerate(units):
             if not count:
                 continue
-            p = price_load(self.timeline, stand, watts, described.systems, t)
+            p = price_load(self.timeline, stand, watts, size, t)
             for name, v in p.lines_usd.items():
                 lines[name] = lines.get(name, 0.0) + v * count
             opex = opex + p.opex_usd * count * self.year_shares[t]

@@ -72,8 +72,8 @@ def outlook(
     tell = teller(progress, cancel)
     question, model = question_of(scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share))
     asked = question.scenario
-    if asked.fleet.shared:
-        raise InputError(Problem("futures of a shared fleet are not drawn", path="fleet.shared", found="true"))
+    if asked.over_time:
+        raise InputError(Problem("futures of a fleet over time are not drawn", path="fleet.shared", found="true"))
     view = View(question, model, asked.outcomes or Outcomes())
     view.read_options(tell)
     tell("Solving for rivals", 0.7)

@@ -195,6 +195,9 @@ class Futures:
         w = next(x for x in self.scenario.workloads if x.name == o.workload)
         return start_days(self.scenario, getattr(w, "start", None))
 
+    def _peak_to_mean(self, o: Option) -> float:
+        return float(getattr(next(x for x in self.scenario.workloads if x.name == o.workload), "peak_to_mean", 1.0))
+
     def _days(self, month: str) -> float:
         return (month_index(month) - month_index(self.scenario.start)) * DAYS_PER_YEAR / 12
 
@@ -213,6 +216,12 @@ class Futures:
         for mine in groups.values():
             self._price_alike(mine)
 
+    def _activity(self, o: Option, choice: Choice) -> float:
+        """Share of its chips' power range that an option's work uses, as when it was priced."""
+        if o.role != "train":
+            return serving_activity(o.role, self._peak_to_mean(o))
+        return training_activity(o.chips, o.systems - o.spares, choice.system.unit_chips)
+
     def _price_alike(self, mine: Sequence[Option]) -> None:
         o, choice = mine[0], self._choice(mine[0])
         is_run = bool(o.rates.get("run"))
@@ -223,7 +232,7 @@ class Futures:
             systems=np.array([x.systems for x in mine]),
             spares=np.array([x.spares for x in mine]),
             chips=np.array([x.chips for x in mine]),
-            activity=np.array([_activity(x, choice) for x in mine]),
+            activity=np.array([self._activity(x, choice) for x in mine]),
             run_hours=hours,
             cluster=is_run,
         )
@@ -246,13 +255,6 @@ class Futures:
             a, e, r, w = (float(v[i]) if own else 0.0 for v in (systems, energy, rent, water))
             years = float(hours[i]) / HOURS_PER_YEAR if is_run else 0.0
             self._parts[x.id] = Parts(x.cost_usd - a - e - r - w, a, e, r, w, years, rate)
-
-
-def _activity(o: Option, choice: Choice) -> float:
-    """Share of its chips' power range that an option's work uses, as when it was priced."""
-    if o.role != "train":
-        return serving_activity(o.role)
-    return training_activity(o.chips, o.systems - o.spares, choice.system.unit_chips)
 
 
 def _doubled(record: R, name: str) -> R:

@@ -275,10 +275,11 @@ def _piece_of(lot: FleetLot) -> Piece:
 def choice_figures(plan: Plan) -> dict[str, Any]:
     """The fields of ``Choice`` from a plan; of a shared fleet the pieces are its lots."""
     lots = plan.fleet.lots if plan.fleet is not None else ()
+    own = plan.deployments if plan.fleet is None else ()
     return {
         "answer": plan.answer,
         "values": dict(plan.objective.values),
-        "pieces": (*pieces_of(plan.deployments), *map(_piece_of, lots)),
+        "pieces": (*pieces_of(own), *map(_piece_of, lots)),
         "capex_usd": plan.totals.capex_usd if plan.totals else 0.0,
         "verified": plan.verified,
     }

@@ -31,7 +31,7 @@ def console(plan: Plan, names: Mapping[str, str] | None = None) -> RenderableTyp
     ``names``: what systems are called, by id; shown beside the ids.
     """
     parts: list[RenderableType] = [Text(""), _answer(plan), _status(plan)]
-    if plan.deployments:
+    if plan.deployments and plan.fleet is None:
         parts += [_heading("Deployments"), _deployments(plan.deployments, names or {})]
     for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan)):
         parts += [_heading(sheet.title, sheet.note), _sheet(sheet)]

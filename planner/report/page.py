@@ -53,7 +53,7 @@ def html_page(plan: Plan) -> str:
         _status(plan),
         _figures(plan),
         _no_plan(plan),
-        _deployments(plan.deployments),
+        _deployments(plan.deployments if plan.fleet is None else ()),
         *(_sheet(sheet) for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan))),
         _splits(plan),
         _details(plan.deployments),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -88,22 +89,27 @@ def _stopped_by(mail: Mail, solver: cp_model.CpSolver, solve: Callable[[], Any])
 
 
 def _intervals_job(arrays: Arrays, limits: Limits, options: Mapping[str, Any], _hook: Hook, _mail: Mail) -> bytes:
-    """`intervals.earliest_starts`: the starts, and whether they are proven; no starts where none came in time."""
+    """`intervals.earliest_starts`: the starts, and whether they are proven; no starts where none came in time.
+
+    With `least` that of a resource is sought instead (`intervals.least_amount`): -1 where no amount is enough.
+    """
     tasks, resources = options["tasks"], options["resources"]
     model = cp_model.CpModel()
     starts, ends = {}, {}
-    used: dict[str, list[tuple[cp_model.IntervalVar, int]]] = {name: [] for name in resources}
+    used: dict[str, list[tuple[cp_model.IntervalVar, int]]] = defaultdict(list)
     for task in tasks:
         start = model.new_int_var(task["earliest"], task["latest"], f"start[{task['name']}]")
         starts[task["name"]], ends[task["name"]] = start, start + task["length"]
         interval = model.new_fixed_size_interval_var(start, task["length"], task["name"])
         used[task["resource"]].append((interval, task["amount"]))
-        model.add_hint(start, task["latest"])
+        model.add_hint(start, task["latest"] if task["known"] is None else task["known"])
     for task in tasks:
         for before in task["after"]:
             model.add(starts[task["name"]] >= ends[before])
-    for name, mine in used.items():
-        levels = resources[name]
+    if options.get("least"):
+        return _least(model, limits, used[options["least"]])
+    for name, levels in resources.items():
+        mine = used[name]
         most = max((level["amount"] for level in levels), default=0)
         # what is missing from the largest amount is taken by a task that cannot move
         for i, level in enumerate(levels):
@@ -118,9 +124,23 @@ def _intervals_job(arrays: Arrays, limits: Limits, options: Mapping[str, Any], _
     solver.parameters.num_workers = 1
     word = solver.solve(model)
     if word not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return wire.pack({"starts": None, "proven": False}, {})
+        return wire.pack({"starts": None, "proven": word == cp_model.INFEASIBLE}, {})
     found = {name: int(solver.value(start)) for name, start in starts.items()}
     return wire.pack({"starts": found, "proven": word == cp_model.OPTIMAL}, {})
+
+
+def _least(model: cp_model.CpModel, limits: Limits, mine: list[tuple[cp_model.IntervalVar, int]]) -> bytes:
+    most = sum(amount for _, amount in mine)
+    need = model.new_int_var(max((amount for _, amount in mine), default=0), most, "need")
+    model.add_cumulative([interval for interval, _ in mine], [amount for _, amount in mine], need)
+    model.minimize(need)
+    solver = _solver(limits)
+    solver.parameters.num_workers = 1
+    word = solver.solve(model)
+    if word == cp_model.INFEASIBLE:
+        return wire.pack({"least": -1}, {})
+    known = word in (cp_model.OPTIMAL, cp_model.FEASIBLE)
+    return wire.pack({"least": round(solver.best_objective_bound) if known else None}, {})
 
 
 def _solver(limits: Limits) -> cp_model.CpSolver:

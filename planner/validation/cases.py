@@ -75,10 +75,10 @@ class Case:
             for column in columns:
                 cell, value = self.text(column), read(column)
                 if cell and (value is None or not 0 < value <= LARGEST):
-                    return f"{column} is {cell[:40]!r}; allowed: {words} to {LARGEST:.0e}, blank where the source says nothing"
+                    return f"{column} is {cell[:40]!r}; allowed: {words} to {LARGEST:.0e}, blank where nothing is said"
         for column in SWITCHES:
             if self.text(column) not in {"", "0", "1"}:
-                return f"{column} is {self.text(column)[:40]!r}; allowed: 0, 1, blank where the source says nothing"
+                return f"{column} is {self.text(column)[:40]!r}; allowed: 0, 1, blank where nothing is said"
         return ""
 
     @property

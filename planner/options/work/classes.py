@@ -171,7 +171,7 @@ class MixedServingSearch:
             systems=found.systems[kept],
             spares=np.zeros(len(kept), dtype=np.int64),
             chips=found.chips[kept],
-            activity=np.full(len(kept), PHASE_ACTIVITY["serve"]),
+            activity=np.full(len(kept), PHASE_ACTIVITY["serve"] / w.peak_to_mean),
             run_hours=np.full(len(kept), hours),
             cluster=False,
         )
@@ -311,7 +311,7 @@ def describe_classes(
         systems=np.array([systems]),
         spares=np.zeros(1, dtype=np.int64),
         chips=np.array([chips]),
-        activity=np.array([PHASE_ACTIVITY["serve"]]),
+        activity=np.array([PHASE_ACTIVITY["serve"] / workload.peak_to_mean]),
         run_hours=np.array([hours]),
         cluster=False,
     )

@@ -212,7 +212,7 @@ class RecommendationSearch:
             systems=systems[index],
             spares=np.zeros(len(index), dtype=np.int64),
             chips=candidates.chips[index] * replicas[index],
-            activity=np.full(len(index), PHASE_ACTIVITY["serve"]),
+            activity=np.full(len(index), PHASE_ACTIVITY["serve"] / w.peak_to_mean),
             run_hours=np.full(len(index), hours),
             cluster=False,
         )
@@ -280,7 +280,7 @@ def describe_recommendation(
         systems=systems,
         spares=np.zeros(1, dtype=np.int64),
         chips=candidates.chips * (1 if training else replicas),
-        activity=np.array([PHASE_ACTIVITY["train" if training else "serve"]]),
+        activity=np.array([PHASE_ACTIVITY["train"] if training else PHASE_ACTIVITY["serve"] / workload.peak_to_mean]),
         run_hours=np.array([min(run_days * 24.0, hours)]),
         cluster=training,
     )

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 AGGREGATED, PREFILL, DECODE = 0, 1, 2
-ENGINE_NAMES = ("vllm", "sglang", "trtllm")
+ENGINE_NAMES = ("vllm", "sglang", "trtllm", "atom", "vllm_ascend", "current")
 """Engines that a workload may name."""
 
 # Bytes of one weight or cache element. fp4: NVFP4, 16 elements share an 8-bit scale (4.5 bits); mxfp4: 32 share one.
