@@ -109,9 +109,10 @@ def _date(
     if asked is not None:
         due = min(due, begins + asked)
     # (day on which it begins, what is predicted of it)
+    deployments = plan.deployments if plan.schedule is None else ()  # of a fleet they are a view of its schedule
     mine = [
         ((d.predicted.finish_days or 0.0) - (d.predicted.days or 0.0), d.predicted)
-        for d in plan.deployments
+        for d in deployments
         if d.workload == workload.name and d.predicted.finish_days is not None
     ]
     if plan.schedule is not None:
@@ -144,7 +145,7 @@ def _working(
 ) -> Iterator[tuple[float, list[_Working]]]:
     """(demand, what works) of a load at each time at which they differ."""
     mine = [d for d in plan.deployments if d.workload == workload.name]
-    if mine:
+    if mine and plan.schedule is None:
         wanted = getattr(workload, "requests_per_s", None) or getattr(workload, "samples_per_s", None) or 0.0
         yield wanted, [_Working(d.site.split("/")[0], d.predicted, _rates(d.role, d.predicted, 1.0)) for d in mine]
     if plan.schedule is None:

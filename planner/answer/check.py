@@ -47,7 +47,9 @@ def _month(text: str) -> bool:
 
 
 _TEXTS: Mapping[str, tuple[Callable[[str], object], str]] = {
-    **dict.fromkeys(("site", "workload"), (_NAME.fullmatch, "a name without brackets, commas or `=`")),
+    "site": (_NAME.fullmatch, "a name without brackets, commas or `=`"),
+    # systems that any workload may use are nobody's
+    "workload": (lambda t: not t or _NAME.fullmatch(t), "a name without brackets, commas or `=`"),
     **dict.fromkeys(("system", "chip", "cooling", "model"), (_ID.fullmatch, "an id of the catalog")),
     **dict.fromkeys(
         ("precision", "kv_precision", "framework", "rent_term", "mix", "problem_digest", "catalog_digest"),
@@ -167,14 +169,13 @@ def _together(plan: Plan, file: str) -> Iterator[Problem]:
     if plan.has_plan != acting:
         told = "has nothing to deploy" if plan.has_plan else "has something to deploy"
         yield wrong("status", f"the plan {told}, which its status cannot mean", plan.status)
-    if plan.deployments and plan.fleet is not None:
-        yield wrong("deployments", "a plan has deployments or a shared fleet, not both")
     for name, n in Counter(w.name for w in plan.workloads).items():
         if n > 1:
             yield wrong("workloads", "two workloads have one name", name)
     for i, d in enumerate(plan.deployments):
         at = f"deployments[{i}]"
-        if d.period not in plan.periods:
+        # of a fleet over time deployments are a view: from the month in which their systems arrive
+        if plan.fleet is None and d.period not in plan.periods:
             yield wrong(f"{at}.period", "is none of the plan's periods", d.period)
         if d.spares > d.systems:
             yield wrong(f"{at}.spares", f"are more than its {d.systems} systems", d.spares)
