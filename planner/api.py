@@ -42,7 +42,7 @@ from planner.options.option import OptionSet
 from planner.options.shared import enumerate_stock
 from planner.options.stock import StockSet
 from planner.options.work.describe import Describer
-from planner.remedies import with_latencies, with_places
+from planner.remedies import with_latencies, with_places, with_shares
 from planner.rivals import alternatives
 from planner.scenario import (
     check_scenario,
@@ -302,6 +302,7 @@ def diagnose(question: Question) -> Diagnosis:
             diagnosis = model_findings(leaves, short)
             diagnosis = diagnosis if diagnosis.conflicts else arithmetic_findings(scenario, found)
     diagnosis = with_places(diagnosis, scenario, catalog, relaxed.dropped, possible)
+    diagnosis = with_shares(diagnosis, scenario, possible)
     return with_lead_time(diagnosis, scenario, possible)
 
 

@@ -66,7 +66,7 @@ def refuse_shared(scenario: Scenario) -> None:
     if scenario.over_time:
         raise InputError(
             Problem(
-                "this answer about the answer is for plans of one decision; planner plan, pareto and alternatives take the others",
+                "this answer is for plans of one decision; planner plan, pareto and alternatives take the others",
                 file=scenario.source.file,
                 line=scenario.source.line(("fleet", "shared")),
                 path="fleet.shared",
