@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -173,13 +172,18 @@ class Stock:
         return round(self.slot_days[slot] * PER_DAY)
 
 
-@cache
-def figures_of(kind: Any) -> tuple[str, ...]:
+def figures_of(kind: type) -> tuple[str, ...]:
     """Names of the figures of a group, lot, unit, run or start: its fields that are numbers, by year or period or not.
 
     What a limit or an objective of a fleet reads is one of them: so what dominance compares follows from the record.
     """
-    return tuple(f.name for f in fields(kind) if f.type in {"float", "Floats"})
+    return _FIGURES[kind]
+
+
+_FIGURES: Mapping[type, tuple[str, ...]] = {
+    kind: tuple(f.name for f in fields(kind) if f.type in {"float", "Floats"})
+    for kind in (Group, Lot, Work, Start, Run)
+}
 
 
 def no_more(x: Any, y: Any) -> bool:
