@@ -26,6 +26,7 @@ from planner.answer.plan import (
 )
 from planner.answer.plan import Status as PlanStatus
 from planner.catalog import Catalog, load_catalog
+from planner.confidence import chance_of
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
 from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
@@ -42,7 +43,7 @@ from planner.options.option import OptionSet
 from planner.options.shared import enumerate_stock
 from planner.options.stock import StockSet
 from planner.options.work.describe import Describer
-from planner.remedies import with_latencies, with_places
+from planner.remedies import with_latencies, with_places, with_shares
 from planner.rivals import alternatives
 from planner.scenario import (
     check_scenario,
@@ -327,6 +328,7 @@ def diagnose(question: Question) -> Diagnosis:
             diagnosis = model_findings(leaves, short)
             diagnosis = diagnosis if diagnosis.conflicts else arithmetic_findings(scenario, found)
     diagnosis = with_places(diagnosis, scenario, catalog, relaxed.dropped, possible)
+    diagnosis = with_shares(diagnosis, scenario, possible)
     return with_lead_time(diagnosis, scenario, possible)
 
 
@@ -485,6 +487,7 @@ class _Draft:
             *_export_notes(self.scenario, catalog, draft),
             *_rent_notes(self.scenario, catalog, draft),
         )
+        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft)})
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 

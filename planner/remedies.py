@@ -1,4 +1,5 @@
-"""Changes of a scenario that no row of the model holds, where there is no plan: latencies, cooling, power of a rack.
+"""Changes of a scenario that no row of the model holds, where there is no plan: latencies, cooling, power of a rack,
+shares of vendors.
 
 They decide which options exist at all, so each is tried by planning the changed scenario again; what does not help is
 not offered.
@@ -6,6 +7,7 @@ not offered.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +24,8 @@ Possible = Callable[[Scenario], bool]
 FURTHER = (1.0, 1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
 """A figure that counting finds the least (the best that any hardware reaches) may not be enough beside other limits:
 how many times it is tried, the least that helps by halving."""
+_SHARE_STEP = 0.05
+"""Of all chips: how finely the share of a vendor is asked about."""
 NO_COOLING, TOO_HOT = "hosts no cooling", "takes chips up to"
 """Words of reasons that another cooling may answer (``options.hardware.choices``, ``facility.cooling``)."""
 RACK_POWER = re.compile(r"draws ([\d.,]+) kW, racks here take ([\d.,]+) kW")
@@ -123,6 +127,30 @@ def with_places(
         for c in diagnosis.conflicts
     )
     return replace(diagnosis, conflicts=conflicts, nearest=(*diagnosis.nearest, *found))
+
+
+def with_shares(diagnosis: Diagnosis, scenario: Scenario, possible: Possible) -> Diagnosis:
+    """The share of a vendor, where a larger one makes a plan possible: it is a coefficient, not a bound that moves."""
+    found: list[Nearest] = []
+    for vendor, share in scenario.limits.vendor_share.items():
+
+        def at(value: float, vendor: str = vendor) -> Scenario:
+            shares = {**scenario.limits.vendor_share, vendor: value}
+            return scenario.model_copy(update={"limits": scenario.limits.model_copy(update={"vendor_share": shares})})
+
+        steps = [round(share + _SHARE_STEP * i, 4) for i in range(1, math.ceil((1 - share) / _SHARE_STEP))] + [1.0]
+        if share >= 1 or not possible(at(1.0)):
+            continue
+        low, high = -1, len(steps) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if possible(at(steps[middle])) else (middle, high)
+        path = f"limits.vendor_share.{vendor}"
+        message = f"Raise {path} from {share:g} to {steps[high]:g}: then a plan exists."
+        found.append(
+            Nearest(limit=path, now=share, needed=steps[high], unit="of all chips", message=message, confirmed=True)
+        )
+    return replace(diagnosis, nearest=(*diagnosis.nearest, *found))
 
 
 def _with_site(scenario: Scenario, index: int, fields: Mapping[str, Any]) -> Scenario:

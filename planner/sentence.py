@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from planner.answer.plan import Deployment, Plan
+from planner.confidence import said, together
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -99,7 +100,7 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
         what = " and ".join(_group([d]) + (f" for {d.role}" if d.role in {"prefill", "decode"} else "") for d in mine)
         later = {d.period for d in mine} - {scenario.start}
         when = f" in {min(later)}" if later else ""
-        parts.append(f"for {workload.name} {what}{when}; it {_result(mine)}")
+        parts.append(f"for {workload.name} {what}{when}; it {_result(mine)}{said(plan, workload.name)}")
     totals = plan.totals
     text = "; ".join(parts)
     text = text[:1].upper() + text[1:]
@@ -107,7 +108,7 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
         drawn = f"; power at the meter: {power(totals.facility_mw)}" if totals.facility_mw else ""
         capex = f"; capital to spend up front: {money(totals.capex_usd)}" if totals.capex_usd else ""
         text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
-    return text
+    return text + together(plan)
 
 
 def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from planner.answer.plan import FleetLot, Plan, ScheduledRun
+from planner.confidence import said, together
 from planner.scenario.types import Scenario
 from planner.sentence import money, number, power
 
@@ -28,20 +29,23 @@ def shared_sentence(scenario: Scenario, plan: Plan) -> str:
     text = ", ".join(parts) if len(parts) < 3 or len(lots) > _MOST_LOTS else f"{', '.join(parts[:-1])} and {parts[-1]}"
     text = text[:1].upper() + text[1:]
     if plan.schedule.runs:
-        text += f"; {', '.join(map(_run, plan.schedule.runs[:_MOST_LOTS]))}"
+        told = (_run(run) + said(plan, run.workload) for run in plan.schedule.runs[:_MOST_LOTS])
+        text += f"; {', '.join(told)}"
         more = len(plan.schedule.runs) - _MOST_LOTS
         text += f" and {more} more runs" if more > 0 else ""
     loads = [d for d in plan.schedule.demand if max(d.asked, default=0.0) > 0]
     if loads:
-        text += (
-            f"; {', '.join(f'{d.workload} served up to {number(_three_digits(max(d.asked)))} {d.unit}' for d in loads)}"
+        up_to = (
+            f"{d.workload} served up to {number(_three_digits(max(d.asked)))} {d.unit}{said(plan, d.workload)}"
+            for d in loads
         )
+        text += f"; {', '.join(up_to)}"
     totals = plan.totals
     if totals is not None:
         drawn = f"; largest power at the meters: {power(totals.facility_mw)}" if totals.facility_mw else ""
         capex = f"; capital in all: {money(totals.capex_usd)}" if totals.capex_usd else ""
         text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
-    return text
+    return text + together(plan)
 
 
 def _three_digits(value: float) -> float:

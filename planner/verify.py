@@ -21,6 +21,7 @@ from fractions import Fraction
 from planner.answer.asked import asked_of
 from planner.answer.plan import Deployment, Plan
 from planner.catalog import Catalog
+from planner.confidence import chance_of
 from planner.errors import InputError, PlannerError, Problem
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
@@ -121,6 +122,7 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
     lines = {name: float(v[0]) * n for name, v in p.cost_lines_usd.items()}
     expected: dict[str, object] = {
         "answers": [],
+        "part_chips": 0,  # a system of its own is taken whole
         "chips": described.chips * n,
         "replicas": described.replicas * n,
         "spares": described.spares * n,
@@ -238,7 +240,9 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "assumptions": {a.path: a.value for a in plan.assumptions},
         "workloads": {w.name: w.model_dump() for w in plan.workloads},
         "proof.bound": plan.proof.bound,
+        "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
     }
+    again = chance_of(scenario, plan)
     found: dict[str, object] = {
         "scenario": scenario.name,
         "start": scenario.start,
@@ -252,6 +256,7 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "assumptions": assumed,
         "workloads": {w.name: w.model_dump() for w in asked_of(scenario)},
         "proof.bound": plan.objective.bound,
+        "chance": None if again is None else again.model_dump(mode="json"),
     }
     for name, value in said.items():
         yield from differences(name, value, found[name])

@@ -366,6 +366,21 @@ def test_cooling_and_power_of_racks_are_offered(shipped: Catalog) -> None:
     assert plan(round_scenario(load(1), hardware=rack, site=wet), catalog=shipped).has_plan
 
 
+def test_the_share_of_a_vendor_is_offered(round_catalog: Catalog) -> None:
+    """One vendor makes all there is: half of the chips cannot come from it, all of them may."""
+    scenario = round_scenario(
+        load(900, disaggregated="never"), hardware=BOTH, limits={"vendor_share": {"Round": 0.5}},
+        fleet={"shared": True}, horizon_years=1,
+    )  # fmt: skip
+    found = plan(scenario, catalog=round_catalog)
+    assert found.status == "infeasible"
+    (change,) = [n for n in found.nearest if n.limit == "limits.vendor_share.Round"]
+    assert change.confirmed
+    assert change.needed == 1.0
+    enough = scenario.limits.model_copy(update={"vendor_share": {"Round": change.needed}})
+    assert plan(scenario.model_copy(update={"limits": enough}), catalog=round_catalog).has_plan
+
+
 def test_an_export_class_that_leaves_nothing(shipped: Catalog) -> None:
     """Servers whose export to China is denied, for China: the rule is named as what stands in the way."""
     denied = [s.id for s in shipped.systems.values()

@@ -65,14 +65,18 @@ LABELS = {"option", "planner_version", "variant", "versions", "verified", "schem
 SHARED = {"fleet", "schedule"}
 
 
+PARTS = {"drafting", "speculation"}
+"""What is a table of its own, or one of a few words, where it is there at all."""
+
+
 def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     """Every figure and word of a plan that the check must hold to account."""
     if isinstance(data, dict):
         for key, value in data.items():
             if (not path and key in FREE_TEXT) or key in LABELS or (path[:1] == ("proof",) and key != "bound"):
                 continue
-            if not path and key in SHARED and value is None:
-                continue  # what only a shared fleet has
+            if value is None and (key in PARTS or (not path and key in SHARED)):
+                continue  # what only a shared fleet has, and parts of a prediction that are no figures
             yield from leaves(value, (*path, key))
     elif isinstance(data, list):
         for i, value in enumerate(data):

@@ -440,6 +440,26 @@ class Totals(_Part):
     water_m3: float
 
 
+class PromiseChance(_Part):
+    """How likely a workload's promise is kept: the date of a run, the rate and latencies of a load."""
+
+    workload: str
+    what: str
+    """``date`` of a run, ``load`` of a load."""
+    chance: float
+
+
+class Chance(_Part):
+    """How likely the promises of the plan are kept, by the intervals of what it predicts."""
+
+    promises: tuple[PromiseChance, ...]
+    all_kept_least: float
+    """All of them, where the model's errors of different workloads have nothing in common."""
+    all_kept_most: float
+    """All of them, where one error moves every workload."""
+    basis: str
+
+
 class Binding(_Part):
     """A limit that binds: what is used, of what, and what one more unit is worth (confirmed by re-solving)."""
 
@@ -597,6 +617,8 @@ class Plan(PlanViews, _Part):
     fleet: Fleet | None = None
     schedule: Schedule | None = None
     totals: Totals | None = None
+    chance: Chance | None = None
+    """None where there is no plan, or nothing is known of how far off its predictions may be."""
     binding: tuple[Binding, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     assumptions: tuple[Assumption, ...] = ()

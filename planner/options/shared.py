@@ -38,7 +38,7 @@ from planner.options.ownership import (
     standing,
 )
 from planner.options.pricing import Designs, Priced
-from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work
+from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work, no_more
 from planner.options.work.pairs import pairs_left_out
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
@@ -741,21 +741,19 @@ def _beats(
 ) -> bool:  # fmt: skip
     """Whether group ``a`` can stand in for ``b`` in any plan at no more of anything."""
     ga, gb = drafts.groups[a], drafts.groups[b]
-    if ga.racks > gb.racks or ga.peak_w > gb.peak_w:
+    if not no_more(ga, gb):
         return False
     mine = {(x.acquire, x.begin, x.end, x.term): x for x in lots[a]}
     for theirs in lots[b]:
         x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term))
-        if x is None or x.most < theirs.most or not _lot_no_more(x, theirs):
+        if x is None or x.most < theirs.most or not no_more(x, theirs):
             return False
     if any(r.term for r in runs[b]) and {r.id for r in runs[a]} != {r.id for r in runs[b]}:
         return False  # rented for a run alone: one place, one cooling
     units = {(w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))): w for w in works[a]}
     for w in works[b]:
         u = units.get((w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))))
-        if u is None or any(u.rates.get(p, 0.0) < r for p, r in w.rates.items()):
-            return False
-        if any((getattr(u, n) > getattr(w, n)).any() for n in ("cost_usd", "opex_usd", "carbon_t", "water_m3")):
+        if u is None or any(u.rates.get(p, 0.0) < r for p, r in w.rates.items()) or not no_more(u, w):
             return False
     sizes: dict[tuple[str, int], list[Run]] = defaultdict(list)
     for r in runs[a]:
@@ -763,29 +761,12 @@ def _beats(
     return all(any(_run_no_more(x, r) for x in sizes[r.workload, r.systems]) for r in runs[b])
 
 
-def _lot_no_more(x: Lot, y: Lot) -> bool:
-    return (
-        x.cost_usd <= y.cost_usd
-        and x.capex_usd <= y.capex_usd
-        and bool((x.opex_usd <= y.opex_usd).all())
-        and bool((x.carbon_by_year_t <= y.carbon_by_year_t).all())
-        and bool((x.water_by_year_m3 <= y.water_by_year_m3).all())
-    )
-
-
 def _run_no_more(x: Run, y: Run) -> bool:
-    if x.chips != y.chips or x.days > y.days:
+    if x.chips != y.chips or not no_more(x, y):
         return False
     mine = {s.slot: s for s in x.starts}
-    for theirs in y.starts:
-        s = mine.get(theirs.slot)
-        if s is None or s.last_slot > theirs.last_slot or s.cost_usd > theirs.cost_usd:
-            return False
-        if (s.carbon_by_year_t > theirs.carbon_by_year_t).any() or (s.opex_usd > theirs.opex_usd).any():
-            return False
-        if (s.water_by_year_m3 > theirs.water_by_year_m3).any():
-            return False
-    return True
+    found = ((mine.get(theirs.slot), theirs) for theirs in y.starts)
+    return all(s is not None and s.last_slot <= theirs.last_slot and no_more(s, theirs) for s, theirs in found)
 
 
 __all__ = ["RENTED", "arrivals", "demand_of", "enumerate_stock", "is_run", "lot_ends", "rent_ends", "start_slots"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +172,25 @@ class Stock:
     def minute(self, slot: int) -> int:
         """Minutes from the plan's start at which a slot begins."""
         return round(self.slot_days[slot] * PER_DAY)
+
+
+def figures_of(kind: type) -> tuple[str, ...]:
+    """Names of the figures of a group, lot, unit, run or start: its fields that are numbers, by year or period or not.
+
+    What a limit or an objective of a fleet reads is one of them: so what dominance compares follows from the record.
+    """
+    return _FIGURES[kind]
+
+
+_FIGURES: Mapping[type, tuple[str, ...]] = {
+    kind: tuple(f.name for f in fields(kind) if f.type in {"float", "Floats"})
+    for kind in (Group, Lot, Work, Start, Run)
+}
+
+
+def no_more(x: Any, y: Any) -> bool:
+    """Whether the first of two records of one kind has no more of any figure than the second."""
+    return all(bool(np.all(getattr(x, name) <= getattr(y, name))) for name in figures_of(type(y)))
 
 
 @dataclass(frozen=True)

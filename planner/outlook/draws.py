@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.catalog.records import Figure
+from planner.confidence import deviation, time_factor
 from planner.facility.reliability import default_profile
 from planner.options.hardware.choices import site_region
 from planner.scenario.outcomes import Outcomes, Spread
@@ -81,9 +82,15 @@ class Draws:
         return SLIP_INCUMBENT if part.vendor.lower() in INCUMBENTS else SLIP_NEW
 
     def time_factor(self, workload: str, system: str, low80: float, high80: float) -> Floats:
-        """What run times and latencies of a workload on a system are multiplied by."""
-        spread = self.outcomes.time_factor.get(system) or Spread(p10=low80, p50=1.0, p90=high80)
-        return np.maximum(self._drawn(f"time {workload} {system}", spread, 1.0), 1e-3)
+        """What run times and latencies of a workload on a system are multiplied by.
+
+        Where the scenario gives no distribution it is the one behind the chances of every plan (``confidence``).
+        """
+        name, spread = f"time {workload} {system}", self.outcomes.time_factor.get(system)
+        if spread is None and name not in self._kept:
+            u = np.clip(stream(self.outcomes.seed, name, self.n), 1e-12, 1 - 1e-12)
+            self._kept[name] = np.array([time_factor(low80, high80, deviation(x)) for x in u.tolist()])
+        return np.maximum(self._drawn(name, spread, 1.0), 1e-3)
 
     def price_factor(self, system: str) -> Floats:
         """What the price of a system is multiplied by."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.options.counted import ALL_CHIPS, CAPITAL, CARBON, FINISH, PEAK_POWER, WATER, Figure
-from planner.options.option import Option
-from planner.outlook.pareto import quantity
+from planner.outlook.pareto import quantity, with_objectives
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Alternatives, Choice, NearPlan, choice_figures, headings
 from planner.solve import Status, lexicographic
@@ -30,22 +30,22 @@ from planner.solve.front import most_different
 Kind = tuple[str, ...]
 
 
-def _hardware(o: Option) -> Kind:
-    return (o.system, o.chip)
+@dataclass(frozen=True)
+class _Piece:
+    """What a column of the program puts somewhere: an option, or a lot of a fleet over time. Figures are of one."""
+
+    column: int
+    hardware: Kind
+    place: Kind
+    way: Kind
+    chips: float
+    figures: Mapping[str, float]
 
 
-def _place(o: Option) -> Kind:
-    return (o.site,)
-
-
-def _way(o: Option) -> Kind:
-    return (o.system, o.chip, o.cooling, o.site, o.acquire, str(o.period), o.role, str(o.power_cap))
-
-
-_DIRECTIONS: tuple[tuple[str, Callable[[Option], Kind], int], ...] = (
-    ("other hardware", _hardware, 2),
-    ("other places", _place, 1),
-    ("another way", _way, 2),
+_DIRECTIONS: tuple[tuple[str, Callable[[_Piece], Kind], int], ...] = (
+    ("other hardware", lambda x: x.hardware, 2),
+    ("other places", lambda x: x.place, 1),
+    ("another way", lambda x: x.way, 2),
 )
 """(what it is called, what must differ, how many plans in a row, each away from all before it)."""
 _GOALS: tuple[tuple[str, Figure, float], ...] = (
@@ -57,6 +57,37 @@ _GOALS: tuple[tuple[str, Figure, float], ...] = (
     ("earliest end", FINISH, 1.0),
 )
 """Named directions: what is made least, and how much of it is one in the program."""
+
+
+def _pieces(question: Question, model: FleetModel) -> list[_Piece]:
+    """What plans can be made of."""
+    stock = question.stock
+    if stock is None:
+        return [
+            _Piece(column, (o.system, o.chip), (o.site,),
+                   (o.system, o.chip, o.cooling, o.site, o.acquire, str(o.period), o.role, str(o.power_cap)),
+                   float(o.all_chips), {what: figure.read(o) / per for what, figure, per in _GOALS})
+            for o, column in zip(model.options, model.units, strict=True)
+        ]  # fmt: skip
+    found = []
+    for lot, column in zip(stock.stock.lots, stock.lots, strict=True):
+        g = stock.stock.groups[lot.group]
+        figures = {"least capital": lot.capex_usd / 1e6, "fewest chips": g.chips / 1e3, "least power": g.peak_w / 1e6}
+        way = (g.system, g.chip, g.cooling, g.site, lot.acquire, str(lot.begin), lot.term, g.owner)
+        found.append(_Piece(column, (g.system, g.chip), (g.site,), way, float(g.chips), figures))
+    return found
+
+
+def _directions(question: Question, model: FleetModel, pieces: Sequence[_Piece]) -> dict[str, NDArray[np.float64]]:
+    """Named directions as vectors over the program's columns."""
+    found = {}
+    for what in (what for what, _, _ in _GOALS if any(what in x.figures for x in pieces)):
+        found[what] = np.zeros(model.program.column_count)
+        for x in pieces:
+            found[what][x.column] = x.figures.get(what, 0.0)
+    if question.stock is not None:  # work counts too: what the program itself knows
+        found |= {"least carbon": model.objectives["carbon"], "earliest end": model.objectives["time"]}
+    return found
 
 
 def alternatives(
@@ -76,7 +107,9 @@ def alternatives(
     if not 0 < near <= 1:
         raise InputError(Problem("near is a fraction of the best objective", found=f"{near:g}", allowed="0 .. 1"))
     tell = teller(progress, cancel)
-    question, model = question_of(scenario, catalog, variant, tell)
+    question, model = question_of(scenario, catalog, variant, tell, over_time=True)
+    if question.stock is not None:
+        question, model = with_objectives(question, ("cost", "time", "power", "carbon"))
     name = question.scenario.objective[0]
     tell("Solving", 0.72)
     first = lexicographic(
@@ -87,13 +120,14 @@ def alternatives(
             raise no_plan(question.scenario)
         raise InputError(Problem("no plan was found in time", remedy="Raise solve.time_limit_s."))
     tell("Solving for what differs", 0.76)
-    directions = [_groups(model, key) for _, key, times in _DIRECTIONS for _ in range(times)]
-    names = [what for what, _, times in _DIRECTIONS for _ in range(times)] + [what for what, _, _ in _GOALS]
+    pieces = _pieces(question, model)
+    goals = _directions(question, model, pieces)
+    directions = [_groups(pieces, key) for _, key, times in _DIRECTIONS for _ in range(times)]
+    names = [what for what, _, times in _DIRECTIONS for _ in range(times)] + list(goals)
     ceiling = first.objective + near * abs(first.objective)
     points = most_different(
-        model.program, model.objectives[name], ceiling, directions, [_vector(model, f, per) for _, f, per in _GOALS],
-        question.limits,
-    )  # fmt: skip
+        model.program, model.objectives[name], ceiling, directions, list(goals.values()), question.limits
+    )
     best = plan_at(question, points[0].values if points[0] is not None else first.values.tolist())
     found: list[tuple[str, Plan]] = []
     seen = [_counts(best)]
@@ -122,19 +156,12 @@ def alternatives(
     )
 
 
-def _groups(model: FleetModel, key: Callable[[Option], Kind]) -> list[dict[int, float]]:
+def _groups(pieces: Sequence[_Piece], key: Callable[[_Piece], Kind]) -> list[dict[int, float]]:
     """Columns by what they are of, each with its chips in thousands."""
     groups: dict[Kind, dict[int, float]] = defaultdict(dict)
-    for option, column in zip(model.options, model.units, strict=True):
-        groups[key(option)][column] = option.all_chips / 1e3
+    for x in pieces:
+        groups[key(x)][x.column] = x.chips / 1e3
     return list(groups.values())
-
-
-def _vector(model: FleetModel, figure: Figure, per: float) -> NDArray[np.float64]:
-    vector = np.zeros(model.program.column_count)
-    for option, column in zip(model.options, model.units, strict=True):
-        vector[column] = figure.read(option) / per
-    return vector
 
 
 def _counts(plan: Plan) -> tuple[tuple[str, int, str], ...]:
@@ -157,6 +184,8 @@ def _near_plan(question: Question, what: str, best: Plan, other: Plan, objective
     value, reference = other.objective.values[objective], best.objective.values[objective]
     gains = []
     for name, (unit, _) in OBJECTIVE_UNITS.items():
+        if name not in best.objective.values or name not in other.objective.values:
+            continue  # a fleet over time has no one throughput
         a, b = best.objective.values[name], other.objective.values[name]
         if name != objective and abs(b - a) > 0.005 * max(abs(a), 1e-9):
             gains.append(f"{name} {quantity(b, unit)} instead of {quantity(a, unit)}")

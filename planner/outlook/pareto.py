@@ -47,7 +47,7 @@ def pareto(
     tell = teller(progress, cancel)
     question, model = question_of(scenario, catalog, variant, tell, shared=True)
     if question.stock is not None:
-        question, model = _with_objectives(question, of)
+        question, model = with_objectives(question, of)
     tell("Solving for the front", 0.72)
     front = pareto_front(
         model.program, [model.objectives[name] for name in of], question.limits, points=points, steps=steps
@@ -90,7 +90,7 @@ def pareto(
     )
 
 
-def _with_objectives(question: Question, of: Sequence[str]) -> tuple[Question, FleetModel]:
+def with_objectives(question: Question, of: Sequence[str]) -> tuple[Question, FleetModel]:
     """A shared fleet's question with every objective of the front in its program.
 
     Raises ``InputError`` for throughput.

@@ -46,13 +46,15 @@ def question_of(
     tell: Callable[[str, float], None],
     *,
     shared: bool = False,
+    over_time: bool = False,
 ) -> tuple[Question, FleetModel]:
     """A question and its program. Raises ``InputError``, and ``NoPlanError`` where a workload has no option at all.
 
-    ``shared``: whether the caller can look into shared fleets; they are refused where it cannot.
+    ``shared``: whether the caller can look into fleets and parts of systems; ``over_time``: into fleets over time, with
+    systems taken whole by plans of one decision. What it cannot look into is refused.
     """
     question = ask(scenario, catalog=catalog, variant=variant, progress=tell, whole=not shared)
-    if not shared:
+    if not shared and not over_time:
         refuse_shared(question.scenario)
     if question.model is None:
         raise no_plan(question.scenario)
@@ -64,7 +66,7 @@ def refuse_shared(scenario: Scenario) -> None:
     if scenario.over_time:
         raise InputError(
             Problem(
-                "this answer about the answer is for plans of one decision; planner plan and pareto take the others",
+                "this answer is for plans of one decision; planner plan, pareto and alternatives take the others",
                 file=scenario.source.file,
                 line=scenario.source.line(("fleet", "shared")),
                 path="fleet.shared",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from planner import sentence
 from planner.answer.plan import Deployment, Drafting, LeftOut, MeasuredRun, Plan, Priced
+from planner.confidence import percent
 from planner.report import format as fmt
 
 
@@ -197,8 +198,12 @@ def served_requests(plan: Plan, workload: str) -> float:
 
 
 def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
-    """The key figures: (name, value, note), at most seven."""
+    """The key figures: (name, value, note), the chance first; at most eight."""
     facts: list[tuple[str, str, str]] = []
+    if plan.chance is not None:
+        least, most = percent(plan.chance.all_kept_least), percent(plan.chance.all_kept_most)
+        alone = "; ".join(f"{p.workload} {percent(p.chance)}" for p in plan.chance.promises)
+        facts.append(("Chance to keep it", least if least == most else f"{least} to {most}", alone))
     t = plan.totals
     if t is not None:
         facts += [

@@ -176,7 +176,8 @@ def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[
         yield path, data
         return
     for key, value in items:
-        if key != "option":  # a label of the model's column
+        # a label of the model's column; a table of its own where it is there at all
+        if key != "option" and not (key == "drafting" and value is None):
             yield from leaves(value, (*path, key))
 
 

@@ -16,6 +16,7 @@ from planner.options import enumerate as room
 from planner.options.counted import GOALS, PLAN_LIMITS, Figure, Yearly, used
 from planner.options.enumerate import prune
 from planner.options.option import Option
+from planner.options.stock import Group, Lot, Run, Start, Work, figures_of, no_more
 from planner.solve import Limits, Status, solve, with_objective
 
 TABLE = used()
@@ -107,3 +108,33 @@ def test_a_limit_from_outside_is_kept_by_everything(monkeypatch: pytest.MonkeyPa
     counts = {o.id: round(found.values[c]) for o, c in zip(model.options, model.units, strict=True)}
     assert counts == {"good": 1, "other": 2}
     assert counted.most_units(options[0], scenario, {}, None) == 2  # 2100 kg x 1.25 / 900 kg
+
+
+def fleet_records() -> dict[str, Any]:
+    """A group, a lot, a unit, a start and a run of a fleet over time, with figures of one."""
+    year = np.array([1.0, 1.0])
+    group = Group("g", "here", "here", "box", "part", "air", "v", "", "pod", 8, 1.0, 1.0)
+    lot = Lot("l", 0, "buy", 0, 1, 9, 1.0, 1.0, 1.0, year, year, year)
+    work = Work("w", "load", "serve", 0, 1, 8, 1, {"prefill": 1.0}, "bf16", {}, year, year, year, year)
+    start = Start(0, 0, 1.0, 1.0, year, year, year)
+    return {"group": group, "lot": lot, "work": work, "start": start,
+            "run": Run("r", "run", "train", 0, 1, 0, 8, 1.0, "bf16", {}, (start,))}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["group", "lot", "work", "start", "run"])
+def test_every_figure_of_a_fleet_is_compared(name: str) -> None:
+    """A record that is better in one figure alone, of one year alone, is not beaten by one that is worse in it."""
+    good = fleet_records()[name]
+    figures = figures_of(type(good))
+    assert set(figures) >= {
+        "group": {"racks", "peak_w"}, "run": {"days"},
+        "lot": {"cost_usd", "capex_usd", "carbon_t", "opex_usd", "carbon_by_year_t", "water_by_year_m3"},
+        "work": {"cost_usd", "opex_usd", "carbon_t", "water_m3"},
+        "start": {"finish_days", "cost_usd", "opex_usd", "carbon_by_year_t", "water_by_year_m3"},
+    }[name]  # fmt: skip
+    assert no_more(good, good)
+    for figure in figures:
+        value = getattr(good, figure)
+        better = np.array([1.0, 0.9]) if isinstance(value, np.ndarray) else 0.9
+        assert not no_more(good, replace(good, **{figure: better})), figure
+        assert no_more(replace(good, **{figure: better}), good), figure

@@ -1,0 +1,121 @@
+"""Every plan says how likely it keeps its promises, by the intervals of what it predicts."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import pytest
+from tools import load, round_scenario, run
+
+from planner.answer.plan import Interval, Plan, Predicted
+from planner.api import plan
+from planner.catalog import Catalog
+from planner.confidence import chance_of, factor, percent
+from planner.outlook import outlook
+from planner.scenario.types import Scenario
+from planner.verify import verify_plan
+
+pytestmark = pytest.mark.usefixtures("in_process")
+PLAIN: dict[str, Any] = {"hardware": {"systems": ["plain_8"]}}
+
+
+def chances(found: Plan) -> dict[str, float]:
+    """The chance of each workload's promise."""
+    assert found.chance is not None
+    return {p.workload: p.chance for p in found.chance.promises}
+
+
+def test_a_factor_has_the_interval_it_was_given() -> None:
+    """One in ten is below its low end, one in ten above its high end, half below the prediction."""
+    told = Predicted(tpot_ms=20.0, interval=Interval(quantity="tpot_ms", low=15.0, high=40.0, basis=""))
+    ninetieth = NormalDist().inv_cdf(0.9)
+    assert factor(told, -ninetieth) == pytest.approx(0.75)
+    assert factor(told, 0.0) == 1.0
+    assert factor(told, ninetieth) == pytest.approx(2.0)
+    assert factor(Predicted(tpot_ms=20.0), 1.0) is None
+
+
+def test_the_chance_of_a_date_in_closed_form(round_catalog: Catalog) -> None:
+    """Days times a lognormal factor: so likely within what is allowed, and the more is allowed the likelier."""
+    before = 0.0
+    fastest = plan(round_scenario(run(tokens=1e12), site={"power_mw": 1}, objective=["time"], **PLAIN),
+                   catalog=round_catalog).deployments[0]  # fmt: skip
+    days = fastest.predicted.days or 0.0
+    for allowed in (1.0, 1.05, 1.2, 1.5):
+        asked = run(tokens=1e12, finish_within_days=days * allowed)
+        scenario = round_scenario(asked, site={"power_mw": 1}, objective=["time"], **PLAIN)
+        found = plan(scenario, catalog=round_catalog)
+        told = found.deployments[0].predicted
+        assert told.interval is not None
+        spread = math.log(told.interval.high / (told.step_time_s or 1.0)) / NormalDist().inv_cdf(0.9)
+        room = days * allowed / (told.days or 1.0)
+        expected = NormalDist().cdf(math.log(room) / spread)
+        assert chances(found)["run"] == pytest.approx(expected, abs=1e-6)
+        assert chances(found)["run"] >= before - 1e-9
+        before = chances(found)["run"]
+        assert f"({percent(before)} likely to be in time)" in found.answer.split(". ")[0]
+    assert before > 0.6
+
+
+def test_it_agrees_with_sampled_futures(round_catalog: Catalog) -> None:
+    """Where only performance is uncertain, futures drawn one by one keep the promises as often."""
+    sure = {"samples": 4000, "failure_factor": 1, "price_factor": {"plain_8": 1}}
+    for work in (run(tokens=1e12, finish_within_days=60), load(1700, disaggregated="never")):
+        scenario = round_scenario(work, outcomes=sure, **PLAIN)
+        found = plan(scenario, catalog=round_catalog)
+        drawn = outlook(scenario, catalog=round_catalog).plans[0].promises[0].probability
+        (chance,) = chances(found).values()
+        assert chance == pytest.approx(drawn, abs=0.01)
+
+
+def test_promises_together(round_catalog: Catalog) -> None:
+    """Never likelier than the least likely one, never less than with errors that have nothing in common."""
+    scenario = round_scenario(
+        run(tokens=1e12, finish_within_days=70), load(1700, disaggregated="never", tpot_ms=30), **PLAIN
+    )
+    found = plan(scenario, catalog=round_catalog)
+    assert found.chance is not None
+    alone = chances(found)
+    assert set(alone) == {"run", "load"}
+    assert found.chance.all_kept_most == min(alone.values())
+    assert found.chance.all_kept_least == pytest.approx(math.prod(alone.values()))
+    assert "All promises together" in found.answer
+
+
+def test_more_servers_and_looser_latencies_are_surer(round_catalog: Catalog) -> None:
+    """A load below what its servers give, or far from its latency, is kept in more futures."""
+
+    def at(demand: float, **fields: Any) -> float:
+        asked = load(demand, disaggregated="never", chips={"min": 40}, **fields)
+        return chances(plan(round_scenario(asked, **PLAIN), catalog=round_catalog))["load"]
+
+    assert at(2000) > at(3000) > at(3400)
+    assert at(2000, tpot_ms=200) > at(2000, tpot_ms=25)
+
+
+def test_a_forged_chance_is_found(round_catalog: Catalog) -> None:
+    scenario = round_scenario(load(1700, disaggregated="never"), **PLAIN)
+    found = plan(scenario, catalog=round_catalog)
+    assert found.chance is not None
+    (promise,) = found.chance.promises
+    better = promise.model_copy(update={"chance": min(1.0, promise.chance * 1.01)})
+    forged = found.model_copy(update={"chance": found.chance.model_copy(update={"promises": (better,)})})
+    assert any("chance" in text for text in verify_plan(forged, scenario, round_catalog))
+    assert not verify_plan(found, scenario, round_catalog)
+
+
+def test_a_shared_fleet_says_it_too(round_catalog: Catalog) -> None:
+    scenario = shared()
+    found = plan(scenario, catalog=round_catalog)
+    assert found.verified, found.answer
+    assert set(chances(found)) == {"run", "load"}
+    assert "likely to be in time" in found.answer.split(". ")[0]
+    assert chance_of(scenario, found) == found.chance
+
+
+def shared() -> Scenario:
+    """A run and a load on one fleet."""
+    works = (run(tokens=2e11, finish_within_days=200), load(900, disaggregated="never"))
+    return round_scenario(*works, fleet={"shared": True}, horizon_years=1, **PLAIN)
