@@ -171,7 +171,8 @@ def solved(number: int, backend: str, seconds: float, gap: float, threads: int |
     assert found.values is None or not violations(program, found.values)
     return {
         "number": number, **asdict(GRID[number]), "columns": program.column_count, "rows": program.row_count,
-        "backend": backend, "status": str(found.status), "proven": found.status in (Status.PROVEN_OPTIMAL, Status.WITHIN_GAP),
+        "backend": backend, "status": str(found.status),
+        "proven": found.status in (Status.PROVEN_OPTIMAL, Status.WITHIN_GAP),
         "objective": found.objective if found.values is not None else None,
         "bound": found.bound if math.isfinite(found.bound) else None,
         "gap": found.gap if found.values is not None and math.isfinite(found.gap) else None,

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
+from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
 from planner.answer.views import PlanViews
-from planner.errors import InputError, Problem
+from planner.errors import InputError, Problem, at_most
 
 SCHEMA_VERSION = 1
 
@@ -63,6 +65,8 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    drafts: int | None = None
+    """Serving: tokens drafted ahead in a step (speculative decoding); none where the load does not ask for a choice."""
     load: float | None = None
     """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
     sharding: Literal["table-wise", "row-wise", "pooled"] | None = None
@@ -98,6 +102,20 @@ class MeasuredRun(_Part):
     """Its step time over that of the physical model and its calibrated levels."""
 
 
+class Drafting(_Part):
+    """Speculative decoding of a serving replica, and what it is worth: the same replica at the same share of its
+    throughput without drafts."""
+
+    method: Literal["mtp", "eagle"]
+    drafts: int
+    acceptance: float
+    acceptance_source: str
+    tokens_a_step: float
+    """Tokens that a request gains in a step, on average."""
+    tpot_ms_without: float
+    tokens_per_s_without: float
+
+
 class Predicted(_Part):
     """What the performance model expects of this deployment. Rates are of the whole deployment."""
 
@@ -123,6 +141,10 @@ class Predicted(_Part):
     """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
     prefill_share: float | None = None
     """Of a serving replica's time that prompts take: what divides its cost between prompts and answers."""
+    drafting: Drafting | None = None
+    """Serving: drafts a step, where the load asks for a choice and some are chosen."""
+    extrapolation: list[str] = Field(default_factory=list)
+    """Serving: what no measured run has in common with this replica, in words; empty where runs like it are known."""
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
@@ -505,7 +527,10 @@ class Asked(_Part):
     output_tokens: int | None = None
     requests_per_s: float | None = None
     kv_precision: str = ""
+    engine: str = ""
+    memory_fraction: float | None = None
     cached_prefix: float | None = None
+    speculation: Literal["mtp", "eagle"] | None = None
     samples: float | None = None
     samples_per_s: float | None = None
 
@@ -592,25 +617,59 @@ class Plan(PlanViews, _Part):
 
     @classmethod
     def from_json(cls, text: str, file: str = "") -> Plan:
-        """Read plan.json; raises ``InputError`` with every problem."""
+        """Read plan.json; raises ``InputError`` where it is another schema, breaks this one or holds absurd figures."""
+        _must_be_this_schema(text, file)
         try:
-            return cls.model_validate_json(text)
+            plan = cls.model_validate_json(text, strict=True)
         except ValidationError as error:
-            raise InputError(
-                [
-                    Problem(e["msg"], file=file, path=".".join(str(p) for p in e["loc"]), found=repr(e["input"])[:80])
-                    for e in error.errors()
-                ]
-            ) from None
+            found = [
+                Problem(e["msg"], file=file, path=".".join(str(p) for p in e["loc"]), found=repr(e["input"])[:80])
+                for e in error.errors()
+            ]
+            raise InputError(at_most(found, MOST_PROBLEMS)) from None
+        if problems := plan_problems(plan, file):
+            raise InputError(problems)
+        return plan
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:
         """Read plan.json; raises ``InputError`` when it is missing or is not a plan."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            with Path(path).open("rb") as handle:
+                data = handle.read(LARGEST_FILE + 1)
+            text = data.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(Problem(f"cannot read the plan: {error}", file=str(path))) from None
         return cls.from_json(text, file=str(path))
+
+
+def _must_be_this_schema(text: str, file: str) -> None:
+    """Raise ``InputError`` for what is no JSON, no plan, or a plan of a schema that is not read here."""
+    if len(text) > LARGEST_FILE:
+        raise InputError(Problem(f"is no plan: longer than {LARGEST_FILE // 2**20} MiB", file=file))
+    try:
+        data = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise InputError(Problem(f"is no plan: not JSON ({error})", file=file)) from None
+    if not isinstance(data, dict) or "schema" not in data or "objective" not in data:
+        raise InputError(
+            Problem(
+                "is no plan of this planner", file=file, remedy="`planner plan SCENARIO --out DIR` writes plan.json."
+            )
+        )
+    found = data["schema"]
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        maker = str(data.get("planner_version", ""))[:20]
+        raise InputError(
+            Problem(
+                "the plan has a newer schema than this planner reads",
+                file=file,
+                path="schema",
+                found=f"{found!s:.20}, written by planner {maker!r}",
+                allowed=f"up to {SCHEMA_VERSION}",
+                remedy="Read it with that planner, or plan its scenario again with this one.",
+            )
+        )
 
 
 def plan_schema() -> dict[str, Any]:

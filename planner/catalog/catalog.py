@@ -30,6 +30,7 @@ from planner.catalog.fields import (
     specs,
 )
 from planner.catalog.load import (
+    MOST_PROBLEMS,
     NONE,
     UNKNOWN,
     Entry,
@@ -37,11 +38,12 @@ from planner.catalog.load import (
     bounds_text,
     catalog_folder,
     check_extra_folder,
+    figure_fault,
     read_folder,
     text_fault,
 )
 from planner.catalog.records import Chip, Cooling, CostItem, Figure, Interconnect, Record, Region, System
-from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.errors import InputError, Problem, at_most, nearest_name, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,8 @@ _MOST_ASSUMED = 16
 _STATUS_ORDER = {"volume": 0, "limited": 1, "announced": 2, "roadmap": 3, "discontinued": 4}
 _KIND_ORDER = {kind: rank for rank, kind in enumerate(SYSTEM_KINDS)}
 _KIND_WORDS = {SYSTEMS: SYSTEM_KINDS, INTERCONNECTS: INTERCONNECT_KINDS, COOLING: COOLING_KINDS}
+_MOST_PARENTS = 16
+"""Regions above a region: place, province, country, continent, world, and room."""
 _MUST_HAVE = {CHIPS: ("name", "vendor"), SYSTEMS: ("name", "kind", "chips_total")}
 
 R = TypeVar("R", bound=Record)
@@ -115,13 +119,13 @@ class Catalog:
         return self._find(COSTS, "cost item", name, self.costs)
 
     def model(self, name: str) -> ModelArch:
-        """The model of this id, alias or name; raises ``InputError`` with the nearest name."""
-        if name in self.models:
-            return self.models[name]
-        found = self._model_names.get(_plain(name))
-        if found is None:
-            raise unknown_name("model", name, list(self.models))
-        return self.models[found]
+        """The model of this id, alias or name, also with an organisation before it or a suffix such as -Instruct or
+        -FP8 after it; raises ``InputError`` with the nearest name."""
+        from planner.catalog.models import find_model
+
+        if name not in self._model_found:
+            self._model_found[name] = find_model(self.models, name).id
+        return self.models[self._model_found[name]]
 
     def systems_of(self, chip_id: str) -> tuple[System, ...]:
         """Systems sold with a chip: in volume before announced, priced before unpriced, a server before a pod."""
@@ -247,7 +251,10 @@ class Catalog:
     def _find(self, kind: str, word: str, name: str, records: Mapping[str, R]) -> R:
         key = self._key(kind, name)
         if key is None or key not in records:
-            raise unknown_name(word, name, list(records))
+            error = unknown_name(word, name, list(records))
+            problem, known = error.problems[0], {k: i for k, i in self._names[kind].items() if i in records}
+            near = known.get(nearest_name(_plain(_bare(kind, name)), list(known)), "")
+            raise InputError(replace(problem, nearest=problem.nearest or near))
         return records[key]
 
     def id_of(self, kind: str, name: str) -> str | None:
@@ -257,19 +264,16 @@ class Catalog:
     def _key(self, kind: str, name: str) -> str | None:
         if name in self.records(kind):
             return name
-        return self._names[kind].get(_plain(str(name)))
+        names = self._names[kind]
+        return names.get(_plain(str(name))) or names.get(_plain(_bare(kind, str(name))))
 
     @cached_property
     def _names(self) -> dict[str, dict[str, str]]:
         return {kind: _name_index(self.records(kind).values()) for kind in RECORD_KINDS}
 
     @cached_property
-    def _model_names(self) -> dict[str, str]:
-        index: dict[str, str] = {}
-        for model in self.models.values():
-            for alias in (model.id, *model.aliases, model.name):
-                index.setdefault(_plain(alias), model.id)
-        return index
+    def _model_found(self) -> dict[str, str]:
+        return {}
 
 
 def load_catalog(extra: Path | str | None = None) -> Catalog:
@@ -327,6 +331,8 @@ def _merge(tables: Tables, folder: Path) -> None:
         for key, entries in records.items():
             below = tables.entries[kind].get(key)
             if below is None:
+                if "name" not in entries and len(over.problems) > MOST_PROBLEMS:
+                    continue
                 if "name" not in entries:
                     first = next(iter(entries.values()))
                     over.problems.append(
@@ -373,7 +379,7 @@ def _build(tables: Tables) -> Catalog:
     own_regions = cast("dict[str, Region]", merged[REGIONS])
     merged[REGIONS] = dict(_with_parents(own_regions, problems))
     if problems:
-        raise InputError(problems)
+        raise InputError(at_most(problems, MOST_PROBLEMS))
     return _catalog(merged, tables.hasher.hexdigest(), own_regions, tuple(tables.model_folders))
 
 
@@ -444,15 +450,17 @@ def _assume(kind: str, record: Record, values: Mapping[str, Any], where: str, pr
             near = nearest_name(str(name), list(known))
             problems.append(Problem(f"unknown field of {kind}", path=f"{where}.{name}", nearest=near))
             continue
-        fault = _assumption_fault(spec, value)
+        before = record.figures.get(spec.field)
+        unit = before.unit if before else ""
+        fault = _assumption_fault(spec, value, unit)
         if fault:
             found = repr(value)[:80]
-            allowed = "" if spec.is_text else bounds_text(spec)
+            allowed = "" if spec.is_text else bounds_text(spec, unit)
             problems.append(Problem(fault, path=f"{where}.{name}", found=found, allowed=allowed))
         elif spec.is_text:
             attributes[spec.field] = str(value)
         else:
-            figures[spec.field] = _assumed_figure(spec, value, record.figures.get(spec.field))
+            figures[spec.field] = _assumed_figure(spec, value, before)
             if spec.field == "mem_gb" and "usable_mem_gib" not in values:
                 figures.pop("usable_mem_gib", None)
     return _make(kind, record.id, attributes, figures)
@@ -468,14 +476,14 @@ def _only_money(assumptions: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> b
     )
 
 
-def _assumption_fault(spec: FieldSpec, value: object) -> str:
+def _assumption_fault(spec: FieldSpec, value: object, unit: str) -> str:
     if spec.is_text:
         return text_fault(spec, value) if isinstance(value, str) else "must be a text"
     if value is None or (isinstance(value, str) and value in {UNKNOWN, NONE}):
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "must be a finite number"
-    return "" if spec.lower <= value <= spec.upper else "is out of bounds"
+    return figure_fault(spec, value, unit)
 
 
 def _assumed_figure(spec: FieldSpec, value: float | str | None, before: Figure | None) -> Figure:
@@ -492,9 +500,12 @@ def _with_parents(own: Mapping[str, Region], problems: list[Problem]) -> Iterato
     for key, region in own.items():
         figures = dict(region.figures)
         chain, parent = [key], region.parent
-        while parent is not None and parent in own:
+        while parent is not None and parent in own and len(problems) <= MOST_PROBLEMS:
             if parent in chain:
                 problems.append(Problem(f"region {key!r} is among its own parents", path=" -> ".join([*chain, parent])))
+                break
+            if len(chain) > _MOST_PARENTS:
+                problems.append(Problem(f"region {key!r} has more than {_MOST_PARENTS} parents", path=key))
                 break
             chain.append(parent)
             for name, figure in own[parent].figures.items():
@@ -521,6 +532,8 @@ def _check_references(
     for kind, found in records.items():
         words = _KIND_WORDS.get(kind)
         for key, record in found.items():
+            if len(problems) > MOST_PROBLEMS:  # nearest names take their time
+                return
             for name, (what, allowed) in targets.items():
                 names = record.attributes.get(name)
                 if names is None:
@@ -545,6 +558,24 @@ def _words(attributes: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+_BESIDE = frozenset(
+    {
+        "nvidia", "amd", "intel", "google", "huawei", "aws", "amazon", "moore", "threads", "mthreads", "instinct",
+        "habana", "cloud", "tensor", "core", "gpu", "accelerator", "hbm2", "hbm2e", "hbm3", "hbm3e", "oam",
+    }
+)  # fmt: skip
+"""Words around a part's name that do not tell it from another: makers, memory types."""
+_AROUND_CHIPS = _BESIDE | {"nvl72", "nvl8"}
+"""Of a chip's name also the rack it stands in."""
+
+
+def _bare(kind: str, name: str) -> str:
+    """A part's name without such words, with ``SXM4`` as ``SXM``."""
+    beside = _AROUND_CHIPS if kind == CHIPS else _BESIDE
+    words = [w for w in re.split(r"[^A-Za-z0-9.]+", name) if w.casefold() not in beside]
+    return " ".join(re.sub(r"(?i)^sxm\d$", "sxm", w) for w in words)
 
 
 def _name_index(records: Iterable[Record]) -> dict[str, str]:

@@ -106,6 +106,12 @@ def estimate_serving_command(
     cached_prefix: Annotated[float, typer.Option("--cached-prefix", min=0, max=0.999)] = 0.0,
     precision: Annotated[str, typer.Option("--precision")] = "bf16",
     kv_precision: Annotated[str | None, typer.Option("--kv-precision")] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help='vllm, sglang, trtllm, ...; a release may follow: "vllm 0.10".')
+    ] = "vllm",
+    memory_fraction: Annotated[
+        float | None, typer.Option("--memory-fraction", help="Share of a chip's memory that the engine may use.")
+    ] = None,
     tp: Annotated[int | None, typer.Option("--tp", min=1)] = None,
     pp: Annotated[int | None, typer.Option("--pp", min=1)] = None,
     ep: Annotated[int | None, typer.Option("--ep", min=1)] = None,
@@ -142,6 +148,8 @@ def estimate_serving_command(
             cached_prefix=cached_prefix,
             precision=precision,
             kv_precision=kv_precision,
+            engine=engine,
+            memory_fraction=memory_fraction,
             tp=tp,
             pp=pp,
             ep=ep,

@@ -30,6 +30,7 @@ from planner.cli.base import (
 )  # fmt: skip
 from planner.errors import (
     EXIT_INFEASIBLE,
+    EXIT_INPUT,
     EXIT_INTERNAL,
     EXIT_LIMIT_WITH_PLAN,
     EXIT_LIMIT_WITHOUT_PLAN,
@@ -160,14 +161,25 @@ def export_command(
     plan: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
     what: Annotated[str, typer.Option("--for", help="megatron, vllm, sglang, slurm, kubernetes or bom.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: standard output.")] = None,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="Its scenario: the plan is verified again before it is exported.")
+    ] = None,
+    unverified: Annotated[
+        bool, typer.Option("--unverified", help="Export a plan that fails verification or never had it.")
+    ] = False,
     catalog: CatalogDir = None,
 ) -> int:
     """Launch settings, job sizes or a bill of materials of a plan, for those who act on it."""
     from planner.answer.plan import Plan, write_bytes
     from planner.catalog import load_catalog
     from planner.export import export_plan
+    from planner.scenario import load_scenario
 
-    files = export_plan(Plan.read(plan), load_catalog(catalog), what)
+    found = Plan.read(plan)
+    asked = None if scenario is None else load_scenario(scenario, variant=found.variant)
+    files = export_plan(found, load_catalog(catalog), what, scenario=asked, unverified=unverified)
+    if unverified or asked is None:
+        say(f"Not verified here{'' if unverified else ': --scenario FILE checks the plan again'}.")
     if out is not None:
         must_be_writable(out)
         for file in files:
@@ -180,6 +192,30 @@ def export_command(
     if what == "bom" and len(files) == 1:
         say('No XLSX: openpyxl is not installed (pip install "ai-compute-planner[xlsx]").')
     return EXIT_OK
+
+
+@app.command("verify")
+def verify_command(
+    plan: Annotated[Path, typer.Argument(help="A plan.json.", readable=False)],
+    scenario: Annotated[Path, typer.Argument(help="The scenario it answers.", readable=False)],
+    catalog: CatalogDir = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check a plan against its scenario: everything computed again, by code that shares nothing with the optimizer."""
+    from planner.answer.plan import Plan
+    from planner.catalog import load_catalog
+    from planner.scenario import load_scenario
+    from planner.verify import verify_plan
+
+    found = Plan.read(plan)
+    failures = verify_plan(found, load_scenario(scenario, variant=found.variant), load_catalog(catalog))
+    if as_json:
+        put(json.dumps({"verified": not failures, "failures": failures}, indent=2, ensure_ascii=False) + "\n")
+    else:
+        for failure in failures:
+            say(f"error: {plan}: {failure}")
+        put(f"{len(failures)} things are wrong with this plan.\n" if failures else "Verified.\n")
+    return EXIT_INPUT if failures else EXIT_OK
 
 
 @app.command("diff")

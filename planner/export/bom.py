@@ -15,6 +15,7 @@ from typing import Any
 
 from planner.answer.plan import Deployment, FleetLot, Plan
 from planner.errors import InputError, Problem
+from planner.export.quoting import safe_cell
 
 COLUMNS = (
     "deployment", "workload", "role", "site", "period", "item", "description", "quantity", "unit", "unit_price_usd",
@@ -184,7 +185,7 @@ def bom_csv(lines: tuple[Line, ...]) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for line in lines:
-        writer.writerow([_cell(c) for c in line.cells()])
+        writer.writerow([safe_cell(c) for c in line.cells()])
     return out.getvalue()
 
 
@@ -202,7 +203,11 @@ def bom_xlsx(lines: tuple[Line, ...]) -> bytes:
     sheet.title = "Bill of materials"
     sheet.append(list(COLUMNS))
     for line in lines:
-        sheet.append([_cell(c) for c in line.cells()])
+        sheet.append([safe_cell(c) for c in line.cells()])
+    for row in sheet.iter_rows():
+        for cell in row:
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # text, whatever it begins with
     for cell in sheet[1]:
         cell.font = Font(bold=True)
     for cell in sheet[sheet.max_row]:
@@ -217,10 +222,3 @@ def bom_xlsx(lines: tuple[Line, ...]) -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return "'" + value
-    return value

@@ -12,10 +12,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from planner.answer.plan import Deployment, FleetLot, Plan
+from planner.export.quoting import safe_cell
 from planner.report import format as fmt
 from planner.report.fit import Column, Fitted
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -92,16 +91,6 @@ def result_of(
         gap=plan.objective.gap, hardware=", ".join(f"{n} x {s}" for s, n in hardware.items()), answer=plan.answer,
         **figures, **more,
     )  # fmt: skip
-
-
-def safe_cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return value
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def summary_csv(outcome: SweepOutcome, paths: tuple[str, ...]) -> str:

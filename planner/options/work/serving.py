@@ -8,7 +8,7 @@ its rate on no more systems. Every legal shape is priced to find the others.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,7 @@ from planner.performance.serving.replica import (
     ServingJob,
     estimate_serving,
 )
+from planner.performance.serving.speculation import acceptance_of
 from planner.scenario.workloads import Serving
 
 SHAPE = ("tp", "pp", "ep", "attention_dp", "batch", "chunk", "role")
@@ -78,8 +79,11 @@ class ServingSearch:
     def __post_init__(self) -> None:
         self.model = self.catalog.model(self.workload.model)
 
-    def job(self, precision: str, platform: Platform | None = None) -> ServingJob:
-        """The job in one precision of the weights; on a platform, whose pools decide what is cached already."""
+    def job(self, precision: str, platform: Platform | None = None, drafts: int = 0) -> ServingJob:
+        """The job in one precision of the weights; on a platform, whose pools decide what is cached already.
+
+        ``drafts``: tokens drafted ahead in a step.
+        """
         w = self.workload
         kv = peak_name(w.kv_precision or "bf16")
         return ServingJob(
@@ -90,10 +94,29 @@ class ServingSearch:
             output_tokens=float(w.output_tokens),
             input_cv=w.input_cv,
             output_cv=w.output_cv,
+            draft_tokens=drafts,
+            draft_acceptance=self.acceptance if drafts else 0.0,
+            engine=w.engine,
+            memory_fraction=w.memory_fraction,
             cached_prefix=w.cached_prefix
             if platform is None
             else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),
         )
+
+    @property
+    def acceptance(self) -> float:
+        """What a draft is accepted at."""
+        s = self.workload.speculation
+        if s is None:
+            return 0.0
+        return acceptance_of(self.model, s.method).value if s.acceptance is None else s.acceptance
+
+    def drafts(self) -> tuple[int, ...]:
+        """Numbers of drafts that may be chosen, ascending; none where `mtp` finds no prediction module in the model."""
+        s = self.workload.speculation
+        if s is None or (s.method == "mtp" and not self.model.mtp_layers):
+            return (0,)
+        return tuple(sorted(s.tokens))
 
     @property
     def traffic(self) -> Traffic:
@@ -123,7 +146,14 @@ class ServingSearch:
         if precision is None:
             wanted = ", ".join(self.workload.precision)
             return SearchedUnits("", (), 0, 0, 0, {}, f"{choice.chip.id} has none of the precisions {wanted}")
-        job = self.job(precision, platform)
+        found = [self._searched(choice, platform, precision, most_chips, drafts) for drafts in self.drafts()]
+        return found[0] if len(found) == 1 else _best_of(found)
+
+    def _searched(
+        self, choice: Choice, platform: Platform, precision: str, most_chips: int, drafts: int
+    ) -> SearchedUnits:
+        """Every unit worth counting that drafts so many tokens a step."""
+        job = self.job(precision, platform, drafts)
         candidates = self._allowed(serving_grid(job, platform, most_chips, ServingGrid()))
         if not len(candidates):
             return SearchedUnits(
@@ -280,10 +310,40 @@ class ServingSearch:
                         requests_per_s=float(rate[i]),
                         ttft_ms=float(ttft[i]),
                         tpot_ms=float(tpot[i]),
-                        shape={**{f: int(getattr(candidates, f)[i]) for f in SHAPE}, "load": int(loads[level[i]])},
+                        shape={
+                            **{f: int(getattr(candidates, f)[i]) for f in SHAPE},
+                            "load": int(loads[level[i]]),
+                            **({} if w.speculation is None else {"drafts": job.draft_tokens}),
+                        },
                     )
                 )
         return tuple(units), pruned, best
+
+
+def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:
+    """Searches that differ in drafts alone as one: units that another one's replace are left out. A prefill replica
+    drafts nothing, so it counts once."""
+    units = [u for k, s in enumerate(found) for u in s.units if u.role != "prefill" or k == 0]
+    staying: list[Unit] = []
+    for role in ROLE_NAMES.values():
+        mine = [u for u in units if u.role == role]
+        if mine:
+            kept = frontier(
+                np.array([u.systems for u in mine]), np.array([u.requests_per_s for u in mine]),
+                np.array([u.chips for u in mine]),
+            )  # fmt: skip
+            staying += [mine[i] for i in kept]
+    best: dict[str, float] = {}
+    for s in found:
+        for key, value in s.best_ms.items():
+            best[key] = min(value, best.get(key, math.inf))
+    roles = {u.role for u in staying}
+    enough = "serve" in roles or len(roles) == 2
+    return SearchedUnits(
+        found[0].precision, tuple(staying), sum(s.enumerated for s in found), sum(s.priced for s in found),
+        sum(s.pruned for s in found) + len(units) - len(staying), best,
+        "" if enough else next((s.reason for s in found if s.reason), ""),
+    )  # fmt: skip
 
 
 def unit_of(chips: NDArray[np.int64], system_chips: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
