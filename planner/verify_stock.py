@@ -139,7 +139,7 @@ def _listed(values: Iterable[float], n: int = 1) -> dict[str, float]:
 
 def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     scenario, figures, line = again.scenario, again.figures, again.timeline
-    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload)
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload, lot.power_cap)
     begin = line.names.index(lot.begin)
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
@@ -254,7 +254,7 @@ def _compared(said: Priced, expected: Mapping[str, object]) -> Iterator[str]:
 def _hardware(again: _Again, work: Work) -> Hardware:
     """The systems that work may use: those of its kind and place, and of its own workload where none are shared."""
     owner = "" if again.scenario.fleet.shared else work.workload
-    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner)
+    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner, work.power_cap)
 
 
 def _described(again: _Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
@@ -696,7 +696,8 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
                     busy += run.described.systems * within / (high - low)
             yield {
                 "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
-                "fabric": h.fabric, "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
+                "fabric": h.fabric, "power_cap": h.power_cap,
+                "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
                 "racks": math.ceil(_exact(x.stand.racks * x.said.systems for x in own) - Fraction(1, 10**9)),
                 "power_mw": float(_exact(x.said.power_mw for x in own)), "utilisation": busy / systems,
             }  # fmt: skip

@@ -274,6 +274,8 @@ class FleetLot(Priced):
     cooling: str
     fabric: Literal["none", "pod", "large"] = "pod"
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
+    power_cap: float = 1.0
+    """Share of the chips' TDP that they are held to."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
     workload: str = ""
@@ -311,6 +313,8 @@ class FleetStanding(_Part):
     cooling: str
     fabric: Literal["none", "pod", "large"] = "pod"
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
+    power_cap: float = 1.0
+    """Share of the chips' TDP that they are held to."""
     systems: int
     chips: int
     racks: int
@@ -348,6 +352,8 @@ class Work(Priced):
     cooling: str
     fabric: Literal["none", "pod", "large"] = "pod"
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
+    power_cap: float = 1.0
+    """Share of the chips' TDP that they are held to."""
     interconnect: str
     parallelism: Parallelism
     precision: str

@@ -60,6 +60,7 @@ def _deployment(plan: Plan, x: ScheduledRun | ScheduledLoad, month: str, units: 
         carbon_t=sum(x.carbon_t_by_year),
         water_m3=sum(x.water_m3_by_year),
         option=x.option,
+        power_cap=x.power_cap,
     )
 
 
@@ -67,8 +68,8 @@ def _acquired(fleet: Fleet, x: ScheduledRun | ScheduledLoad) -> Literal["buy", "
     """How most of the systems were acquired that the work may use."""
     counts: dict[Literal["buy", "rent", "installed"], int] = defaultdict(int)
     for lot in fleet.lots:
-        mine = (lot.site, lot.system, lot.chip, lot.cooling, lot.fabric)
-        theirs = (x.site, x.system, x.chip, x.cooling, x.fabric)
+        mine = (lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.power_cap)
+        theirs = (x.site, x.system, x.chip, x.cooling, x.fabric, x.power_cap)
         if mine == theirs and lot.workload in {"", x.workload}:
             counts[lot.acquire] += lot.systems
     return max(counts, key=lambda name: counts[name])

@@ -37,7 +37,7 @@ RACK_SLACK = 1e-9
 
 def hardware_of(group: Group) -> Hardware:
     """What a group is interchangeable by."""
-    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner)
+    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner, group.power_cap)
 
 
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
@@ -67,6 +67,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         chip=group.chip,
         cooling=group.cooling,
         fabric=group.fabric,
+        power_cap=group.power_cap,
         interconnect=group.interconnect,
         acquire=lot.acquire,
         workload=group.owner,
@@ -147,6 +148,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
                     chip=h.chip,
                     cooling=h.cooling,
                     fabric=h.fabric,
+                    power_cap=h.power_cap,
                     systems=counts[h],
                     chips=stand.chips * counts[h],
                     racks=math.ceil(stand.racks * on_site[h] - RACK_SLACK),
@@ -162,13 +164,13 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        mine = found[Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)]
+        mine = found[Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap)]
         for t, units in enumerate(load.units):
             mine[t] += units * load.systems
     for run in schedule.runs:
         if run.rented_alone:
             continue
-        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric)]
+        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric, power_cap=run.power_cap)]
         for t in range(line.periods):
             low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
             within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
@@ -222,6 +224,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         chip=group.chip,
         cooling=group.cooling,
         fabric=group.fabric,
+        power_cap=group.power_cap,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
@@ -254,6 +257,7 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         chip=group.chip,
         cooling=group.cooling,
         fabric=group.fabric,
+        power_cap=group.power_cap,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=work.precision,

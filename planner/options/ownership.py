@@ -107,7 +107,9 @@ def standing(
     rate_gbit = None if choice.acquire == "rent" else scale_out_rate(system, chip)
     network = {name: figure * chips for name, figure in port(catalog, rate_gbit, fabric).items()}
     per_chip = network["power_w"] / chips
-    idle = system_power(catalog, system, chip, pair, activity=0.0, network_w_per_chip=per_chip)
+    idle = system_power(
+        catalog, system, chip, pair, activity=0.0, power_cap=choice.power_cap, network_w_per_chip=per_chip
+    )
     powered = scenario.fleet.idle_systems == "powered"
     it_peak, facility_peak = float(idle.it_peak_w), float(idle.facility_peak_w)
     price, capex, yearly = 0.0, dict.fromkeys(CAPITAL, 0.0), {}
@@ -313,8 +315,9 @@ def added_watts(catalog: Catalog, stand: Standing, activity: float) -> tuple[flo
     choice = stand.choice
     per_chip = stand.network["power_w"] / stand.chips
     busy = system_power(
-        catalog, choice.system, choice.chip, choice.pair, activity=activity, network_w_per_chip=per_chip
-    )
+        catalog, choice.system, choice.chip, choice.pair, activity=activity, power_cap=choice.power_cap,
+        network_w_per_chip=per_chip,
+    )  # fmt: skip
     return float(busy.it_average_w) - stand.it_base_w, float(busy.facility_average_w) - stand.facility_base_w
 
 

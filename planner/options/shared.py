@@ -226,7 +226,7 @@ def demand_of(workload: Serving | Recommendation | Training, timeline: Timeline)
 
 # -- hardware ----------------------------------------------------------------------------------------------------------
 
-Key = tuple[str, str, str, str, Fabric]
+Key = tuple[str, str, str, str, Fabric, float]
 """(place, system, chip, cooling, fabric)"""
 
 
@@ -243,7 +243,9 @@ def _standing(
                 where = "" if choice.location is None else f" at {choice.place}"
                 dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
                 break
-            found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric].append(stand)
+            found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric, choice.power_cap].append(
+                stand
+            )
     return dict(found)
 
 
@@ -291,9 +293,9 @@ def _platforms(catalog: Catalog, stands: Mapping[Key, Sequence[Standing]]) -> di
         try:
             platform = build_platform(catalog, key[1], key[2], key[3])
         except InputError:
-            found[key[1], key[2], key[3]].append(key)  # the search will say why
+            found[key[1], key[2], key[3], f"{key[5]!r}"].append(key)  # the search will say why
             continue
-        found[key[1], key[2], f"{platform.clock_factor!r}"].append(key)
+        found[key[1], key[2], f"{platform.clock_factor!r}", f"{key[5]!r}"].append(key)
     return dict(found)
 
 
@@ -370,7 +372,9 @@ def _group(
         return  # a smaller fabric joins all that could work here
     drafts.groups.append(
         Group(
-            id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric),
+            id=_digest(
+                *_of_owner(owner, stand), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric
+            ),
             location=choice.place,
             site=choice.site,
             system=choice.system.id,
@@ -384,6 +388,7 @@ def _group(
             peak_w=0.0 if stand.rented else stand.facility_peak_w,
             levels=() if choice.location is None else choice.location.levels,
             owner=owner,
+            power_cap=choice.power_cap,
         )
     )
     drafts.lots += lots
@@ -395,9 +400,15 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
-def of_owner(owner: str) -> tuple[str, ...]:
-    """What sets apart the ids of systems that only one workload uses."""
-    return (f"of {owner}",) if owner else ()
+def _hardware(stand: Standing) -> tuple[str, ...]:
+    choice = stand.choice
+    return choice.place, choice.system.id, choice.chip.id, choice.cooling_id, stand.fabric
+
+
+def _of_owner(owner: str, stand: Standing) -> tuple[str, ...]:
+    """What sets apart the ids of systems that only one workload uses, and of capped ones."""
+    capped = (f"cap {stand.choice.power_cap:g}",) if stand.choice.power_cap < 1.0 else ()
+    return ((f"of {owner}",) if owner else ()) + capped
 
 
 def lot_ends(scenario: Scenario, timeline: Timeline, begin: int) -> list[int]:
@@ -461,7 +472,7 @@ def _lots(
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
         lots.append(
             Lot(
-                id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
+                id=_digest(*_of_owner(owner, stand), choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
                            stand.fabric,
                            choice.acquire, begin, end, term, since or ""),
                 group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
@@ -490,10 +501,9 @@ def _work(
     timeline: Timeline, stand: Standing, group: int, workload: str, option: _Found, watts: tuple[float, float]
 ) -> Work:
     prices = [price_load(timeline, stand, watts, option.systems, t) for t in range(timeline.periods)]
-    choice = stand.choice
     return Work(
-        id=_digest(workload, option.role, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                   stand.fabric, option.precision, option.systems, *sorted(option.layout.items())),
+        id=_digest(workload, option.role, *_of_owner("", stand), *_hardware(stand), option.precision, option.systems,
+                   *sorted(option.layout.items())),
         workload=workload, role=option.role, group=group, systems=option.systems, chips=option.chips,
         replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
         cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
@@ -597,11 +607,9 @@ def _runs(
                       figures.opex_usd[i], figures.carbon_t[i], figures.water_m3[i],
                       due_days(scenario, timeline, workload, slot, option.days) if moves and not term else None)
             )  # fmt: skip
-        choice = stand.choice
         return Run(
-            id=_digest(workload.name, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                       stand.fabric, option.precision, option.systems, *((f"own {term}",) if term else ()),
-                       *sorted(option.layout.items())),
+            id=_digest(workload.name, *_of_owner("", stand), *_hardware(stand), option.precision, option.systems,
+                       *((f"own {term}",) if term else ()), *sorted(option.layout.items())),
             workload=workload.name, role=option.role, group=group, systems=option.systems, spares=option.spares,
             chips=option.chips, days=option.days, precision=option.precision, layout=option.layout,
             starts=tuple(made), term=term,
@@ -710,9 +718,9 @@ def _without_dominated(drafts: _Drafts) -> _Drafts:
         works[work.group].append(work)
     for run in drafts.runs:
         runs[run.group].append(run)
-    same: dict[tuple[str, str, str, str, Fabric], list[int]] = defaultdict(list)
+    same: dict[tuple[str, str, str, str, Fabric, float], list[int]] = defaultdict(list)
     for i, g in enumerate(drafts.groups):
-        same[g.owner, g.location, g.system, g.chip, g.fabric].append(i)
+        same[g.owner, g.location, g.system, g.chip, g.fabric, g.power_cap].append(i)
     gone: set[int] = set()
     for members in same.values():
         for b in members:

@@ -44,6 +44,8 @@ class Group:
     """Levels of the capacity tree above it."""
     owner: str = ""
     """The workload whose own systems these are; empty where whatever needs them may use them."""
+    power_cap: float = 1.0
+    """Share of the chips' TDP that they are held to."""
 
 
 @dataclass(frozen=True)

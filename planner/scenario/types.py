@@ -90,7 +90,7 @@ class Hardware(Part):
         min_length=1,
         max_length=6,
         description="Power caps that compete, as shares of a chip's TDP: a capped chip draws less at its peak, "
-        "computes slower and reads memory as fast. Owned systems of dedicated fleets only.",
+        "computes slower and reads memory as fast. Owned systems only.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     acquire: tuple[Literal["buy", "rent"], ...] = Field(
@@ -387,9 +387,6 @@ class Scenario(Part):
             if site.serving_peak_share < 1:
                 message = "is of systems that only serve, and not planned over time"
                 findings.append(Finding(("sites", i, "serving_peak_share"), message, allowed="1"))
-        if self.hardware.power_caps != (1.0,):
-            message = "is of plans of one period whose workloads have systems of their own"
-            findings.append(Finding(("hardware", "power_caps"), message, allowed="1"))
         if "throughput" in self.objective:
             findings.append(
                 Finding(("objective",), "throughput is no objective of a plan over time: demand is given by period")

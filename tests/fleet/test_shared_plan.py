@@ -163,8 +163,10 @@ def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[
             yield from leaves(value, (*path, key))
 
 
-WORDS = {"role": "decode", "acquire": "rent", "recompute": "full", "precision": "fp8", "schedule": "1F1B",
-         "sharding": "row-wise", "fabric": "large"}  # fmt: skip
+WORDS: Data = {"role": "decode", "acquire": "rent", "recompute": "full", "precision": "fp8", "schedule": "1F1B",
+         "sharding": "row-wise", "fabric": "large", "drafting": {
+             "method": "mtp", "drafts": 1, "acceptance": 0.5, "acceptance_source": "x", "tokens_a_step": 1.5,
+             "tpot_ms_without": 1.0, "tokens_per_s_without": 1.0}}  # fmt: skip
 
 
 def _other(name: str, value: Any) -> Any:
