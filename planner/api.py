@@ -19,10 +19,7 @@ from planner.answer.plan import (
     Alternative,
     Assumption,
     Binding,
-    Deployment,
-    FleetLot,
     LeftOut,
-    Nearest,
     Objective,
     Plan,
     Proof,
@@ -39,10 +36,12 @@ from planner.fleet.sequence import solved_and_placed
 from planner.fleet.stock_limits import build_stock
 from planner.fleet.stock_model import StockModel
 from planner.options.enumerate import enumerate_options
+from planner.options.form import over_lots
 from planner.options.option import OptionSet
 from planner.options.shared import enumerate_stock
 from planner.options.stock import StockSet
 from planner.options.work.describe import Describer
+from planner.remedies import with_latencies, with_places
 from planner.rivals import alternatives
 from planner.scenario import (
     check_scenario,
@@ -172,8 +171,11 @@ def ask(
     variant: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    whole: bool = False,
 ) -> Question:
     """Read, check and price a scenario (arguments as in ``plan``); what comes back can be solved in many ways.
+
+    ``whole``: work takes whole systems wherever nothing happens over time, for answers that know no parts of systems.
 
     Raises ``InputError`` for input that is wrong, and whatever ``progress`` raises.
     """
@@ -194,7 +196,7 @@ def ask(
     _check_bounded(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")
-    found = _searched(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
+    found = _searched(scenario, known, whole=whole, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
     clock.lap("pricing")
     model, stock = None, None
     if not unable(scenario, found.options):
@@ -204,10 +206,16 @@ def ask(
 
 
 def _searched(
-    scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
+    scenario: Scenario,
+    catalog: Catalog,
+    *,
+    relaxed: bool = False,
+    whole: bool = False,
+    progress: Progress | None = None,
 ) -> OptionSet | StockSet:
-    """Everything that can be chosen: options of workloads, or lots and work of a shared fleet."""
-    search = enumerate_stock if scenario.over_time else enumerate_options
+    """Everything that can be chosen: options of workloads, or lots and work; ``whole`` as in ``ask``."""
+    lots = scenario.over_time if whole else over_lots(scenario, catalog)
+    search = enumerate_stock if lots else enumerate_options
     return search(scenario, catalog, relaxed=relaxed, progress=progress)
 
 
@@ -274,21 +282,26 @@ def diagnose(question: Question) -> Diagnosis:
     scenario, catalog, found, limits = question.scenario, question.catalog, question.found, question.limits
     relaxed = _searched(scenario, catalog, relaxed=True)
     short = replace(limits, time_limit_s=min(limits.time_limit_s, 60.0))
+
+    def possible(other: Scenario) -> bool:
+        return _possible(other, catalog, short)
+
     if unable(scenario, relaxed.options):
-        counted = _tried(scenario, catalog, arithmetic_findings(scenario, relaxed), short)
-        return with_lead_time(counted, scenario, lambda other: _possible(other, catalog, short))
-    model, stock = _built(scenario, catalog, relaxed)
-    if stock is not None:
-        assert isinstance(relaxed, StockSet)  # noqa: S101 - narrowed for the type checker
-        if stock.stock.slot_days and not model_findings(by_leaf(model)[0], short).conflicts:
-            # what follows one another within a slot hides no conflict of whole slots
-            model, _ = _built(scenario, catalog, replace(relaxed, stock=replace(relaxed.stock, slot_days=())))
-        diagnosis = shared_findings(model, short, arithmetic_findings(scenario, found))
-        return with_lead_time(diagnosis, scenario, lambda other: _possible(other, catalog, short))
-    diagnosis = model_findings(model, short)
-    if diagnosis.conflicts:
-        return diagnosis
-    return arithmetic_findings(scenario, found)
+        diagnosis = with_latencies(arithmetic_findings(scenario, relaxed), scenario, possible)
+    else:
+        model, stock = _built(scenario, catalog, relaxed)
+        leaves = by_leaf(model)[0]
+        if stock is not None:
+            assert isinstance(relaxed, StockSet)  # noqa: S101 - narrowed for the type checker
+            if stock.stock.slot_days and not model_findings(leaves, short).conflicts:
+                # what follows one another within a slot hides no conflict of whole slots
+                model, _ = _built(scenario, catalog, replace(relaxed, stock=replace(relaxed.stock, slot_days=())))
+            diagnosis = shared_findings(model, short, arithmetic_findings(scenario, found))
+        else:
+            diagnosis = model_findings(leaves, short)
+            diagnosis = diagnosis if diagnosis.conflicts else arithmetic_findings(scenario, found)
+    diagnosis = with_places(diagnosis, scenario, catalog, relaxed.dropped, possible)
+    return with_lead_time(diagnosis, scenario, possible)
 
 
 def _possible(scenario: Scenario, catalog: Catalog, limits: Limits) -> bool:
@@ -300,25 +313,6 @@ def _possible(scenario: Scenario, catalog: Catalog, limits: Limits) -> bool:
         found = replace(found, stock=replace(found.stock, slot_days=()))
     program = _built(scenario, catalog, found)[0].program
     return solve(with_objective(program, np.zeros(program.column_count)), limits).status.has_plan
-
-
-def _tried(scenario: Scenario, catalog: Catalog, diagnosis: Diagnosis, limits: Limits) -> Diagnosis:
-    """Each change that counting proposes, tried alone; where none is enough, all of them together."""
-
-    def possible(changes: Sequence[Nearest]) -> bool:
-        data = scenario.model_dump(mode="json")
-        for change in changes:
-            _, name, leaf = change.limit.split(".")
-            next(w for w in data["workloads"] if w["name"] == name)[leaf] = change.needed
-        return _possible(scenario_from_mapping(data), catalog, limits)
-
-    wanted = diagnosis.nearest
-    tried = tuple(n.model_copy(update={"confirmed": possible([n])}) for n in wanted)
-    if len(wanted) > 1 and not any(n.confirmed for n in tried) and possible(wanted):
-        text = " and ".join(f"{n.limit} from {n.now:g} to {n.needed:g} {n.unit}" for n in wanted)
-        message = f"Move {text} together: then a plan exists."
-        tried = tuple(n.model_copy(update={"confirmed": True, "message": message}) for n in wanted)
-    return replace(diagnosis, nearest=tried)
 
 
 class _Clock:
@@ -411,9 +405,9 @@ class _Draft:
                 first = diagnosis.conflicts[0]
                 why = f"These cannot hold together: {first.message}" if len(first.limits) > 1 else first.message
                 answer = f"No plan is possible. {why}"
-            confirmed = [n for n in diagnosis.nearest if n.confirmed]
-            if confirmed:
-                answer += f" The nearest change: {confirmed[0].message}"
+            helpful = [n for n in diagnosis.nearest if n.helps]
+            if helpful:
+                answer += f" The nearest change: {helpful[0].message}"
         else:
             answer = f"No plan was found within {self.limits.time_limit_s:g} s; there may be one."
         return Plan(
@@ -480,7 +474,8 @@ class _Draft:
         binding: tuple[Binding, ...] = ()
         others: tuple[Alternative, ...] = ()
         try:
-            binding = binding_limits(model, name, value, best.values, left)
+            leaves, point = by_leaf(model, best.values)
+            binding = binding_limits(leaves, name, value, best.values if point is None else point, left)
             others = alternatives(self.scenario, self.question.catalog, self.found, options, answer, name, left)
         except SolveError as error:
             answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})
@@ -509,8 +504,7 @@ def _export_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[st
     in_china = {s.name for s in scenario.sites if s.region == "cn" or s.region.startswith("cn_")}
     classes = {"us_case_by_case_cn": "needs a US licence, case by case", "us_denied_cn": "is denied by the US"}
     found = {}
-    bought: list[Deployment | FleetLot] = [*answer.deployments, *(answer.fleet.lots if answer.fleet else ())]
-    for d in bought:
+    for d in answer.holdings:
         rule = classes.get(catalog.chip(d.chip).export_class)
         if rule and d.acquire == "buy" and d.site.split("/")[0] in in_china:
             found[d.chip] = (

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.deployed import deployments_view
 from planner.answer.plan import Alternative, Binding, Conflict, Nearest
 from planner.catalog import Catalog
 from planner.explain import Diagnosis, binding_limits, firm_rows, loosened, model_findings, unit_step, usage
@@ -52,7 +53,9 @@ def shared_parts(
     schedule = schedule_of(figures, stock.stock, plan, days)
     fleet = fleet_of(figures, stock.stock, plan, schedule)
     totals = stock_totals(figures, fleet, schedule)
-    return {"fleet": fleet, "schedule": schedule, "totals": totals}, stock_values(totals, schedule)
+    view = deployments_view(fleet, schedule, figures.timeline.names, scenario.period_years)
+    parts = {"deployments": view, "fleet": fleet, "schedule": schedule, "totals": totals}
+    return parts, stock_values(totals, schedule)
 
 
 def steadied_solutions(
@@ -115,12 +118,12 @@ def _by_relaxation(
     pressure = {x.row: abs(float(base.row_dual[program.row(x.row)])) * x.limit / x.scale for x in asked}
     noise = 1e-7 * abs(base.objective)
     pressing = sorted((x for x in asked if pressure[x.row] > noise), key=lambda x: -pressure[x.row])[:MOST_LIMITS]
-    changes = [loosened(program, x, unit_step(x)) for x in pressing]
+    changes = [loosened(program, x, unit_step(program, x)) for x in pressing]
     left = replace(limits, time_limit_s=max(1.0, limits.time_limit_s - base.seconds))
     outcomes = what_if(_relaxed(program), changes, left)
     found = []
     for limit, outcome in zip(pressing, outcomes, strict=True):
-        step = unit_step(limit)
+        step = unit_step(program, limit)
         known = outcome.status.has_plan
         worth = max(0.0, base.objective - outcome.objective) * abs(scale) / step if known else None
         what = "more" if limit.sense < 0 else "less"

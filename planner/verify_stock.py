@@ -20,6 +20,7 @@ from dataclasses import astuple, dataclass, field
 from fractions import Fraction
 from functools import partial
 
+from planner.answer.deployed import deployments_view
 from planner.answer.plan import FleetLot, Plan, Priced, ScheduledLoad, ScheduledRun, Work
 from planner.catalog import Catalog
 from planner.errors import PlannerError
@@ -28,6 +29,7 @@ from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.options.ownership import LotPrice, Standing
+from planner.options.parts import packed
 from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_move, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
 from planner.options.stock_worked import requests_over_time, worked_over_time
@@ -96,8 +98,8 @@ class _Again:
 
 def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     """What is wrong with a shared fleet's plan; empty when every check holds. ``catalog`` has no assumptions yet."""
-    if plan.fleet is None or plan.schedule is None or plan.deployments:
-        return ["the plan of a fleet over time has a fleet, a schedule, and no deployments"]
+    if plan.fleet is None or plan.schedule is None:
+        return ["the plan of a fleet over time has a fleet and a schedule"]
     again = _Again(plan, scenario, StockFigures(scenario, catalog.with_assumptions(scenario.assume.as_mapping())))
     for i, lot in enumerate(plan.fleet.lots):
         _guarded(again, f"fleet.lots[{i}] {lot.system} at {lot.site}", partial(_lot, again, lot))
@@ -111,6 +113,12 @@ def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     for check in (_occupancy, _days, _order, _demand, _power_and_racks, _chips, _supply, _shares, _money):
         again.failures += check(again)
     again.failures += _sums(again, plan)
+    view = deployments_view(plan.fleet, plan.schedule, again.timeline.names, scenario.period_years)
+    again.failures += differences(
+        "deployments",
+        {str(i): d.model_dump() for i, d in enumerate(plan.deployments)},
+        {str(i): d.model_dump() for i, d in enumerate(view)},
+    )
     again.failures += proof_failures(plan, scenario)
     return again.failures + asked
 
@@ -260,7 +268,7 @@ def _hardware(again: _Again, work: Work) -> Hardware:
 def _described(again: _Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
     figures = again.figures
     workload = figures.workload(work.workload)
-    layout = layout_of_plan(work.parallelism, work.role)
+    layout = layout_of_plan(work.parallelism, work.role) | ({"part": work.part_chips} if work.part_chips else {})
     described = figures.describe(work.workload, work.role, hardware, work.precision, layout)
     wrong = []
     if work.precision not in workload.precision:
@@ -280,6 +288,7 @@ def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str
         "parallelism": described.parallelism.model_dump(),
         "added_mw": watts / 1e6,
         "systems": described.systems,
+        "part_chips": described.part,
         "chips": described.chips,
         "lines_usd": lines,
         "total_usd": math.fsum(lines.values()),
@@ -371,7 +380,7 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     phases = getattr(workload, "disaggregated", "auto")
     if phases != "auto" and (load.role == "serve") != (phases == "never"):
         yield f"role is {load.role}, the scenario says disaggregated: {phases}"
-    watts = figures.watts(workload, load.role, hardware, described)[1] * described.systems
+    watts = figures.unit_watts(workload, load.role, hardware, described)
     price = figures.load(workload, load.role, hardware, described, load.units)
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
@@ -393,9 +402,21 @@ def _stands(again: _Again, hardware: Hardware, period: int) -> int:
 
 
 def _serving(again: _Again, hardware: Hardware, period: int) -> int:
-    """Systems of a kind that serve; whosever they are, where ``hardware`` names no owner."""
-    return sum(
-        x.said.units[period] * x.described.systems for x in again.loads if hardware in {x.hardware, x.hardware.kind}
+    """Whole systems of a kind that serving takes; parts of them packed largest first."""
+    mine = [x for x in again.loads if x.hardware == hardware and x.said.units[period]]
+    whole = sum(x.said.units[period] * x.described.systems for x in mine if not x.described.part)
+    parts = [x.described.part for x in mine if x.described.part for _ in range(x.said.units[period])]
+    chips = again.figures.stand(hardware).chips
+    return whole + (max(packed(parts, chips)) + 1 if parts else 0)
+
+
+def _busy(again: _Again, hardware: Hardware, period: int) -> float:
+    """Systems of a kind that serve, parts of them as such; whosever they are, where ``hardware`` names no owner."""
+    chips = again.figures.stand(hardware).chips
+    return math.fsum(
+        x.said.units[period] * (x.described.part / chips if x.described.part else x.described.systems)
+        for x in again.loads
+        if hardware in {x.hardware, x.hardware.kind}
     )
 
 
@@ -689,7 +710,7 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
         for h, mine in sorted(kinds.items(), key=lambda item: astuple(item[0])):
             own = [x for x in mine if x.said.acquire != "rent"]
             systems = sum(x.said.systems for x in mine)
-            busy = float(_serving(again, h, t))
+            busy = _busy(again, h, t)
             for run in again.runs:
                 if run.hardware.kind == h and not run.said.rented_alone:
                     within = max(0.0, min(run.said.end_day, high) - max(run.said.start_day, low))

@@ -17,7 +17,7 @@ from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
 from planner.answer.views import PlanViews
 from planner.errors import InputError, Problem, at_most
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
@@ -210,9 +210,11 @@ class Deployment(_Part):
     cooling: str
     interconnect: str
     systems: int
-    """Whole systems bought or rented, spares included."""
+    """Whole systems bought or rented, spares included; of work in parts those that it would fill by itself."""
     replicas: int
     """Copies of the unit (a training run is one, serving has many)."""
+    part_chips: int = 0
+    """Chips of the part of a system that a unit occupies, beside other work; 0: whole systems."""
     chips: int
     """Chips that work, without spares."""
     spares: int
@@ -360,6 +362,8 @@ class Work(Priced):
     predicted: Predicted
     added_mw: float
     """Facility power while at work, above what its systems draw without: of the run, or of one unit."""
+    part_chips: int = 0
+    """Chips of the part of a system that it (or one unit) occupies, beside other work; 0: whole systems."""
     option: str = ""
     """Id of the column of the model that this is."""
 
@@ -516,6 +520,16 @@ class Nearest(_Part):
     unit: str
     message: str
     confirmed: bool
+    """Planning again with this change alone found a plan."""
+    together: tuple[str, ...] = ()
+    """Other limits that must move as well, each to the figure that it has here: this change alone is not enough."""
+    confirmed_together: bool = False
+    """Planning again with this change and those together found a plan."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether it was confirmed, alone or together with the others."""
+        return self.confirmed or self.confirmed_together
 
 
 class Asked(_Part):
@@ -581,7 +595,7 @@ class Plan(PlanViews, _Part):
     workloads: tuple[Asked, ...] = ()
     """What was asked, in the scenario's order."""
     deployments: tuple[Deployment, ...] = ()
-    """Empty in a plan of a shared fleet, whose answer is ``fleet`` and ``schedule``."""
+    """What stands and what it does. Of a plan over lots a view: each piece of work with its share of ``fleet``."""
     fleet: Fleet | None = None
     schedule: Schedule | None = None
     totals: Totals | None = None
@@ -603,6 +617,11 @@ class Plan(PlanViews, _Part):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
     )
+
+    @property
+    def holdings(self) -> tuple[Deployment | FleetLot, ...]:
+        """What is bought, rented or used: the lots of a fleet, else the deployments."""
+        return self.deployments if self.fleet is None else self.fleet.lots
 
     @property
     def has_plan(self) -> bool:

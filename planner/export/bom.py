@@ -94,8 +94,7 @@ def _of_lot(x: FleetLot) -> _Bought:
 
 def buys(plan: Plan) -> bool:
     """Whether the plan says what its capital buys."""
-    lots = plan.fleet.lots if plan.fleet is not None else ()
-    return any(d.cost.capex_lines_usd for d in plan.deployments) or any(x.money.capex_lines_usd for x in lots)
+    return any((x.cost if isinstance(x, Deployment) else x.money).capex_lines_usd for x in plan.holdings)
 
 
 def bill_of_materials(plan: Plan) -> tuple[Line, ...]:
@@ -103,8 +102,7 @@ def bill_of_materials(plan: Plan) -> tuple[Line, ...]:
 
     Raises ``InputError`` where the plan has none.
     """
-    lots = plan.fleet.lots if plan.fleet is not None else ()
-    bought = [*map(_of_deployment, plan.deployments), *map(_of_lot, lots)]
+    bought = [_of_deployment(x) if isinstance(x, Deployment) else _of_lot(x) for x in plan.holdings]
     if not bought:
         raise InputError(Problem(f"nothing to buy: the plan's status is {plan.status}"))
     lines = [line for i, d in enumerate(bought) for line in _lines(i, d)]

@@ -17,7 +17,6 @@ from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
 from planner.export.quoting import Variable, object_name, shell_word
 from planner.export.stacks import Stack, stack_of
-from planner.export.work import work_of
 from planner.performance.compile import build_platform
 
 _TRIVIAL: Mapping[str, object] = {
@@ -73,7 +72,7 @@ def jobs_of(plan: Plan, catalog: Catalog) -> tuple[Job, ...]:
         raise InputError(Problem(f"nothing to export: the plan's status is {plan.status}"))
     asked = {w.name: w for w in plan.workloads}
     found = []
-    for i, d in enumerate(work_of(plan)):
+    for i, d in enumerate(plan.deployments):
         if d.workload not in asked:
             raise InputError(
                 Problem(

@@ -8,12 +8,14 @@ so what follows may begin sooner: each run moves up to one slot ahead, or to any
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 
 from planner.errors import SolveError
 from planner.fleet.sequence import place
 from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
+from planner.options.parts import systems_for
 from planner.options.stock import PER_DAY, Run, Start, Stock
 from planner.scenario.types import Scenario
 from planner.solve.intervals import Level, Task, earliest_starts
@@ -53,9 +55,15 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
     for lot, count in plan.lots:
         for t in range(lot.begin, lot.end):
             standing[lot.group][t] += count
+    parts: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
     for work, units in plan.works:
         for t, count in enumerate(units):
-            standing[work.group][t] -= work.systems * count
+            if work.part:
+                parts[work.group, t][work.part] += count
+            else:
+                standing[work.group][t] -= work.systems * count
+    for (g, t), counts in parts.items():
+        standing[g][t] -= systems_for(counts, stock.groups[g].chips)
     tasks = []
     for run, start in plan.runs:
         slots = timeline.slots

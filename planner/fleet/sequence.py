@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from planner.fleet.pieces import Piece, pieces_of
 from planner.fleet.stock_model import StockModel, StockPlan, plan_of
+from planner.options.parts import systems_for
 from planner.options.stock import Run, Start, Stock
 from planner.solve.form import Program, with_row
 from planner.solve.intervals import Level, Task, least_amount, some_starts
@@ -77,8 +78,14 @@ def _free(
     free: dict[int, int] = defaultdict(int)
     for lot, count in plan.lots:
         free[lot.group] += count if lot.begin <= period < lot.end else 0
+    parts: dict[int, Counter[int]] = defaultdict(Counter)
     for work, units in plan.works:
-        free[work.group] -= work.systems * units[period]
+        if work.part:
+            parts[work.group][work.part] += units[period]
+        else:
+            free[work.group] -= work.systems * units[period]
+    for group, counts in parts.items():
+        free[group] -= systems_for(counts, stock.groups[group].chips)
     for i, run, _ in runs:
         free[run.group] -= run.systems if i not in pieces else 0
     return free
@@ -182,7 +189,9 @@ def _standing(model: StockModel, group: int, slot: int) -> dict[int, float]:
     }
     for columns, work in zip(model.serve, stock.works, strict=True):
         if work.group == group:
-            found[columns[period]] = float(work.systems)
+            # of parts their chips: whatever they fill, it is no less than that
+            chips = stock.groups[group].chips
+            found[columns[period]] = work.part / chips if work.part else float(work.systems)
     return found
 
 

@@ -164,9 +164,10 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        mine = found[Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap)]
+        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap)
+        mine = found[hardware]
         for t, units in enumerate(load.units):
-            mine[t] += units * load.systems
+            mine[t] += units * (load.part_chips / figures.stand(hardware).chips if load.part_chips else load.systems)
     for run in schedule.runs:
         if run.rented_alone:
             continue
@@ -262,9 +263,10 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         parallelism=d.parallelism,
         precision=work.precision,
         predicted=d.predicted,
-        added_mw=figures.watts(workload, work.role, hardware, d)[1] * d.systems / 1e6,
+        added_mw=figures.unit_watts(workload, work.role, hardware, d) / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
+        part_chips=d.part,
         systems=d.systems,
         chips=d.chips,
         replicas=d.replicas,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from planner.fleet.model import FleetModel, Limit
 from planner.fleet.pieces import pieces_of
+from planner.options.parts import levels, room_for
 from planner.options.stock import Demand, Lot, Run, Start, Stock, Work
 from planner.solve.form import Program, ProgramBuilder
 
@@ -189,14 +190,20 @@ def _use(draft: StockDraft) -> None:
         where = f"{group.id},{group.system},{group.location}"
         for period in range(stock.periods):
             stands = {c: -1.0 for c, lot in lots[g] if lot.begin <= period < lot.end}
-            serving = {columns[period]: float(work.systems) for columns, work in works[g]}
+            whole = {columns[period]: float(work.systems) for columns, work in works[g] if not work.part}
             busy = [
                 (slot, {c: r.systems * share for c, r, share in shares_of_slot(stock, slot, runs[g])})
                 for slot in slots_of[period]
             ]
+            # parts of doubling sizes pack into systems exactly where they fit by size (planner.options.parts)
+            sizes = {columns[period]: work.part for columns, work in works[g] if work.part}
+            cuts = levels(sizes.values(), group.chips) or (0,)
             for slot, active in distinct(busy):
-                if serving or active:
-                    build.add_row(f"use[{where},{slot}]", {**serving, **active, **stands}, upper=0.0, kind="use")
+                for cut in cuts:
+                    parts = {c: s / room_for(group.chips, cut) for c, s in sizes.items() if s >= cut}
+                    if whole or active or parts:
+                        name = f"use[{where},{slot}]" if cut == cuts[0] else f"use[{where},{slot},{cut}]"
+                        build.add_row(name, {**whole, **parts, **active, **stands}, upper=0.0, kind="use")
         by_run: dict[str, list[tuple[int, Run, Start]]] = defaultdict(list)
         for c, run, s in runs[g]:
             by_run[run.workload].append((c, run, s))

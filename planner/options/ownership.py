@@ -333,8 +333,13 @@ def run_watts(
     )
 
 
-def price_load(timeline: Timeline, stand: Standing, watts: tuple[float, float], systems: int, period: int) -> WorkPrice:
-    """``systems`` systems at work through a period, ``watts`` each above what they draw without (``added_watts``)."""
+def price_load(
+    timeline: Timeline, stand: Standing, watts: tuple[float, float], systems: float, period: int
+) -> WorkPrice:
+    """``systems`` systems (of a part its share of one) at work through a period.
+
+    ``watts``: each above what it draws without work (``added_watts``).
+    """
     a, b = timeline.edges[period], timeline.edges[period + 1]
     grid = stand.choice.region.need("carbon_kg_per_kwh")
     hours = timeline.period_years(period) * HOURS_PER_YEAR

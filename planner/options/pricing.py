@@ -14,6 +14,7 @@ one for what a plan chose. Conventions:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -86,6 +87,10 @@ class Priced:
     water_m3_per_year: Floats
     network: Mapping[str, Floats]
     pue: float
+    opex_usd_by_year: Floats
+    carbon_t_by_year: Floats
+    water_m3_by_year: Floats
+    """What falls into each year of the plan, (n, years)."""
     rent_term: tuple[str, ...] = ()
     """Of rented designs the term of each."""
 
@@ -165,6 +170,15 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
     kwh_year = facility_average / 1e3 * first_year + resting.facility_w / 1e3 * idle_first
     carbon_year = (operational_kg(kwh_year, grid) + embodied_year) / 1e3
     water = it_average / 1e3 * pair.wue_l_per_kwh / 1e3
+    begin = ready_days / DAYS_PER_YEAR
+    working_years = years_within(scenario, begin, run_hours / HOURS_PER_YEAR)
+    # of what it took to make them, each year carries what is used up by its end less what was used up before
+    ends = np.minimum(np.arange(working_years.shape[1] + 1.0), years) - begin
+    used_up = np.clip(ends, 0.0, np.reshape(used_years, (-1, 1)))
+    made = embodied_kg(embodied, all_chips[:, None], used_up, life)
+    operational_year = operational_kg(facility_average / 1e3 * HOURS_PER_YEAR, grid)
+    idle_year = operational_kg(resting.facility_w / 1e3 * HOURS_PER_YEAR, grid)
+    resting_years = years_within(scenario, begin, (run_hours + resting.hours) / HOURS_PER_YEAR) - working_years
     idle_water = resting.it_w / 1e3 * pair.wue_l_per_kwh / 1e3
     return Priced(
         it_peak_w=it_peak,
@@ -184,6 +198,12 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
         water_m3_per_year=water * first_year + idle_water * idle_first,
         network=network,
         pue=pair.pue,
+        opex_usd_by_year=money.opex_usd_by_year,
+        carbon_t_by_year=(
+            operational_year[:, None] * working_years + idle_year[:, None] * resting_years + np.diff(made, axis=1)
+        )
+        / 1e3,
+        water_m3_by_year=HOURS_PER_YEAR * (water[:, None] * working_years + idle_water[:, None] * resting_years),
         rent_term=money.rent_term,
     )
 
@@ -211,9 +231,20 @@ class _Money:
     capex_usd: Floats
     capex_lines: Mapping[str, Floats]
     opex_usd_per_year: Floats
+    opex_usd_by_year: Floats
     cost_usd: Floats
     lines: Mapping[str, Floats]
     rent_term: tuple[str, ...] = ()
+
+
+def years_within(scenario: Scenario, begin: float, lasting: float | Floats) -> Floats:
+    """Years of a stretch that fall into each year of the plan, (n, years); ``begin``: years from the plan's start."""
+    count = max(1, math.ceil(scenario.horizon_years - 1e-9))
+    lows = np.arange(count, dtype=np.float64)
+    highs = np.minimum(lows + 1.0, scenario.horizon_years)
+    ends = begin + np.atleast_1d(np.asarray(lasting, np.float64))[:, None]
+    found: Floats = np.clip(np.minimum(ends, highs) - np.maximum(begin, lows), 0.0, None)
+    return found
 
 
 def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int) -> dict[str, Floats]:
@@ -277,7 +308,7 @@ def _money(
     chips = np.asarray(designs.systems * per_system, np.float64)
     if choice.acquire == "rent":
         known = rent_terms(catalog)
-        allowed = [known[name] for name in scenario.hardware.rent_terms]
+        allowed = [known[name] for name in ([choice.rent_term] if choice.rent_term else scenario.hardware.rent_terms)]
         rate_usd = choice.chip.need("rent_usd_per_h")
         rented = cheapest_rent(chips, rate_usd, designs.run_hours, allowed, prices.discount_rate)
         inputs = CostInputs(prices=prices)
@@ -314,6 +345,14 @@ def _money(
             rent_usd_per_year=0.0 if rented is None else rented.first_year_usd,
         )
     )
+    n = len(designs.systems)
+    # of each year of the plan: what stands, what is drawn while it works and after, and what its rent bills
+    upkeep = _running(annual_cost(replace(inputs, hours=0.0)), n)
+    a_year = _running(annual_cost(replace(inputs, hours=HOURS_PER_YEAR)), n) - upkeep
+    worked = years_within(scenario, start_years, run_years)
+    by_year = upkeep[:, None] * years_within(scenario, start_years, years) + a_year[:, None] * worked
+    if rented is not None:
+        by_year = by_year + rented.yearly_usd[:, None] * years_within(scenario, start_years, rented.billed_years)
     if resting.hours.any():
         idle = CostInputs(
             prices=replace(prices, demand_usd_per_kw_month=0.0),
@@ -324,21 +363,29 @@ def _money(
         whole = _with(whole, annual_cost(replace(idle, hours=HOURS_PER_YEAR * (1.0 - share))))
         rest = np.minimum(resting.hours, HOURS_PER_YEAR - first_hours)
         first = _with(first, annual_cost(replace(idle, hours=rest)))
+        idle_usd = _running(annual_cost(replace(idle, hours=HOURS_PER_YEAR)), n)
+        rested = years_within(scenario, start_years, run_years + resting.hours / HOURS_PER_YEAR) - worked
+        by_year = by_year + idle_usd[:, None] * rested
     if choice.acquire == "installed":
         whole, first = _sunk(whole), _sunk(first)
     total = cost_over_horizon(whole, years, prices.discount_rate, start_years=start_years)
-    n = len(designs.systems)
     lines = {name: _row(v, n) for name, v in total.lines.items()}
     lines = {name: v for name, v in lines.items() if np.any(v)}
-    opex = sum((np.asarray(v, np.float64) for k, v in first.lines.items() if k not in CAPITAL_LINES), start=np.zeros(n))
+    opex = _running(first, n)
     return _Money(
         capex_usd=_row(whole.capex_usd, n),
         capex_lines={name: _row(v, n) for name, v in whole.capex.items() if np.any(v)},
         opex_usd_per_year=_row(opex, n),
+        opex_usd_by_year=by_year,
         cost_usd=np.sum(list(lines.values()), axis=0) if lines else np.zeros(n),
         lines=lines,
         rent_term=() if rented is None else rented.terms,
     )
+
+
+def _running(breakdown: CostBreakdown, n: int) -> Floats:
+    """USD a year of everything but capital, (n,)."""
+    return sum((_row(v, n) for k, v in breakdown.lines.items() if k not in CAPITAL_LINES), start=np.zeros(n))
 
 
 def _fabric_usd(catalog: Catalog, choice: Choice) -> float:

@@ -68,16 +68,23 @@ class _Found:
     days: float
     layout: Mapping[str, int]
 
+    @property
+    def part(self) -> int:
+        """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
+        return self.layout.get("part", 0)
+
 
 class _Searcher(Collector):
     """The enumeration's own searches, with their findings kept instead of priced."""
+
+    parts = True
 
     def __init__(self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool) -> None:
         super().__init__(scenario, catalog, levels, relaxed, [])
         self.found: list[_Found] = []
         self.room = 1
 
-    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0) -> Any:
+    def bounds(self, choice: Choice, ready: float, *, beyond: bool = False, cluster: bool = True) -> Any:
         """What the largest of all places of this platform leaves; each place's own limit is applied when priced."""
         from planner.options.enumerate import _Bounds
 
@@ -142,19 +149,8 @@ def enumerate_stock(
         for owner, mine in users:
             if any(options for _, options in mine):
                 for key in keys:
-                    _group(
-                        drafts,
-                        scenario,
-                        catalog,
-                        timeline,
-                        stands[key],
-                        key[4],
-                        rooms[key],
-                        mine,
-                        dropped,
-                        relaxed,
-                        owner,
-                    )
+                    _group(drafts, scenario, catalog, timeline, stands[key], key, rooms[key], mine, dropped, relaxed,
+                           owner)  # fmt: skip
     kept = _without_dominated(drafts)
     demands, runs, order = _asked(scenario, timeline)
     stock = Stock(
@@ -325,7 +321,7 @@ def _group(
     catalog: Catalog,
     timeline: Timeline,
     stands: Sequence[Standing],
-    fabric: Fabric,
+    key: Key,
     room: int,
     found: Sequence[tuple[Training | Serving | Recommendation, list[_Found]]],
     dropped: list[Dropped],
@@ -333,7 +329,7 @@ def _group(
     owner: str,
 ) -> None:
     """A group with its lots, units and runs; nothing where it could never stand or never work."""
-    stand = stands[0]
+    stand, fabric = stands[0], key[4]
     choice = stand.choice
     lots: list[Lot] = []
     index = len(drafts.groups)
@@ -472,9 +468,7 @@ def _lots(
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
         lots.append(
             Lot(
-                id=_digest(*_of_owner(owner, stand), choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                           stand.fabric,
-                           choice.acquire, begin, end, term, since or ""),
+                id=_digest(*_of_owner(owner, stand), *_hardware(stand), choice.acquire, begin, end, term, since or ""),
                 group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
                 cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
                 opex_usd=p.opex_usd, carbon_by_year_t=p.carbon_t, water_by_year_m3=p.water_m3, term=term or since or "",
@@ -500,11 +494,12 @@ def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tupl
 def _work(
     timeline: Timeline, stand: Standing, group: int, workload: str, option: _Found, watts: tuple[float, float]
 ) -> Work:
-    prices = [price_load(timeline, stand, watts, option.systems, t) for t in range(timeline.periods)]
+    size = option.part / stand.chips if option.part else option.systems
+    prices = [price_load(timeline, stand, watts, size, t) for t in range(timeline.periods)]
     return Work(
         id=_digest(workload, option.role, *_of_owner("", stand), *_hardware(stand), option.precision, option.systems,
                    *sorted(option.layout.items())),
-        workload=workload, role=option.role, group=group, systems=option.systems, chips=option.chips,
+        workload=workload, role=option.role, group=group, systems=option.systems, part=option.part, chips=option.chips,
         replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
         cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
         carbon_t=np.array([p.carbon_t for p in prices]), water_m3=np.array([p.water_m3 for p in prices]),

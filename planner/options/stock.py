@@ -78,6 +78,7 @@ class Work:
     role: Role
     group: int
     systems: int
+    """Whole systems; 1 of a part, which stands in one."""
     chips: int
     replicas: int
     rates: Mapping[str, float]
@@ -88,6 +89,8 @@ class Work:
     """(T,) not discounted, as are carbon and water."""
     carbon_t: Floats
     water_m3: Floats
+    part: int = 0
+    """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
 
 
 @dataclass(frozen=True)

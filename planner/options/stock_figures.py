@@ -165,6 +165,11 @@ class StockFigures:
         it, facility = run_watts(self.stand(hardware), watts, described.systems - spares, spares)
         return float(it), float(facility)
 
+    def unit_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> float:
+        """Facility watts of one unit of a load above what its systems draw without it."""
+        size = described.part / self.stand(hardware).chips if described.part else described.systems
+        return self.watts(workload, role, hardware, described)[1] * size
+
     def run(self, workload: Workload, role: str, hardware: Hardware, described: Described, month: float) -> WorkFigures:
         """A run that begins in a month from the plan's start; spares idle."""
         stand = self.stand(hardware)
@@ -178,12 +183,13 @@ class StockFigures:
     ) -> WorkFigures:
         """Units of a load by period."""
         watts, stand = self.watts(workload, role, hardware, described), self.stand(hardware)
+        size = described.part / stand.chips if described.part else described.systems
         lines: dict[str, float] = {}
         opex, carbon, water = (np.zeros(self.timeline.years) for _ in range(3))
         for t, count in enumerate(units):
             if not count:
                 continue
-            p = price_load(self.timeline, stand, watts, described.systems, t)
+            p = price_load(self.timeline, stand, watts, size, t)
             for name, v in p.lines_usd.items():
                 lines[name] = lines.get(name, 0.0) + v * count
             opex = opex + p.opex_usd * count * self.year_shares[t]

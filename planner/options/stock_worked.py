@@ -48,7 +48,8 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
     for i, x in enumerate(work):
         took = x.end_day - x.start_day if isinstance(x, ScheduledRun) else _unit_days(x, days)
         taken.append(took)
-        busy[kind(x)].append((i, took * x.systems))
+        size = x.part_chips / figures.stand(kind(x).kind).chips if x.part_chips else float(x.systems)
+        busy[kind(x)].append((i, took * size))
     lines: list[dict[str, float]] = [defaultdict(float) for _ in work]
     idle = [0.0] * len(work)
     for lot in fleet.lots:

@@ -51,7 +51,7 @@ def question_of(
 
     ``shared``: whether the caller can look into shared fleets; they are refused where it cannot.
     """
-    question = ask(scenario, catalog=catalog, variant=variant, progress=tell)
+    question = ask(scenario, catalog=catalog, variant=variant, progress=tell, whole=not shared)
     if not shared:
         refuse_shared(question.scenario)
     if question.model is None:

@@ -182,6 +182,8 @@ class OutlookPlan(Choice):
     cost_at_risk_usd: float
     """Mean cost of the worst futures, a share of 1 - confidence of all."""
     promises: tuple[Promise, ...]
+    all_kept: float
+    """Share of futures in which every promise is kept: less than each of them is where they fail in different ones."""
     holds: bool
     """Every promise is kept with at least the stated confidence."""
     expected_regret_usd: float
@@ -273,10 +275,11 @@ def _piece_of(lot: FleetLot) -> Piece:
 def choice_figures(plan: Plan) -> dict[str, Any]:
     """The fields of ``Choice`` from a plan; of a shared fleet the pieces are its lots."""
     lots = plan.fleet.lots if plan.fleet is not None else ()
+    own = plan.deployments if plan.fleet is None else ()
     return {
         "answer": plan.answer,
         "values": dict(plan.objective.values),
-        "pieces": (*pieces_of(plan.deployments), *map(_piece_of, lots)),
+        "pieces": (*pieces_of(own), *map(_piece_of, lots)),
         "capex_usd": plan.totals.capex_usd if plan.totals else 0.0,
         "verified": plan.verified,
     }

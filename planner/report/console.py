@@ -31,7 +31,7 @@ def console(plan: Plan, names: Mapping[str, str] | None = None) -> RenderableTyp
     ``names``: what systems are called, by id; shown beside the ids.
     """
     parts: list[RenderableType] = [Text(""), _answer(plan), _status(plan)]
-    if plan.deployments:
+    if plan.deployments and plan.fleet is None:
         parts += [_heading("Deployments"), _deployments(plan.deployments, names or {})]
     for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan)):
         parts += [_heading(sheet.title, sheet.note), _sheet(sheet)]
@@ -175,7 +175,7 @@ def _no_plan(plan: Plan) -> list[RenderableType]:
     if plan.nearest:
         parts.append(_heading("Smallest changes that make a plan possible"))
         for n in {n.message: n for n in plan.nearest}.values():
-            parts.append(_bullet(n.message + ("" if n.confirmed else " (not confirmed by re-solving)")))
+            parts.append(_bullet(n.message + ("" if n.helps else " (not confirmed by re-solving)")))
     return parts
 
 

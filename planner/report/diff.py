@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from planner.answer.plan import Plan
-from planner.export.work import work_of
 from planner.report import format as fmt
 from planner.report import summary
 from planner.report.fit import Column, Fitted
@@ -89,7 +88,7 @@ def diff_rows(plans: Sequence[Plan]) -> tuple[Row, ...]:
         ("Water", "water_m3", "m3", lambda v: f"{fmt.number(v)} m³"),
     ):  # fmt: skip
         figures("Totals", name, total(key), unit, show)
-    work = [work_of(p) for p in plans]
+    work = [p.deployments for p in plans]
     for workload in dict.fromkeys(d.workload for mine in work for d in mine):
         per = [[d for d in mine if d.workload == workload] for mine in work]
         section = fmt.clean(workload)

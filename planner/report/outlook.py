@@ -43,6 +43,7 @@ def outlook_table(found: Outlook) -> RenderableType:
     table = _table([*heads, ("Regret", True), ("Hardware", False)])
     for p in found.plans:
         kept = "; ".join(f"{t.workload} {t.probability:.1%} (± {t.error:.1%})" for t in p.promises)
+        kept += f"; all {p.all_kept:.1%}" if len(p.promises) > 1 else ""
         figures = (fmt.usd(p.expected_cost_usd, short=True), fmt.usd(p.cost_at_risk_usd, short=True))
         regret = fmt.usd(p.expected_regret_usd, short=True)
         table.add_row(Text(fmt.clean(p.name)), *figures, Text(fmt.clean(kept)), regret, Text(_hardware(p.pieces)))

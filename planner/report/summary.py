@@ -44,7 +44,9 @@ def _sum(maps: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 def cost_lines(plan: Plan) -> dict[str, float]:
     """USD over the horizon by cause, all deployments, or all lots and work of a shared fleet."""
-    return _sum([*(d.cost.lines_usd for d in plan.deployments), *(x.money.lines_usd for x in shared_parts(plan))])
+    if plan.fleet is not None:
+        return _sum(x.money.lines_usd for x in shared_parts(plan))
+    return _sum(d.cost.lines_usd for d in plan.deployments)
 
 
 def shared_parts(plan: Plan) -> tuple[Priced, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from planner.answer.plan import Deployment, FleetLot, Plan
+from planner.answer.plan import Plan
 from planner.export.quoting import safe_cell
 from planner.report import format as fmt
 from planner.report.fit import Column, Fitted
@@ -78,8 +78,7 @@ def result_of(
         return CaseResult(name, variant, overrides, key, "failed", **more)
     totals = plan.totals
     hardware: dict[str, int] = {}
-    bought: list[Deployment | FleetLot] = [*plan.deployments, *(plan.fleet.lots if plan.fleet else ())]
-    for d in bought:
+    for d in plan.holdings:
         hardware[d.system] = hardware.get(d.system, 0) + d.systems
     figures = {
         n: getattr(totals, n)

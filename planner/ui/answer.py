@@ -67,7 +67,7 @@ def show_no_plan(plan: Plan, apply: Callable[[Nearest], bool], can_apply: Callab
 
 
 def _nearest(i: int, nearest: Nearest, apply: Callable[[Nearest], bool], can_apply: Callable[[Nearest], bool]) -> None:
-    confirmed = "" if nearest.confirmed else " (not confirmed by re-solving)"
+    confirmed = "" if nearest.helps else " (not confirmed by re-solving)"
     if can_apply(nearest):
         pressed = st.button(
             md(nearest.message), key=f"nearest.{i}", icon=":material/auto_fix_high:", help=md(nearest.limit) + confirmed

@@ -45,6 +45,8 @@ class Choice:
     """How many stand there, for ``installed``."""
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
+    rent_term: str = ""
+    """Commitment of what is rented; none: the cheapest of those that the scenario allows."""
 
     @property
     def unit_price_usd(self) -> float:

@@ -18,6 +18,7 @@ from planner.errors import InputError, Problem
 from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import Option
+from planner.options.parts import part_for
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import ClassRate, describe_classes
 from planner.options.work.measured import measured_runs
@@ -54,6 +55,8 @@ class Spec:
     """The other group of a run on two kinds of systems."""
     lead: bool = True
     """Of two groups, the one that the run is counted with."""
+    rent_term: str = ""
+    """Commitment of what is rented."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Described:
     parallelism: Parallelism
     bought_chips: int
     """Chips of all systems of the unit, spares and idle ones too."""
+    part: int = 0
+    """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
     interconnect: str = ""
     class_rates: Mapping[str, ClassRate] = field(default_factory=dict)
     """Loads with request classes: what a unit does of each alone."""
@@ -96,6 +101,11 @@ class Describer:
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
+        if spec.acquire == "rent":
+            if spec.rent_term not in self.scenario.hardware.rent_terms:
+                allowed = ", ".join(self.scenario.hardware.rent_terms)
+                raise InputError(Problem(f"{spec.system} is rented for {spec.rent_term!r}, allowed: {allowed}"))
+            choice = replace(choice, rent_term=spec.rent_term)
         ready: float | None = 0.0
         if spec.acquire != "installed":
             ready, reason = delivery(self.scenario, choice.system, choice.chip, spec.period)
@@ -247,6 +257,12 @@ class Describer:
         loaded = search.operating(job, platform, candidates).loaded(search.utilisation_at(load))
         ttft, tpot = search.latencies(platform, candidates, estimate, loaded)
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
+        part = spec.layout.get("part", 0)
+        if part:
+            known = platform.part_chips or platform.system_chips
+            if part != part_for(candidates.chips, platform.system_chips, known)[0]:
+                raise InputError(Problem(f"{spec.workload}: its replica does not occupy {part} chips of {spec.system}"))
+            replicas = part // candidates.chips
         chips = int(candidates.chips[0] * replicas[0])
         hours = horizon_hours(self.scenario, ready)
         designs = Designs(
@@ -294,7 +310,7 @@ class Describer:
             systems=int(systems[0]), spares=0, chips=chips, replicas=int(replicas[0]),
             rates=dict.fromkeys(PHASES[spec.role], rate), tokens_per_s=rate * tokens, finish_days=0.0,
             run_days=hours / 24.0, predicted=predicted, priced=priced,
-            bought_chips=int(systems[0]) * platform.system_chips,
+            bought_chips=int(systems[0]) * platform.system_chips, part=part,
             parallelism=Parallelism(
                 tp=shape["tp"], pp=shape["pp"], dp=shape["attention_dp"], ep=shape["ep"], batch=shape["batch"],
                 chunk_tokens=shape["chunk"] if prefilling else None, load=search.utilisation_at(load),
@@ -334,6 +350,7 @@ def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
         option.workload, option.role, option.location, option.period, option.system, option.chip, option.cooling,
         option.acquire, option.precision, dict(option.parallelism), option.power_cap,
         None if partner is None else spec_of_option(partner), not option.mix or bool(option.rates),
+        option.rent_term,
     )  # fmt: skip
 
 

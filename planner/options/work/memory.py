@@ -26,19 +26,19 @@ _kept: OrderedDict[tuple[type, str, int], tuple[Catalog, object]] = OrderedDict(
 _lock = Lock()
 
 
-def search_for(make: Callable[..., S], workload: BaseModel, catalog: Catalog) -> S:
-    """The search ``make(workload, catalog)``, or the one that was made of the same before.
+def search_for(make: Callable[..., S], workload: BaseModel, catalog: Catalog, **how: bool) -> S:
+    """The search ``make(workload, catalog, **how)``, or the one that was made of the same before.
 
     A search prices nothing by itself, so ``catalog`` may differ in assumed prices from the one that it was made of.
     """
     catalog = catalog.layouts_of
-    key = (workload.__class__, f"{make.__name__} {workload.model_dump_json()}", id(catalog))
+    key = (workload.__class__, f"{make.__name__} {how} {workload.model_dump_json()}", id(catalog))
     with _lock:
         held = _kept.get(key)
         if held is not None and held[0] is catalog:
             _kept.move_to_end(key)
             return held[1]  # type: ignore[return-value]
-    search = make(workload, catalog)
+    search = make(workload, catalog, **how)
     with _lock:
         _kept[key] = (catalog, search)  # the catalog is held, so that its id is not given to another
         while len(_kept) > MOST:

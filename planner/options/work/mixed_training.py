@@ -132,13 +132,11 @@ class MixedTrainingSearch:
         if platform.tiers[-1].size <= platform.system_chips:
             return None  # nothing leaves such a system
         try:
-            bounds = collector.bounds(choice, ready, BEYOND)
+            bounds = collector.bounds(choice, ready)
             most = min(bounds.systems, bounds.chips // platform.system_chips)
         except InputError:
             return None
         most = min(most, MOST_CHIPS // platform.system_chips)
-        if choice.count is None:
-            most = int(most / BEYOND)
         bounded = most
         while most > 0 and most + self.search.spares_of(most * platform.system_chips, platform) > bounded:
             most -= 1  # its spares need room too

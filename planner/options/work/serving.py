@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.options.hardware.choices import Choice, platform_of
+from planner.options.parts import part_for
 from planner.options.work.pools import cached_prefix
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
@@ -43,10 +44,16 @@ PHASES = {"serve": ("prefill", "decode"), "prefill": ("prefill",), "decode": ("d
 
 @dataclass(frozen=True)
 class Unit:
-    """One replica shape as whole systems. Rates are at the workload's utilisation, latencies at its percentile."""
+    """One replica shape as whole systems, or as a part of one.
+
+    Rates are at the workload's utilisation, latencies at its percentile.
+    """
 
     role: str
     systems: int
+    """Whole systems; 1 of a part, which stands in one."""
+    part: int
+    """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
     chips: int
     replicas: int
     requests_per_s: float
@@ -74,6 +81,8 @@ class ServingSearch:
 
     workload: Serving
     catalog: Catalog
+    parts: bool = False
+    """Whether units may occupy parts of a system beside other work."""
     _found: dict[tuple[str, str, float, int], SearchedUnits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -292,29 +301,40 @@ class ServingSearch:
             if counted.any():
                 best[key] = float(values[counted].min())
         keep = fits & (estimate.requests_per_s > 0) & prompt & pace
+        shapes = np.arange(len(candidates))
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
-        rate = estimate.requests_per_s * used * replicas
+        part = np.zeros(len(candidates), dtype=np.int64)
+        if self.parts:  # every shape also as a part of a system, where one holds it
+            held = part_for(candidates.chips, platform.system_chips, platform.part_chips or platform.system_chips)
+            fitting = np.flatnonzero(held)
+            shapes = np.concatenate([shapes, fitting])
+            part = np.concatenate([part, held[fitting]])
+            systems = np.concatenate([systems, np.ones(len(fitting), dtype=np.int64)])
+            replicas = np.concatenate([replicas, held[fitting] // candidates.chips[fitting]])
+        chips = candidates.chips[shapes] * replicas
+        rate = (estimate.requests_per_s * used)[shapes] * replicas
         units: list[Unit] = []
         pruned = 0
         for number, name in ROLE_NAMES.items():
-            mine = np.flatnonzero(keep & (role == number))
-            staying = frontier(systems[mine], rate[mine], (candidates.chips * replicas)[mine])
+            mine = np.flatnonzero((keep & (role == number))[shapes])
+            staying = frontier(systems[mine], rate[mine], chips[mine], part[mine], platform.system_chips)
             pruned += len(mine) - len(staying)
-            for i in mine[staying]:
+            for k in mine[staying]:
+                i = shapes[k]
+                shape = {f: int(getattr(candidates, f)[i]) for f in SHAPE} | {"load": int(loads[level[i]])}
+                if w.speculation is not None:
+                    shape["drafts"] = job.draft_tokens
                 units.append(
                     Unit(
                         role=name,
-                        systems=int(systems[i]),
-                        chips=int(candidates.chips[i] * replicas[i]),
-                        replicas=int(replicas[i]),
-                        requests_per_s=float(rate[i]),
+                        systems=int(systems[k]),
+                        part=int(part[k]),
+                        chips=int(chips[k]),
+                        replicas=int(replicas[k]),
+                        requests_per_s=float(rate[k]),
                         ttft_ms=float(ttft[i]),
                         tpot_ms=float(tpot[i]),
-                        shape={
-                            **{f: int(getattr(candidates, f)[i]) for f in SHAPE},
-                            "load": int(loads[level[i]]),
-                            **({} if w.speculation is None else {"drafts": job.draft_tokens}),
-                        },
+                        shape=shape | ({"part": int(part[k])} if part[k] else {}),
                     )
                 )
         return tuple(units), pruned, best
@@ -353,18 +373,29 @@ def unit_of(chips: NDArray[np.int64], system_chips: int) -> tuple[NDArray[np.int
 
 
 def frontier(
-    systems: NDArray[np.int64], rate: NDArray[np.float64], chips: NDArray[np.int64] | None = None
+    systems: NDArray[np.int64],
+    rate: NDArray[np.float64],
+    chips: NDArray[np.int64] | None = None,
+    part: NDArray[np.int64] | None = None,
+    system_chips: int = 0,
 ) -> NDArray[np.int64]:
-    """Indices of units that no whole number of another unit replaces on no more systems.
+    """Indices of units that no whole number of another unit replaces in the place that it takes.
 
-    Unit A replaces B when k A-units, k = floor(systems_B / systems_A), give at least B's rate, on as many chips (which
-    limits count both ways, at most and at least) where ``chips`` of a unit are given.
+    Unit A replaces B when as many A as fit into the place of B (k = floor(systems_B / systems_A) of whole systems, of
+    parts as many as its part or its systems hold) give at least B's rate, on as many chips (which limits count both
+    ways, at most and at least) where ``chips`` of a unit are given. ``part``: chips of the part that a unit takes, 0
+    for whole systems of ``system_chips``.
     """
-    order = np.lexsort((-rate, systems))
+    size = np.zeros(len(systems), dtype=np.int64) if part is None else part
+    taken = np.where(size > 0, size, systems * max(system_chips, 1))
+    order = np.lexsort((-rate, taken))
     staying: list[int] = []
     for i in order:
         kept = np.asarray(staying, dtype=np.int64)
-        times = systems[i] // systems[kept]
+        in_system = system_chips // np.maximum(size[kept], 1)
+        whole_place = np.where(size[kept] > 0, systems[i] * in_system, systems[i] // systems[kept])
+        in_part = np.where(size[kept] > 0, size[i] // np.maximum(size[kept], 1), 0)
+        times = in_part if size[i] else whole_place
         beaten = times * rate[kept] >= rate[i]
         if chips is not None:
             beaten &= times * chips[kept] == chips[i]
