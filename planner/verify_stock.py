@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 
@@ -25,6 +25,7 @@ from planner.answer.plan import FleetLot, Plan, Priced, ScheduledLoad, Scheduled
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.facility.capacity import capacity_tree
+from planner.facility.reliability import ReliabilityProfile, default_profile
 from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
@@ -34,10 +35,11 @@ from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
 from planner.options.stock_worked import requests_over_time, worked_over_time
 from planner.options.work.describe import Described, layout_of_plan
+from planner.options.work.redundancy import Redundancy
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
-from planner.verify import LIMIT_TOLERANCE, differences, near, proof_failures, question_failures
+from planner.verify import LIMIT_TOLERANCE, differences, left_after_failures, near, proof_failures, question_failures
 
 DAY_TOLERANCE = 1e-3
 """Of a day: the schedule counts whole minutes."""
@@ -78,6 +80,10 @@ class _Again:
     runs: list[_Run] = field(default_factory=list)
     loads: list[_Load] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def reliability(self) -> ReliabilityProfile:
+        return default_profile(self.figures.catalog)
 
     @property
     def timeline(self) -> Timeline:
@@ -491,6 +497,13 @@ def _demand(again: _Again) -> Iterator[str]:
             served = _answered(again, workload.name, phases, t)
             if served < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
                 yield f"{workload.name} is served at {float(served):.6g}/s from {month}, {asked[t]:g}/s asked"
+            rule = Redundancy.of(workload, again.reliability) if isinstance(workload, Serving) else None
+            if rule is None or asked[t] <= 0:
+                continue
+            mine = [(x.said, x.described, x.said.units[t]) for x in again.loads if x.said.workload == workload.name]
+            left = left_after_failures(replace(rule, requests_per_s=float(asked[t])), [u for u in mine if u[2]])
+            if left < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
+                yield f"{workload.name} is left with {float(left):.6g}/s of {asked[t]:g}/s from {month} when units fail"
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------

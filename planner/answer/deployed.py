@@ -22,7 +22,7 @@ from planner.answer.plan import (
     ScheduledRun,
 )
 
-Kind = tuple[str, ..., float]
+Kind = tuple[str | float, ...]
 GROWING = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
 DAYS_PER_YEAR = 365.25

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from planner.fleet.model import FleetModel, Limit
 from planner.fleet.pieces import pieces_of
+from planner.fleet.redundancy import Counting, Unit, add_left
 from planner.options.parts import levels, room_for
 from planner.options.stock import Demand, Lot, Run, Start, Stock, Work
 from planner.solve.form import Program, ProgramBuilder
@@ -114,9 +115,13 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
     for work in stock.works:
         rate = min(work.rates.values())
         demand = asked[work.workload]
-        # no more than answers all of it, or makes up the chips that it must use
+        # no more than answers all of it when units fail, or makes up the chips that it must use
         least = math.ceil(demand.least_chips / work.chips)
-        most = [max(1.0, float(math.ceil(r / rate - 1e-9)), least) if r > 0 else float(least) for r in demand.rate]
+        most = []
+        for t, r in enumerate(demand.rate):
+            rule = demand.rule(t)
+            lost = rule.lost(work.chips, rate) if rule is not None else 0
+            most.append(max(1.0, float(math.ceil(r / rate - 1e-9) + lost), least) if r > 0 else float(least))
         columns = [build.add_column(f"serve[{work.id},{t}]", upper=m, integer=True) for t, m in enumerate(most)]
         draft.most.update(zip(columns, most, strict=True))
         draft.serve.append(columns)
@@ -256,21 +261,43 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
             continue
         limit = limit_of(demand, period)
         if not apart:
-            draft.add_limit(limit, {columns[period]: min(work.rates.values()) for columns, work in mine})
+            left = _left(draft, demand, period, mine, {})
+            rates = {columns[period]: min(work.rates.values()) for columns, work in mine}
+            draft.add_limit(limit, rates if left is None else {left: limit.scale})
             continue
         # caches do not travel between sites: each site serves the lesser of its two phases
-        served = []
+        served: dict[str, int] = {}
         for site in sorted({stock.groups[work.group].site for _, work in mine}):
             here = [(c[period], w) for c, w in mine if stock.groups[w.group].site == site]
             most = sum(w.rates.get(demand.phases[-1], 0.0) * draft.most[c] for c, w in here)
             column = build.add_column(f"served[{demand.workload},{site},{period}]", upper=max(most, rate) / rate)
-            served.append(column)
+            served[site] = column
             for phase in demand.phases:
                 given = {c: w.rates[phase] / rate for c, w in here if phase in w.rates}
                 name = f"{phase}[{demand.workload},{site},{period}]"
                 build.add_row(name, {**given, column: -1.0}, lower=0.0, kind="balance")
-        build.add_row(limit.row, dict.fromkeys(served, 1.0), lower=1.0, kind="demand")
+        left = _left(draft, demand, period, mine, served)
+        answered = dict.fromkeys(served.values(), 1.0) if left is None else {left: 1.0}
+        build.add_row(limit.row, answered, lower=1.0, kind="demand")
         draft.limits[limit.row] = limit
+
+
+def _left(
+    draft: StockDraft, demand: Demand, period: int, mine: Sequence[tuple[list[int], Work]], served: Mapping[str, int]
+) -> int | None:
+    """The column of what is left of a load in a period when units fail; None where it asks for nothing to spare."""
+    rule = demand.rule(period)
+    if rule is None:
+        return None
+    groups = draft.stock.groups
+    units = {
+        i: Unit(columns[period], work.chips, work.rates, groups[work.group].site)
+        for i, (columns, work) in enumerate(mine)
+    }
+    several = draft.stock.periods > 1
+    when = f" in period {period + 1}" if several else ""
+    counting = Counting(draft.builder, draft.add_limit, units)
+    return add_left(counting, demand.workload, rule, served, key=f",{period}" if several else "", when=when)
 
 
 def add_peak(draft: StockDraft) -> None:

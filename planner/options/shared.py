@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
+from planner.facility.reliability import default_profile
 from planner.network.fabric import FABRICS, Fabric, fabric_for, scale_out_rate
 from planner.options.dominance import nondominated
 from planner.options.enumerate import Collector, Search, interconnect_of
@@ -39,6 +40,7 @@ from planner.options.ownership import (
 )
 from planner.options.pricing import Designs, Priced
 from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work
+from planner.options.work.redundancy import Redundancy
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training, Workload
@@ -152,7 +154,7 @@ def enumerate_stock(
                     _group(drafts, scenario, catalog, timeline, stands[key], key, rooms[key], mine, dropped, relaxed,
                            owner)  # fmt: skip
     kept = _without_dominated(drafts)
-    demands, runs, order = _asked(scenario, timeline)
+    demands, runs, order = _asked(scenario, catalog, timeline)
     stock = Stock(
         periods=timeline.periods,
         slots=tuple(s.period for s in timeline.slots),
@@ -191,7 +193,7 @@ def _installed(scenario: Scenario) -> dict[tuple[str, str], int]:
 
 
 def _asked(
-    scenario: Scenario, timeline: Timeline
+    scenario: Scenario, catalog: Catalog, timeline: Timeline
 ) -> tuple[tuple[Demand, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
     demands, runs, order = [], [], []
     for w in scenario.workloads:
@@ -201,7 +203,8 @@ def _asked(
         else:
             phases = ("prefill", "decode") if isinstance(w, Serving) else ("score",)
             least = w.chips.min or 0 if w.chips is not None else 0
-            demands.append(Demand(w.name, demand_of(w, timeline), phases, least))
+            rule = Redundancy.of(w, default_profile(catalog)) if isinstance(w, Serving) else None
+            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule))
     return tuple(demands), tuple(runs), tuple(order)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from planner.network.fabric import Fabric
 from planner.options.option import Acquire, Dropped, Role
+from planner.options.work.redundancy import Redundancy
 
 Floats = NDArray[np.float64]
 
@@ -144,6 +145,12 @@ class Demand:
     phases: tuple[str, ...]
     least_chips: int = 0
     """Chips that it must use in every period."""
+    redundancy: Redundancy | None = None
+    """What may fail; its rate is that of each period."""
+
+    def rule(self, period: int) -> Redundancy | None:
+        """What may fail in a period."""
+        return None if self.redundancy is None else replace(self.redundancy, requests_per_s=float(self.rate[period]))
 
 
 @dataclass(frozen=True)

@@ -402,12 +402,6 @@ class Scenario(Part):
             if getattr(workload, "mixed_systems", False)
         ]
         findings += [
-            Finding(("workloads", i, name), "redundancy is not planned over time", remedy="Take it out.")
-            for i, workload in enumerate(self.workloads)
-            for name in ("tolerate_failures", "availability")
-            if getattr(workload, name, None)
-        ]
-        findings += [
             Finding(
                 ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",
                 found=str(workload.chips.min), remedy="Raise fleet.fabric_chips.",

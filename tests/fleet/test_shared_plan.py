@@ -261,9 +261,8 @@ def test_systems_that_are_not_there_cannot_work(answer: Plan, question: Scenario
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("tolerate_failures", 1), ("availability", 0.99),
-     ("request_classes", [{"input_tokens": 100, "output_tokens": 100, "share": 1}])],
-)  # fmt: skip
+    [("request_classes", [{"input_tokens": 100, "output_tokens": 100, "share": 1}])],
+)
 def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
     """A shared fleet never answers another question than the one asked."""
     with pytest.raises(InputError, match="over time"):
