@@ -133,11 +133,14 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
     for t in range(line.periods):
         counts: dict[Hardware, int] = defaultdict(int)
         on_site: dict[Hardware, int] = defaultdict(int)
+        watts: dict[Hardware, float] = defaultdict(float)
         for lot, count in plan.lots:
             if lot.begin <= t < lot.end:
                 kind = hardware_of(stock.groups[lot.group]).kind
                 counts[kind] += count
                 on_site[kind] += 0 if lot.acquire == "rent" else count
+                own = figures.stand(hardware_of(stock.groups[lot.group]), lot.acquire)
+                watts[kind] += 0.0 if lot.acquire == "rent" else own.facility_peak_w * count
         for h in sorted(counts, key=astuple):
             stand = figures.stand(h)
             rows.append(
@@ -152,7 +155,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
                     systems=counts[h],
                     chips=stand.chips * counts[h],
                     racks=math.ceil(stand.racks * on_site[h] - RACK_SLACK),
-                    power_mw=stand.facility_peak_w * on_site[h] / 1e6,
+                    power_mw=watts[h] / 1e6,
                     utilisation=busy[h][t] / counts[h],
                 )
             )

@@ -96,9 +96,11 @@ class WorkPrice:
 
 
 def standing(
-    scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline, fabric: Fabric = "pod"
+    scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline, fabric: Fabric = "pod", owner: str = ""
 ) -> Standing:
     """One system of a choice with its ports of a fabric: power, racks and yearly lines.
+
+    ``owner``: the workload whose own it is; systems of loads do not peak together (``Site.serving_peak_share``).
 
     Raises ``UnknownFigureError`` for figures nobody published and ``InputError`` where it cannot stand at the place.
     """
@@ -112,6 +114,9 @@ def standing(
     )
     powered = scenario.fleet.idle_systems == "powered"
     it_peak, facility_peak = float(idle.it_peak_w), float(idle.facility_peak_w)
+    racks = _racks(choice, it_peak)  # a rack's feed carries the peaks of what is in it
+    together = peak_share(choice, scenario) if serves_only(scenario, owner) and choice.acquire != "rent" else 1.0
+    it_peak, facility_peak = it_peak * together, facility_peak * together
     price, capex, yearly = 0.0, dict.fromkeys(CAPITAL, 0.0), {}
     rate = scenario.finance.discount_rate
     prices = AssetPrices(discount_rate=catalog.cost("wacc") if rate is None else rate, tariff_usd_per_kwh=0.0)
@@ -142,7 +147,7 @@ def standing(
         choice=choice,
         fabric=fabric,
         chips=chips,
-        racks=_racks(choice, it_peak),
+        racks=racks,
         it_peak_w=it_peak,
         facility_peak_w=facility_peak,
         it_idle_w=float(idle.it_average_w),
@@ -157,6 +162,17 @@ def standing(
         tariff=tariff,
         network=network,
     )
+
+
+def serves_only(scenario: Scenario, owner: str) -> bool:
+    """Whether systems of a workload, or of all where ``owner`` is empty, can do nothing but serve loads."""
+    mine = [w for w in scenario.workloads if owner in {"", w.name}]
+    return not any(w.kind == "training" or getattr(w, "mode", "") == "training" for w in mine)
+
+
+def peak_share(choice: Choice, scenario: Scenario) -> float:
+    """What the peaks of loads' systems add up to at the place of a choice, as a share of their sum (``pricing``)."""
+    return next((site.serving_peak_share for site in scenario.sites if site.name == choice.site), 1.0)
 
 
 def _racks(choice: Choice, it_peak_w: float) -> float:

@@ -36,6 +36,7 @@ from planner.options.ownership import (
     price_run,
     rented_for_run,
     run_watts,
+    serves_only,
     standing,
 )
 from planner.options.pricing import Designs, Priced
@@ -130,8 +131,20 @@ def enumerate_stock(
     choices, reasons = hardware_choices(scenario, catalog)
     levels = {level.name: level for site in scenario.sites for level in capacity_tree(site)[0]}
     dropped = list(reasons)
-    stands = _standing(scenario, catalog, timeline, choices, dropped)
-    rooms = {key: _room(scenario, levels, many, relaxed) for key, many in stands.items()}
+    # systems of loads alone do not peak together: where that counts, they stand by figures of their own
+    owners = [""] if scenario.fleet.shared else [w.name for w in scenario.workloads]
+    apart = any(site.serving_peak_share < 1 for site in scenario.sites)
+    serving = {owner: apart and serves_only(scenario, owner) for owner in owners}
+    every_stand = {
+        alone: _standing(scenario, catalog, timeline, choices, dropped, next(o for o in owners if serving[o] == alone))
+        for alone in dict.fromkeys(serving.values())
+    }
+    every_room = {
+        alone: {key: _room(scenario, levels, many, relaxed) for key, many in stands.items()}
+        for alone, stands in every_stand.items()
+    }
+    stands = next(iter(every_stand.values()))
+    rooms = {key: max(of[key] for of in every_room.values() if key in of) for key in stands}
     platforms = _platforms(catalog, stands)
     searcher = _Searcher(scenario, catalog, levels, relaxed)
     found: dict[tuple[tuple[str, ...], str], list[_Found]] = {}
@@ -151,8 +164,9 @@ def enumerate_stock(
         for owner, mine in users:
             if any(options for _, options in mine):
                 for key in keys:
-                    _group(drafts, scenario, catalog, timeline, stands[key], key, rooms[key], mine, dropped, relaxed,
-                           owner)  # fmt: skip
+                    of = serving[owner]
+                    _group(drafts, scenario, catalog, timeline, every_stand[of][key], key, every_room[of][key], mine,
+                           dropped, relaxed, owner)  # fmt: skip
     kept = _without_dominated(drafts)
     demands, runs, order = _asked(scenario, catalog, timeline)
     stock = Stock(
@@ -230,14 +244,15 @@ Key = tuple[str, str, str, str, Fabric, float]
 
 
 def _standing(
-    scenario: Scenario, catalog: Catalog, timeline: Timeline, choices: Sequence[Choice], dropped: list[Dropped]
-) -> dict[Key, list[Standing]]:
+    scenario: Scenario, catalog: Catalog, timeline: Timeline, choices: Sequence[Choice], dropped: list[Dropped],
+    owner: str,
+) -> dict[Key, list[Standing]]:  # fmt: skip
     """Choices that can stand, bought and installed ones of one kind at one place together, in each fabric."""
     found: dict[Key, list[Standing]] = defaultdict(list)
     for choice in choices:
         for fabric in fabrics_of(choice):
             try:
-                stand = standing(scenario, catalog, choice, timeline, fabric)
+                stand = standing(scenario, catalog, choice, timeline, fabric, owner)
             except InputError as error:
                 where = "" if choice.location is None else f" at {choice.place}"
                 dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))

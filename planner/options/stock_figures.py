@@ -114,11 +114,10 @@ class StockFigures:
 
     def stand(self, hardware: Hardware, acquire: str = "") -> Standing:
         """One system as it stands, acquired that way; or in any way, where only its power and place matter."""
-        hardware = hardware.kind
         if (hardware, acquire) not in self._stands:
             h = hardware
             choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire, h.power_cap)
-            self._stands[hardware, acquire] = standing(self.scenario, self.catalog, choice, self.timeline, h.fabric)
+            self._stands[h, acquire] = standing(self.scenario, self.catalog, choice, self.timeline, h.fabric, h.owner)
         return self._stands[hardware, acquire]
 
     def workload(self, name: str) -> Workload:

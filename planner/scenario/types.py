@@ -383,10 +383,6 @@ class Scenario(Part):
         findings: list[Finding] = []
         if not self.over_time:
             return findings
-        for i, site in enumerate(self.sites):
-            if site.serving_peak_share < 1:
-                message = "is of systems that only serve, and not planned over time"
-                findings.append(Finding(("sites", i, "serving_peak_share"), message, allowed="1"))
         if "throughput" in self.objective:
             findings.append(
                 Finding(("objective",), "throughput is no objective of a plan over time: demand is given by period")

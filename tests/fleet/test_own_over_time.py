@@ -238,3 +238,23 @@ def test_all_that_is_paid_is_paid_by_someone(idle: str, round_catalog: Catalog) 
     paid += costs["load"]["million_tokens"]["total"] * requests * 200 / 1e6
     assert paid == pytest.approx(found.totals.tco_usd, rel=1e-9)
     assert verify_plan(found, scenario, round_catalog) == []
+
+
+@pytest.mark.usefixtures("in_process")
+def test_loads_do_not_peak_together(round_catalog: Catalog) -> None:
+    """Systems that only serve count with their share of peaks, shared or not; where a run may use them, whole."""
+    work, site = load(3000, **FIXED), {"serving_peak_share": 0.6}
+    alone = plan(round_scenario(work, site=site), catalog=round_catalog).totals
+    found = plan(round_scenario(work, site=site, fleet={"shared": True}), catalog=round_catalog).totals
+    assert alone is not None
+    assert found is not None
+    assert found.facility_mw == pytest.approx(alone.facility_mw, rel=1e-9)
+    assert found.tco_usd == pytest.approx(alone.tco_usd, rel=1e-9)
+    job = run(tokens=1e11, mfu=0.5, chips=8, global_batch=512)
+    apart = plan(round_scenario(work, job, site=site, fleet={"keep": "years"}), catalog=round_catalog)
+    assert apart.fleet is not None
+    kw = {x.workload: 1e3 * x.power_mw / x.systems for x in apart.fleet.lots}
+    assert kw["load"] == pytest.approx(0.6 * kw["run"])
+    both = plan(round_scenario(work, job, site=site, fleet={"shared": True}), catalog=round_catalog)
+    assert both.fleet is not None
+    assert all(1e3 * x.power_mw / x.systems == pytest.approx(kw["run"]) for x in both.fleet.lots)
