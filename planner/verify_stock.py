@@ -33,7 +33,7 @@ from planner.options.ownership import LotPrice, Standing
 from planner.options.parts import packed
 from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_move, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
-from planner.options.stock_worked import requests_over_time, worked_over_time
+from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
 from planner.options.work.describe import Described, layout_of_plan
 from planner.options.work.redundancy import Redundancy
 from planner.scenario.types import Scenario
@@ -705,6 +705,7 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
         "time": float(_exact(max(x.said.counted_to_day, x.said.end_day) for x in again.runs)),
         "power": totals["facility_mw"],
         "carbon": totals["carbon_t"],
+        "throughput": throughput_over_time(again.figures, plan.schedule),
     }
     yield from differences("objective.values", plan.objective.values, values)
     value = plan.objective.value

@@ -28,7 +28,7 @@ from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.stock import Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
-from planner.options.stock_worked import requests_over_time, worked_over_time
+from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
 from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 
 RACK_SLACK = 1e-9
@@ -349,11 +349,12 @@ def _at_once(lots: Sequence[FleetLot], schedule: Schedule) -> list[FleetLot]:
     return [*lasting, *max(most, key=lambda some: sum(x.chips for x in some), default=[])]
 
 
-def stock_values(totals: Totals, schedule: Schedule) -> dict[str, float]:
+def stock_values(figures: StockFigures, totals: Totals, schedule: Schedule) -> dict[str, float]:
     """The plan's value of every objective of a shared fleet, as the program counts it."""
     return {
         "cost": totals.tco_usd,
         "time": math.fsum(max(r.counted_to_day, r.end_day) for r in schedule.runs),
         "power": totals.facility_mw,
         "carbon": totals.carbon_t,
+        "throughput": throughput_over_time(figures, schedule),
     }

@@ -37,6 +37,8 @@ class StockDraft:
     """Column of each start of each run."""
     most: dict[int, float] = field(default_factory=dict)
     """Upper bound of each serving column."""
+    tokens: dict[int, float] = field(default_factory=dict)
+    """Tokens a second, in the mean of the plan, that one of a column answers."""
     peak: int | None = None
     """Column of the largest power, where it is asked for."""
     limits: dict[str, Limit] = field(default_factory=dict)
@@ -119,6 +121,9 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
         least = math.ceil(demand.least_chips / work.chips)
         most = []
         for t, r in enumerate(demand.rate):
+            if demand.more:
+                most.append(max(float(least), _room(stock, work, t) if r > 0 else 0.0))
+                continue
             rule = demand.rule(t)
             lost = rule.lost(work.chips, rate) if rule is not None else 0
             most.append(max(1.0, float(math.ceil(r / rate - 1e-9) + lost), least) if r > 0 else float(least))
@@ -133,6 +138,13 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
     _use(draft)
     for demand in stock.demands:
         _demand(draft, demand, demand_limit)
+
+
+def _room(stock: Stock, work: Work, period: int) -> float:
+    """The most units of a kind that could stand in a period."""
+    systems = sum(x.most for x in stock.lots if x.group == work.group and x.begin <= period < x.end)
+    held = stock.groups[work.group].chips // work.part if work.part else 1 / work.systems
+    return float(math.floor(systems * held + 1e-9))
 
 
 def _once_and_order(draft: StockDraft) -> None:
@@ -260,7 +272,9 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
         if rate <= 0.0:
             continue
         limit = limit_of(demand, period)
+        share = float(stock.period_years[period].sum() / stock.period_years.sum()) * demand.tokens
         if not apart:
+            draft.tokens.update((c[period], share * min(w.rates.values())) for c, w in mine)
             left = _left(draft, demand, period, mine, {})
             rates = {columns[period]: min(work.rates.values()) for columns, work in mine}
             draft.add_limit(limit, rates if left is None else {left: limit.scale})
@@ -272,6 +286,7 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
             most = sum(w.rates.get(demand.phases[-1], 0.0) * draft.most[c] for c, w in here)
             column = build.add_column(f"served[{demand.workload},{site},{period}]", upper=max(most, rate) / rate)
             served[site] = column
+            draft.tokens[column] = share * rate
             for phase in demand.phases:
                 given = {c: w.rates[phase] / rate for c, w in here if phase in w.rates}
                 name = f"{phase}[{demand.workload},{site},{period}]"
@@ -311,7 +326,9 @@ def add_peak(draft: StockDraft) -> None:
 
 def finished(draft: StockDraft) -> StockModel:
     """The program of a draft, with a vector for each objective in the scaled units of ``OBJECTIVE_UNITS``."""
+    per_run = draft.total(run=lambda r, _: -r.tokens_per_s / 1e6)
     picks: dict[str, dict[int, float]] = {
+        "throughput": per_run | {c: -tokens / 1e6 for c, tokens in draft.tokens.items()},
         "cost": draft.total(
             lambda x: x.cost_usd / 1e6, lambda x, t: float(x.cost_usd[t]) / 1e6, lambda _, s: s.cost_usd / 1e6
         ),

@@ -70,6 +70,7 @@ class _Found:
     activity: float
     days: float
     layout: Mapping[str, int]
+    tokens_per_s: float
 
     @property
     def part(self) -> int:
@@ -107,7 +108,8 @@ class _Searcher(Collector):
             days = longer if longer > days + 1e-6 else days
         self.found.append(
             _Found(cast("Role", role), precision, int(designs.systems[i]), int(designs.spares[i]),
-                   int(designs.chips[i]), replicas, dict(rates), float(designs.activity[i]), days, dict(layout))
+                   int(designs.chips[i]), replicas, dict(rates), float(designs.activity[i]), days, dict(layout),
+                   tokens_per_s)
         )  # fmt: skip
 
 
@@ -218,7 +220,9 @@ def _asked(
             phases = ("prefill", "decode") if isinstance(w, Serving) else ("score",)
             least = w.chips.min or 0 if w.chips is not None else 0
             rule = Redundancy.of(w, default_profile(catalog)) if isinstance(w, Serving) else None
-            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule))
+            tokens = float(w.input_tokens + w.output_tokens) if isinstance(w, Serving) else 1.0
+            more = "throughput" in scenario.objective
+            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule, tokens, more))
     return tuple(demands), tuple(runs), tuple(order)
 
 
@@ -625,7 +629,7 @@ def _runs(
                        *((f"own {term}",) if term else ()), *sorted(option.layout.items())),
             workload=workload.name, role=option.role, group=group, systems=option.systems, spares=option.spares,
             chips=option.chips, days=option.days, precision=option.precision, layout=option.layout,
-            starts=tuple(made), term=term,
+            starts=tuple(made), tokens_per_s=option.tokens_per_s, term=term,
         )  # fmt: skip
 
     runs = [made_of(int(k), p, int(offsets[k]), "") for k in np.flatnonzero(alive)]
@@ -668,6 +672,8 @@ def _rented(
                 row.append(o.days)
             if yearly:
                 row += [o.days, -o.days, index, -index]
+            if "throughput" in scenario.objective:
+                row.append(-o.tokens_per_s)
             rows.append(row)
             found.append((k, figures, term))
     alive, _ = nondominated(np.array(rows, dtype=np.float64), np.zeros((len(rows), 0)))
@@ -708,6 +714,8 @@ def _worth_keeping(
             row.append(o.days)
         if yearly:
             row += [o.days, -o.days]  # their energy falls into other years
+        if "throughput" in scenario.objective:
+            row.append(-o.tokens_per_s)
         rows.append(row)
     alive, _ = nondominated(np.array(rows, dtype=np.float64), np.zeros((len(kept), 0)))
     return alive
@@ -794,7 +802,7 @@ def _lot_no_more(x: Lot, y: Lot) -> bool:
 
 
 def _run_no_more(x: Run, y: Run) -> bool:
-    if x.chips != y.chips or x.days > y.days:
+    if x.chips != y.chips or x.days > y.days or x.tokens_per_s < y.tokens_per_s:
         return False
     mine = {s.slot: s for s in x.starts}
     for theirs in y.starts:

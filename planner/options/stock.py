@@ -127,6 +127,8 @@ class Run:
     precision: str
     layout: Mapping[str, int]
     starts: tuple[Start, ...]
+    tokens_per_s: float = 0.0
+    """Tokens or samples a second while it runs."""
     term: str = ""
     """Of a run on systems rented for it alone, which occupies nothing of its group: on_demand, 1y, 3y."""
 
@@ -147,6 +149,10 @@ class Demand:
     """Chips that it must use in every period."""
     redundancy: Redundancy | None = None
     """What may fail; its rate is that of each period."""
+    tokens: float = 1.0
+    """Tokens of a request, prompt and answer; 1 of a sample."""
+    more: bool = False
+    """Whether answering more than is asked is worth something."""
 
     def rule(self, period: int) -> Redundancy | None:
         """What may fail in a period."""

@@ -31,6 +31,19 @@ def requests_over_time(figures: StockFigures) -> dict[str, float]:
     return found
 
 
+def throughput_over_time(figures: StockFigures, schedule: Schedule) -> float:
+    """Tokens (or samples) a second: of loads what they can answer, in the mean of the plan; of runs while they run."""
+    line, found = figures.timeline, 0.0
+    years = [line.period_years(t) for t in range(line.periods)]
+    for load in schedule.demand:
+        w = figures.workload(load.workload)
+        tokens = float(w.input_tokens + w.output_tokens) if isinstance(w, Serving) else 1.0
+        # a period in which nothing is asked counts for nothing
+        parts = zip(load.asked, load.answered, years, strict=True)
+        found += tokens * sum(n * y for asked, n, y in parts if asked > 0) / sum(years)
+    return found + sum((r.predicted.tokens_per_s or r.predicted.samples_per_s or 0.0) for r in schedule.runs)
+
+
 def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> list[Worked]:
     """Runs and loads of a plan with their share of what stands."""
     shared, days = figures.scenario.fleet.shared, _days(figures)

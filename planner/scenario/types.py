@@ -383,10 +383,6 @@ class Scenario(Part):
         findings: list[Finding] = []
         if not self.over_time:
             return findings
-        if "throughput" in self.objective:
-            findings.append(
-                Finding(("objective",), "throughput is no objective of a plan over time: demand is given by period")
-            )
         findings += [
             Finding(("workloads", i, "request_classes"), "plans over time take loads by their mean request")
             for i, workload in enumerate(self.workloads)
