@@ -34,6 +34,7 @@ from planner.options.parts import packed
 from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_move, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
+from planner.options.work.classes import answered_by_period
 from planner.options.work.describe import Described, layout_of_plan
 from planner.options.work.redundancy import Redundancy
 from planner.scenario.types import Scenario
@@ -392,12 +393,44 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
         "replicas": described.replicas,
         "predicted": described.predicted.model_dump(),
     }
+    if described.class_rates:
+        if len(load.answers) != line.periods:
+            yield f"it answers in {len(load.answers)} periods"
+            return
+        amounts = [{a.name: a.requests_per_s for a in of} for of in load.answers]
+        made, one = answered_by_period(described, amounts, load.units)
+        expected |= {
+            "predicted": one.model_dump(),
+            "answers": tuple(tuple(a.model_dump() for a in of) for of in made),
+        }
+        for t, of in enumerate(made):
+            time = math.fsum(a.share_of_time for a in of)
+            if time > 1 + float(LIMIT_TOLERANCE) or any(a.requests_per_s <= 0 for a in of):
+                yield f"its replicas answer for {time:.6f} of their time from {line.names[t]}"
+            if load.answers[t] and not load.units[t]:
+                yield f"nothing of it works from {line.names[t]}, and still answers"
+    elif load.answers:
+        yield "it answers classes of requests that the load does not have"
     yield from _compared(load, expected)
-    for name in ("ttft_ms", "tpot_ms", "latency_ms"):
+    if isinstance(workload, Serving) and workload.request_classes:
+        yield from _class_limits(workload, load, described)
+    for name in ("ttft_ms", "tpot_ms", "latency_ms") if not described.class_rates else ():
         most, value = getattr(workload, name, None), getattr(described.predicted, name)
         if most is not None and value is not None and value > most * (1 + 1e-9):
             yield f"{name} {value:.3f}, {most:g} allowed"
     again.loads.append(_Load(load, hardware, described))
+
+
+def _class_limits(workload: Serving, load: ScheduledLoad, described: Described) -> Iterator[str]:
+    """Latencies of the classes that it answers."""
+    for c in workload.request_classes:
+        rate = described.class_rates.get(c.label)
+        if rate is None or not any(a.name == c.label for of in load.answers for a in of):
+            continue
+        asked = ((c.ttft_ms or workload.ttft_ms, rate.ttft_ms), (c.tpot_ms or workload.tpot_ms, rate.tpot_ms))
+        for most, value in asked:
+            if most is not None and value > most * (1 + 1e-9):
+                yield f"class {c.label} takes {value:.3f} ms, {most:g} allowed"
 
 
 # -- occupancy and order -----------------------------------------------------------------------------------------------
@@ -479,6 +512,13 @@ def _order(again: _Again) -> Iterator[str]:
 
 def _answered(again: _Again, name: str, phases: Sequence[str], period: int) -> Fraction:
     """Requests or samples a second that a load's units answer: each site the lesser of its phases."""
+    workload = again.figures.workload(name)
+    if isinstance(workload, Serving) and workload.request_classes:
+        got: dict[str, Fraction] = defaultdict(Fraction)
+        for x in again.loads:
+            for a in x.said.answers[period] if x.said.workload == name else ():
+                got[a.name] += Fraction(a.requests_per_s)
+        return min(got[c.label] / Fraction(c.share) for c in workload.request_classes)
     by_site: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     for x in again.loads:
         if x.said.workload == name and x.said.units[period]:

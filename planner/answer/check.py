@@ -47,7 +47,9 @@ def _month(text: str) -> bool:
 
 
 _TEXTS: Mapping[str, tuple[Callable[[str], object], str]] = {
-    **dict.fromkeys(("site", "workload"), (_NAME.fullmatch, "a name without brackets, commas or `=`")),
+    "site": (_NAME.fullmatch, "a name without brackets, commas or `=`"),
+    # lots of a shared fleet are no workload's own
+    "workload": (lambda t: not t or _NAME.fullmatch(t), "a name without brackets, commas or `=`"),
     **dict.fromkeys(("system", "chip", "cooling", "model"), (_ID.fullmatch, "an id of the catalog")),
     **dict.fromkeys(
         ("precision", "kv_precision", "framework", "rent_term", "mix", "problem_digest", "catalog_digest"),

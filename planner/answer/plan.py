@@ -399,6 +399,9 @@ class ScheduledLoad(Work):
     replicas: int
     units: tuple[int, ...]
     """Units at work in each period."""
+    answers: tuple[tuple[Answered, ...], ...] = ()
+    """Of loads with request classes: what all its units answer of each class, by period; ``predicted`` is of a unit
+    in the period in which most of them work."""
 
 
 class LoadDemand(_Part):

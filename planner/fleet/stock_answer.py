@@ -26,9 +26,10 @@ from planner.answer.plan import (
 )
 from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.timeline import DAYS_PER_MONTH
-from planner.options.stock import Group, Lot, Run, Start, Stock, Work
+from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
+from planner.options.work.classes import answered_by_period
 from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 
 RACK_SLACK = 1e-9
@@ -204,7 +205,7 @@ def schedule_of(figures: StockFigures, stock: Stock, plan: StockPlan, start_days
     """Runs at the days of ``start_days`` {workload: day}, loads by period, and what is asked and answered."""
     order = {w.name: i for i, w in enumerate(figures.scenario.workloads)}
     runs = [_run(figures, stock, run, start, start_days[run.workload]) for run, start in plan.runs]
-    loads = [_load(figures, stock, work, units) for work, units in plan.works]
+    loads = [_load(figures, stock, work, units, plan.answers.get(work.id, ())) for work, units in plan.works]
     return Schedule(
         runs=tuple(sorted(runs, key=lambda r: (r.start_day, order[r.workload]))),
         loads=tuple(sorted(loads, key=lambda x: (order[x.workload], x.site, x.role, x.option))),
@@ -249,10 +250,13 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
     )
 
 
-def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int]) -> ScheduledLoad:
+def _load(
+    figures: StockFigures, stock: Stock, work: Work, units: Sequence[int], amounts: Sequence[Mapping[str, float]]
+) -> ScheduledLoad:
     group = stock.groups[work.group]
     hardware, workload = hardware_of(group), figures.workload(work.workload)
     d = figures.describe(work.workload, work.role, hardware, work.precision, work.layout)
+    answers, predicted = answered_by_period(d, amounts, units) if d.class_rates else ((), d.predicted)
     return ScheduledLoad(
         workload=work.workload,
         role=work.role,
@@ -265,7 +269,8 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=work.precision,
-        predicted=d.predicted,
+        predicted=predicted,
+        answers=answers,
         added_mw=figures.unit_watts(workload, work.role, hardware, d) / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
@@ -293,6 +298,9 @@ def _priced(f: WorkFigures) -> dict[str, Any]:
 def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadDemand, ...]:
     found = []
     for demand in stock.demands:
+        if demand.classes:
+            found.append(_of_classes(figures, demand, plan))
+            continue
         sites: dict[str, dict[str, NDArray[np.float64]]] = defaultdict(
             lambda: defaultdict(lambda: np.zeros(stock.periods))
         )
@@ -311,6 +319,19 @@ def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadD
             )
         )
     return tuple(found)
+
+
+def _of_classes(figures: StockFigures, demand: Demand, plan: StockPlan) -> LoadDemand:
+    """A load with classes of requests answers as much as it does of the class that it answers least of."""
+    mine = [plan.answers[work.id] for work, _ in plan.works if work.workload == demand.workload]
+    answered = [
+        min(sum(of[t].get(c, 0.0) for of in mine) / share for c, (share, _) in demand.classes.items())
+        for t in range(len(demand.rate))
+    ]
+    unit = rate_unit(figures.workload(demand.workload))
+    return LoadDemand(
+        workload=demand.workload, unit=unit, asked=tuple(map(float, demand.rate)), answered=tuple(answered)
+    )
 
 
 def stock_totals(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> Totals:

@@ -21,6 +21,8 @@ from planner.options.stock import Demand, Lot, Run, Start, Stock, Work
 from planner.solve.form import Program, ProgramBuilder
 
 Floats = NDArray[np.float64]
+LEAST_ANSWERED = 1e-12
+"""Requests/s below which an answer is the solver's rounding."""
 
 
 @dataclass
@@ -37,6 +39,8 @@ class StockDraft:
     """Column of each start of each run."""
     most: dict[int, float] = field(default_factory=dict)
     """Upper bound of each serving column."""
+    answers: dict[tuple[int, int], dict[str, tuple[int, float]]] = field(default_factory=dict)
+    """{(serving unit, period): {class of requests: (column, requests/s that one of it stands for)}}"""
     tokens: dict[int, float] = field(default_factory=dict)
     """Tokens a second, in the mean of the plan, that one of a column answers."""
     peak: int | None = None
@@ -91,6 +95,8 @@ class StockModel:
     lots: tuple[int, ...]
     serve: tuple[tuple[int, ...], ...]
     runs: tuple[tuple[int, ...], ...]
+    answers: Mapping[tuple[int, int], Mapping[str, tuple[int, float]]] = field(default_factory=dict)
+    """{(serving unit, period): {class of requests: (column, requests/s that one of it stands for)}}"""
 
     def as_fleet(self) -> FleetModel:
         """The same program for what explains plans; it has no options of the dedicated kind."""
@@ -104,6 +110,8 @@ class StockPlan:
     lots: tuple[tuple[Lot, int], ...]
     works: tuple[tuple[Work, tuple[int, ...]], ...]
     runs: tuple[tuple[Run, Start], ...]
+    answers: Mapping[str, tuple[Mapping[str, float], ...]] = field(default_factory=dict)
+    """{serving unit: in each period {class of requests: requests/s}}"""
 
 
 def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit]) -> None:
@@ -115,8 +123,8 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
         name = f"lot[{lot.id},{g.system},{g.location},{lot.acquire},{lot.begin}-{lot.end}]"
         draft.lots.append(build.add_column(name, upper=float(lot.most), integer=True))
     for work in stock.works:
-        rate = min(work.rates.values())
         demand = asked[work.workload]
+        rate = _alone(demand, work)
         # no more than answers all of it when units fail, or makes up the chips that it must use
         least = math.ceil(demand.least_chips / work.chips)
         most = []
@@ -138,6 +146,13 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
     _use(draft)
     for demand in stock.demands:
         _demand(draft, demand, demand_limit)
+
+
+def _alone(demand: Demand, work: Work) -> float:
+    """Rate at which one unit answers all of a load that it can answer."""
+    if not demand.classes:
+        return min(work.rates.values())
+    return 1.0 / sum(share / work.rates[c] for c, (share, _) in demand.classes.items() if work.rates.get(c, 0.0) > 0)
 
 
 def _room(stock: Stock, work: Work, period: int) -> float:
@@ -272,7 +287,11 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
         if rate <= 0.0:
             continue
         limit = limit_of(demand, period)
-        share = float(stock.period_years[period].sum() / stock.period_years.sum()) * demand.tokens
+        part = float(stock.period_years[period].sum() / stock.period_years.sum())
+        if demand.classes:
+            _classes(draft, demand, period, part, limit)
+            continue
+        share = part * demand.tokens
         if not apart:
             draft.tokens.update((c[period], share * min(w.rates.values())) for c, w in mine)
             left = _left(draft, demand, period, mine, {})
@@ -295,6 +314,43 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
         answered = dict.fromkeys(served.values(), 1.0) if left is None else {left: 1.0}
         build.add_row(limit.row, answered, lower=1.0, kind="demand")
         draft.limits[limit.row] = limit
+
+
+def _classes(draft: StockDraft, demand: Demand, period: int, part: float, limit: Limit) -> None:
+    """A load with classes of requests: every class at its rate, and the time of each kind of unit is enough.
+
+    ``answer[o,c,t]`` is the share of class c's demand that the units of kind o answer; all slices of a class are one.
+    """
+    build, rate = draft.builder, float(demand.rate[period])
+    answered: dict[str, dict[int, float]] = {label: {} for label in demand.classes}
+    ends = dict.fromkeys(demand.classes, 0.0)
+    for i, (columns, work) in enumerate(zip(draft.serve, draft.stock.works, strict=True)):
+        if work.workload != demand.workload:
+            continue
+        taken = {columns[period]: -1.0}
+        mine: dict[str, tuple[int, float]] = {}
+        for label, (share, tokens) in demand.classes.items():
+            each, asked = work.rates.get(label, 0.0), share * rate
+            if each <= 0:
+                continue
+            most = each * draft.most[columns[period]] / asked
+            ends[label] += most
+            column = build.add_column(
+                f"answer[{work.id},{period},{label}]", upper=most if demand.more else min(1.0, most)
+            )
+            mine[label] = column, asked
+            taken[column] = asked / each
+            answered[label][column] = 1.0
+            draft.tokens[column] = part * tokens * asked
+        draft.answers[i, period] = mine
+        build.add_row(f"time[{work.id},{period}]", taken, upper=0.0, kind="balance")
+    whole = build.add_column(
+        f"answered[{demand.workload},{period}]", upper=max(1.0, min(ends.values())) if demand.more else 1.0
+    )
+    for label, columns_of in answered.items():
+        name = f"class[{demand.workload},{period},{label}]"
+        build.add_row(name, {**columns_of, whole: -1.0}, lower=0.0, kind="balance")
+    draft.add_limit(limit, {whole: limit.scale})
 
 
 def _left(
@@ -355,6 +411,7 @@ def finished(draft: StockDraft) -> StockModel:
         lots=tuple(draft.lots),
         serve=tuple(map(tuple, draft.serve)),
         runs=tuple(map(tuple, draft.runs)),
+        answers=draft.answers,
     )
 
 
@@ -374,4 +431,12 @@ def plan_of(model: StockModel, values: Floats) -> StockPlan:
         for c, s in zip(columns, x.starts, strict=True)
         if whole[c]
     ]
-    return StockPlan(tuple(lots), tuple(works), tuple(runs))
+    answers: dict[str, tuple[dict[str, float], ...]] = {}
+    for i, (work, columns) in enumerate(zip(stock.works, model.serve, strict=True)):
+        if model.answers and any(whole[c] for c in columns):
+            amounts = [model.answers.get((i, t), {}) if whole[c] else {} for t, c in enumerate(columns)]
+            answers[work.id] = tuple(
+                {name: a for name, (at, each) in of.items() if (a := float(values[at]) * each) > LEAST_ANSWERED}
+                for of in amounts
+            )
+    return StockPlan(tuple(lots), tuple(works), tuple(runs), answers)

@@ -222,7 +222,9 @@ def _asked(
             rule = Redundancy.of(w, default_profile(catalog)) if isinstance(w, Serving) else None
             tokens = float(w.input_tokens + w.output_tokens) if isinstance(w, Serving) else 1.0
             more = "throughput" in scenario.objective
-            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule, tokens, more))
+            classes = {c.label: (c.share, float(c.input_tokens + c.output_tokens))
+                       for c in getattr(w, "request_classes", ())}  # fmt: skip
+            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule, tokens, more, classes))
     return tuple(demands), tuple(runs), tuple(order)
 
 

@@ -153,6 +153,8 @@ class Demand:
     """Tokens of a request, prompt and answer; 1 of a sample."""
     more: bool = False
     """Whether answering more than is asked is worth something."""
+    classes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """{class of requests: (share of the demand, tokens of a request)}; rates of units are then by class."""
 
     def rule(self, period: int) -> Redundancy | None:
         """What may fail in a period."""

@@ -13,7 +13,7 @@ from planner.answer.plan import Fleet, Schedule, ScheduledLoad, ScheduledRun
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.options.hardware.timeline import demand_by_period
 from planner.options.stock_figures import Hardware, StockFigures
-from planner.scenario.workloads import Serving
+from planner.scenario.workloads import Serving, Workload
 from planner.unit_costs import Worked
 
 SECONDS_PER_DAY = 86_400.0
@@ -35,8 +35,14 @@ def throughput_over_time(figures: StockFigures, schedule: Schedule) -> float:
     """Tokens (or samples) a second: of loads what they can answer, in the mean of the plan; of runs while they run."""
     line, found = figures.timeline, 0.0
     years = [line.period_years(t) for t in range(line.periods)]
+    for x in schedule.loads:  # classes of requests have tokens of their own
+        for year, of in zip(years, x.answers, strict=False):
+            found += sum((a.input_tokens + a.output_tokens) * a.requests_per_s for a in of) * year / sum(years)
+    asked_of: dict[str, Workload] = {w.name: w for w in figures.scenario.workloads}
     for load in schedule.demand:
-        w = figures.workload(load.workload)
+        w = asked_of.get(load.workload)
+        if w is None or getattr(w, "request_classes", ()):
+            continue
         tokens = float(w.input_tokens + w.output_tokens) if isinstance(w, Serving) else 1.0
         # a period in which nothing is asked counts for nothing
         parts = zip(load.asked, load.answered, years, strict=True)

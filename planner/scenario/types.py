@@ -384,11 +384,6 @@ class Scenario(Part):
         if not self.over_time:
             return findings
         findings += [
-            Finding(("workloads", i, "request_classes"), "plans over time take loads by their mean request")
-            for i, workload in enumerate(self.workloads)
-            if getattr(workload, "request_classes", ())
-        ]
-        findings += [
             Finding(("workloads", i, "mixed_systems"), "runs of a plan over time take one kind of system")
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)

@@ -261,12 +261,12 @@ def test_systems_that_are_not_there_cannot_work(answer: Plan, question: Scenario
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("request_classes", [{"input_tokens": 100, "output_tokens": 100, "share": 1}])],
+    [("mixed_systems", True)],
 )
 def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
     """A shared fleet never answers another question than the one asked."""
     with pytest.raises(InputError, match="over time"):
-        shared(load(10) | {field: value})
+        shared(run() | {field: value})
 
 
 def test_a_run_larger_than_its_fabric_is_refused() -> None:
