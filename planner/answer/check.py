@@ -169,14 +169,13 @@ def _together(plan: Plan, file: str) -> Iterator[Problem]:
     if plan.has_plan != acting:
         told = "has nothing to deploy" if plan.has_plan else "has something to deploy"
         yield wrong("status", f"the plan {told}, which its status cannot mean", plan.status)
-    if plan.deployments and plan.fleet is not None:
-        yield wrong("deployments", "a plan has deployments or a shared fleet, not both")
     for name, n in Counter(w.name for w in plan.workloads).items():
         if n > 1:
             yield wrong("workloads", "two workloads have one name", name)
     for i, d in enumerate(plan.deployments):
         at = f"deployments[{i}]"
-        if d.period not in plan.periods:
+        # of a fleet over time deployments are a view: a run begins in any month
+        if d.period not in plan.periods and plan.fleet is None:
             yield wrong(f"{at}.period", "is none of the plan's periods", d.period)
         if d.spares > d.systems:
             yield wrong(f"{at}.spares", f"are more than its {d.systems} systems", d.spares)

@@ -41,7 +41,7 @@ def throughput_over_time(figures: StockFigures, schedule: Schedule) -> float:
     asked_of: dict[str, Workload] = {w.name: w for w in figures.scenario.workloads}
     for load in schedule.demand:
         w = asked_of.get(load.workload)
-        if w is None or getattr(w, "request_classes", ()):
+        if w is None or (isinstance(w, Serving) and w.request_classes):
             continue
         tokens = float(w.input_tokens + w.output_tokens) if isinstance(w, Serving) else 1.0
         # a period in which nothing is asked counts for nothing
