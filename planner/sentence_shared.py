@@ -59,7 +59,8 @@ def _together(lots: Sequence[FleetLot]) -> dict[_Purchase, int]:
     """Systems by what a person calls one purchase."""
     found: dict[_Purchase, int] = defaultdict(int)
     for x in lots:
-        found[x.acquire, x.system, x.site, x.begin, x.end, x.workload] += x.systems
+        capped = f" capped to {x.power_cap:.0%}" if x.power_cap < 1.0 else ""
+        found[x.acquire, f"{x.system}{capped}", x.site, x.begin, x.end, x.workload] += x.systems
     return dict(found)
 
 

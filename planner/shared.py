@@ -55,7 +55,7 @@ def shared_parts(
     totals = stock_totals(figures, fleet, schedule)
     view = deployments_view(fleet, schedule, figures.timeline.names, scenario.period_years)
     parts = {"deployments": view, "fleet": fleet, "schedule": schedule, "totals": totals}
-    return parts, stock_values(totals, schedule)
+    return parts, stock_values(figures, totals, schedule)
 
 
 def steadied_solutions(
@@ -200,11 +200,12 @@ def _rivals(
 
 def _bounded_rival(name: str, objective: str, bound: float, value: float) -> Alternative:
     """What the relaxation of a rival says of it: a bound, not a plan."""
+    worse, better = ("less", "more") if objective == "throughput" else ("more", "less")
     difference = (bound - value) / abs(value) if value else 0.0
     if difference > 0:
-        summary = f"at least {difference:.1%} more {objective}, by the bound of its relaxation"
+        summary = f"at least {difference:.1%} {worse} {objective}, by the bound of its relaxation"
         return Alternative(name=name, objective=None, difference=difference, summary=summary)
-    summary = f"at best {-difference:.1%} less {objective}, by the bound of its relaxation; not searched further"
+    summary = f"at best {-difference:.1%} {better} {objective}, by the bound of its relaxation; not searched further"
     return Alternative(name=name, objective=None, summary=summary)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from planner.answer.asked import asked_of
-from planner.answer.plan import Deployment, Plan
+from planner.answer.plan import Deployment, Plan, ScheduledLoad
 from planner.catalog import Catalog
 from planner.confidence import chance_of
 from planner.errors import InputError, PlannerError, Problem
@@ -392,7 +392,7 @@ def _demand(
         served = sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
         rule = Redundancy.of(workload, profile) if isinstance(workload, Serving) else None
         if rule is not None:
-            left = _left(rule, [(d, x, n) for d, x, n in mine if d.period == scenario.period_starts[0]])
+            left = left_after_failures(rule, [(d, x, n) for d, x, n in mine if d.period == scenario.period_starts[0]])
             if left < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
                 yield f"{workload.name} is left with {float(left):.6g}/s of {wanted:g}/s when units fail"
         if served < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
@@ -404,7 +404,9 @@ def _demand(
                     yield f"{workload.name} on {d.system} has {name} {value:.3f}, {most:g} allowed"
 
 
-def _left(rule: Redundancy, mine: Sequence[tuple[Deployment, Described, int]]) -> Fraction:
+def left_after_failures(
+    rule: Redundancy, mine: Sequence[tuple[Deployment | ScheduledLoad, Described, int]]
+) -> Fraction:
     """Requests/s that a load still gets when the worst units fail: any that it tolerates, and those that do.
 
     A site answers the lesser of its phases, so of failures at one site the worst are all of one phase. Those that are

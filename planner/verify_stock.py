@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 
@@ -25,6 +25,7 @@ from planner.answer.plan import FleetLot, Plan, Priced, ScheduledLoad, Scheduled
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.facility.capacity import capacity_tree
+from planner.facility.reliability import ReliabilityProfile, default_profile
 from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
@@ -32,12 +33,14 @@ from planner.options.ownership import LotPrice, Standing
 from planner.options.parts import packed
 from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_move, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
-from planner.options.stock_worked import requests_over_time, worked_over_time
+from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
+from planner.options.work.classes import answered_by_period
 from planner.options.work.describe import Described, layout_of_plan
+from planner.options.work.redundancy import Redundancy
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
-from planner.verify import LIMIT_TOLERANCE, differences, near, proof_failures, question_failures
+from planner.verify import LIMIT_TOLERANCE, differences, left_after_failures, near, proof_failures, question_failures
 
 DAY_TOLERANCE = 1e-3
 """Of a day: the schedule counts whole minutes."""
@@ -78,6 +81,10 @@ class _Again:
     runs: list[_Run] = field(default_factory=list)
     loads: list[_Load] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def reliability(self) -> ReliabilityProfile:
+        return default_profile(self.figures.catalog)
 
     @property
     def timeline(self) -> Timeline:
@@ -147,7 +154,7 @@ def _listed(values: Iterable[float], n: int = 1) -> dict[str, float]:
 
 def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     scenario, figures, line = again.scenario, again.figures, again.timeline
-    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload)
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload, lot.power_cap)
     begin = line.names.index(lot.begin)
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
@@ -262,7 +269,7 @@ def _compared(said: Priced, expected: Mapping[str, object]) -> Iterator[str]:
 def _hardware(again: _Again, work: Work) -> Hardware:
     """The systems that work may use: those of its kind and place, and of its own workload where none are shared."""
     owner = "" if again.scenario.fleet.shared else work.workload
-    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner)
+    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner, work.power_cap)
 
 
 def _described(again: _Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
@@ -387,12 +394,44 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
         "replicas": described.replicas,
         "predicted": described.predicted.model_dump(),
     }
+    if described.class_rates:
+        if len(load.answers) != line.periods:
+            yield f"it answers in {len(load.answers)} periods"
+            return
+        amounts = [{a.name: a.requests_per_s for a in of} for of in load.answers]
+        made, one = answered_by_period(described, amounts, load.units)
+        expected |= {
+            "predicted": one.model_dump(),
+            "answers": tuple(tuple(a.model_dump() for a in of) for of in made),
+        }
+        for t, of in enumerate(made):
+            time = math.fsum(a.share_of_time for a in of)
+            if time > 1 + float(LIMIT_TOLERANCE) or any(a.requests_per_s <= 0 for a in of):
+                yield f"its replicas answer for {time:.6f} of their time from {line.names[t]}"
+            if load.answers[t] and not load.units[t]:
+                yield f"nothing of it works from {line.names[t]}, and still answers"
+    elif load.answers:
+        yield "it answers classes of requests that the load does not have"
     yield from _compared(load, expected)
-    for name in ("ttft_ms", "tpot_ms", "latency_ms"):
+    if isinstance(workload, Serving) and workload.request_classes:
+        yield from _class_limits(workload, load, described)
+    for name in ("ttft_ms", "tpot_ms", "latency_ms") if not described.class_rates else ():
         most, value = getattr(workload, name, None), getattr(described.predicted, name)
         if most is not None and value is not None and value > most * (1 + 1e-9):
             yield f"{name} {value:.3f}, {most:g} allowed"
     again.loads.append(_Load(load, hardware, described))
+
+
+def _class_limits(workload: Serving, load: ScheduledLoad, described: Described) -> Iterator[str]:
+    """Latencies of the classes that it answers."""
+    for c in workload.request_classes:
+        rate = described.class_rates.get(c.label)
+        if rate is None or not any(a.name == c.label for of in load.answers for a in of):
+            continue
+        asked = ((c.ttft_ms or workload.ttft_ms, rate.ttft_ms), (c.tpot_ms or workload.tpot_ms, rate.tpot_ms))
+        for most, value in asked:
+            if most is not None and value > most * (1 + 1e-9):
+                yield f"class {c.label} takes {value:.3f} ms, {most:g} allowed"
 
 
 # -- occupancy and order -----------------------------------------------------------------------------------------------
@@ -474,6 +513,13 @@ def _order(again: _Again) -> Iterator[str]:
 
 def _answered(again: _Again, name: str, phases: Sequence[str], period: int) -> Fraction:
     """Requests or samples a second that a load's units answer: each site the lesser of its phases."""
+    workload = again.figures.workload(name)
+    if isinstance(workload, Serving) and workload.request_classes:
+        got: dict[str, Fraction] = defaultdict(Fraction)
+        for x in again.loads:
+            for a in x.said.answers[period] if x.said.workload == name else ():
+                got[a.name] += Fraction(a.requests_per_s)
+        return min(got[c.label] / Fraction(c.share) for c in workload.request_classes)
     by_site: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     for x in again.loads:
         if x.said.workload == name and x.said.units[period]:
@@ -493,6 +539,13 @@ def _demand(again: _Again) -> Iterator[str]:
             served = _answered(again, workload.name, phases, t)
             if served < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
                 yield f"{workload.name} is served at {float(served):.6g}/s from {month}, {asked[t]:g}/s asked"
+            rule = Redundancy.of(workload, again.reliability) if isinstance(workload, Serving) else None
+            if rule is None or asked[t] <= 0:
+                continue
+            mine = [(x.said, x.described, x.said.units[t]) for x in again.loads if x.said.workload == workload.name]
+            left = left_after_failures(replace(rule, requests_per_s=float(asked[t])), [u for u in mine if u[2]])
+            if left < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
+                yield f"{workload.name} is left with {float(left):.6g}/s of {asked[t]:g}/s from {month} when units fail"
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------
@@ -694,6 +747,7 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
         "time": float(_exact(max(x.said.counted_to_day, x.said.end_day) for x in again.runs)),
         "power": totals["facility_mw"],
         "carbon": totals["carbon_t"],
+        "throughput": throughput_over_time(again.figures, plan.schedule),
     }
     yield from differences("objective.values", plan.objective.values, values)
     value = plan.objective.value
@@ -719,7 +773,8 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
                     busy += run.described.systems * within / (high - low)
             yield {
                 "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
-                "fabric": h.fabric, "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
+                "fabric": h.fabric, "power_cap": h.power_cap,
+                "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
                 "racks": math.ceil(_exact(x.stand.racks * x.said.systems for x in own) - Fraction(1, 10**9)),
                 "power_mw": float(_exact(x.said.power_mw for x in own)), "utilisation": busy / systems,
             }  # fmt: skip

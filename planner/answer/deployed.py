@@ -24,7 +24,7 @@ from planner.answer.plan import (
 )
 from planner.scenario.base import month_index
 
-Kind = tuple[str, ...]
+Kind = tuple[str | float, ...]
 GROWING = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
 DAYS_PER_YEAR = 365.25
@@ -58,7 +58,7 @@ def lengths_of(periods: Sequence[str], start: str, horizon_years: float) -> tupl
 
 
 def _kind(x: FleetLot | ScheduledRun | ScheduledLoad) -> Kind:
-    return x.site, x.system, x.chip, x.cooling, x.fabric
+    return x.site, x.system, x.chip, x.cooling, x.fabric, x.power_cap
 
 
 def _lots_of(x: ScheduledRun | ScheduledLoad, lots: Mapping[Kind, Sequence[FleetLot]]) -> list[FleetLot]:
@@ -147,4 +147,5 @@ def _deployment(
         water_m3=math.fsum(x.water_m3_by_year) + part([math.fsum(lot.water_m3_by_year) for lot in lots]),
         network=network,
         option=x.option,
+        power_cap=x.power_cap,
     )

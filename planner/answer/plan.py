@@ -278,6 +278,8 @@ class FleetLot(Priced):
     cooling: str
     fabric: Literal["none", "pod", "large"] = "pod"
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
+    power_cap: float = 1.0
+    """Share of the chips' TDP that they are held to."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
     workload: str = ""
@@ -315,6 +317,8 @@ class FleetStanding(_Part):
     cooling: str
     fabric: Literal["none", "pod", "large"] = "pod"
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
+    power_cap: float = 1.0
+    """Share of the chips' TDP that they are held to."""
     systems: int
     chips: int
     racks: int
@@ -352,6 +356,8 @@ class Work(Priced):
     cooling: str
     fabric: Literal["none", "pod", "large"] = "pod"
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
+    power_cap: float = 1.0
+    """Share of the chips' TDP that they are held to."""
     interconnect: str
     parallelism: Parallelism
     precision: str
@@ -397,6 +403,9 @@ class ScheduledLoad(Work):
     replicas: int
     units: tuple[int, ...]
     """Units at work in each period."""
+    answers: tuple[tuple[Answered, ...], ...] = ()
+    """Of loads with request classes: what all its units answer of each class, by period; ``predicted`` is of a unit
+    in the period in which most of them work."""
 
 
 class LoadDemand(_Part):

@@ -6,9 +6,10 @@ A load is there from the plan's first period on, so only what is bought in that 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from planner.fleet.model import Draft, Limit
-from planner.fleet.redundancy import add_left, site_of
+from planner.fleet.redundancy import Counting, Unit, add_left, site_of
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 
@@ -55,7 +56,7 @@ def _serve(
     limit = Limit(row, "demand", label, demand, unit, scale, path, 1)
     split = any(draft.options[i].role in {"prefill", "decode"} for i in mine)
     if not split:
-        left = add_left(draft, workload, mine, {}) if isinstance(workload, Serving) else None
+        left = _left(draft, name, mine, {})
         rates = {draft.units[i]: min(draft.options[i].rates.values()) for i in mine}
         draft.add_limit(limit, rates if left is None else {left: scale})
         return
@@ -81,11 +82,20 @@ def _serve(
             }
             draft.builder.add_row(f"{phase}[{name},{site}]", {**here, column: -1.0}, lower=0.0, kind="balance")
     answered = dict.fromkeys(served.values(), 1.0)
-    left = add_left(draft, workload, mine, served) if isinstance(workload, Serving) else None
+    left = _left(draft, name, mine, served)
     if left is not None:
         answered = {left: 1.0}
     draft.builder.add_row(row, answered, lower=demand / scale, kind="demand")
     draft.limits[row] = limit
+
+
+def _left(draft: Draft, name: str, mine: list[int], served: Mapping[str, int]) -> int | None:
+    """The column of what is left of a load when units fail; None where it asks for nothing to spare."""
+    rule = next((r for i in mine if (r := draft.options[i].redundancy) is not None), None)
+    if rule is None:
+        return None
+    units = {i: Unit(draft.units[i], o.chips, o.rates, site_of(o)) for i in mine if (o := draft.options[i])}
+    return add_left(Counting(draft.builder, draft.add_limit, units), name, rule, served)
 
 
 def _together(draft: Draft, mine: list[int]) -> None:

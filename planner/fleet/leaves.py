@@ -20,7 +20,11 @@ from planner.fleet.model import FleetModel, Limit
 Floats = NDArray[np.float64]
 SAME = 1e-9
 """Relative difference of two figures that are one."""
-_WHEN = ((re.compile(r" from \d{4}-\d\d$"), ""), (re.compile(r" in year \d+$"), " in any year"))
+_WHEN = (
+    (re.compile(r" from \d{4}-\d\d$"), ""),
+    (re.compile(r" in year \d+$"), " in any year"),
+    (re.compile(r" in period \d+$"), ""),
+)
 
 
 def by_leaf(model: FleetModel, values: Floats | None = None) -> tuple[FleetModel, Floats | None]:

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from planner.fleet.model import Draft, Limit
+from planner.fleet.model import Limit
 from planner.options.option import Option
 from planner.options.work.redundancy import Redundancy, Way
-from planner.scenario.workloads import Serving
+from planner.solve.form import ProgramBuilder
 
 NOTHING = Way(0.0, 0, 0)
 """To count on no unit: of a site where so many may fail that none is left."""
@@ -28,19 +29,40 @@ MOST_SPREAD = 3
 """Failures up to which every spread over sites is a case of its own."""
 
 
-def add_left(draft: Draft, workload: Serving, mine: Sequence[int], served: Mapping[str, int]) -> int | None:
-    """A column of what is left when units fail, as a share of the demand, at most 1; None where nothing may fail.
+@dataclass(frozen=True)
+class Unit:
+    """One kind of unit of a load, by the column that counts it."""
+
+    column: int
+    chips: int
+    rates: Mapping[str, float]
+    site: str
+    """Where it answers: caches do not travel between sites."""
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What rows are written into, and the units that they count."""
+
+    builder: ProgramBuilder
+    add_limit: Callable[[Limit, Mapping[int, float]], None]
+    units: Mapping[int, Unit]
+
+
+def add_left(
+    draft: Counting, workload: str, rule: Redundancy, served: Mapping[str, int], *, key: str = "", when: str = ""
+) -> int:
+    """A column of what is left when units fail, as a share of the demand, at most 1.
 
     ``served``: {site: column of what it answers, as a share of the demand} where phases are apart; empty where every
-    unit does both. What is asked is a limit of its own, so that it can be named, priced and moved.
+    unit does both. What is asked is a limit of its own, so that it can be named, priced and moved. ``key`` and ``when``
+    set apart the rows and words of one period of several.
     """
-    rule = next((r for i in mine if (r := draft.options[i].redundancy) is not None), None)
-    if rule is None:
-        return None
-    name = workload.name
+    mine = sorted(draft.units)
+    name = f"{workload}{key}"
     left = draft.builder.add_column(f"left[{name}]", upper=1.0)
     everything = {**dict.fromkeys(served.values(), 1.0)} or {
-        draft.units[i]: max(draft.options[i].rates.values()) / _scale(rule) for i in mine
+        draft.units[i].column: max(draft.units[i].rates.values()) / _scale(rule) for i in mine
     }
     draft.builder.add_row(f"left[{name}]", {**everything, left: -1.0}, lower=0.0, kind="balance")
     levels = {}
@@ -52,13 +74,14 @@ def add_left(draft: Draft, workload: Serving, mine: Sequence[int], served: Mappi
         adds = {
             column: float(lost - max((x for x in levels if x < lost), default=0)) for lost, column in levels.items()
         }
-        label = f"{name} with any {rule.tolerate} unit{'s' if rule.tolerate > 1 else ''} gone"
-        path = f"workloads.{name}.tolerate_failures"
+        label = f"{workload} with any {rule.tolerate} unit{'s' if rule.tolerate > 1 else ''} gone{when}"
+        path = f"workloads.{workload}.tolerate_failures"
         row = f"redundancy[{name}]"
         draft.add_limit(Limit(row, "redundancy", label, float(rule.tolerate), "units", 1.0, path, 1, whole=True), adds)
     if rule.availability is not None:
         kept = _survives(draft, rule, mine, served, left, f"{name},available", None)
-        label, path = f"{name} available {rule.availability:.6g} of the time", f"workloads.{name}.availability"
+        label = f"{workload} available {rule.availability:.6g} of the time{when}"
+        path = f"workloads.{workload}.availability"
         draft.add_limit(
             Limit(f"availability[{name}]", "redundancy", label, rule.availability, "of the time", 1.0, path, 1),
             {kept: rule.availability},
@@ -67,7 +90,7 @@ def add_left(draft: Draft, workload: Serving, mine: Sequence[int], served: Mappi
 
 
 def _survives(
-    draft: Draft, rule: Redundancy, mine: Sequence[int], served: Mapping[str, int], left: int, name: str,
+    draft: Counting, rule: Redundancy, mine: Sequence[int], served: Mapping[str, int], left: int, name: str,
     lost: int | None,
 ) -> int:  # fmt: skip
     """A 0/1 column: whether ``left`` is what remains when ``lost`` units fail (None: as many as do)."""
@@ -80,7 +103,7 @@ def _survives(
     spread = lost if lost is not None and lost <= MOST_SPREAD else None
     answers: dict[tuple[str, int], int] = {}
     for site in sites:
-        here = [i for i in mine if site_of(draft.options[i]) == site]
+        here = [i for i in mine if draft.units[i].site == site]
         for gone in range(1, spread + 1) if spread else (0,):
             after = draft.builder.add_column(f"after[{name},{site},{gone}]", upper=1.0)
             answers[site, gone] = after
@@ -102,12 +125,19 @@ def _spreads(sites: Sequence[str], spread: int | None) -> Iterator[dict[str, int
 
 
 def _case(
-    draft: Draft, rule: Redundancy, there: Sequence[int], phase: str, name: str, lost: int | None, after: int, kept: int
+    draft: Counting,
+    rule: Redundancy,
+    there: Sequence[int],
+    phase: str,
+    name: str,
+    lost: int | None,
+    after: int,
+    kept: int,
 ) -> None:
     """``after`` is no more than a phase still gives, where ``kept``: one row for each way to count its units."""
     scale = _scale(rule)
-    mine = [i for i in there if draft.options[i].rates.get(phase, 0.0) > 0]
-    kinds = [(o.chips, o.rates[phase]) for i in mine if (o := draft.options[i])]
+    mine = [i for i in there if draft.units[i].rates.get(phase, 0.0) > 0]
+    kinds = [(o.chips, o.rates[phase]) for i in mine if (o := draft.units[i])]
     ways = (NOTHING, *rule.ways(kinds, lost))
     if not kinds:
         draft.builder.add_row(f"after[{name}]", {after: 1.0, kept: 1.0}, upper=1.0, kind="balance")
@@ -118,9 +148,7 @@ def _case(
     )
     needs = [1.0 + way.lost * way.cap / scale for way in ways]
     for n, way in enumerate(ways):
-        counted = {
-            draft.units[i]: way.counted(o.chips, o.rates[phase]) / scale for i in mine if (o := draft.options[i])
-        }
+        counted = {o.column: way.counted(o.chips, o.rates[phase]) / scale for i in mine if (o := draft.units[i])}
         # after + what may be gone <= counted where a way is taken; after, at most 1, is free where none is
         asked = {c: -need * _holds(way, other) for c, need, other in zip(picked, needs, ways, strict=True)}
         draft.builder.add_row(

@@ -26,9 +26,10 @@ from planner.answer.plan import (
 )
 from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.timeline import DAYS_PER_MONTH
-from planner.options.stock import Group, Lot, Run, Start, Stock, Work
+from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
-from planner.options.stock_worked import requests_over_time, worked_over_time
+from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
+from planner.options.work.classes import answered_by_period
 from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 
 RACK_SLACK = 1e-9
@@ -37,7 +38,7 @@ RACK_SLACK = 1e-9
 
 def hardware_of(group: Group) -> Hardware:
     """What a group is interchangeable by."""
-    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner)
+    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner, group.power_cap)
 
 
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
@@ -67,6 +68,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         chip=group.chip,
         cooling=group.cooling,
         fabric=group.fabric,
+        power_cap=group.power_cap,
         interconnect=group.interconnect,
         acquire=lot.acquire,
         workload=group.owner,
@@ -132,11 +134,14 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
     for t in range(line.periods):
         counts: dict[Hardware, int] = defaultdict(int)
         on_site: dict[Hardware, int] = defaultdict(int)
+        watts: dict[Hardware, float] = defaultdict(float)
         for lot, count in plan.lots:
             if lot.begin <= t < lot.end:
                 kind = hardware_of(stock.groups[lot.group]).kind
                 counts[kind] += count
                 on_site[kind] += 0 if lot.acquire == "rent" else count
+                own = figures.stand(hardware_of(stock.groups[lot.group]), lot.acquire)
+                watts[kind] += 0.0 if lot.acquire == "rent" else own.facility_peak_w * count
         for h in sorted(counts, key=astuple):
             stand = figures.stand(h)
             rows.append(
@@ -147,10 +152,11 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
                     chip=h.chip,
                     cooling=h.cooling,
                     fabric=h.fabric,
+                    power_cap=h.power_cap,
                     systems=counts[h],
                     chips=stand.chips * counts[h],
                     racks=math.ceil(stand.racks * on_site[h] - RACK_SLACK),
-                    power_mw=stand.facility_peak_w * on_site[h] / 1e6,
+                    power_mw=watts[h] / 1e6,
                     utilisation=busy[h][t] / counts[h],
                 )
             )
@@ -162,14 +168,14 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)
+        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap)
         mine = found[hardware]
         for t, units in enumerate(load.units):
             mine[t] += units * (load.part_chips / figures.stand(hardware).chips if load.part_chips else load.systems)
     for run in schedule.runs:
         if run.rented_alone:
             continue
-        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric)]
+        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric, power_cap=run.power_cap)]
         for t in range(line.periods):
             low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
             within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
@@ -199,7 +205,7 @@ def schedule_of(figures: StockFigures, stock: Stock, plan: StockPlan, start_days
     """Runs at the days of ``start_days`` {workload: day}, loads by period, and what is asked and answered."""
     order = {w.name: i for i, w in enumerate(figures.scenario.workloads)}
     runs = [_run(figures, stock, run, start, start_days[run.workload]) for run, start in plan.runs]
-    loads = [_load(figures, stock, work, units) for work, units in plan.works]
+    loads = [_load(figures, stock, work, units, plan.answers.get(work.id, ())) for work, units in plan.works]
     return Schedule(
         runs=tuple(sorted(runs, key=lambda r: (r.start_day, order[r.workload]))),
         loads=tuple(sorted(loads, key=lambda x: (order[x.workload], x.site, x.role, x.option))),
@@ -223,6 +229,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         chip=group.chip,
         cooling=group.cooling,
         fabric=group.fabric,
+        power_cap=group.power_cap,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
@@ -243,10 +250,13 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
     )
 
 
-def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int]) -> ScheduledLoad:
+def _load(
+    figures: StockFigures, stock: Stock, work: Work, units: Sequence[int], amounts: Sequence[Mapping[str, float]]
+) -> ScheduledLoad:
     group = stock.groups[work.group]
     hardware, workload = hardware_of(group), figures.workload(work.workload)
     d = figures.describe(work.workload, work.role, hardware, work.precision, work.layout)
+    answers, predicted = answered_by_period(d, amounts, units) if d.class_rates else ((), d.predicted)
     return ScheduledLoad(
         workload=work.workload,
         role=work.role,
@@ -255,10 +265,12 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         chip=group.chip,
         cooling=group.cooling,
         fabric=group.fabric,
+        power_cap=group.power_cap,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=work.precision,
-        predicted=d.predicted,
+        predicted=predicted,
+        answers=answers,
         added_mw=figures.unit_watts(workload, work.role, hardware, d) / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
@@ -287,6 +299,9 @@ def _priced(f: WorkFigures) -> dict[str, Any]:
 def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadDemand, ...]:
     found = []
     for demand in stock.demands:
+        if demand.classes:
+            found.append(_of_classes(figures, demand, plan))
+            continue
         sites: dict[str, dict[str, NDArray[np.float64]]] = defaultdict(
             lambda: defaultdict(lambda: np.zeros(stock.periods))
         )
@@ -305,6 +320,19 @@ def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadD
             )
         )
     return tuple(found)
+
+
+def _of_classes(figures: StockFigures, demand: Demand, plan: StockPlan) -> LoadDemand:
+    """A load with classes of requests answers as much as it does of the class that it answers least of."""
+    mine = [plan.answers[work.id] for work, _ in plan.works if work.workload == demand.workload]
+    answered = [
+        min(sum(of[t].get(c, 0.0) for of in mine) / share for c, (share, _) in demand.classes.items())
+        for t in range(len(demand.rate))
+    ]
+    unit = rate_unit(figures.workload(demand.workload))
+    return LoadDemand(
+        workload=demand.workload, unit=unit, asked=tuple(map(float, demand.rate)), answered=tuple(answered)
+    )
 
 
 def stock_totals(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> Totals:
@@ -343,11 +371,12 @@ def _at_once(lots: Sequence[FleetLot], schedule: Schedule) -> list[FleetLot]:
     return [*lasting, *max(most, key=lambda some: sum(x.chips for x in some), default=[])]
 
 
-def stock_values(totals: Totals, schedule: Schedule) -> dict[str, float]:
+def stock_values(figures: StockFigures, totals: Totals, schedule: Schedule) -> dict[str, float]:
     """The plan's value of every objective of a shared fleet, as the program counts it."""
     return {
         "cost": totals.tco_usd,
         "time": math.fsum(max(r.counted_to_day, r.end_day) for r in schedule.runs),
         "power": totals.facility_mw,
         "carbon": totals.carbon_t,
+        "throughput": throughput_over_time(figures, schedule),
     }

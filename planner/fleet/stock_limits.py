@@ -138,10 +138,10 @@ def _racks(draft: StockDraft, site: Site, level: Level, grows: bool) -> None:
     places = float(level.racks or 0)
     for t in [stock.periods - 1] if grows else range(stock.periods):
         coefficients: dict[int, float] = {}
-        alike: dict[tuple[str, str, str, str, str], list[int]] = defaultdict(list)
+        alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
         for g, group in enumerate(stock.groups):
             if level.name in group.levels:
-                alike[group.location, group.system, group.chip, group.cooling, group.fabric].append(g)
+                alike[group.location, group.system, group.chip, group.cooling, group.fabric, group.power_cap].append(g)
         for mine in alike.values():  # whosever they are, systems of one kind fill racks together
             group = stock.groups[mine[0]]
             stands = {

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from planner.fleet.model import FleetModel, Limit
 from planner.fleet.pieces import pieces_of
+from planner.fleet.redundancy import Counting, Unit, add_left
 from planner.options.parts import levels, room_for
 from planner.options.stock import Demand, Lot, Run, Start, Stock, Work
 from planner.solve.form import Program, ProgramBuilder
 
 Floats = NDArray[np.float64]
+LEAST_ANSWERED = 1e-12
+"""Requests/s below which an answer is the solver's rounding."""
 
 
 @dataclass
@@ -36,6 +39,10 @@ class StockDraft:
     """Column of each start of each run."""
     most: dict[int, float] = field(default_factory=dict)
     """Upper bound of each serving column."""
+    answers: dict[tuple[int, int], dict[str, tuple[int, float]]] = field(default_factory=dict)
+    """{(serving unit, period): {class of requests: (column, requests/s that one of it stands for)}}"""
+    tokens: dict[int, float] = field(default_factory=dict)
+    """Tokens a second, in the mean of the plan, that one of a column answers."""
     peak: int | None = None
     """Column of the largest power, where it is asked for."""
     limits: dict[str, Limit] = field(default_factory=dict)
@@ -88,6 +95,8 @@ class StockModel:
     lots: tuple[int, ...]
     serve: tuple[tuple[int, ...], ...]
     runs: tuple[tuple[int, ...], ...]
+    answers: Mapping[tuple[int, int], Mapping[str, tuple[int, float]]] = field(default_factory=dict)
+    """{(serving unit, period): {class of requests: (column, requests/s that one of it stands for)}}"""
 
     def as_fleet(self) -> FleetModel:
         """The same program for what explains plans; it has no options of the dedicated kind."""
@@ -101,6 +110,8 @@ class StockPlan:
     lots: tuple[tuple[Lot, int], ...]
     works: tuple[tuple[Work, tuple[int, ...]], ...]
     runs: tuple[tuple[Run, Start], ...]
+    answers: Mapping[str, tuple[Mapping[str, float], ...]] = field(default_factory=dict)
+    """{serving unit: in each period {class of requests: requests/s}}"""
 
 
 def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit]) -> None:
@@ -112,11 +123,18 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
         name = f"lot[{lot.id},{g.system},{g.location},{lot.acquire},{lot.begin}-{lot.end}]"
         draft.lots.append(build.add_column(name, upper=float(lot.most), integer=True))
     for work in stock.works:
-        rate = min(work.rates.values())
         demand = asked[work.workload]
-        # no more than answers all of it, or makes up the chips that it must use
+        rate = _alone(demand, work)
+        # no more than answers all of it when units fail, or makes up the chips that it must use
         least = math.ceil(demand.least_chips / work.chips)
-        most = [max(1.0, float(math.ceil(r / rate - 1e-9)), least) if r > 0 else float(least) for r in demand.rate]
+        most = []
+        for t, r in enumerate(demand.rate):
+            if demand.more:
+                most.append(max(float(least), _room(stock, work, t) if r > 0 else 0.0))
+                continue
+            rule = demand.rule(t)
+            lost = rule.lost(work.chips, rate) if rule is not None else 0
+            most.append(max(1.0, float(math.ceil(r / rate - 1e-9) + lost), least) if r > 0 else float(least))
         columns = [build.add_column(f"serve[{work.id},{t}]", upper=m, integer=True) for t, m in enumerate(most)]
         draft.most.update(zip(columns, most, strict=True))
         draft.serve.append(columns)
@@ -128,6 +146,20 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
     _use(draft)
     for demand in stock.demands:
         _demand(draft, demand, demand_limit)
+
+
+def _alone(demand: Demand, work: Work) -> float:
+    """Rate at which one unit answers all of a load that it can answer."""
+    if not demand.classes:
+        return min(work.rates.values())
+    return 1.0 / sum(share / work.rates[c] for c, (share, _) in demand.classes.items() if work.rates.get(c, 0.0) > 0)
+
+
+def _room(stock: Stock, work: Work, period: int) -> float:
+    """The most units of a kind that could stand in a period."""
+    systems = sum(x.most for x in stock.lots if x.group == work.group and x.begin <= period < x.end)
+    held = stock.groups[work.group].chips // work.part if work.part else 1 / work.systems
+    return float(math.floor(systems * held + 1e-9))
 
 
 def _once_and_order(draft: StockDraft) -> None:
@@ -255,26 +287,91 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
         if rate <= 0.0:
             continue
         limit = limit_of(demand, period)
+        part = float(stock.period_years[period].sum() / stock.period_years.sum())
+        if demand.classes:
+            _classes(draft, demand, period, part, limit)
+            continue
+        share = part * demand.tokens
         if not apart:
-            draft.add_limit(limit, {columns[period]: min(work.rates.values()) for columns, work in mine})
+            draft.tokens.update((c[period], share * min(w.rates.values())) for c, w in mine)
+            left = _left(draft, demand, period, mine, {})
+            rates = {columns[period]: min(work.rates.values()) for columns, work in mine}
+            draft.add_limit(limit, rates if left is None else {left: limit.scale})
             continue
         # caches do not travel between sites, nor to replicas that read others: each place serves its lesser phase
-        served = []
+        served: dict[str, int] = {}
         for site in sorted({_caches_at(stock, work) for _, work in mine}):
             here = [(c[period], w) for c, w in mine if _caches_at(stock, w) == site]
             most = sum(w.rates.get(demand.phases[-1], 0.0) * draft.most[c] for c, w in here)
             column = build.add_column(f"served[{demand.workload},{site},{period}]", upper=max(most, rate) / rate)
-            served.append(column)
+            served[site] = column
+            draft.tokens[column] = share * rate
             for phase in demand.phases:
                 given = {c: w.rates[phase] / rate for c, w in here if phase in w.rates}
                 name = f"{phase}[{demand.workload},{site},{period}]"
                 build.add_row(name, {**given, column: -1.0}, lower=0.0, kind="balance")
-        build.add_row(limit.row, dict.fromkeys(served, 1.0), lower=1.0, kind="demand")
+        left = _left(draft, demand, period, mine, served)
+        answered = dict.fromkeys(served.values(), 1.0) if left is None else {left: 1.0}
+        build.add_row(limit.row, answered, lower=1.0, kind="demand")
         draft.limits[limit.row] = limit
 
 
 def _caches_at(stock: Stock, work: Work) -> str:
     return f"{stock.groups[work.group].site} {work.cache_pool}".rstrip()
+
+
+def _classes(draft: StockDraft, demand: Demand, period: int, part: float, limit: Limit) -> None:
+    """A load with classes of requests: every class at its rate, and the time of each kind of unit is enough.
+
+    ``answer[o,c,t]`` is the share of class c's demand that the units of kind o answer; all slices of a class are one.
+    """
+    build, rate = draft.builder, float(demand.rate[period])
+    answered: dict[str, dict[int, float]] = {label: {} for label in demand.classes}
+    ends = dict.fromkeys(demand.classes, 0.0)
+    for i, (columns, work) in enumerate(zip(draft.serve, draft.stock.works, strict=True)):
+        if work.workload != demand.workload:
+            continue
+        taken = {columns[period]: -1.0}
+        mine: dict[str, tuple[int, float]] = {}
+        for label, (share, tokens) in demand.classes.items():
+            each, asked = work.rates.get(label, 0.0), share * rate
+            if each <= 0:
+                continue
+            most = each * draft.most[columns[period]] / asked
+            ends[label] += most
+            column = build.add_column(
+                f"answer[{work.id},{period},{label}]", upper=most if demand.more else min(1.0, most)
+            )
+            mine[label] = column, asked
+            taken[column] = asked / each
+            answered[label][column] = 1.0
+            draft.tokens[column] = part * tokens * asked
+        draft.answers[i, period] = mine
+        build.add_row(f"time[{work.id},{period}]", taken, upper=0.0, kind="balance")
+    whole = build.add_column(
+        f"answered[{demand.workload},{period}]", upper=max(1.0, min(ends.values())) if demand.more else 1.0
+    )
+    for label, columns_of in answered.items():
+        name = f"class[{demand.workload},{period},{label}]"
+        build.add_row(name, {**columns_of, whole: -1.0}, lower=0.0, kind="balance")
+    draft.add_limit(limit, {whole: limit.scale})
+
+
+def _left(
+    draft: StockDraft, demand: Demand, period: int, mine: Sequence[tuple[list[int], Work]], served: Mapping[str, int]
+) -> int | None:
+    """The column of what is left of a load in a period when units fail; None where it asks for nothing to spare."""
+    rule = demand.rule(period)
+    if rule is None:
+        return None
+    units = {
+        i: Unit(columns[period], work.chips, work.rates, _caches_at(draft.stock, work))
+        for i, (columns, work) in enumerate(mine)
+    }
+    several = draft.stock.periods > 1
+    when = f" in period {period + 1}" if several else ""
+    counting = Counting(draft.builder, draft.add_limit, units)
+    return add_left(counting, demand.workload, rule, served, key=f",{period}" if several else "", when=when)
 
 
 def add_peak(draft: StockDraft) -> None:
@@ -288,7 +385,9 @@ def add_peak(draft: StockDraft) -> None:
 
 def finished(draft: StockDraft) -> StockModel:
     """The program of a draft, with a vector for each objective in the scaled units of ``OBJECTIVE_UNITS``."""
+    per_run = draft.total(run=lambda r, _: -r.tokens_per_s / 1e6)
     picks: dict[str, dict[int, float]] = {
+        "throughput": per_run | {c: -tokens / 1e6 for c, tokens in draft.tokens.items()},
         "cost": draft.total(
             lambda x: x.cost_usd / 1e6, lambda x, t: float(x.cost_usd[t]) / 1e6, lambda _, s: s.cost_usd / 1e6
         ),
@@ -315,6 +414,7 @@ def finished(draft: StockDraft) -> StockModel:
         lots=tuple(draft.lots),
         serve=tuple(map(tuple, draft.serve)),
         runs=tuple(map(tuple, draft.runs)),
+        answers=draft.answers,
     )
 
 
@@ -334,4 +434,12 @@ def plan_of(model: StockModel, values: Floats) -> StockPlan:
         for c, s in zip(columns, x.starts, strict=True)
         if whole[c]
     ]
-    return StockPlan(tuple(lots), tuple(works), tuple(runs))
+    answers: dict[str, tuple[dict[str, float], ...]] = {}
+    for i, (work, columns) in enumerate(zip(stock.works, model.serve, strict=True)):
+        if model.answers and any(whole[c] for c in columns):
+            amounts = [model.answers.get((i, t), {}) if whole[c] else {} for t, c in enumerate(columns)]
+            answers[work.id] = tuple(
+                {name: a for name, (at, each) in of.items() if (a := float(values[at]) * each) > LEAST_ANSWERED}
+                for of in amounts
+            )
+    return StockPlan(tuple(lots), tuple(works), tuple(runs), answers)

@@ -29,12 +29,10 @@ def over_lots(scenario: Scenario, catalog: Catalog) -> bool:
 def compact_only(scenario: Scenario) -> bool:
     """Whether it asks for what only the compact form has."""
     asked: list[object] = [
-        scenario.hardware.power_caps != (1.0,),
         "throughput" in scenario.objective,
         scenario.hardware.deliverable_by,
-        *(site.serving_peak_share < 1 for site in scenario.sites),
     ]
-    names = ("request_classes", "mixed_systems", "tolerate_failures", "availability")
+    names = ("request_classes", "mixed_systems")
     asked += [getattr(workload, name, None) for workload in scenario.workloads for name in names]
     return any(asked)
 

@@ -96,9 +96,11 @@ class WorkPrice:
 
 
 def standing(
-    scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline, fabric: Fabric = "pod"
+    scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline, fabric: Fabric = "pod", owner: str = ""
 ) -> Standing:
     """One system of a choice with its ports of a fabric: power, racks and yearly lines.
+
+    ``owner``: the workload whose own it is; systems of loads do not peak together (``Site.serving_peak_share``).
 
     Raises ``UnknownFigureError`` for figures nobody published and ``InputError`` where it cannot stand at the place.
     """
@@ -107,9 +109,14 @@ def standing(
     rate_gbit = None if choice.acquire == "rent" else scale_out_rate(system, chip)
     network = {name: figure * chips for name, figure in port(catalog, rate_gbit, fabric).items()}
     per_chip = network["power_w"] / chips
-    idle = system_power(catalog, system, chip, pair, activity=0.0, network_w_per_chip=per_chip)
+    idle = system_power(
+        catalog, system, chip, pair, activity=0.0, power_cap=choice.power_cap, network_w_per_chip=per_chip
+    )
     powered = scenario.fleet.idle_systems == "powered"
     it_peak, facility_peak = float(idle.it_peak_w), float(idle.facility_peak_w)
+    racks = _racks(choice, it_peak)  # a rack's feed carries the peaks of what is in it
+    together = peak_share(choice, scenario) if serves_only(scenario, owner) and choice.acquire != "rent" else 1.0
+    it_peak, facility_peak = it_peak * together, facility_peak * together
     price, capex, yearly = 0.0, dict.fromkeys(CAPITAL, 0.0), {}
     rate = scenario.finance.discount_rate
     prices = AssetPrices(discount_rate=catalog.cost("wacc") if rate is None else rate, tariff_usd_per_kwh=0.0)
@@ -140,7 +147,7 @@ def standing(
         choice=choice,
         fabric=fabric,
         chips=chips,
-        racks=_racks(choice, it_peak),
+        racks=racks,
         it_peak_w=it_peak,
         facility_peak_w=facility_peak,
         it_idle_w=float(idle.it_average_w),
@@ -155,6 +162,17 @@ def standing(
         tariff=tariff,
         network=network,
     )
+
+
+def serves_only(scenario: Scenario, owner: str) -> bool:
+    """Whether systems of a workload, or of all where ``owner`` is empty, can do nothing but serve loads."""
+    mine = [w for w in scenario.workloads if owner in {"", w.name}]
+    return not any(w.kind == "training" or getattr(w, "mode", "") == "training" for w in mine)
+
+
+def peak_share(choice: Choice, scenario: Scenario) -> float:
+    """What the peaks of loads' systems add up to at the place of a choice, as a share of their sum (``pricing``)."""
+    return next((site.serving_peak_share for site in scenario.sites if site.name == choice.site), 1.0)
 
 
 def _racks(choice: Choice, it_peak_w: float) -> float:
@@ -313,8 +331,9 @@ def added_watts(catalog: Catalog, stand: Standing, activity: float) -> tuple[flo
     choice = stand.choice
     per_chip = stand.network["power_w"] / stand.chips
     busy = system_power(
-        catalog, choice.system, choice.chip, choice.pair, activity=activity, network_w_per_chip=per_chip
-    )
+        catalog, choice.system, choice.chip, choice.pair, activity=activity, power_cap=choice.power_cap,
+        network_w_per_chip=per_chip,
+    )  # fmt: skip
     return float(busy.it_average_w) - stand.it_base_w, float(busy.facility_average_w) - stand.facility_base_w
 
 

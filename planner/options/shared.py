@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
+from planner.facility.reliability import default_profile
 from planner.network.fabric import FABRICS, Fabric, fabric_for, scale_out_rate
 from planner.options.dominance import nondominated
 from planner.options.enumerate import Collector, Search, interconnect_of
@@ -35,11 +36,13 @@ from planner.options.ownership import (
     price_run,
     rented_for_run,
     run_watts,
+    serves_only,
     standing,
 )
 from planner.options.pricing import Designs, Priced
 from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work, no_more
 from planner.options.work.pairs import pairs_left_out
+from planner.options.work.redundancy import Redundancy
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training, Workload
@@ -68,6 +71,7 @@ class _Found:
     activity: float
     days: float
     layout: Mapping[str, int]
+    tokens_per_s: float
     cache_pool: str = ""
 
     @property
@@ -107,7 +111,7 @@ class _Searcher(Collector):
         self.found.append(
             _Found(cast("Role", role), precision, int(designs.systems[i]), int(designs.spares[i]),
                    int(designs.chips[i]), replicas, dict(rates), float(designs.activity[i]), days, dict(layout),
-                   cache_pool)
+                   tokens_per_s, cache_pool)
         )  # fmt: skip
 
 
@@ -131,8 +135,20 @@ def enumerate_stock(
     choices, reasons = hardware_choices(scenario, catalog)
     levels = {level.name: level for site in scenario.sites for level in capacity_tree(site)[0]}
     dropped = list(reasons)
-    stands = _standing(scenario, catalog, timeline, choices, dropped)
-    rooms = {key: _room(scenario, levels, many, relaxed) for key, many in stands.items()}
+    # systems of loads alone do not peak together: where that counts, they stand by figures of their own
+    owners = [""] if scenario.fleet.shared else [w.name for w in scenario.workloads]
+    apart = any(site.serving_peak_share < 1 for site in scenario.sites)
+    serving = {owner: apart and serves_only(scenario, owner) for owner in owners}
+    every_stand = {
+        alone: _standing(scenario, catalog, timeline, choices, dropped, next(o for o in owners if serving[o] == alone))
+        for alone in dict.fromkeys(serving.values())
+    }
+    every_room = {
+        alone: {key: _room(scenario, levels, many, relaxed) for key, many in stands.items()}
+        for alone, stands in every_stand.items()
+    }
+    stands = next(iter(every_stand.values()))
+    rooms = {key: max(of[key] for of in every_room.values() if key in of) for key in stands}
     platforms = _platforms(catalog, stands)
     searcher = _Searcher(scenario, catalog, levels, relaxed)
     found: dict[tuple[tuple[str, ...], str], list[_Found]] = {}
@@ -152,10 +168,11 @@ def enumerate_stock(
         for owner, mine in users:
             if any(options for _, options in mine):
                 for key in keys:
-                    _group(drafts, scenario, catalog, timeline, stands[key], key, rooms[key], mine, dropped, relaxed,
-                           owner)  # fmt: skip
+                    of = serving[owner]
+                    _group(drafts, scenario, catalog, timeline, every_stand[of][key], key, every_room[of][key], mine,
+                           dropped, relaxed, owner)  # fmt: skip
     kept = _without_dominated(drafts)
-    demands, runs, order = _asked(scenario, timeline)
+    demands, runs, order = _asked(scenario, catalog, timeline)
     stock = Stock(
         periods=timeline.periods,
         slots=tuple(s.period for s in timeline.slots),
@@ -195,7 +212,7 @@ def _installed(scenario: Scenario) -> dict[tuple[str, str], int]:
 
 
 def _asked(
-    scenario: Scenario, timeline: Timeline
+    scenario: Scenario, catalog: Catalog, timeline: Timeline
 ) -> tuple[tuple[Demand, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
     demands, runs, order = [], [], []
     for w in scenario.workloads:
@@ -205,7 +222,12 @@ def _asked(
         else:
             phases = ("prefill", "decode") if isinstance(w, Serving) else ("score",)
             least = w.chips.min or 0 if w.chips is not None else 0
-            demands.append(Demand(w.name, demand_of(w, timeline), phases, least))
+            rule = Redundancy.of(w, default_profile(catalog)) if isinstance(w, Serving) else None
+            tokens = float(w.input_tokens + w.output_tokens) if isinstance(w, Serving) else 1.0
+            more = "throughput" in scenario.objective
+            classes = {c.label: (c.share, float(c.input_tokens + c.output_tokens))
+                       for c in getattr(w, "request_classes", ())}  # fmt: skip
+            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule, tokens, more, classes))
     return tuple(demands), tuple(runs), tuple(order)
 
 
@@ -226,24 +248,27 @@ def demand_of(workload: Serving | Recommendation | Training, timeline: Timeline)
 
 # -- hardware ----------------------------------------------------------------------------------------------------------
 
-Key = tuple[str, str, str, str, Fabric]
+Key = tuple[str, str, str, str, Fabric, float]
 """(place, system, chip, cooling, fabric)"""
 
 
 def _standing(
-    scenario: Scenario, catalog: Catalog, timeline: Timeline, choices: Sequence[Choice], dropped: list[Dropped]
-) -> dict[Key, list[Standing]]:
+    scenario: Scenario, catalog: Catalog, timeline: Timeline, choices: Sequence[Choice], dropped: list[Dropped],
+    owner: str,
+) -> dict[Key, list[Standing]]:  # fmt: skip
     """Choices that can stand, bought and installed ones of one kind at one place together, in each fabric."""
     found: dict[Key, list[Standing]] = defaultdict(list)
     for choice in choices:
         for fabric in fabrics_of(choice):
             try:
-                stand = standing(scenario, catalog, choice, timeline, fabric)
+                stand = standing(scenario, catalog, choice, timeline, fabric, owner)
             except InputError as error:
                 where = "" if choice.location is None else f" at {choice.place}"
                 dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
                 break
-            found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric].append(stand)
+            found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric, choice.power_cap].append(
+                stand
+            )
     return dict(found)
 
 
@@ -291,9 +316,9 @@ def _platforms(catalog: Catalog, stands: Mapping[Key, Sequence[Standing]]) -> di
         try:
             platform = build_platform(catalog, key[1], key[2], key[3])
         except InputError:
-            found[key[1], key[2], key[3]].append(key)  # the search will say why
+            found[key[1], key[2], key[3], f"{key[5]!r}"].append(key)  # the search will say why
             continue
-        found[key[1], key[2], f"{platform.clock_factor!r}"].append(key)
+        found[key[1], key[2], f"{platform.clock_factor!r}", f"{key[5]!r}"].append(key)
     return dict(found)
 
 
@@ -370,7 +395,9 @@ def _group(
         return  # a smaller fabric joins all that could work here
     drafts.groups.append(
         Group(
-            id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric),
+            id=_digest(
+                *_of_owner(owner, stand), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric
+            ),
             location=choice.place,
             site=choice.site,
             system=choice.system.id,
@@ -384,6 +411,7 @@ def _group(
             peak_w=0.0 if stand.rented else stand.facility_peak_w,
             levels=() if choice.location is None else choice.location.levels,
             owner=owner,
+            power_cap=choice.power_cap,
         )
     )
     drafts.lots += lots
@@ -395,9 +423,15 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:12]
 
 
-def of_owner(owner: str) -> tuple[str, ...]:
-    """What sets apart the ids of systems that only one workload uses."""
-    return (f"of {owner}",) if owner else ()
+def _hardware(stand: Standing) -> tuple[str, ...]:
+    choice = stand.choice
+    return choice.place, choice.system.id, choice.chip.id, choice.cooling_id, stand.fabric
+
+
+def _of_owner(owner: str, stand: Standing) -> tuple[str, ...]:
+    """What sets apart the ids of systems that only one workload uses, and of capped ones."""
+    capped = (f"cap {stand.choice.power_cap:g}",) if stand.choice.power_cap < 1.0 else ()
+    return ((f"of {owner}",) if owner else ()) + capped
 
 
 def lot_ends(scenario: Scenario, timeline: Timeline, begin: int) -> list[int]:
@@ -461,8 +495,7 @@ def _lots(
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
         lots.append(
             Lot(
-                id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                           stand.fabric, choice.acquire, begin, end, term, since or ""),
+                id=_digest(*_of_owner(owner, stand), *_hardware(stand), choice.acquire, begin, end, term, since or ""),
                 group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
                 cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
                 opex_usd=p.opex_usd, carbon_by_year_t=p.carbon_t, water_by_year_m3=p.water_m3, term=term or since or "",
@@ -490,10 +523,9 @@ def _work(
 ) -> Work:
     size = option.part / stand.chips if option.part else option.systems
     prices = [price_load(timeline, stand, watts, size, t) for t in range(timeline.periods)]
-    choice = stand.choice
     return Work(
-        id=_digest(workload, option.role, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                   stand.fabric, option.precision, option.systems, *sorted(option.layout.items())),
+        id=_digest(workload, option.role, *_of_owner("", stand), *_hardware(stand), option.precision, option.systems,
+                   *sorted(option.layout.items())),
         workload=workload, role=option.role, group=group, systems=option.systems, part=option.part, chips=option.chips,
         replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
         cache_pool=option.cache_pool,
@@ -598,14 +630,12 @@ def _runs(
                       figures.opex_usd[i], figures.carbon_t[i], figures.water_m3[i],
                       due_days(scenario, timeline, workload, slot, option.days) if moves and not term else None)
             )  # fmt: skip
-        choice = stand.choice
         return Run(
-            id=_digest(workload.name, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                       stand.fabric, option.precision, option.systems, *((f"own {term}",) if term else ()),
-                       *sorted(option.layout.items())),
+            id=_digest(workload.name, *_of_owner("", stand), *_hardware(stand), option.precision, option.systems,
+                       *((f"own {term}",) if term else ()), *sorted(option.layout.items())),
             workload=workload.name, role=option.role, group=group, systems=option.systems, spares=option.spares,
             chips=option.chips, days=option.days, precision=option.precision, layout=option.layout,
-            starts=tuple(made), term=term,
+            starts=tuple(made), tokens_per_s=option.tokens_per_s, term=term,
         )  # fmt: skip
 
     runs = [made_of(int(k), p, int(offsets[k]), "") for k in np.flatnonzero(alive)]
@@ -648,6 +678,8 @@ def _rented(
                 row.append(o.days)
             if yearly:
                 row += [o.days, -o.days, index, -index]
+            if "throughput" in scenario.objective:
+                row.append(-o.tokens_per_s)
             rows.append(row)
             found.append((k, figures, term))
     alive, _ = nondominated(np.array(rows, dtype=np.float64), np.zeros((len(rows), 0)))
@@ -688,6 +720,8 @@ def _worth_keeping(
             row.append(o.days)
         if yearly:
             row += [o.days, -o.days]  # their energy falls into other years
+        if "throughput" in scenario.objective:
+            row.append(-o.tokens_per_s)
         rows.append(row)
     alive, _ = nondominated(np.array(rows, dtype=np.float64), np.zeros((len(kept), 0)))
     return alive
@@ -711,9 +745,9 @@ def _without_dominated(drafts: _Drafts) -> _Drafts:
         works[work.group].append(work)
     for run in drafts.runs:
         runs[run.group].append(run)
-    same: dict[tuple[str, str, str, str, Fabric], list[int]] = defaultdict(list)
+    same: dict[tuple[str, str, str, str, Fabric, float], list[int]] = defaultdict(list)
     for i, g in enumerate(drafts.groups):
-        same[g.owner, g.location, g.system, g.chip, g.fabric].append(i)
+        same[g.owner, g.location, g.system, g.chip, g.fabric, g.power_cap].append(i)
     gone: set[int] = set()
     for members in same.values():
         for b in members:
@@ -762,7 +796,7 @@ def _beats(
 
 
 def _run_no_more(x: Run, y: Run) -> bool:
-    if x.chips != y.chips or not no_more(x, y):
+    if x.chips != y.chips or x.tokens_per_s < y.tokens_per_s or not no_more(x, y):
         return False
     mine = {s.slot: s for s in x.starts}
     found = ((mine.get(theirs.slot), theirs) for theirs in y.starts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from planner.network.fabric import Fabric
 from planner.options.option import Acquire, Dropped, Role
+from planner.options.work.redundancy import Redundancy
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +45,8 @@ class Group:
     """Levels of the capacity tree above it."""
     owner: str = ""
     """The workload whose own systems these are; empty where whatever needs them may use them."""
+    power_cap: float = 1.0
+    """Share of the chips' TDP that they are held to."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ class Run:
     precision: str
     layout: Mapping[str, int]
     starts: tuple[Start, ...]
+    tokens_per_s: float = 0.0
+    """Tokens or samples a second while it runs."""
     term: str = ""
     """Of a run on systems rented for it alone, which occupies nothing of its group: on_demand, 1y, 3y."""
 
@@ -144,6 +149,18 @@ class Demand:
     phases: tuple[str, ...]
     least_chips: int = 0
     """Chips that it must use in every period."""
+    redundancy: Redundancy | None = None
+    """What may fail; its rate is that of each period."""
+    tokens: float = 1.0
+    """Tokens of a request, prompt and answer; 1 of a sample."""
+    more: bool = False
+    """Whether answering more than is asked is worth something."""
+    classes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """{class of requests: (share of the demand, tokens of a request)}; rates of units are then by class."""
+
+    def rule(self, period: int) -> Redundancy | None:
+        """What may fail in a period."""
+        return None if self.redundancy is None else replace(self.redundancy, requests_per_s=float(self.rate[period]))
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Hardware:
     fabric: Fabric = "pod"
     owner: str = ""
     """The workload whose own systems these are; empty where they are shared."""
+    power_cap: float = 1.0
 
     @property
     def kind(self) -> Hardware:
@@ -113,11 +114,10 @@ class StockFigures:
 
     def stand(self, hardware: Hardware, acquire: str = "") -> Standing:
         """One system as it stands, acquired that way; or in any way, where only its power and place matter."""
-        hardware = hardware.kind
         if (hardware, acquire) not in self._stands:
             h = hardware
-            choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire)
-            self._stands[hardware, acquire] = standing(self.scenario, self.catalog, choice, self.timeline, h.fabric)
+            choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire, h.power_cap)
+            self._stands[h, acquire] = standing(self.scenario, self.catalog, choice, self.timeline, h.fabric, h.owner)
         return self._stands[hardware, acquire]
 
     def workload(self, name: str) -> Workload:
@@ -134,7 +134,7 @@ class StockFigures:
         h = hardware.kind
         key = (workload, role, h, precision, *sorted(layout.items()))
         if key not in self._described:
-            spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout)
+            spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout, h.power_cap)
             self._described[key] = self.describer.describe_work(spec)
         return self._described[key]
 

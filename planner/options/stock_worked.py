@@ -13,7 +13,7 @@ from planner.answer.plan import Fleet, Schedule, ScheduledLoad, ScheduledRun
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.options.hardware.timeline import demand_by_period
 from planner.options.stock_figures import Hardware, StockFigures
-from planner.scenario.workloads import Serving
+from planner.scenario.workloads import Serving, Workload
 from planner.unit_costs import Worked
 
 SECONDS_PER_DAY = 86_400.0
@@ -31,6 +31,25 @@ def requests_over_time(figures: StockFigures) -> dict[str, float]:
     return found
 
 
+def throughput_over_time(figures: StockFigures, schedule: Schedule) -> float:
+    """Tokens (or samples) a second: of loads what they can answer, in the mean of the plan; of runs while they run."""
+    line, found = figures.timeline, 0.0
+    years = [line.period_years(t) for t in range(line.periods)]
+    for x in schedule.loads:  # classes of requests have tokens of their own
+        for year, of in zip(years, x.answers, strict=False):
+            found += sum((a.input_tokens + a.output_tokens) * a.requests_per_s for a in of) * year / sum(years)
+    asked_of: dict[str, Workload] = {w.name: w for w in figures.scenario.workloads}
+    for load in schedule.demand:
+        w = asked_of.get(load.workload)
+        if w is None or (isinstance(w, Serving) and w.request_classes):
+            continue
+        tokens = float(w.input_tokens + w.output_tokens) if isinstance(w, Serving) else 1.0
+        # a period in which nothing is asked counts for nothing
+        parts = zip(load.asked, load.answered, years, strict=True)
+        found += tokens * sum(n * y for asked, n, y in parts if asked > 0) / sum(years)
+    return found + sum((r.predicted.tokens_per_s or r.predicted.samples_per_s or 0.0) for r in schedule.runs)
+
+
 def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> list[Worked]:
     """Runs and loads of a plan with their share of what stands."""
     shared, days = figures.scenario.fleet.shared, _days(figures)
@@ -39,7 +58,8 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
         alone = isinstance(x, ScheduledRun) and x.rented_alone
         owner = x.workload if alone or not shared else ""
         # systems rented for one run are no others' of their kind
-        return Hardware(x.site, x.system, x.chip, x.cooling, x.fabric, f"{owner} alone" if alone else owner)
+        return Hardware(x.site, x.system, x.chip, x.cooling, x.fabric, f"{owner} alone" if alone else owner,
+                        x.power_cap)  # fmt: skip
 
     busy: dict[Hardware, list[tuple[int, float]]] = defaultdict(list)
     work: list[ScheduledRun | ScheduledLoad] = [*schedule.runs, *schedule.loads]
@@ -53,7 +73,7 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
     idle = [0.0] * len(work)
     for lot in fleet.lots:
         owner = f"{lot.workload} alone" if lot.rented_days else lot.workload
-        hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, owner)
+        hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, owner, lot.power_cap)
         all_days = sum(n for _, n in busy[hardware])
         stood = lot.rented_days or sum(days[t] for t in _periods(figures, lot.begin, lot.end))
         base = figures.stand(hardware, lot.acquire).facility_base_w * lot.systems * stood * SECONDS_PER_DAY

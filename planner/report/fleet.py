@@ -43,7 +43,8 @@ def lot_name(lot: FleetLot) -> str:
 
 
 def _place(x: FleetLot | FleetStanding | ScheduledRun | ScheduledLoad) -> str:
-    return fmt.clean(f"{x.site}, {x.cooling}")
+    capped = f" capped to {x.power_cap:.0%}" if x.power_cap < 1.0 else ""
+    return fmt.clean(f"{x.site}, {x.cooling}{capped}")
 
 
 def _lots(plan: Plan) -> Sheet:

@@ -184,7 +184,7 @@ class Site(Part):
         le=1,
         description="Largest share of the sum of their own peaks that systems of loads reach together, where caps hold "
         "them to it: 0.79 was measured for inference. 1 provisions every peak. Runs, whose chips peak together, count "
-        "whole, and so do racks. Not for shared fleets.",
+        "whole, and so do racks.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     pue_months: tuple[Annotated[float, Field(ge=1, le=3)], ...] = Field(

@@ -90,7 +90,7 @@ class Hardware(Part):
         min_length=1,
         max_length=6,
         description="Power caps that compete, as shares of a chip's TDP: a capped chip draws less at its peak, "
-        "computes slower and reads memory as fast. Owned systems of dedicated fleets only.",
+        "computes slower and reads memory as fast. Owned systems only.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     acquire: tuple[Literal["buy", "rent"], ...] = Field(
@@ -386,32 +386,10 @@ class Scenario(Part):
         findings: list[Finding] = []
         if not self.over_time:
             return findings
-        for i, site in enumerate(self.sites):
-            if site.serving_peak_share < 1:
-                message = "is of systems that only serve, and not planned over time"
-                findings.append(Finding(("sites", i, "serving_peak_share"), message, allowed="1"))
-        if self.hardware.power_caps != (1.0,):
-            message = "is of plans of one period whose workloads have systems of their own"
-            findings.append(Finding(("hardware", "power_caps"), message, allowed="1"))
-        if "throughput" in self.objective:
-            findings.append(
-                Finding(("objective",), "throughput is no objective of a plan over time: demand is given by period")
-            )
-        findings += [
-            Finding(("workloads", i, "request_classes"), "plans over time take loads by their mean request")
-            for i, workload in enumerate(self.workloads)
-            if getattr(workload, "request_classes", ())
-        ]
         findings += [
             Finding(("workloads", i, "mixed_systems"), "runs of a plan over time take one kind of system")
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
-        ]
-        findings += [
-            Finding(("workloads", i, name), "redundancy is not planned over time", remedy="Take it out.")
-            for i, workload in enumerate(self.workloads)
-            for name in ("tolerate_failures", "availability")
-            if getattr(workload, name, None)
         ]
         findings += [
             Finding(

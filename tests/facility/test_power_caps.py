@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tools import load, round_scenario, run
 
 from planner.answer.plan import Plan
 from planner.api import plan
 from planner.catalog import Catalog
-from planner.errors import InputError
 from planner.facility.power import speed_at_cap
 from planner.scenario.types import Scenario
 from planner.verify import verify_plan
@@ -77,6 +78,21 @@ def test_a_plan_cannot_claim_another_cap(round_catalog: Catalog) -> None:
     assert verify_plan(found, serving([1.0]), round_catalog)  # nor one that was not offered
 
 
-def test_a_shared_fleet_has_no_caps(round_catalog: Catalog) -> None:
-    with pytest.raises(InputError, match="power_caps"):
-        round_scenario(load(500), hardware={"power_caps": CAPS}, fleet={"shared": True})
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("megawatts", [0.046, 1.0])
+def test_shared_systems_may_be_capped(megawatts: float, round_catalog: Catalog) -> None:
+    """As much and as dear as with systems of its own: capped where power is short, at full power where it is not."""
+    asked = load(3000, disaggregated="never", ttft_ms=60_000)
+    fields: Any = {"site": {"power_mw": megawatts}, "hardware": {"power_caps": CAPS}, "objective": ["power", "cost"]}
+    alone = plan(round_scenario(asked, **fields), catalog=round_catalog)
+    scenario = round_scenario(asked, fleet={"shared": True}, **fields)
+    found = plan(scenario, catalog=round_catalog)
+    assert alone.totals is not None
+    assert found.totals is not None
+    assert found.fleet is not None
+    assert found.totals.facility_mw == pytest.approx(alone.totals.facility_mw, rel=1e-9)
+    assert found.totals.tco_usd == pytest.approx(alone.totals.tco_usd, rel=1e-9)
+    assert min(x.power_cap for x in found.fleet.lots) < 1.0
+    lots = tuple(x.model_copy(update={"power_cap": 1.0}) for x in found.fleet.lots)
+    lied = found.model_copy(update={"fleet": found.fleet.model_copy(update={"lots": lots})})
+    assert verify_plan(lied, scenario, round_catalog)

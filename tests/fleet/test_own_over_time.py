@@ -238,3 +238,57 @@ def test_all_that_is_paid_is_paid_by_someone(idle: str, round_catalog: Catalog) 
     paid += costs["load"]["million_tokens"]["total"] * requests * 200 / 1e6
     assert paid == pytest.approx(found.totals.tco_usd, rel=1e-9)
     assert verify_plan(found, scenario, round_catalog) == []
+
+
+@pytest.mark.usefixtures("in_process")
+def test_loads_do_not_peak_together(round_catalog: Catalog) -> None:
+    """Systems that only serve count with their share of peaks, shared or not; where a run may use them, whole."""
+    work, site = load(3000, **FIXED), {"serving_peak_share": 0.6}
+    alone = plan(round_scenario(work, site=site), catalog=round_catalog).totals
+    found = plan(round_scenario(work, site=site, fleet={"shared": True}), catalog=round_catalog).totals
+    assert alone is not None
+    assert found is not None
+    assert found.facility_mw == pytest.approx(alone.facility_mw, rel=1e-9)
+    assert found.tco_usd == pytest.approx(alone.tco_usd, rel=1e-9)
+    job = run(tokens=1e11, mfu=0.5, chips=8, global_batch=512)
+    apart = plan(round_scenario(work, job, site=site, fleet={"keep": "years"}), catalog=round_catalog)
+    assert apart.fleet is not None
+    kw = {x.workload: 1e3 * x.power_mw / x.systems for x in apart.fleet.lots}
+    assert kw["load"] == pytest.approx(0.6 * kw["run"])
+    both = plan(round_scenario(work, job, site=site, fleet={"shared": True}), catalog=round_catalog)
+    assert both.fleet is not None
+    assert all(1e3 * x.power_mw / x.systems == pytest.approx(kw["run"]) for x in both.fleet.lots)
+
+
+# -- as much as fits ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("phases", ["never", "always"])
+def test_as_much_as_fits_is_the_same_shared_or_not(phases: str, round_catalog: Catalog) -> None:
+    """Tokens a second on a site of so much power, whoever owns the systems; a fixed demand is only the least."""
+    work = load(500, **(FIXED | {"disaggregated": phases}))
+    fields: Data = {"site": {"power_mw": 0.1}, "hardware": {"systems": ["plain_8", "big_8"]}}
+    alone = plan(round_scenario(work, objective=["throughput"], **fields), catalog=round_catalog)
+    scenario = round_scenario(work, objective=["throughput"], fleet={"shared": True}, **fields)
+    found = plan(scenario, catalog=round_catalog)
+    assert found.objective.value == pytest.approx(alone.objective.value, rel=1e-6)
+    assert found.status == "proven_optimal"
+    assert verify_plan(found, scenario, round_catalog) == []
+
+
+@pytest.mark.usefixtures("in_process")
+def test_as_much_as_fits_in_the_mean_of_the_plan(round_catalog: Catalog) -> None:
+    """Twice the power in the second half: half of the time as much, and half of the time twice as much."""
+    work = load(500, **FIXED)
+
+    def most(**site: Any) -> float:
+        scenario = round_scenario(work, objective=["throughput"], site=site, periods=PERIODS, fleet={"shared": True})
+        value = plan(scenario, catalog=round_catalog).objective.value
+        assert value is not None
+        return value
+
+    low, high = most(power_mw=0.05), most(power_mw=0.1)
+    both = most(power_mw=0.1, power_path={"2026-10": 0.05, "2028-10": 0.1})
+    assert low < high
+    assert both == pytest.approx((low + high) / 2, rel=1e-6)

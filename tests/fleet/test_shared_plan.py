@@ -181,8 +181,10 @@ def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[
             yield from leaves(value, (*path, key))
 
 
-WORDS = {"role": "decode", "acquire": "rent", "recompute": "full", "precision": "fp8", "schedule": "1F1B",
-         "sharding": "row-wise", "fabric": "large"}  # fmt: skip
+WORDS: Data = {"role": "decode", "acquire": "rent", "recompute": "full", "precision": "fp8", "schedule": "1F1B",
+         "sharding": "row-wise", "fabric": "large", "drafting": {
+             "method": "mtp", "drafts": 1, "acceptance": 0.5, "acceptance_source": "x", "tokens_a_step": 1.5,
+             "tpot_ms_without": 1.0, "tokens_per_s_without": 1.0}}  # fmt: skip
 
 
 def _other(name: str, value: Any) -> Any:
@@ -274,13 +276,12 @@ def test_systems_that_are_not_there_cannot_work(answer: Plan, question: Scenario
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("tolerate_failures", 1), ("availability", 0.99),
-     ("request_classes", [{"input_tokens": 100, "output_tokens": 100, "share": 1}])],
-)  # fmt: skip
+    [("mixed_systems", True)],
+)
 def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
     """A shared fleet never answers another question than the one asked."""
     with pytest.raises(InputError, match="over time"):
-        shared(load(10) | {field: value})
+        shared(run() | {field: value})
 
 
 def test_a_run_larger_than_its_fabric_is_refused() -> None:

@@ -92,12 +92,6 @@ def test_what_is_wrong_is_said(change: dict[str, Any], words: str) -> None:
         scenario_of({**classed(), **change})
 
 
-def test_a_shared_fleet_has_no_classes() -> None:
-    """Refused, not ignored."""
-    with pytest.raises(InputError, match="by their mean request"):
-        scenario_of(classed(), fleet={"shared": True})
-
-
 # -- the model -------------------------------------------------------------------------------------------------------
 
 

@@ -160,5 +160,3 @@ def test_what_cannot_be_asked_together_is_told() -> None:
         load_of(prefix_hits="chat", cached_prefix=0.5)
     with pytest.raises(ValueError, match="request_classes"):
         load_of(tolerate_failures=1, request_classes=[{"share": 1.0, "input_tokens": 1024, "output_tokens": 256}])
-    with pytest.raises(ValueError, match=r"fleet\.shared"):
-        asked({"tolerate_failures": 1}, fleet={"shared": True})

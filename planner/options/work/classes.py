@@ -10,7 +10,7 @@ counts are whole, the split over classes is continuous, and no slice of a class 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -359,3 +359,16 @@ def answered(described: Described, amounts: Mapping[str, float], units: int) -> 
         }
     )
     return tuple(made), predicted
+
+
+def answered_by_period(
+    described: Described, amounts: Sequence[Mapping[str, float]], units: Sequence[int]
+) -> tuple[tuple[tuple[Answered, ...], ...], Predicted]:
+    """What units answer of each class in each period, and what is expected of one of them where most of them work.
+
+    Raises ``InputError`` for a class that the unit cannot answer.
+    """
+    made = tuple(answered(described, of, count)[0] if count else () for of, count in zip(amounts, units, strict=True))
+    most = max(range(len(units)), key=lambda t: units[t])
+    each = {name: amount / max(1, units[most]) for name, amount in amounts[most].items()}
+    return made, answered(described, each, 1)[1]

@@ -122,7 +122,7 @@ class Describer:
         Raises ``InputError`` when the scenario does not allow it. ``priced`` is of systems of its own and of no use;
         days of a run count from the earliest month that it may begin.
         """
-        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling)
+        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, power_cap=spec.power_cap)
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
