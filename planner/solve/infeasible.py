@@ -28,6 +28,7 @@ from planner.solve.form import (
     without_rows,
 )
 from planner.solve.status import Limits, Status
+from planner.solve.what_if import SMALL
 
 _PER_TRY_S = 10.0
 _IIS_STRATEGY = 10
@@ -63,10 +64,16 @@ def nearest_changes(
 
     Amounts as in `elastic`. The time limit is for all rows together. None also where no answer came in time.
     """
-    from planner.solve.child import run_in_child
+    from planner.solve.child import run_side_by_side
 
-    found = json.loads(run_in_child("nearest", program, limits or Limits(), {"names": list(names)}))
-    return [(name, amount) for name, amount in found]
+    limits = limits or Limits()
+    if not names:
+        return []
+    parts = min(limits.worker_count, len(names)) if program.column_count > SMALL else 1
+    each = replace(limits, threads=max(1, limits.worker_count // parts))
+    asked = [(program, each, {"names": list(names[k::parts])}) for k in range(parts)]
+    answers = [json.loads(block) for block in run_side_by_side("nearest", asked)]
+    return [(name, answers[k % parts][k // parts][1]) for k, name in enumerate(names)]
 
 
 def conflicting_rows(program: Program, limits: Limits | None = None, background: Sequence[str] = ()) -> list[str]:

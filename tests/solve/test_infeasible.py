@@ -18,6 +18,7 @@ from planner.solve.form import without_rows
 from planner.solve.infeasible import conflicting_rows_here, elastic_here, nearest_changes_here
 
 LIMITS = Limits(time_limit_s=20.0, gap=0.0, threads=1)
+TWO = replace(LIMITS, threads=2)
 
 
 def sites():
@@ -71,8 +72,10 @@ def test_the_least_change_is_relative():
         least(sites(), firm={"demand", "power"})
 
 
-def test_each_row_alone():
-    found = dict(nearest_changes(sites(), ["power[site=a]", "power[site=b]", "demand", "budget"]))
+@pytest.mark.parametrize("small", [500, 0])
+def test_each_row_alone(small, monkeypatch):
+    monkeypatch.setattr("planner.solve.infeasible.SMALL", small)  # in one child, or divided over two
+    found = dict(nearest_changes(sites(), ["power[site=a]", "power[site=b]", "demand", "budget"], TWO))
     assert found == {
         "power[site=a]": pytest.approx(6.0),
         "power[site=b]": pytest.approx(6.0),
