@@ -47,10 +47,11 @@ def _month(text: str) -> bool:
 
 
 _TEXTS: Mapping[str, tuple[Callable[[str], object], str]] = {
-    **dict.fromkeys(("site", "workload"), (_NAME.fullmatch, "a name without brackets, commas or `=`")),
+    "site": (_NAME.fullmatch, "a name without brackets, commas or `=`"),
+    "workload": (lambda t: not t or _NAME.fullmatch(t), "a name without brackets, commas or `=`"),  # lots: of all
     **dict.fromkeys(("system", "chip", "cooling", "model"), (_ID.fullmatch, "an id of the catalog")),
     **dict.fromkeys(
-        ("precision", "kv_precision", "framework", "rent_term", "mix", "problem_digest", "catalog_digest"),
+        ("precision", "kv_precision", "framework", "engine", "rent_term", "mix", "problem_digest", "catalog_digest"),
         (_WORD.fullmatch, "one word"),
     ),
     **dict.fromkeys(("period", "start"), (_month, "a month written YYYY-MM")),
@@ -65,7 +66,10 @@ _COUNTS: Mapping[str, tuple[int, int]] = {
         ("micro_batch", "micro_batches", "global_batch", "batch", "sequence_length", "systems", "replicas"),
         (1, 10**9),
     ),
-    **dict.fromkeys(("chips", "spares", "racks", "input_tokens", "output_tokens", "chunk_tokens"), (0, 10**9)),
+    **dict.fromkeys(
+        ("chips", "part_chips", "drafts", "spares", "racks", "input_tokens", "output_tokens", "chunk_tokens"),
+        (0, 10**9),
+    ),
     "hbm_percent": (0, 100),
     "zero_stage": (0, 3),
     "year": (0, 10**4),
@@ -73,7 +77,7 @@ _COUNTS: Mapping[str, tuple[int, int]] = {
 _FIGURES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(
         ("power_cap", "load", "utilisation", "share_of_time", "ettr", "cached_prefix", "prefill_share", "likeness",
-         "waited"),
+         "waited", "memory_fraction", "acceptance"),
         (0.0, 1.0 + 1e-6),
     ),
     "pue": (1.0, 100.0),
@@ -83,8 +87,8 @@ _FIGURES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(
         ("racks", "it_mw", "facility_mw", "it_average_mw", "facility_average_mw", "power_mw", "added_mw", "tokens",
          "samples", "samples_per_s", "requests_per_s", "tokens_per_s", "input_tokens_per_s", "step_time_s", "days",
-         "finish_days", "ttft_ms", "tpot_ms", "latency_ms", "checkpoint_interval_s", "seconds", "network",
-         "memory_limit_gb_per_chip", "memory_gb_per_chip"),
+         "finish_days", "rented_days", "ttft_ms", "tpot_ms", "latency_ms", "checkpoint_interval_s", "seconds",
+         "network", "memory_limit_gb_per_chip", "memory_gb_per_chip"),
         (0.0, LARGEST_FIGURE),
     ),
 }  # fmt: skip
@@ -167,14 +171,14 @@ def _together(plan: Plan, file: str) -> Iterator[Problem]:
     if plan.has_plan != acting:
         told = "has nothing to deploy" if plan.has_plan else "has something to deploy"
         yield wrong("status", f"the plan {told}, which its status cannot mean", plan.status)
-    if plan.deployments and plan.fleet is not None:
-        yield wrong("deployments", "a plan has deployments or a shared fleet, not both")
     for name, n in Counter(w.name for w in plan.workloads).items():
         if n > 1:
             yield wrong("workloads", "two workloads have one name", name)
     for i, d in enumerate(plan.deployments):
         at = f"deployments[{i}]"
-        if d.period not in plan.periods:
+        if not d.workload:
+            yield wrong(f"{at}.workload", "is empty")
+        if d.period not in plan.periods and plan.fleet is None:
             yield wrong(f"{at}.period", "is none of the plan's periods", d.period)
         if d.spares > d.systems:
             yield wrong(f"{at}.spares", f"are more than its {d.systems} systems", d.spares)
