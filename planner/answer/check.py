@@ -52,7 +52,7 @@ _TEXTS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "workload": (lambda text: not text or _NAME.fullmatch(text), "a name without brackets, commas or `=`"),
     **dict.fromkeys(("system", "chip", "cooling", "model"), (_ID.fullmatch, "an id of the catalog")),
     **dict.fromkeys(
-        ("precision", "kv_precision", "framework", "rent_term", "mix", "problem_digest", "catalog_digest"),
+        ("precision", "kv_precision", "framework", "engine", "rent_term", "mix", "problem_digest", "catalog_digest"),
         (_WORD.fullmatch, "one word"),
     ),
     **dict.fromkeys(("period", "start"), (_month, "a month written YYYY-MM")),
@@ -67,7 +67,10 @@ _COUNTS: Mapping[str, tuple[int, int]] = {
         ("micro_batch", "micro_batches", "global_batch", "batch", "sequence_length", "systems", "replicas"),
         (1, 10**9),
     ),
-    **dict.fromkeys(("chips", "spares", "racks", "input_tokens", "output_tokens", "chunk_tokens"), (0, 10**9)),
+    **dict.fromkeys(
+        ("chips", "part_chips", "drafts", "spares", "racks", "input_tokens", "output_tokens", "chunk_tokens"),
+        (0, 10**9),
+    ),
     "hbm_percent": (0, 100),
     "zero_stage": (0, 3),
     "year": (0, 10**4),
@@ -75,7 +78,7 @@ _COUNTS: Mapping[str, tuple[int, int]] = {
 _FIGURES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(
         ("power_cap", "load", "utilisation", "share_of_time", "ettr", "cached_prefix", "prefill_share", "likeness",
-         "waited"),
+         "waited", "memory_fraction", "acceptance"),
         (0.0, 1.0 + 1e-6),
     ),
     "pue": (1.0, 100.0),
@@ -85,8 +88,8 @@ _FIGURES: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(
         ("racks", "it_mw", "facility_mw", "it_average_mw", "facility_average_mw", "power_mw", "added_mw", "tokens",
          "samples", "samples_per_s", "requests_per_s", "tokens_per_s", "input_tokens_per_s", "step_time_s", "days",
-         "finish_days", "ttft_ms", "tpot_ms", "latency_ms", "checkpoint_interval_s", "seconds", "network",
-         "memory_limit_gb_per_chip", "memory_gb_per_chip"),
+         "finish_days", "rented_days", "ttft_ms", "tpot_ms", "latency_ms", "checkpoint_interval_s", "seconds",
+         "network", "memory_limit_gb_per_chip", "memory_gb_per_chip"),
         (0.0, LARGEST_FIGURE),
     ),
 }  # fmt: skip
@@ -174,6 +177,8 @@ def _together(plan: Plan, file: str) -> Iterator[Problem]:
             yield wrong("workloads", "two workloads have one name", name)
     for i, d in enumerate(plan.deployments):
         at = f"deployments[{i}]"
+        if not d.workload:
+            yield wrong(f"{at}.workload", "is empty")
         if plan.fleet is None and d.period not in plan.periods:  # work of a fleet begins in any month
             yield wrong(f"{at}.period", "is none of the plan's periods", d.period)
         if d.spares > d.systems:

@@ -235,6 +235,8 @@ def test_units_of_work() -> None:
     for wrong in ({"prefill_share": 1.1}, {"prefill_share": -0.1}, {"input_tokens": 0.0, "output_tokens": 0.0}):
         with pytest.raises(InputError):
             per_million_tokens(9.0, **({"prefill_share": 0.5, "output_tokens": 1e6} | alone | wrong))
+    with pytest.raises(InputError):  # one of many
+        per_million_tokens(9.0, prefill_share=np.array([0.5, 1.1]), output_tokens=1e6, **alone)
     lines = {"energy": 30.0, "rent": 60.0}
     assert unit_costs(lines, chip_hours=10.0, runs=0.0, million_tokens=3.0) == {
         "chip_hour": {"energy": 3.0, "rent": 6.0, "total": 9.0},

@@ -57,6 +57,11 @@ def test_runs_and_loads_are_launched_with_the_layout_of_the_plan(answer: Plan, s
     assert len(export_plan(answer, shipped, "kubernetes")) == len(jobs_of(answer, shipped))
 
 
+def test_a_fleet_reads_back_within_the_bounds_of_plan_files(answer: Plan) -> None:
+    """What is planned is never refused as a plan from elsewhere."""
+    assert Plan.from_json(answer.to_json()) == answer
+
+
 def test_the_bill_sums_to_the_capital_of_the_fleet(answer: Plan) -> None:
     """Every lot's lines, then their total; shares of the fabric are said to be shares."""
     assert answer.totals is not None

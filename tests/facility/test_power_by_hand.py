@@ -17,6 +17,7 @@ from planner.catalog.records import Chip, Region, System
 from planner.errors import InputError
 from planner.facility.cooling import CoolingPair, climate_burden
 from planner.facility.power import PHASE_ACTIVITY, rated_power_w, speed_at_cap, system_power
+from planner.facility.reliability import domain_usable, tray_repair_s
 from planner.facility.space import own_racks, rack_power_w, rack_refusal, racks_for, systems_per_rack
 
 
@@ -170,3 +171,14 @@ def test_racks_by_kilowatts_and_places() -> None:
 def test_the_burden_of_a_climate(given: dict[str, float], burden: tuple[float, float]) -> None:
     """Hours before wet bulb before a half; the design day never easier than the year."""
     assert climate_burden(Region("zz", "zz", figures=figures(**given))) == pytest.approx(burden)
+
+
+def test_trays_of_a_domain_by_the_binomial(shipped: Catalog) -> None:
+    """Exact for every number to spare; repair in seconds; one share that is none among many is refused."""
+    for spare in range(5):
+        exact = sum(math.comb(18, i) * 0.02**i * 0.98 ** (18 - i) for i in range(spare + 1))
+        assert float(domain_usable(18, spare, 0.98)) == pytest.approx(exact, rel=1e-12)
+    assert tray_repair_s(shipped) == pytest.approx(shipped.cost("rel_tray_repair") * 3600.0)
+    for wrong in (np.array([0.9, 1.1]), np.array([0.9, 0.0])):
+        with pytest.raises(InputError):
+            domain_usable(18, 1, wrong)
