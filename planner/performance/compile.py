@@ -124,6 +124,6 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),
         neighbours=shipped_neighbours(),
-        spread=shipped_training_calibration().spread.of(family),
+        spread=shipped_training_calibration().spread,
         load_store=system.text("unified_memory_addressing") == "yes",
     )

@@ -76,14 +76,21 @@ def grouped_gemm_seconds(
     rows = tokens_per_expert + np.minimum(64.0, tokens_per_expert)
     flops = 2.0 * rows * experts * n * k
     moved = experts * (element_bytes * (tokens_per_expert * k + n * k) + 2.0 * tokens_per_expert * n)
-    compute, traffic = flops / (rate * law.grouped), moved / (bandwidth * law.memory)
+    narrow = 1.0 + law.grouped_narrow * (1.0 / n + 1.0 / k)
+    compute, traffic = flops / (rate * law.grouped) * narrow, moved / (bandwidth * law.memory)
     return (np.maximum(compute, traffic) if fused else compute + traffic) + law.launch_s * 2.0
 
 
-def attention_seconds(flops: Floats, keys: Floats | float, asymptote: float, peak: float, law: KernelLaw) -> Floats:
-    """Seconds of fused attention of ``flops`` (causal FLOPs only) whose queries see up to ``keys`` keys."""
+def attention_seconds(
+    flops: Floats, keys: Floats | float, asymptote: float, peak: float, law: KernelLaw, head: float = 128.0
+) -> Floats:
+    """Seconds of fused attention of ``flops`` (causal FLOPs only) whose queries see up to ``keys`` keys.
+
+    Each score takes one exponential whatever the ``head`` size: of heads of 64 it weighs twice as much as of 128.
+    """
     reach = np.asarray(keys, dtype=np.float64)
-    return flops / (peak * asymptote) * (1.0 + law.attention_half / np.maximum(reach, 1.0)) + law.launch_s
+    softmax = 1.0 + law.softmax * (128.0 / head - 1.0)
+    return flops / (peak * asymptote) * softmax * (1.0 + law.attention_half / np.maximum(reach, 1.0)) + law.launch_s
 
 
 def stream_seconds(moved: Floats, kernels: float, bandwidth: float, law: KernelLaw) -> Floats:

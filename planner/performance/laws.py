@@ -32,16 +32,18 @@ class KernelLaw:
     gemm_4bit: float = 0.42
     wgrad: float = 0.96
     grouped: float = 0.92
+    grouped_narrow: float = 0.0
     wave_outputs: float = 4.0e6
     wave_share: float = 0.40
     bytes_share: float = 0.20
     attention: float = 0.55
     attention_backward: float = 0.47
     attention_half: float = 900.0
+    softmax: float = 0.0
     memory: float = 0.80
     permute: float = 0.35
     launch_s: float = 4.0e-6
-    scan: float = 0.10
+    scan: float = 0.05
     speed: float = 1.0
 
 
@@ -72,17 +74,19 @@ FAMILY_LAWS: Mapping[str, KernelLaw] = {
         attention_backward=0.32,
         memory=0.6,
         attention_half=700.0,
+        softmax=0.3,
         permute=0.27,
         wave_share=0.45,
     ),
     "nvidia_blackwell": KernelLaw(
         gemm=0.70,
         gemm_8bit=0.56,
-        gemm_4bit=0.45,
+        gemm_4bit=0.52,
         wave_outputs=148 * 256 * 128,
         attention=0.78,
         attention_backward=0.64,
         attention_half=800.0,
+        softmax=0.6,
         memory=0.5,
         grouped=1.0,
         permute=0.5,

@@ -34,7 +34,7 @@ from planner.options.hardware.choices import Choice, platform_of
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
 from planner.performance.training.grid import TrainingGrid, divisors, training_grid
-from planner.performance.training.profile import get_profile
+from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingEstimate, TrainingJob, estimate_training
 from planner.scenario.workloads import Training
 from planner.workload.flops import train_flops_per_token

@@ -151,8 +151,9 @@ def _attention(profile: LayerProfile, group: LayerGroup, keys: Keys, machine: Ma
             kept = min(seen, profile.sparse_top_k) if profile.sparse_top_k else seen
             flops = 2.0 * (profile.score_dim * kept + profile.index_score_dim * seen) * keys.tokens / width
             peak = machine.peak16 * machine.profile.attention
-            forward += attention_seconds(flops, 2.0 * kept / keys.cp, law.attention, peak, law)
-            backward += attention_seconds(2.5 * flops, 2.0 * kept / keys.cp, law.attention_backward, peak, law)
+            reach, head = 2.0 * kept / keys.cp, 0.5 * profile.score_dim / max(group.mixer.heads, 1)
+            forward += attention_seconds(flops, reach, law.attention, peak, law, head)
+            backward += attention_seconds(2.5 * flops, reach, law.attention_backward, peak, law, head)
         else:
             # scores in memory: nothing is skipped for causality; 2 batched products with k = head size forward
             flops = 2.0 * profile.score_dim * keys.sequence * keys.tokens / width
@@ -182,7 +183,7 @@ def _elementwise(
             inner += 2.0 * g.n + (1.0 if gated else 2.0) * g.n
         elif g.name in {"q_up", "kv_up", "in"}:
             inner += 4.0 * g.n
-        cast += machine.recipe.cast_bytes * (g.k + g.n) * 0.5
+        cast += machine.recipe.cast_bytes * (g.k + g.n) * 0.5 * machine.profile.cast
     outer = (4.0 * group.norms + 12.0) * hidden
     expert = 0.0
     if profile.experts:
@@ -190,10 +191,14 @@ def _elementwise(
         if fused_experts(group, machine):
             expert *= 0.5  # written once more, already quantised
         else:
-            expert += machine.recipe.cast_bytes * 0.5 * sum(g.k + g.n for g in profile.expert_gemms)
+            expert += (
+                machine.recipe.cast_bytes * 0.5 * machine.profile.cast * sum(g.k + g.n for g in profile.expert_gemms)
+            )
         outer += 8.0 * profile.experts
     local = inner + cast
-    passes = machine.profile.memory_passes
+    stack = machine.profile
+    usual = group.mixer.kind in {"attention", "none"} and not profile.experts
+    passes = stack.memory_passes if usual or not stack.other_passes else stack.other_passes
     bandwidth, law = machine.platform.memory_bandwidth, machine.law
     moved = (outer * keys.norm_tokens + local * keys.tokens / keys.tp + expert * routed / keys.expert_tp) * passes
     kernels = 7.0 * passes

@@ -8,6 +8,7 @@ docs/training-model.md has the equations and their sources.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -19,17 +20,19 @@ from planner.errors import InputError, Problem, UnknownFigureError
 from planner.performance import collectives
 from planner.performance.keys import factorise
 from planner.performance.laws import law_of
-from planner.performance.measured.calibration import BOUNDS, level_of
-from planner.performance.measured.neighbours import WIDTHS as MEASURED_WIDTHS
+from planner.performance.measured.calibration import BOUNDS, effect_names, level_of
 from planner.performance.measured.neighbours import Job as MeasuredJob
-from planner.performance.measured.observation import effects_of
+from planner.performance.measured.observation import Names
+from planner.performance.measured.process import OWN_VARIANCE, variance
+from planner.performance.measured.process import WIDTHS as MEASURED_WIDTHS
 from planner.performance.overlap import exposed
 from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
 from planner.performance.training.layer_table import FORWARD_PARTS, Keys, Machine, all_layers, end_cost
 from planner.performance.training.offload import offload_seconds, resident
 from planner.performance.training.pipeline import bubble_seconds, in_flight, stage_layers
-from planner.performance.training.profile import Profile, get_profile
+from planner.performance.training.profile import Profile
+from planner.performance.training.stacks import get_profile
 from planner.workload.flops import train_flops_per_token
 from planner.workload.layers import LayerProfile, layer_profiles
 from planner.workload.parameters import parameter_counts
@@ -45,6 +48,7 @@ ALLOCATOR_RESERVE = 0.05
 # Shares of a chip's memory from which a stack whose allocator cannot move blocks starts to free its cache, and from
 # which it does so every step (docs/training-model.md, 10).
 PRESSURE_FROM, PRESSURE_FULL = 0.75, 0.80
+UNKNOWN_DEVIATION = math.sqrt(variance() + OWN_VARIANCE)  # of a logarithm of which no run tells anything
 LOGIT_TILE = 1.0 / 8.0  # share of the logits alive where loss is computed over tiles of the sequence
 
 
@@ -469,11 +473,10 @@ def estimate_training(
         steady = steady + pressure
     servers = np.maximum(tp * pp * dp * cp / max(platform.server_chips, 1), 1.0)
     wait = steady * prof.straggler_cv * np.sqrt(2.0 * np.log(np.maximum(servers, 1.0)))
-    names = effects_of(
-        platform.family, platform.chip_id, prof.level_name, normalise_precision(job.precision), job.model.is_moe
-    )
-    level: Floats | float = level_of(platform.efficiency, names)
-    near = measured_shift(job, platform, prof, c) if shift is None else shift
+    level: Floats | float = level_of(platform.efficiency, effect_names(names_of(job, platform, prof)))
+    whole_batch = micro_batches is None
+    steps = None if whole_batch else np.asarray(sequences, dtype=np.float64) * job.sequence_length
+    near = measured_shift(job, platform, prof, c, tokens=steps) if shift is None else shift
     if near is not None:
         level = np.clip(level * np.exp(near), *BOUNDS)
     step = level * (steady + wait + prof.step_s)
@@ -487,8 +490,8 @@ def estimate_training(
 
     limit = np.full_like(peak_bytes, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
     # a search asks for times alone: its intervals are those of what no measured run is near to
-    unknown = unexplained_share(job, platform, prof, c) if detail else np.ones_like(step)
-    low, high = platform.spread.ends(unknown)
+    deviation = log_deviation(job, platform, prof, c) if detail else np.full_like(step, UNKNOWN_DEVIATION)
+    low, high = platform.spread.ends(deviation)
 
     breakdown: dict[str, Floats] = {}
     parts: dict[str, Floats] = {}
@@ -528,44 +531,63 @@ def estimate_training(
     )
 
 
-def measured_job(job: TrainingJob, platform: Platform, profile: Profile, source: str = "") -> MeasuredJob:
-    """What measured runs are compared with: names and sizes that all layouts of a job have."""
-    return MeasuredJob(
-        profile=profile.level_name,
+def names_of(job: TrainingJob, platform: Platform, profile: Profile) -> Names:
+    """What makes the level of a job on a platform under a profile."""
+    return Names(
+        family=platform.family,
         chip=platform.chip_id,
-        model=job.model.id,
+        profile=profile.level_name,
+        generation=str(profile.generation),
         precision=normalise_precision(job.precision),
         experts=job.model.is_moe,
+    )
+
+
+def measured_job(job: TrainingJob, platform: Platform, profile: Profile, source: str = "") -> MeasuredJob:
+    """What measured runs are compared with: names and sizes that all layouts of a job have."""
+    names = names_of(job, platform, profile)
+    return MeasuredJob(
+        profile=names.profile,
+        chip=names.chip,
+        model=job.model.id,
+        precision=names.precision,
+        experts=names.experts,
         sequence_length=job.sequence_length,
         active_parameters=float(parameter_counts(job.model).active),
         tokens=float(job.global_batch) * job.sequence_length,
         source=source,
+        family=names.family,
+        generation=names.generation,
     )
 
 
 def measured_shift(
-    job: TrainingJob, platform: Platform, profile: Profile, candidates: TrainingCandidates, source: str = ""
+    job: TrainingJob,
+    platform: Platform,
+    profile: Profile,
+    candidates: TrainingCandidates,
+    source: str = "",
+    tokens: Floats | None = None,
 ) -> Floats | None:
     """Logarithm (n,) of what measured runs near candidates took over what the model says; None where none says any.
 
-    It depends on layouts and on the profile's name, not on techniques. Runs of full training only.
+    It depends on layouts and on the profile's name, not on techniques. Runs of full training only. ``tokens`` (n,): of
+    a step of each candidate, where replicas elsewhere do the rest of the global batch.
     """
     if not platform.neighbours.runs or job.trainable != "full":
         return None
     widths = {name: getattr(candidates, name) for name in MEASURED_WIDTHS}
     asked = measured_job(job, platform, profile, source)
-    return platform.neighbours.log_shift(asked, widths, candidates.chips, candidates.recompute)
+    return platform.neighbours.log_shift(asked, widths, candidates.chips, candidates.recompute, tokens)
 
 
-def unexplained_share(
+def log_deviation(
     job: TrainingJob, platform: Platform, profile: Profile, candidates: TrainingCandidates, source: str = ""
 ) -> Floats:
-    """Share (n,) of what the model leaves over that no measured run near candidates explains: 1 far from all."""
-    if not platform.neighbours.runs or job.trainable != "full":
-        return np.ones(candidates.size)
+    """Standard deviation (n,) of the logarithm of step times: what measured runs leave open."""
     widths = {name: getattr(candidates, name) for name in MEASURED_WIDTHS}
     asked = measured_job(job, platform, profile, source)
-    return platform.neighbours.unexplained(asked, widths, candidates.chips, candidates.recompute)
+    return platform.neighbours.deviation(asked, widths, candidates.chips, candidates.recompute)
 
 
 def _breakdown(
