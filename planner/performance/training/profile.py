@@ -23,6 +23,10 @@ class Profile:
     ``p2p_split_gradients``: the ranks of a tensor-parallel group send gradients to the stage before in parts, as they
     send activations; DeepSpeed's pipelines split only these.
     ``*_overlap``: omega, the share of that communication which the schedule hides. ``mu``: slow-down while overlapped.
+    ``optimizer_bytes``: of masters and moments a parameter (12: Adam in FP32; 8: precision-aware, 16-bit moments);
+    ``sharded_weight_bytes``: of a weight at rest where weights are sharded: 0 where the FP32 masters are the weights
+    (FSDP). ``logit_bytes``: alive per logit in loss and its gradient, ``split_logit_bytes`` under tensor parallelism:
+    8 fused or compiled, 16 eager. ``selective``: what selective recomputation repeats, of ``layer_table.SELECTIVE``.
     ``grad_bytes``: bytes of a gradient as kept, ``grad_traffic_bytes`` as reduced; ``grad_all_reduce``: every rank gets
     all sums, though optimizer states are sharded (DeepSpeed's BF16 optimizer). ``joined_ports``: data-parallel groups
     whose ranks alternate on a server use the ports of all of them (NCCL 2.12 of 2022, PXN). ``memory_pressure``:
@@ -65,6 +69,11 @@ class Profile:
     p2p_split_gradients: bool = True
     mu: float = 0.03
     grad_bytes: float = 4.0
+    optimizer_bytes: float = 12.0
+    sharded_weight_bytes: float = 2.0
+    logit_bytes: float = 8.0
+    split_logit_bytes: float = 8.0
+    selective: tuple[str, ...] = ("core_attention",)
     grad_traffic_bytes: float = 2.0
     grad_all_reduce: bool = False
     joined_ports: bool = True

@@ -10,7 +10,8 @@ from planner.performance.training.generations import with_mechanisms
 from planner.performance.training.profile import Profile
 
 # A competent stack of one's own: Llama 3 405B ran at 43% of peak where tuned stacks reach 54% on the same chips.
-_DEFAULT = Profile("default", kernel=1.15, straggler_cv=0.008)
+_CHEAP = ("core_attention", "norms", "activation", "latent_up")
+_DEFAULT = Profile("default", kernel=1.15, straggler_cv=0.008, selective=_CHEAP)
 _TUNED = Profile(
     "nemo_2024",
     generation=2024,
@@ -29,6 +30,7 @@ _BRIDGE = replace(
     with_mechanisms(_TUNED, ("layer_graphs",)),
     name="bridge",
     generation=2025,
+    selective=_CHEAP,
     memory_passes=0.6,
     attention=1.15,
     moe_s=1.5e-4,
@@ -41,6 +43,8 @@ _BRIDGE_2026 = replace(
     with_mechanisms(_BRIDGE, ("fused_dispatch",)),
     name="bridge_2026",
     generation=2026,
+    grad_bytes=2.0,
+    optimizer_bytes=8.0,
     other_passes=1.0,
     attention=1.4,
     tp_overlap=0.35,
@@ -70,6 +74,9 @@ _CLASSIC = Profile(
 
 _FSDP = Profile(
     "fsdp",
+    sharded_weight_bytes=0.0,
+    split_logit_bytes=16.0,
+    selective=("operators",),
     memory_passes=0.9,
     host_s=3e-4,
     tp_overlap=0.0,
@@ -109,7 +116,14 @@ PROFILES: Mapping[str, Profile] = {
         _BRIDGE_2606,
         # Megatron-Core as it comes, nothing tuned.
         Profile(
-            "mcore", tp_overlap=0.5, ep_overlap=0.0, dp_overlap=0.95, p2p_overlap=0.3, memory_passes=1.0, host_s=1e-4
+            "mcore",
+            selective=_CHEAP,
+            tp_overlap=0.5,
+            ep_overlap=0.0,
+            dp_overlap=0.95,
+            p2p_overlap=0.3,
+            memory_passes=1.0,
+            host_s=1e-4,
         ),
         Profile(
             "plain", tp_overlap=0.0, ep_overlap=0.0, dp_overlap=0.0, p2p_overlap=0.0, memory_passes=1.4, host_s=2e-4
@@ -125,6 +139,7 @@ PROFILES: Mapping[str, Profile] = {
             name="automodel",
             generation=2026,
             host_s=1e-4,
+            split_logit_bytes=8.0,
         ),
         # The same with the fused attention of 2023 (Triton FlashAttention-1).
         Profile(
@@ -184,6 +199,7 @@ PROFILES: Mapping[str, Profile] = {
             permute=0.4,
             attention=1.15,
             moe_s=5e-5,
+            selective=("norms", "latent_up", "activation"),
         ),
     )
 }

@@ -173,11 +173,11 @@ class _Layers:
 
     average: dict[str, Floats]  # seconds of a layer by part, forward and backward together, nothing recomputed
     again: dict[str, Floats]  # the same of what full recomputation repeats
-    core_again: Floats  # of what selective recomputation repeats
+    selective_again: Floats  # of what selective recomputation repeats
     forward: Floats
     slow: Floats  # seconds of the main layer over the average
     kept: Floats
-    core: Floats
+    freed: Floats  # of the kept bytes, what selective recomputation drops
     inputs: Floats
     embedding_s: Floats
     head_f: Floats
@@ -215,11 +215,11 @@ def _layers(job: TrainingJob, machine: Machine, keys: Keys) -> _Layers:
     return _Layers(
         average=average,
         again=again,
-        core_again=again["attention"],
+        selective_again=np.asarray(sum(c.again * n for c, n in costs) / count),
         forward=np.asarray(sum(again.values())),
         slow=np.asarray(slow),
         kept=np.asarray(sum(c.kept_bytes * n for c, n in costs) / count),
-        core=np.asarray(sum(c.core_bytes * n for c, n in costs) / count),
+        freed=np.asarray(sum(c.freed_bytes * n for c, n in costs) / count),
         inputs=costs[-1][0].input_bytes,
         embedding_s=ends.embedding_s,
         head_f=head_f,
@@ -326,14 +326,15 @@ def _states(
     grads_all = (np.maximum(first, last) + np.maximum(routed_first, routed_last)) * trained
     bandwidth = machine.platform.memory_bandwidth * machine.law.memory
     # Adam reads gradient, master, two moments, writes three and the 16-bit copy; gradients are zeroed, scaled, normed
-    columns.append((30.0 * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
+    columns.append(((6.0 + 2.0 * profile.optimizer_bytes) * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
     columns.append(np.where(zero >= 2, 0.0, profile.accumulate_bytes * grads_all / bandwidth))  # a micro-batch
+    at_rest = np.where(zero >= 3, profile.sharded_weight_bytes, w)
     for dense, routed in ((first, routed_first), (last, routed_last)):
-        columns.append(w * (dense / share3 + routed / share3e))
+        columns.append(at_rest * (dense / share3 + routed / share3e))
     for dense, routed in ((first, routed_first), (last, routed_last)):
         columns.append(trained * profile.grad_bytes * (dense / share2 + routed / share2e))
     for dense, routed in ((first, routed_first), (last, routed_last)):
-        columns.append(trained * 12.0 * (dense / share1 + routed / share1e))
+        columns.append(trained * profile.optimizer_bytes * (dense / share1 + routed / share1e))
     columns.append(np.where(zero >= 3, 2.0 * w * (dense_layer + routed_layer), 0.0))
     return np.stack([np.broadcast_to(c, tp.shape) for c in columns], axis=1)
 
@@ -397,7 +398,9 @@ def estimate_training(
 
     # one layer, by part, recomputation included: the table is small, the gather is what is per candidate
     base = np.asarray(sum(layer.average.values()))
-    repeat = np.where(full, prof.recompute_share * layer.forward[at], np.where(selective, layer.core_again[at], 0.0))
+    repeat = np.where(
+        full, prof.recompute_share * layer.forward[at], np.where(selective, layer.selective_again[at], 0.0)
+    )
     per_layer = base[at] + repeat
     slow = layer.slow[at]
     head = layer.head_f[at] + layer.head_b[at]
@@ -617,7 +620,7 @@ def _kept_per_layer(profile: Profile, layer: _Layers, at: Ints, full: Bools, sel
     """Activation bytes of a layer and micro-batch under each candidate's recomputation."""
     kept, share = layer.kept[at], profile.recompute_share
     partial = layer.inputs[at] if share >= 1.0 else share * layer.inputs[at] + (1.0 - share) * kept
-    return np.where(full, partial, np.where(selective, kept - layer.core[at], kept))
+    return np.where(full, partial, np.where(selective, kept - layer.freed[at], kept))
 
 
 def _memory(
@@ -634,7 +637,7 @@ def _memory(
     last_layers: Floats,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Bytes by component on the first and on the last stage."""
-    kept, core, inputs = layer.kept[at], layer.core[at], layer.inputs[at]
+    kept, freed, inputs = layer.kept[at], layer.freed[at], layer.inputs[at]
     full, selective = c.recompute == RECOMPUTE_FULL, c.recompute == RECOMPUTE_SELECTIVE
     profile = machine.profile
     per_layer = _kept_per_layer(profile, layer, at, full, selective)
@@ -644,7 +647,7 @@ def _memory(
     twice = 2.0 if schedule == "dualpipe" else 1.0
     copies = np.where(pp > 1, twice, 1.0)
     # the layer being worked on: what full recomputation restores, and gradients of its activations
-    working = np.where(full, kept, np.where(selective, core, 0.0)) + 4.0 * inputs
+    working = np.where(full, kept, np.where(selective, freed, 0.0)) + 4.0 * inputs
     overhead = np.full_like(pp, machine.profile.overhead_gib * GIB)
     logits = layer.logits[at] * (LOGIT_TILE if profile.tiled_loss else 1.0)
     first = {
