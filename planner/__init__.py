@@ -1,10 +1,10 @@
 """Capacity and cost planning for AI compute.
 
     from planner import plan
-    answer = plan("scenarios/quickstart.yaml")
+    answer = plan("quickstart")
     print(answer.answer, answer.status, answer.objective.gap)
 
-The names below are the public API; everything else may change.
+The names below are the public API, typed and documented in docs/python.md; everything else may change.
 """
 
 from __future__ import annotations
@@ -15,50 +15,87 @@ if TYPE_CHECKING:
     from planner.answer.plan import Plan
     from planner.api import plan
     from planner.catalog import Catalog, load_catalog
-    from planner.errors import InputError, PlannerError
-    from planner.estimate import estimate_serving, estimate_training
-    from planner.scenario import Scenario, load_scenario
-    from planner.validation import validate
+    from planner.errors import InputError, PlannerError, SolveError, VerificationError
+    from planner.estimate import ServingEstimation, TrainingEstimation, estimate_serving, estimate_training
+    from planner.export import export_plan
+    from planner.many import Plans, compare, plan_many
+    from planner.outlook.ahead import outlook as outlook_of
+    from planner.outlook.near import alternatives
+    from planner.outlook.pareto import pareto
+    from planner.outlook.result import Alternatives, Outlook, ParetoFront, Sensitivity
+    from planner.outlook.sensitivity import sensitivity
+    from planner.scenario import Scenario, load_scenario, resolve, scenario_from_mapping, shipped_scenarios
+    from planner.sweep import SweepOutcome, run_sweep
+    from planner.validation import ValidationReport, validate
     from planner.verify import verify_plan
 
 __all__ = [
+    "Alternatives",
     "Catalog",
     "InputError",
+    "Outlook",
+    "ParetoFront",
     "Plan",
     "PlannerError",
+    "Plans",
     "Scenario",
+    "Sensitivity",
+    "ServingEstimation",
+    "SolveError",
+    "SweepOutcome",
+    "TrainingEstimation",
+    "ValidationReport",
+    "VerificationError",
+    "alternatives",
+    "compare",
     "estimate_serving",
     "estimate_training",
+    "export_plan",
     "load_catalog",
     "load_scenario",
+    "outlook_of",
+    "pareto",
     "plan",
+    "plan_many",
+    "resolve",
+    "run_sweep",
+    "scenario_from_mapping",
+    "sensitivity",
+    "shipped_scenarios",
     "validate",
     "verify_plan",
 ]
 
 _HOMES = {
-    "Catalog": "planner.catalog",
-    "InputError": "planner.errors",
-    "Plan": "planner.answer.plan",
-    "PlannerError": "planner.errors",
-    "Scenario": "planner.scenario",
-    "estimate_serving": "planner.estimate",
-    "estimate_training": "planner.estimate",
-    "load_catalog": "planner.catalog",
-    "load_scenario": "planner.scenario",
-    "plan": "planner.api",
-    "validate": "planner.validation",
-    "verify_plan": "planner.verify",
+    "planner.answer.plan": ("Plan",),
+    "planner.api": ("plan",),
+    "planner.catalog": ("Catalog", "load_catalog"),
+    "planner.errors": ("InputError", "PlannerError", "SolveError", "VerificationError"),
+    "planner.estimate": ("ServingEstimation", "TrainingEstimation", "estimate_serving", "estimate_training"),
+    "planner.export": ("export_plan",),
+    "planner.many": ("Plans", "compare", "plan_many"),
+    "planner.outlook.near": ("alternatives",),
+    "planner.outlook.pareto": ("pareto",),
+    "planner.outlook.result": ("Alternatives", "Outlook", "ParetoFront", "Sensitivity"),
+    "planner.outlook.sensitivity": ("sensitivity",),
+    "planner.scenario": ("Scenario", "load_scenario", "resolve", "scenario_from_mapping", "shipped_scenarios"),
+    "planner.sweep": ("SweepOutcome", "run_sweep"),
+    "planner.validation": ("ValidationReport", "validate"),
+    "planner.verify": ("verify_plan",),
 }
+_RENAMED = {"outlook_of": ("planner.outlook.ahead", "outlook")}
+"""``planner.outlook`` is the package that it lies in."""
+_WHERE = {name: (home, name) for home, names in _HOMES.items() for name in names} | _RENAMED
 
 
 def __getattr__(name: str) -> Any:
     # imported when first used: `planner --help` and a solver's child need not wait for every room
-    if name not in _HOMES:
+    if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    home, there = _WHERE[name]
+    value = getattr(importlib.import_module(home), there)
     globals()[name] = value
     return value
 

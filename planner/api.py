@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +19,7 @@ from planner.answer.plan import (
     Alternative,
     Assumption,
     Binding,
-    Deployment,
-    FleetLot,
     LeftOut,
-    Nearest,
     Objective,
     Plan,
     Proof,
@@ -32,22 +30,37 @@ from planner.errors import InputError, PlannerError, Problem, SolveError, Verifi
 from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
 from planner.fleet.build import build_fleet
+from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
+from planner.fleet.sequence import solved_and_placed
 from planner.fleet.stock_limits import build_stock
 from planner.fleet.stock_model import StockModel
 from planner.options.enumerate import enumerate_options
+from planner.options.form import over_lots
 from planner.options.option import OptionSet
 from planner.options.shared import enumerate_stock
 from planner.options.stock import StockSet
 from planner.options.work.describe import Describer
+from planner.remedies import with_latencies, with_places
 from planner.rivals import alternatives
-from planner.scenario import check_scenario, load_scenario, problem_digest, scenario_from_mapping, with_catalog_ids
+from planner.scenario import (
+    check_scenario,
+    load_scenario,
+    overridden,
+    problem_digest,
+    scenario_from_mapping,
+    with_catalog_ids,
+)
 from planner.scenario.types import Scenario
 from planner.sentence import answer_sentence, plan_notes
 from planner.sentence_shared import shared_notes, shared_sentence
+from planner.settings import installed_version
 from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
 from planner.solve import Limits, Solution, Status, lexicographic, solve, with_objective
+from planner.solve.form import Program
 from planner.verify import verify_plan
+
+_LOG = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
 Cancel = Callable[[], bool]
@@ -64,20 +77,23 @@ def plan(
     *,
     catalog: Catalog | None = None,
     variant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> Plan:
     """The best plan of a scenario, verified; or, where there is none, why and what would make one possible.
 
-    ``scenario``: a file, a mapping of the same form, or a loaded Scenario (``variant`` then has no meaning).
-    ``catalog``: default the shipped one. ``progress`` is told (what, share done); ``cancel`` is asked between steps.
+    ``scenario``: a file, the name of a shipped one (``"quickstart"``), a mapping of the same form, or a loaded Scenario
+    (``variant`` then is only noted). ``overrides``: values by dot path, applied last
+    (``{"sites.ashburn.power_mw": 12}``). ``catalog``: default the shipped one. ``progress`` is told (what, share done);
+    ``cancel`` is asked between steps.
 
     The plan's ``status`` is ``proven_optimal``, ``within_gap``, ``feasible`` (a limit was reached), ``infeasible``
     (with ``conflicts`` and ``nearest``) or ``no_plan_found``. Raises ``InputError`` for input that is wrong,
     ``VerificationError`` when a plan did not survive the independent check, ``SolveError`` when a solver failed.
     """
     tell = _teller(progress, cancel)
-    question = ask(scenario, catalog=catalog, variant=variant, progress=tell)
+    question = ask(scenario, catalog=catalog, variant=variant, overrides=overrides, progress=tell)
     scenario, model, clock = question.scenario, question.model, question.clock
     draft = _Draft(question)
     if model is None:
@@ -86,13 +102,25 @@ def plan(
 
     tell("Solving", 0.72)
     goals = _goals(scenario)
-    solutions = lexicographic(
-        model.program,
-        [model.objectives[g] for g in goals],
-        question.limits,
-        backend=scenario.solve.backend,
-        progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
-    )
+
+    vectors = [model.objectives[g] for g in goals]
+
+    def solved(program: Program, seconds: float) -> list[Solution]:
+        return lexicographic(
+            program,
+            vectors,
+            replace(question.limits, time_limit_s=seconds),
+            backend=scenario.solve.backend,
+            progress=(lambda p: tell(f"Solving ({p.phase})", 0.75)) if progress or cancel else None,
+        )
+
+    if question.stock is None:
+        solutions = solved(model.program, question.limits.time_limit_s)
+    else:
+        stock, solutions = solved_and_placed(question.stock, solved, question.limits)
+        model = stock.as_fleet()
+        question = replace(question, stock=stock, model=model)
+        draft = _Draft(question)
     clock.lap("solving")
     first = solutions[0]
     if first.status is Status.FAILED:
@@ -141,9 +169,13 @@ def ask(
     *,
     catalog: Catalog | None = None,
     variant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    whole: bool = False,
 ) -> Question:
     """Read, check and price a scenario (arguments as in ``plan``); what comes back can be solved in many ways.
+
+    ``whole``: work takes whole systems wherever nothing happens over time, for answers that know no parts of systems.
 
     Raises ``InputError`` for input that is wrong, and whatever ``progress`` raises.
     """
@@ -152,17 +184,19 @@ def ask(
     tell("Reading", 0.0)
     if not isinstance(scenario, Scenario):
         scenario = (
-            scenario_from_mapping(scenario, variant=variant)
+            scenario_from_mapping(scenario, variant=variant, overrides=overrides)
             if isinstance(scenario, Mapping)
-            else load_scenario(Path(scenario), variant=variant)
+            else load_scenario(scenario, variant, overrides)
         )
+    elif overrides:
+        scenario = overridden(scenario, overrides)
     plain = catalog if catalog is not None else load_catalog()
     check_scenario(scenario, plain)
     scenario = with_catalog_ids(scenario, plain)
     _check_bounded(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")
-    found = _searched(scenario, known, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
+    found = _searched(scenario, known, whole=whole, progress=lambda what, share: tell(what, 0.05 + 0.65 * share))
     clock.lap("pricing")
     model, stock = None, None
     if not unable(scenario, found.options):
@@ -172,10 +206,16 @@ def ask(
 
 
 def _searched(
-    scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
+    scenario: Scenario,
+    catalog: Catalog,
+    *,
+    relaxed: bool = False,
+    whole: bool = False,
+    progress: Progress | None = None,
 ) -> OptionSet | StockSet:
-    """Everything that can be chosen: options of workloads, or lots and work of a shared fleet."""
-    search = enumerate_stock if scenario.fleet.shared else enumerate_options
+    """Everything that can be chosen: options of workloads, or lots and work; ``whole`` as in ``ask``."""
+    lots = scenario.over_time if whole else over_lots(scenario, catalog)
+    search = enumerate_stock if lots else enumerate_options
     return search(scenario, catalog, relaxed=relaxed, progress=progress)
 
 
@@ -242,17 +282,26 @@ def diagnose(question: Question) -> Diagnosis:
     scenario, catalog, found, limits = question.scenario, question.catalog, question.found, question.limits
     relaxed = _searched(scenario, catalog, relaxed=True)
     short = replace(limits, time_limit_s=min(limits.time_limit_s, 60.0))
+
+    def possible(other: Scenario) -> bool:
+        return _possible(other, catalog, short)
+
     if unable(scenario, relaxed.options):
-        counted = _tried(scenario, catalog, arithmetic_findings(scenario, relaxed), short)
-        return with_lead_time(counted, scenario, lambda other: _possible(other, catalog, short))
-    model, stock = _built(scenario, catalog, relaxed)
-    if stock is not None:
-        diagnosis = shared_findings(model, short, arithmetic_findings(scenario, found))
-        return with_lead_time(diagnosis, scenario, lambda other: _possible(other, catalog, short))
-    diagnosis = model_findings(model, short)
-    if diagnosis.conflicts:
-        return diagnosis
-    return arithmetic_findings(scenario, found)
+        diagnosis = with_latencies(arithmetic_findings(scenario, relaxed), scenario, possible)
+    else:
+        model, stock = _built(scenario, catalog, relaxed)
+        leaves = by_leaf(model)[0]
+        if stock is not None:
+            assert isinstance(relaxed, StockSet)  # noqa: S101 - narrowed for the type checker
+            if stock.stock.slot_days and not model_findings(leaves, short).conflicts:
+                # what follows one another within a slot hides no conflict of whole slots
+                model, _ = _built(scenario, catalog, replace(relaxed, stock=replace(relaxed.stock, slot_days=())))
+            diagnosis = shared_findings(model, short, arithmetic_findings(scenario, found))
+        else:
+            diagnosis = model_findings(leaves, short)
+            diagnosis = diagnosis if diagnosis.conflicts else arithmetic_findings(scenario, found)
+    diagnosis = with_places(diagnosis, scenario, catalog, relaxed.dropped, possible)
+    return with_lead_time(diagnosis, scenario, possible)
 
 
 def _possible(scenario: Scenario, catalog: Catalog, limits: Limits) -> bool:
@@ -260,27 +309,10 @@ def _possible(scenario: Scenario, catalog: Catalog, limits: Limits) -> bool:
     found = _searched(scenario, catalog)
     if unable(scenario, found.options):
         return False
+    if isinstance(found, StockSet):  # in whole slots: what is possible there surely is
+        found = replace(found, stock=replace(found.stock, slot_days=()))
     program = _built(scenario, catalog, found)[0].program
     return solve(with_objective(program, np.zeros(program.column_count)), limits).status.has_plan
-
-
-def _tried(scenario: Scenario, catalog: Catalog, diagnosis: Diagnosis, limits: Limits) -> Diagnosis:
-    """Each change that counting proposes, tried alone; where none is enough, all of them together."""
-
-    def possible(changes: Sequence[Nearest]) -> bool:
-        data = scenario.model_dump(mode="json")
-        for change in changes:
-            _, name, leaf = change.limit.split(".")
-            next(w for w in data["workloads"] if w["name"] == name)[leaf] = change.needed
-        return _possible(scenario_from_mapping(data), catalog, limits)
-
-    wanted = diagnosis.nearest
-    tried = tuple(n.model_copy(update={"confirmed": possible([n])}) for n in wanted)
-    if len(wanted) > 1 and not any(n.confirmed for n in tried) and possible(wanted):
-        text = " and ".join(f"{n.limit} from {n.now:g} to {n.needed:g} {n.unit}" for n in wanted)
-        message = f"Move {text} together: then a plan exists."
-        tried = tuple(n.model_copy(update={"confirmed": True, "message": message}) for n in wanted)
-    return replace(diagnosis, nearest=tried)
 
 
 class _Clock:
@@ -304,6 +336,7 @@ def _teller(progress: Progress | None, cancel: Cancel | None) -> Progress:
     def tell(what: str, share: float) -> None:
         if cancel is not None and cancel():
             raise CancelledError("cancelled")
+        _LOG.info("%s (%.0f%%)", what, 100 * share)
         if progress is not None:
             progress(what, share)
 
@@ -372,9 +405,9 @@ class _Draft:
                 first = diagnosis.conflicts[0]
                 why = f"These cannot hold together: {first.message}" if len(first.limits) > 1 else first.message
                 answer = f"No plan is possible. {why}"
-            confirmed = [n for n in diagnosis.nearest if n.confirmed]
-            if confirmed:
-                answer += f" The nearest change: {confirmed[0].message}"
+            helpful = [n for n in diagnosis.nearest if n.helps]
+            if helpful:
+                answer += f" The nearest change: {helpful[0].message}"
         else:
             answer = f"No plan was found within {self.limits.time_limit_s:g} s; there may be one."
         return Plan(
@@ -441,7 +474,8 @@ class _Draft:
         binding: tuple[Binding, ...] = ()
         others: tuple[Alternative, ...] = ()
         try:
-            binding = binding_limits(model, name, value, best.values, left)
+            leaves, point = by_leaf(model, best.values)
+            binding = binding_limits(leaves, name, value, best.values if point is None else point, left)
             others = alternatives(self.scenario, self.question.catalog, self.found, options, answer, name, left)
         except SolveError as error:
             answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})
@@ -470,8 +504,7 @@ def _export_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[st
     in_china = {s.name for s in scenario.sites if s.region == "cn" or s.region.startswith("cn_")}
     classes = {"us_case_by_case_cn": "needs a US licence, case by case", "us_denied_cn": "is denied by the US"}
     found = {}
-    bought: list[Deployment | FleetLot] = [*answer.deployments, *(answer.fleet.lots if answer.fleet else ())]
-    for d in bought:
+    for d in answer.holdings:
         rule = classes.get(catalog.chip(d.chip).export_class)
         if rule and d.acquire == "buy" and d.site.split("/")[0] in in_china:
             found[d.chip] = (
@@ -501,10 +534,7 @@ def _assumptions(scenario: Scenario, catalog: Catalog) -> tuple[Assumption, ...]
 
 def planner_version() -> str:
     """Version of the installed planner."""
-    try:
-        return version("ai-compute-planner")
-    except PackageNotFoundError:
-        return "0+unknown"
+    return installed_version()
 
 
 def _versions() -> dict[str, str]:

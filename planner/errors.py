@@ -57,6 +57,12 @@ class Problem:
         return text
 
 
+def at_most(problems: Sequence[Problem], most: int) -> list[Problem]:
+    """The first ``most`` problems, and a word on how many are left unsaid: a file wrong throughout has one cause."""
+    more = len(problems) - most
+    return list(problems) if more <= 0 else [*problems[:most], Problem(f"and {more} more problems")]
+
+
 class PlannerError(Exception):
     """Base of all errors the planner raises on purpose."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,11 +21,19 @@ from planner.fleet.model import OBJECTIVE_UNITS, FleetModel, Limit
 from planner.options.option import Dropped
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
-from planner.solve import Limits, conflicting_rows, elastic, nearest_changes, with_objective
+from planner.sentence import money
+from planner.solve import Limits, Status, conflicting_rows, elastic, nearest_changes, with_objective
 from planner.solve.form import Program
-from planner.solve.what_if import Change, what_if
+from planner.solve.what_if import Change, Outcome, what_if
 
-_UNIT_STEP: Mapping[str, float] = {"MW": 1.0, "days": 1.0, "racks": 1.0, "chips": 8.0, "systems": 1.0}
+_WHOLE_UNIT: Mapping[str, float] = {"MW": 1.0, "days": 1.0}
+"""What one more of a limit that comes in any amount means to a person, where that is not a share of it."""
+_SHARES = (0.05, 0.1, 0.25)
+"""Of a limit: counts are whole, so where one unit changes nothing, or is more than is of use, a share may tell."""
+
+
+_FULL = 1e-6
+"""A limit of which less than this share is left is used up."""
 
 
 def usage(program: Program, limit: Limit, values: NDArray[np.float64]) -> float:
@@ -46,12 +54,27 @@ def _fewest_racks(program: Program, values: NDArray[np.float64]) -> NDArray[np.f
     return fewest
 
 
-def unit_step(limit: Limit) -> float:
-    """One more unit, or a twentieth of the limit where that is coarse or the unit tiny (dollars, tonnes)."""
-    unit = _UNIT_STEP.get(limit.unit)
-    if unit is not None and unit <= 0.25 * limit.limit:
-        return unit
-    return 0.05 * limit.limit
+def unit_step(program: Program, limit: Limit) -> float:
+    """One more of what a limit counts: a megawatt, a day, a rack, a system, the chips of the smallest thing that takes
+    any; a twentieth of the limit where its unit is tiny (dollars, tonnes)."""
+    if limit.whole:
+        at = program.rows == program.row(limit.row)
+        taken = np.abs(program.vals[at]) * limit.scale
+        return float(max(1, math.ceil(taken[taken > 0].min(initial=math.inf) - 1e-9))) if taken.any() else 1.0
+    unit = _WHOLE_UNIT.get(limit.unit)
+    # a date nearer than a few days is not moved by whole ones
+    return unit if unit is not None and (limit.kind == "power" or unit <= 0.25 * limit.limit) else 0.05 * limit.limit
+
+
+def _steps(program: Program, limit: Limit) -> list[float]:
+    """Steps to try, the unit first."""
+    unit = unit_step(program, limit)
+    shares = [share * limit.limit for share in _SHARES]
+    if limit.whole:
+        shares = [float(math.ceil(x - 1e-9)) for x in shares]
+    if limit.sense > 0:
+        shares, unit = [x for x in shares if x <= limit.limit], min(unit, limit.limit)
+    return list(dict.fromkeys([unit, *(x for x in shares if abs(x - unit) > 1e-9 * unit)]))
 
 
 def loosened(program: Program, limit: Limit, step: float) -> Change:
@@ -65,10 +88,11 @@ def loosened(program: Program, limit: Limit, step: float) -> Change:
 def binding_limits(
     model: FleetModel, objective: str, value: float, values: NDArray[np.float64], limits: Limits
 ) -> tuple[Binding, ...]:
-    """Limits that one more unit of makes the objective better, and those used to 99% or more.
+    """Limits that one more unit of makes the objective better, and those that are used up.
 
-    ``value`` in the solver's scaled unit. Worth per unit is the difference that solving again with one more step shows,
-    divided by the step; the plan's own gap is the resolution, so smaller differences count as none.
+    ``value`` in the solver's scaled unit. Worth per unit is the difference that solving again with one unit more shows
+    (where that changes nothing, with a larger step, divided by it); the plan's own gap is the resolution, so smaller
+    differences count as none. Where time does not suffice it is what the relaxation gains.
     """
     unit, scale = OBJECTIVE_UNITS[objective]
     values = _fewest_racks(model.program, values)
@@ -79,40 +103,69 @@ def binding_limits(
         for limit in model.limits.values()
         if limit.row not in firm_rows(model) and limit.limit > 0 and program.row(limit.row) in used_rows
     ]
-    # counts are whole: where one more unit changes nothing, a tenth or a quarter more may (as far as options reach)
-    steps = [sorted({unit_step(limit), 0.1 * limit.limit, 0.25 * limit.limit}) for limit in asked]
+    steps = [_steps(program, limit) for limit in asked]
     changes = [loosened(program, limit, step) for limit, few in zip(asked, steps, strict=True) for step in few]
     outcomes = iter(what_if(program, changes, limits))
+    gains: list[list[tuple[float, float | None]]] = []
+    for few in steps:
+        solved = [(step, next(outcomes)) for step in few]
+        gains.append([(step, _gain(value, o, limits) if o.status.has_plan else None) for step, o in solved])
+    unknown = [i for i, told in enumerate(gains) if not any(gain for _, gain in told) and told[0][1] is None]
+    relaxed = _gains_of_relaxation(program, [loosened(program, asked[i], steps[i][0]) for i in unknown], limits)
+    by_bound = dict(zip(unknown, relaxed, strict=True))
     found = []
-    for limit, few in zip(asked, steps, strict=True):
+    for i, (limit, told) in enumerate(zip(asked, gains, strict=True)):
         used = usage(program, limit, values)
-        worth: float | None = None
-        told = few[0]
-        for step, outcome in [(step, next(outcomes)) for step in few]:
-            if not outcome.status.has_plan or worth:
-                continue
-            better = value - outcome.objective
-            noise = 1e-7 * abs(value) if outcome.status == "proven_optimal" else 2 * limits.gap * abs(value)
-            worth = abs(better * scale) / step if better > max(noise, 1e-9) else 0.0
-            told = step if worth else told
-        presses = used >= 0.99 * limit.limit if limit.sense < 0 else used <= 1.01 * limit.limit
-        if not worth and (not presses or limit.kind == "demand"):
+        what = f"{limit.unit} {'more' if limit.sense < 0 else 'less'}"
+        step, gain = next(((s, g) for s, g in told if g), told[0])
+        note = f"solved again with {step:.4g} {what}"
+        smaller = next(((s, g) for s, g in told if g and s < step), None)
+        if smaller is not None:
+            note += f"; {smaller[0]:.3g} {what} {_worth_words(smaller[1] or 0.0, scale, unit)}"
+        if i in by_bound:
+            gain = by_bound[i]
+            note = f"of the relaxation (parts of systems allowed), solved again with {step:.4g} {what}"
+        full = used >= (1 - _FULL) * limit.limit if limit.sense < 0 else used <= (1 + _FULL) * limit.limit
+        if not gain and (not full or limit.kind in {"demand", "redundancy"}):
             continue
-        what = "more" if limit.sense < 0 else "less"
+        if gain is None:
+            note = "not known: solving again found no answer in time"
         found.append(
             Binding(
                 limit=limit.label,
                 used=used,
                 of=limit.limit,
                 unit=limit.unit,
-                worth_per_unit=worth,
+                worth_per_unit=None if gain is None else abs(gain * scale) / step,
                 worth_unit=f"{unit} per {limit.unit}",
-                note=f"solved again with {told:.4g} {limit.unit} {what}"
-                if worth is not None
-                else "not known: solving again found no answer in time",
+                note=note,
             )
         )
     return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
+
+
+def _gain(value: float, outcome: Outcome, limits: Limits) -> float:
+    """How much better a solution is than the plan, 0 for less than what both are known to."""
+    better = value - outcome.objective
+    noise = 1e-7 * abs(value) if outcome.status == "proven_optimal" else 2 * limits.gap * abs(value)
+    return better if better > max(noise, 1e-9) else 0.0
+
+
+def _gains_of_relaxation(program: Program, changes: Sequence[Change], limits: Limits) -> list[float | None]:
+    """What each change brings to the program with parts of systems allowed."""
+    if not changes:
+        return []
+    none = np.zeros(program.column_count, dtype=np.bool_)
+    base, *outcomes = what_if(replace(program, integer=none, structure=none), [Change(), *changes], limits)
+    if not base.status.has_plan:
+        return [None] * len(changes)
+    return [max(0.0, base.objective - o.objective) if o.status.has_plan else None for o in outcomes]
+
+
+def _worth_words(gain: float, scale: float, unit: str) -> str:
+    return (
+        f"already save {money(abs(gain * scale))}" if unit == "USD" else f"already bring {abs(gain * scale):.4g} {unit}"
+    )
 
 
 def firm_rows(model: FleetModel) -> set[str]:
@@ -282,7 +335,7 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
         if amount is None or not amount:
             continue
         needed = _leaf_needed(limit, amount)
-        if limit.sense > 0 and needed <= 0:
+        if limit.sense > 0 and needed <= 0 and limit.kind != "redundancy":
             continue
         wanted.append((limit, needed))
     changes = []
@@ -297,6 +350,10 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
         unit = limit.leaf_unit or limit.unit
         by = f" ({abs(needed / limit.leaf - 1):.0%} {way})" if limit.leaf else ""
         change = f"{verb} {limit.path} from {limit.leaf:g} to {needed:g} {unit}"
+        if needed == 0 and limit.kind == "redundancy":
+            change, by = f"Take {limit.path} out", ""
+        if outcome.status is Status.INFEASIBLE:
+            continue  # what does not help is not offered
         nearest.append(
             Nearest(
                 limit=limit.path,
@@ -307,7 +364,8 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
                 confirmed=outcome.status.has_plan,
             )
         )
-    nearest += _together(model, program, {n.limit for n in nearest if n.confirmed}, named, limits)
+    joint = _together(model, program, {n.limit for n in nearest if n.confirmed}, named, limits)
+    nearest += joint
     nearest.sort(key=lambda n: (not n.confirmed, abs(math.log(max(n.needed, 1e-12) / max(n.now, 1e-12)))))
     return Diagnosis(conflicts, tuple(nearest))
 
@@ -353,7 +411,9 @@ def _together(
             needed=needed[m.row],
             unit=m.leaf_unit or m.unit,
             message=f"Move {text} together: then a plan exists.",
-            confirmed=outcome.status.has_plan,
+            confirmed=False,
+            together=tuple(other.path for other, _ in moved if other is not m),
+            confirmed_together=outcome.status.has_plan,
         )
         for m, _ in moved
         if m.path not in alone

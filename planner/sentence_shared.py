@@ -1,4 +1,4 @@
-"""A shared fleet's plan in one sentence that a person can repeat, and the notes that keep it honest."""
+"""The plan of a fleet over time in one sentence that a person can repeat, and the notes that keep it honest."""
 
 from __future__ import annotations
 
@@ -48,20 +48,24 @@ def _three_digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _together(lots: Sequence[FleetLot]) -> dict[tuple[str, str, str, str, str], int]:
+_Purchase = tuple[str, str, str, str, str, str]
+
+
+def _together(lots: Sequence[FleetLot]) -> dict[_Purchase, int]:
     """Systems by what a person calls one purchase."""
-    found: dict[tuple[str, str, str, str, str], int] = defaultdict(int)
+    found: dict[_Purchase, int] = defaultdict(int)
     for x in lots:
-        found[x.acquire, x.system, x.site, x.begin, x.end] += x.systems
+        found[x.acquire, x.system, x.site, x.begin, x.end, x.workload] += x.systems
     return dict(found)
 
 
-def _lot(scenario: Scenario, key: tuple[str, str, str, str, str], count: int) -> str:
-    acquire, system, site, begin, end = key
+def _lot(scenario: Scenario, key: _Purchase, count: int) -> str:
+    acquire, system, site, begin, end, owner = key
     where = "" if acquire == "rent" else f" at {site}"
     when = "" if begin == scenario.start else f" in {begin}"
     left = f" until {end}" if end else ""
-    return f"{_VERBS[acquire]} {number(count)} {system}{where}{when}{left}"
+    whose = f" for {owner}" if owner and len(scenario.workloads) > 1 else ""
+    return f"{_VERBS[acquire]} {number(count)} {system}{where}{whose}{when}{left}"
 
 
 def _run(run: ScheduledRun) -> str:
@@ -73,6 +77,8 @@ def shared_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
     assert plan.fleet is not None  # noqa: S101
     assert plan.schedule is not None  # noqa: S101
     notes = []
+    if not scenario.fleet.shared and len(scenario.workloads) > 1:
+        notes.append("Each workload has systems of its own; `fleet: {shared: true}` lets them share what stands.")
     for run in plan.schedule.runs:
         p = run.predicted
         if p.mfu is not None and p.peak_tflops_per_chip:

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.deployed import deployments_view
 from planner.answer.plan import Alternative, Binding, Conflict, Nearest
 from planner.catalog import Catalog
 from planner.explain import Diagnosis, binding_limits, firm_rows, loosened, model_findings, unit_step, usage
 from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.schedule import days_of
+from planner.fleet.sequence import place
 from planner.fleet.steady import steadied
 from planner.fleet.stock_answer import fleet_of, schedule_of, stock_totals, stock_values
 from planner.fleet.stock_model import StockModel, plan_of
@@ -50,8 +52,10 @@ def shared_parts(
     days = days_of(scenario, figures.timeline, stock.stock, plan, limits)
     schedule = schedule_of(figures, stock.stock, plan, days)
     fleet = fleet_of(figures, stock.stock, plan, schedule)
-    totals = stock_totals(fleet, schedule, float(scenario.horizon_years))
-    return {"fleet": fleet, "schedule": schedule, "totals": totals}, stock_values(totals, schedule)
+    totals = stock_totals(figures, fleet, schedule)
+    view = deployments_view(fleet, schedule, figures.timeline.names, scenario.period_years)
+    parts = {"deployments": view, "fleet": fleet, "schedule": schedule, "totals": totals}
+    return parts, stock_values(totals, schedule)
 
 
 def steadied_solutions(
@@ -64,6 +68,8 @@ def steadied_solutions(
     spent = sum(s.seconds for s in solutions)
     short = replace(limits, time_limit_s=min(10.0, max(2.0, 0.25 * spent)), gap=0.01)
     found = steadied(stock, values, [model.objectives[g] for g in goals[: last + 1]], short)
+    if place(stock.stock, plan_of(stock, found), short)[1]:
+        found = values  # what serves otherwise leaves runs too little room
     value = float(model.objectives[goals[last]] @ found)
     better = replace(solutions[last], values=found, objective=value)
     return [better if i == last else s for i, s in enumerate(solutions)]
@@ -112,12 +118,12 @@ def _by_relaxation(
     pressure = {x.row: abs(float(base.row_dual[program.row(x.row)])) * x.limit / x.scale for x in asked}
     noise = 1e-7 * abs(base.objective)
     pressing = sorted((x for x in asked if pressure[x.row] > noise), key=lambda x: -pressure[x.row])[:MOST_LIMITS]
-    changes = [loosened(program, x, unit_step(x)) for x in pressing]
+    changes = [loosened(program, x, unit_step(program, x)) for x in pressing]
     left = replace(limits, time_limit_s=max(1.0, limits.time_limit_s - base.seconds))
     outcomes = what_if(_relaxed(program), changes, left)
     found = []
     for limit, outcome in zip(pressing, outcomes, strict=True):
-        step = unit_step(limit)
+        step = unit_step(program, limit)
         known = outcome.status.has_plan
         worth = max(0.0, base.objective - outcome.objective) * abs(scale) / step if known else None
         what = "more" if limit.sense < 0 else "less"
@@ -144,14 +150,20 @@ def _rivals(
     scale = OBJECTIVE_UNITS[objective][1]
     program = with_objective(model.program, model.objectives[objective])
     groups, lots = stock.stock.groups, stock.stock.lots
+    # what brings systems: lots, and runs on systems rented for them alone
     system_of = [groups[x.group].system for x in lots]
-    used = {s for s, c in zip(system_of, stock.lots, strict=True) if values[c] > 0.5}
+    bringing = [*stock.lots]
+    for columns, run in zip(stock.runs, stock.stock.runs, strict=True):
+        if run.term:
+            bringing += columns
+            system_of += [groups[run.group].system] * len(columns)
+    used = {s for s, c in zip(system_of, bringing, strict=True) if values[c] > 0.5}
     questions: dict[str, list[int]] = {}
     if len(set(system_of)) > 2:  # of two, without one is only the other
         for name in sorted(used):
-            questions[f"without {name}"] = [c for s, c in zip(system_of, stock.lots, strict=True) if s == name]
+            questions[f"without {name}"] = [c for s, c in zip(system_of, bringing, strict=True) if s == name]
     for name in sorted(set(system_of), key=lambda n: (n not in used, n)):
-        others = [c for s, c in zip(system_of, stock.lots, strict=True) if s != name]
+        others = [c for s, c in zip(system_of, bringing, strict=True) if s != name]
         if others and used != {name}:
             questions[f"only {name}"] = others
     names = list(questions)[: 2 * MOST_RIVALS]
@@ -255,7 +267,7 @@ def _ties(model: FleetModel, conflict: Conflict, limits: Limits) -> list[str]:
     words: dict[str, list[int]] = {}
     for row, name in enumerate(program.row_names):
         if name.startswith("order["):
-            before, after, _ = name[6:-1].split(",")
+            before, after, *_ = name[6:-1].split(",")
             words.setdefault(f"{after} begins after {before} has ended", []).append(row)
         elif name.startswith("share["):
             words.setdefault(f"the largest share of {name[6:-1]}", []).append(row)

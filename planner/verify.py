@@ -24,10 +24,11 @@ from planner.catalog import Catalog
 from planner.errors import InputError, PlannerError, Problem
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
+from planner.options.form import over_lots
 from planner.options.hardware.choices import start_days
 from planner.options.work.classes import answered
 from planner.options.work.describe import Described, Describer, Spec, layout_of_plan
-from planner.options.work.redundancy import reserve
+from planner.options.work.redundancy import Redundancy
 from planner.scenario import problem_digest, with_catalog_ids
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
@@ -55,13 +56,15 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         scenario = with_catalog_ids(scenario, catalog)  # as it was planned: no aliases
     except InputError as error:
         return [str(error)]
-    if scenario.fleet.shared:
+    known = catalog.with_assumptions(scenario.assume.as_mapping())
+    if plan.fleet is not None and not over_lots(scenario, known):
+        return ["the plan is of a fleet over time, the scenario is not"]
+    if scenario.over_time or plan.fleet is not None:
         from planner.verify_stock import verify_stock  # which takes what both need from here
 
         return verify_stock(plan, scenario, catalog)
-    if plan.fleet is not None or plan.schedule is not None:
-        return ["the plan is of a shared fleet, the scenario is not"]
-    known = catalog.with_assumptions(scenario.assume.as_mapping())
+    if plan.schedule is not None:
+        return ["the plan has a schedule and no fleet"]
     describer = Describer(scenario, known)
     failures: list[str] = []
     units: list[tuple[Deployment, Described, int]] = []
@@ -101,7 +104,7 @@ def _spec(d: Deployment, scenario: Scenario, plan: Plan | None = None) -> Spec:
     return Spec(
         d.workload, d.role, d.site, scenario.period_starts.index(d.period), d.system, d.chip, d.cooling, d.acquire,
         d.precision, layout_of_plan(d.parallelism, d.role), d.power_cap, partner,
-        not d.mix or d.predicted.finish_days is not None,
+        not d.mix or d.predicted.finish_days is not None, d.rent_term,
     )  # fmt: skip
 
 
@@ -336,7 +339,12 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
             found[workload.name] = cost / (workload.tokens / 1e6)
         elif isinstance(workload, Serving):
             seconds = scenario.horizon_years * 8760.0 * 3600.0
-            tokens = workload.requests_per_s * (workload.input_tokens + workload.output_tokens) * seconds
+            tokens = (
+                workload.requests_per_s
+                / workload.peak_to_mean
+                * (workload.input_tokens + workload.output_tokens)
+                * seconds
+            )
             found[workload.name] = cost / (tokens / 1e6)
     if plan.totals is not None:
         yield from differences("totals.usd_per_m_tokens", plan.totals.usd_per_m_tokens, found)
@@ -376,10 +384,11 @@ def _demand(
                 by_site[d.site.split("/")[0]][phase] += Fraction(rate) * n
         phases = {"prefill", "decode"} if isinstance(workload, Serving) else {"score"}
         served = sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
-        if isinstance(workload, Serving):
-            kept = max((reserve(workload, profile, x.chips, min(x.rates.values())) for _, x, _ in mine), default=0.0)
-            if kept and served - Fraction(kept) < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
-                yield f"{workload.name} is left with {float(served) - kept:.6g}/s of {wanted:g}/s when units fail"
+        rule = Redundancy.of(workload, profile) if isinstance(workload, Serving) else None
+        if rule is not None:
+            left = _left(rule, [(d, x, n) for d, x, n in mine if d.period == scenario.period_starts[0]])
+            if left < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
+                yield f"{workload.name} is left with {float(left):.6g}/s of {wanted:g}/s when units fail"
         if served < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
             yield f"{workload.name} is served at {float(served):.6g}/s, {wanted:g}/s asked"
         for d, described, _ in mine:
@@ -387,6 +396,34 @@ def _demand(
                 most, value = getattr(workload, name, None), getattr(described.predicted, name)
                 if most is not None and value is not None and value > most * (1 + 1e-9):
                     yield f"{workload.name} on {d.system} has {name} {value:.3f}, {most:g} allowed"
+
+
+def _left(rule: Redundancy, mine: Sequence[tuple[Deployment, Described, int]]) -> Fraction:
+    """Requests/s that a load still gets when the worst units fail: any that it tolerates, and those that do.
+
+    A site answers the lesser of its phases, so of failures at one site the worst are all of one phase. Those that are
+    tolerated may fall on any sites; of those that fail by themselves, every site survives its own.
+    """
+    # where every unit does both phases, its place is of no matter
+    apart = any(d.role != "serve" for d, _, _ in mine)
+    sites: dict[str, dict[str, list[tuple[int, float, int]]]] = defaultdict(lambda: {"prefill": [], "decode": []})
+    for d, described, n in mine:
+        for phase, rate in described.rates.items():
+            sites[d.site.split("/")[0] if apart else ""][phase].append((described.chips, rate, n))
+
+    def answered(phases: Mapping[str, list[tuple[int, float, int]]], lost: int | None) -> Fraction:
+        return min(rule.left(units, lost) for units in phases.values())
+
+    left = [sum((answered(p, 0) for p in sites.values()), start=Fraction(0))]
+    if rule.availability is not None:
+        left.append(sum((answered(p, None) for p in sites.values()), start=Fraction(0)))
+    if rule.tolerate:
+        least = [Fraction(0)] + [Fraction(0)] * rule.tolerate  # of the sites so far, with so many of the failures
+        for phases in sites.values():
+            here = [answered(phases, lost) for lost in range(rule.tolerate + 1)]
+            least = [min(least[n - lost] + here[lost] for lost in range(n + 1)) for n in range(rule.tolerate + 1)]
+        left.append(least[-1])
+    return min(left)
 
 
 def _classes(scenario: Scenario, workload: Serving, mine: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
@@ -448,9 +485,17 @@ def _limits(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int
         "power_mw": on_site / 10**6,
         "chips": Fraction(sum(x.bought_chips * n for _, x, n in units)),
     }
-    for name in ("capex_usd", "opex_usd_per_year", "carbon_t_per_year", "water_m3_per_year", "cost_usd"):
+    for name in ("capex_usd", "cost_usd"):
         parts = (Fraction(float(getattr(x.priced, name)[0])) * n for _, x, n in units)
         sums[name] = sum(parts, start=Fraction(0))
+    for name, yearly in (
+        ("opex_usd_per_year", "opex_usd_by_year"),
+        ("carbon_t_per_year", "carbon_t_by_year"),
+        ("water_m3_per_year", "water_m3_by_year"),
+    ):
+        # the dearest year of the plan: a limit of a year holds in each of them
+        years = zip(*([Fraction(float(v)) * n for v in getattr(x.priced, yearly)[0]] for _, x, n in units), strict=True)
+        sums[name] = max((sum(year, start=Fraction(0)) for year in years), default=Fraction(0))
     for name, used in sums.items():
         limit = getattr(limits, name)
         if limit is not None and over(used, limit):

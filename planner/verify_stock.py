@@ -5,7 +5,7 @@ file; everything else is computed again from catalog and scenario.
 
     lots        allowed there and then, whole, priced again
     work        layouts described again; every run once, released, in order and in time; loads within their latencies
-    occupancy   what works in a slot stands in it; the schedule in days fits as well
+    occupancy   what serves in a period stands in it, and what runs on a day besides
     demand      every load in every period, phase by phase and site by site
     limits      power, racks, chips, supply, shares, money, carbon and water, in every period and year
     sums        lines to totals, totals to the objective
@@ -16,10 +16,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from fractions import Fraction
 from functools import partial
 
+from planner.answer.deployed import deployments_view
 from planner.answer.plan import FleetLot, Plan, Priced, ScheduledLoad, ScheduledRun, Work
 from planner.catalog import Catalog
 from planner.errors import PlannerError
@@ -28,11 +29,14 @@ from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.options.ownership import LotPrice, Standing
-from planner.options.shared import arrivals, demand_of, lot_ends, rent_ends
+from planner.options.parts import packed
+from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_move, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
+from planner.options.stock_worked import requests_over_time, worked_over_time
 from planner.options.work.describe import Described, layout_of_plan
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
+from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 from planner.verify import LIMIT_TOLERANCE, differences, near, proof_failures, question_failures
 
 DAY_TOLERANCE = 1e-3
@@ -54,8 +58,6 @@ class _Run:
     said: ScheduledRun
     hardware: Hardware
     described: Described
-    slot: int
-    last_slot: int
 
 
 @dataclass
@@ -69,6 +71,7 @@ class _Load:
 class _Again:
     """A plan as recomputed: what could be, with what could not listed in ``failures``."""
 
+    plan: Plan
     scenario: Scenario
     figures: StockFigures
     lots: list[_Lot] = field(default_factory=list)
@@ -84,6 +87,10 @@ class _Again:
         """Lots that stand in a period."""
         return (x for x in self.lots if x.begin <= period < x.end)
 
+    def lasting(self, period: int) -> Iterator[_Lot]:
+        """Lots that stand through a period: not what is rented for some days."""
+        return (x for x in self.standing(period) if not x.said.rented_days)
+
     def parts(self) -> list[Priced]:
         """Everything that costs, as the plan says it; each was compared with its own price."""
         return [*(x.said for x in self.lots), *(x.said for x in self.runs), *(x.said for x in self.loads)]
@@ -91,9 +98,9 @@ class _Again:
 
 def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     """What is wrong with a shared fleet's plan; empty when every check holds. ``catalog`` has no assumptions yet."""
-    if plan.fleet is None or plan.schedule is None or plan.deployments:
-        return ["the plan of a shared fleet has a fleet, a schedule, and no deployments of their own"]
-    again = _Again(scenario, StockFigures(scenario, catalog.with_assumptions(scenario.assume.as_mapping())))
+    if plan.fleet is None or plan.schedule is None:
+        return ["the plan of a fleet over time has a fleet and a schedule"]
+    again = _Again(plan, scenario, StockFigures(scenario, catalog.with_assumptions(scenario.assume.as_mapping())))
     for i, lot in enumerate(plan.fleet.lots):
         _guarded(again, f"fleet.lots[{i}] {lot.system} at {lot.site}", partial(_lot, again, lot))
     for i, run in enumerate(plan.schedule.runs):
@@ -106,6 +113,12 @@ def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     for check in (_occupancy, _days, _order, _demand, _power_and_racks, _chips, _supply, _shares, _money):
         again.failures += check(again)
     again.failures += _sums(again, plan)
+    view = deployments_view(plan.fleet, plan.schedule, again.timeline.names, scenario.period_years)
+    again.failures += differences(
+        "deployments",
+        {str(i): d.model_dump() for i, d in enumerate(plan.deployments)},
+        {str(i): d.model_dump() for i, d in enumerate(view)},
+    )
     again.failures += proof_failures(plan, scenario)
     return again.failures + asked
 
@@ -134,11 +147,18 @@ def _listed(values: Iterable[float], n: int = 1) -> dict[str, float]:
 
 def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     scenario, figures, line = again.scenario, again.figures, again.timeline
-    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling)
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload)
     begin = line.names.index(lot.begin)
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
     rented = lot.acquire == "rent"
+    if lot.rented_days:
+        yield from _rented_alone(again, lot, hardware, begin, end)
+        return
+    if scenario.fleet.shared != (not lot.workload) or (
+        lot.workload and lot.workload not in {w.name for w in scenario.workloads}
+    ):
+        yield f"its systems are those of {lot.workload or 'all'}"
     if lot.systems < 1:
         yield f"{lot.systems} systems"
     if (lot.rent_term and not rented) or (lot.since and lot.acquire != "installed"):
@@ -176,6 +196,47 @@ def _lot(again: _Again, lot: FleetLot) -> Iterator[str]:
     again.lots.append(_Lot(lot, hardware, begin, end, stand, price))
 
 
+def _rented_alone(again: _Again, lot: FleetLot, hardware: Hardware, begin: int, end: int) -> Iterator[str]:
+    """Systems rented for one run alone: the terms, and the price of its days. The run itself is compared later."""
+    figures, line = again.figures, again.timeline
+    if lot.acquire != "rent" or lot.rent_term not in again.scenario.hardware.rent_terms or lot.since:
+        yield f"rented for {lot.workload} by {lot.rent_term or 'no term'}, which the scenario does not allow"
+        return
+    runs = [r for r in again.plan.schedule.runs if r.workload == lot.workload] if again.plan.schedule else []
+    if len(runs) != 1 or not runs[0].rented_alone:
+        yield f"no run {lot.workload} is on systems rented for it alone"
+        return
+    run = runs[0]
+    month = run.counted_from_day / DAYS_PER_MONTH
+    if begin != line.period_of(month) or end != line.period_of((run.counted_to_day - 1e-6) / DAYS_PER_MONTH) + 1:
+        yield f"it is rented from {lot.begin} until {lot.end or 'the end'}, its run is charged in other periods"
+    if not near(lot.rented_days, run.counted_to_day - run.counted_from_day):
+        yield f"it is rented for {lot.rented_days:g} days, its run takes others"
+    if (run.site, run.system, run.chip, run.cooling, run.systems) != (
+        lot.site, lot.system, lot.chip, lot.cooling, lot.systems
+    ):  # fmt: skip
+        yield f"the run {lot.workload} is on other systems"
+    stand = figures.stand(hardware, "rent")
+    begins = [p for p in arrivals(again.scenario, line, stand.choice)[0] if p <= begin]
+    if not begins:
+        yield f"it cannot arrive in {lot.begin}"
+    price = figures.rented(hardware, lot.rent_term, lot.systems, lot.rented_days, month)
+    expected: dict[str, object] = {
+        "interconnect": interconnect_of(stand.choice),
+        "chips": stand.chips * lot.systems,
+        "racks": 0.0, "power_mw": 0.0, "it_mw": 0.0,
+        "lines_usd": dict(price.lines_usd),
+        "total_usd": price.cost_usd,
+        "opex_usd_by_year": _listed(price.opex_usd),
+        "capex_usd": 0.0, "capex_lines_usd": {},
+        "carbon_t_by_year": _listed(price.carbon_t),
+        "water_m3_by_year": _listed(price.water_m3),
+        "network": {},
+    }  # fmt: skip
+    yield from _compared(lot, expected)
+    again.lots.append(_Lot(lot, hardware, begin, end, stand, price))
+
+
 def _compared(said: Priced, expected: Mapping[str, object]) -> Iterator[str]:
     """Differences of a lot or of work, and lines that do not sum to their total."""
     m = said.money
@@ -198,10 +259,16 @@ def _compared(said: Priced, expected: Mapping[str, object]) -> Iterator[str]:
 # -- work --------------------------------------------------------------------------------------------------------------
 
 
+def _hardware(again: _Again, work: Work) -> Hardware:
+    """The systems that work may use: those of its kind and place, and of its own workload where none are shared."""
+    owner = "" if again.scenario.fleet.shared else work.workload
+    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner)
+
+
 def _described(again: _Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
     figures = again.figures
     workload = figures.workload(work.workload)
-    layout = layout_of_plan(work.parallelism, work.role)
+    layout = layout_of_plan(work.parallelism, work.role) | ({"part": work.part_chips} if work.part_chips else {})
     described = figures.describe(work.workload, work.role, hardware, work.precision, layout)
     wrong = []
     if work.precision not in workload.precision:
@@ -221,6 +288,7 @@ def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str
         "parallelism": described.parallelism.model_dump(),
         "added_mw": watts / 1e6,
         "systems": described.systems,
+        "part_chips": described.part,
         "chips": described.chips,
         "lines_usd": lines,
         "total_usd": math.fsum(lines.values()),
@@ -234,7 +302,7 @@ def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str
 
 def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
     figures, line = again.figures, again.timeline
-    hardware = Hardware(run.site, run.system, run.chip, run.cooling)
+    hardware = _hardware(again, run)
     workload = figures.workload(run.workload)
     if not runs_once(workload):
         yield "it is a load, not a run"
@@ -248,7 +316,7 @@ def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
     slot = slots[0]
     month = line.slots[slot].start
     days = described.run_days
-    watts = figures.watts(workload, run.role, hardware)[1] * (described.systems - described.spares)
+    watts = figures.run_watts(workload, run.role, hardware, described)[1]
     price = figures.run(workload, run.role, hardware, described, month)
     expected = _of_work(described, watts, price) | {
         "spares": described.spares,
@@ -263,15 +331,24 @@ def _run(again: _Again, run: ScheduledRun) -> Iterator[str]:
     ahead = line.slots[_earliest_slot(again, run, hardware, described, slot)].start * DAYS_PER_MONTH
     if run.start_day < max(released, ahead) - 1e-6 or run.counted_from_day < released - 1e-6:
         yield f"it begins on day {run.start_day:.3f}, before it may"
-    if run.start_day > run.counted_from_day + 1e-6:
+    due = due_days(again.scenario, line, workload, slot, days) if may_move(again.scenario) else None  # type: ignore[arg-type]
+    if run.rented_alone and (not near(run.start_day, run.counted_from_day) or not _rented_for(again, run)):
+        yield "it is not on systems rented for it alone, from the day that they are rented"
+    if run.start_day > run.counted_from_day + 1e-6 and (due is None or run.end_day > due + DAY_TOLERANCE):
         yield f"it begins on day {run.start_day:.3f}, after the slot that it is charged from"
     limit, asked = line.end * DAYS_PER_MONTH, getattr(workload, "finish_within_days", None)
     if asked is not None:
         limit = min(limit, released + asked)
-    if Fraction(month * DAYS_PER_MONTH + days) > Fraction(limit) * (1 + LIMIT_TOLERANCE):
-        yield f"it ends after {month * DAYS_PER_MONTH + days:.3f} days, {limit:g} allowed"
-    touched = line.slots_within(month, month + days / DAYS_PER_MONTH)
-    again.runs.append(_Run(run, hardware, described, slot, touched[-1]))
+    last = max(month * DAYS_PER_MONTH + days, run.end_day - DAY_TOLERANCE)
+    if Fraction(last) > Fraction(limit) * (1 + LIMIT_TOLERANCE):
+        yield f"it ends after {last:.3f} days, {limit:g} allowed"
+    again.runs.append(_Run(run, hardware, described))
+
+
+def _rented_for(again: _Again, run: ScheduledRun) -> bool:
+    """Whether there is one lot that is rented for a run alone."""
+    lots = again.plan.fleet.lots if again.plan.fleet else ()
+    return sum(x.workload == run.workload and x.rented_days > 0 for x in lots) == 1
 
 
 def _earliest_slot(again: _Again, run: ScheduledRun, hardware: Hardware, described: Described, slot: int) -> int:
@@ -290,7 +367,7 @@ def _earliest_slot(again: _Again, run: ScheduledRun, hardware: Hardware, describ
 
 def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     figures, line = again.figures, again.timeline
-    hardware = Hardware(load.site, load.system, load.chip, load.cooling)
+    hardware = _hardware(again, load)
     workload = figures.workload(load.workload)
     if runs_once(workload):
         yield "it is a run, not a load"
@@ -303,7 +380,7 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
     phases = getattr(workload, "disaggregated", "auto")
     if phases != "auto" and (load.role == "serve") != (phases == "never"):
         yield f"role is {load.role}, the scenario says disaggregated: {phases}"
-    watts = figures.watts(workload, load.role, hardware)[1] * described.systems
+    watts = figures.unit_watts(workload, load.role, hardware, described)
     price = figures.load(workload, load.role, hardware, described, load.units)
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
@@ -321,32 +398,44 @@ def _load(again: _Again, load: ScheduledLoad) -> Iterator[str]:
 
 
 def _stands(again: _Again, hardware: Hardware, period: int) -> int:
-    return sum(x.said.systems for x in again.standing(period) if x.hardware == hardware)
+    return sum(x.said.systems for x in again.lasting(period) if x.hardware == hardware)
 
 
 def _serving(again: _Again, hardware: Hardware, period: int) -> int:
-    return sum(x.said.units[period] * x.described.systems for x in again.loads if x.hardware == hardware)
+    """Whole systems of a kind that serving takes; parts of them packed largest first."""
+    mine = [x for x in again.loads if x.hardware == hardware and x.said.units[period]]
+    whole = sum(x.said.units[period] * x.described.systems for x in mine if not x.described.part)
+    parts = [x.described.part for x in mine if x.described.part for _ in range(x.said.units[period])]
+    chips = again.figures.stand(hardware).chips
+    return whole + (max(packed(parts, chips)) + 1 if parts else 0)
+
+
+def _busy(again: _Again, hardware: Hardware, period: int) -> float:
+    """Systems of a kind that serve, parts of them as such; whosever they are, where ``hardware`` names no owner."""
+    chips = again.figures.stand(hardware).chips
+    return math.fsum(
+        x.said.units[period] * (x.described.part / chips if x.described.part else x.described.systems)
+        for x in again.loads
+        if hardware in {x.hardware, x.hardware.kind}
+    )
 
 
 def _occupancy(again: _Again) -> Iterator[str]:
-    """Runs hold their systems for whole slots."""
-    kinds = dict.fromkeys([x.hardware for x in again.loads] + [x.hardware for x in again.runs])
-    for hardware in kinds:
+    """What serves in a period stands there."""
+    for hardware in dict.fromkeys(x.hardware for x in again.loads):
         where = f"{hardware.system} in {hardware.cooling} at {hardware.place}"
-        for i, slot in enumerate(again.timeline.slots):
-            running = sum(
-                x.described.systems for x in again.runs if x.hardware == hardware and x.slot <= i <= x.last_slot
-            )
-            used, there = running + _serving(again, hardware, slot.period), _stands(again, hardware, slot.period)
+        for t, month in enumerate(again.timeline.names):
+            used, there = _serving(again, hardware, t), _stands(again, hardware, t)
             if used > there:
-                yield f"{where}: {used} systems work in month {slot.start:g}, {there} stand there"
+                yield f"{where}: {used} systems serve from {month}, {there} stand there"
 
 
 def _days(again: _Again) -> Iterator[str]:
     """The schedule in days: at every start, what runs then fits what stands."""
     line = again.timeline
-    for hardware in dict.fromkeys(x.hardware for x in again.runs):
-        mine = [x for x in again.runs if x.hardware == hardware]
+    shared = [x for x in again.runs if not x.said.rented_alone]
+    for hardware in dict.fromkeys(x.hardware for x in shared):
+        mine = [x for x in shared if x.hardware == hardware]
         edges = [e * DAYS_PER_MONTH for e in line.edges[:-1]]
         moments = sorted({x.said.start_day for x in mine} | {e for e in edges if any(
             x.said.start_day < e < x.said.end_day for x in mine)})  # fmt: skip
@@ -377,10 +466,9 @@ def _order(again: _Again) -> Iterator[str]:
             continue
         for name in getattr(workload, "after", ()):
             for before in by_name[name]:
-                if mine[0].slot <= before.last_slot:
-                    yield f"{workload.name} begins in the slots of {name}, which it waits for"
                 if mine[0].said.start_day < before.said.end_day - DAY_TOLERANCE:
-                    yield f"{workload.name} begins on day {mine[0].said.start_day:.3f}, before {name} has ended"
+                    day = mine[0].said.start_day
+                    yield f"{workload.name} begins on day {day:.3f}, before {name}, which it waits for, has ended"
 
 
 def _answered(again: _Again, name: str, phases: Sequence[str], period: int) -> Fraction:
@@ -427,7 +515,7 @@ def _power_and_racks(again: _Again) -> Iterator[str]:
             everywhere += watts
             for name in places[x.hardware.place].levels:
                 power[name] += watts
-                racks[name][x.hardware] += Fraction(x.stand.racks) * x.said.systems
+                racks[name][x.hardware.kind] += Fraction(x.stand.racks) * x.said.systems
         for name, (level, site) in levels.items():
             allowed = level.power_w
             if name == site.name and site.power_path:
@@ -442,10 +530,23 @@ def _power_and_racks(again: _Again) -> Iterator[str]:
             yield f"all sites draw {float(everywhere) / 1e6:.4f} MW from {month}, {total:g} MW allowed"
 
 
+def _rented_at_once(again: _Again, period: int, pick: Callable[[_Lot], float]) -> float:
+    """The most, on any day of a period, of what is rented for single runs."""
+    line = again.timeline
+    low, high = (line.edges[period + i] * DAYS_PER_MONTH for i in (0, 1))
+    of = {x.said.workload: pick(x) for x in again.lots if x.said.rented_days}
+    runs = [x.said for x in again.runs if x.said.rented_alone and x.said.workload in of]
+    days = [max(low, r.start_day) for r in runs if r.start_day < high - DAY_TOLERANCE and r.end_day > low]
+    return max(
+        (sum(of[r.workload] for r in runs if r.start_day <= d + DAY_TOLERANCE < r.end_day) for d in days), default=0.0
+    )
+
+
 def _chips(again: _Again) -> Iterator[str]:
     total = again.scenario.limits.chips
     for t, month in enumerate(again.timeline.names):
-        there = sum(x.stand.chips * x.said.systems for x in again.standing(t))
+        there = sum(x.stand.chips * x.said.systems for x in again.lasting(t))
+        there += round(_rented_at_once(again, t, lambda x: float(x.stand.chips * x.said.systems)))
         if total is not None and there > total:
             yield f"{there} chips stand from {month}, {total} allowed"
     for workload in again.scenario.workloads:
@@ -565,8 +666,10 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
     )
 
     def largest(pick: Callable[[_Lot], float]) -> float:
-        return max(float(_exact(pick(x) for x in again.standing(t))) for t in range(line.periods))
+        lasts = [_exact(pick(x) for x in again.lasting(t)) for t in range(line.periods)]
+        return max(float(a + Fraction(_rented_at_once(again, t, pick))) for t, a in enumerate(lasts))
 
+    worked, requests = worked_over_time(again.figures, plan.fleet, plan.schedule), requests_over_time(again.figures)
     racks = [sum(int(str(r["racks"])) for r in rows if r["period"] == name) for name in line.names]
     totals = {
         "chips": largest(lambda x: x.said.chips),
@@ -577,16 +680,16 @@ def _sums(again: _Again, plan: Plan) -> Iterator[str]:
         "capex_usd": float(_exact(x.said.money.capex_usd for x in again.lots)),
         "opex_usd_per_year": float(_exact(p["opex_usd"] for p in years)) / again.scenario.horizon_years,
         "tco_usd": float(_exact(p.money.total_usd for p in parts)),
-        "usd_per_m_tokens": {},
-        "unit_cost_usd": {},
-        "joules_per_token": {},
+        "usd_per_m_tokens": usd_per_m_tokens(again.scenario, worked, requests),
+        "unit_cost_usd": unit_costs_of(again.scenario, worked, requests),
+        "joules_per_token": joules_of(again.scenario, worked, requests),
         "carbon_t": float(_exact(p["carbon_t"] for p in years)),
         "water_m3": float(_exact(p["water_m3"] for p in years)),
     }
     yield from differences("totals", plan.totals.model_dump(), totals)
     values = {
         "cost": totals["tco_usd"],
-        "time": float(_exact(x.said.counted_to_day for x in again.runs)),
+        "time": float(_exact(max(x.said.counted_to_day, x.said.end_day) for x in again.runs)),
         "power": totals["facility_mw"],
         "carbon": totals["carbon_t"],
     }
@@ -601,22 +704,20 @@ def _rows(again: _Again) -> Iterator[dict[str, object]]:
     line = again.timeline
     for t, name in enumerate(line.names):
         kinds: dict[Hardware, list[_Lot]] = defaultdict(list)
-        for x in again.standing(t):
-            kinds[x.hardware].append(x)
+        for x in again.lasting(t):
+            kinds[x.hardware.kind].append(x)
         low, high = line.edges[t] * DAYS_PER_MONTH, line.edges[t + 1] * DAYS_PER_MONTH
-        for h, mine in sorted(
-            kinds.items(), key=lambda item: (item[0].place, item[0].system, item[0].chip, item[0].cooling)
-        ):
+        for h, mine in sorted(kinds.items(), key=lambda item: astuple(item[0])):
             own = [x for x in mine if x.said.acquire != "rent"]
             systems = sum(x.said.systems for x in mine)
-            busy = float(_serving(again, h, t))
+            busy = _busy(again, h, t)
             for run in again.runs:
-                if run.hardware == h:
+                if run.hardware.kind == h and not run.said.rented_alone:
                     within = max(0.0, min(run.said.end_day, high) - max(run.said.start_day, low))
                     busy += run.described.systems * within / (high - low)
             yield {
                 "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
-                "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
+                "fabric": h.fabric, "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
                 "racks": math.ceil(_exact(x.stand.racks * x.said.systems for x in own) - Fraction(1, 10**9)),
                 "power_mw": float(_exact(x.said.power_mw for x in own)), "utilisation": busy / systems,
             }  # fmt: skip

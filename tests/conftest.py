@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import planner.solve.child
 from planner.catalog import Catalog, load_catalog
 from planner.solve.drive import JOBS, solve_here
 from planner.solve.form import FloatArray, Program
-from planner.solve.highs import solve_highs
 from planner.solve.status import Limits, ProgressCallback, Solution
+
+os.environ.setdefault("PLANNER_CACHE", "off")  # tests leave nothing in the cache of who runs them
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,14 +37,16 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         backend: str,
         progress: ProgressCallback | None = None,
         start: FloatArray | None = None,
+        _mail: Any = None,
     ) -> Solution:
-        return solve_here(program, limits, backend) if start is None else solve_highs(program, limits, None, start)
+        return solve_here(program, limits, backend, None, start)
 
     def job(name: str, program: Program, limits: Limits, options: Mapping[str, Any], *_: Any, **__: Any) -> bytes:
         return JOBS[name](program, limits, options, lambda *_: None)
 
     monkeypatch.setattr(planner.solve.child, "solve_in_child", solve)
     monkeypatch.setattr(planner.solve.child, "run_in_child", job)
+    monkeypatch.setattr(planner.solve.child, "SIDE_BY_SIDE", False)
 
 
 @pytest.fixture(scope="session")

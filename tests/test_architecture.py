@@ -19,9 +19,10 @@ ROAD = (
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
-    "export": "faces", "sentence": "options", "sentence_shared": "options",
+    "settings": "errors", "tables": "errors", "export": "faces", "plots": "faces", "many": "faces",
+    "sentence": "options", "sentence_shared": "options",
     "unit_costs": "options", "verify": "options", "verify_stock": "options",
-    "explain": "solve", "rivals": "faces", "api": "faces", "shared": "faces", "outlook": "faces",
+    "explain": "solve", "rivals": "faces", "remedies": "faces", "api": "faces", "shared": "faces", "outlook": "faces",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "ui": "faces", "report": "faces", "sweep": "faces",
     "validation": "faces", "estimate": "faces",
 }  # fmt: skip
@@ -105,7 +106,7 @@ def test_only_declared_packages_at_run_time() -> None:
     declared = {
         "numpy", "pydantic", "yaml", "pulp", "highspy", "ortools", "typer", "rich", "streamlit", "altair", "planner",
         "pandas",  # comes with streamlit and altair, whose tables are its frames
-        "pydantic_core", "annotated_types",  # come with pydantic
+        "platformdirs", "pydantic_core", "annotated_types",  # come with pydantic
         "click",  # comes with typer
     }  # fmt: skip
     import sys

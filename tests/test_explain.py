@@ -105,6 +105,56 @@ def test_worth_is_what_planning_again_shows(name: str, round_catalog: Catalog) -
     assert gained == pytest.approx(limit.worth_per_unit * float(step[1]), rel=5e-3)
 
 
+def test_whole_limits_are_asked_about_in_whole_units(round_catalog: Catalog) -> None:
+    """One rack, one standing system, eight chips more: each is worth what planning with it shows, few as they are.
+
+    A twentieth of a rack would change nothing, and a fifth more of one system is none.
+    """
+    load_only = load(2500, disaggregated="never")
+    cases: dict[str, tuple[Scenario, float]] = {
+        "sites.here.racks": (
+            round_scenario(load(2850, disaggregated="never"), hardware=BOTH, site={"racks": 1}), 1.0,
+        ),
+        "sites.here.installed.0.count": (
+            round_scenario(load_only, hardware=BOTH, site={"installed": [{"system": "plain_8", "count": 2}]}), 1.0,
+        ),
+        "limits.chips": (round_scenario(load_only, hardware=BOTH, limits={"chips": 24}), 8.0),
+    }  # fmt: skip
+    for path, (scenario, unit) in cases.items():
+        first = plan(scenario, catalog=round_catalog)
+        label = {"racks": "racks at", "count": "installed at", "chips": "chips"}[path.rsplit(".", maxsplit=1)[-1]]
+        (limit,) = [b for b in first.binding if label in b.limit]
+        moved = plan(changed(scenario, path, limit.of + unit), catalog=round_catalog)
+        assert limit.worth_per_unit, path
+        assert limit.note.startswith(f"solved again with {unit:g} "), path
+        assert value_of(first) - value_of(moved) == pytest.approx(limit.worth_per_unit * unit, rel=5e-3), path
+
+
+def test_a_megawatt_more_is_worth_what_a_megawatt_saves(round_catalog: Catalog) -> None:
+    """Where a few kilowatts are all that is of use, a whole megawatt brings no more than they do."""
+    scenario = round_scenario(load(1600, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03})
+    first = plan(scenario, catalog=round_catalog)
+    (limit,) = [b for b in first.binding if "MW at the meter" in b.limit]
+    free = plan(changed(scenario, "sites.here.power_mw", 1.03), catalog=round_catalog)
+    assert limit.worth_per_unit == pytest.approx(value_of(first) - value_of(free), rel=5e-3)
+    assert limit.worth_per_unit is not None
+    assert limit.worth_per_unit < value_of(first)
+
+
+def test_a_limit_with_slack_does_not_bind(round_catalog: Catalog) -> None:
+    """Money that is not spent to the last half per cent is not named: more of it would change nothing."""
+    scenario = round_scenario(load(1600, disaggregated="never"), hardware=BOTH)
+    spent = plan(scenario, catalog=round_catalog).totals
+    assert spent is not None
+    near = plan(changed_limits(scenario, capex_usd=spent.capex_usd * 1.005), catalog=round_catalog)
+    assert not [b for b in near.binding if "capital" in b.limit]
+
+
+def changed_limits(scenario: Scenario, **limits: float) -> Scenario:
+    """The scenario with limits of the plan."""
+    return scenario.model_copy(update={"limits": scenario.limits.model_copy(update=limits)})
+
+
 def test_a_limit_that_is_not_near_is_not_binding(round_catalog: Catalog) -> None:
     """1 MW for one box, 1000 racks and a year too much: nothing binds."""
     scenario = round_scenario(load(10, disaggregated="never"), site={"racks": 1000}, limits={"chips": 1000})
@@ -225,7 +275,12 @@ def test_changes_together(round_catalog: Catalog) -> None:
     together = [n for n in found.nearest if "together" in n.message]
     assert {n.limit for n in together} >= {"sites.here.racks", "limits.chips"}
     for change in together:
-        assert change.confirmed
+        assert change.confirmed_together
+        assert not change.confirmed
+        assert {change.limit, *change.together} == {n.limit for n in together}
+        alone = changed(scenario, change.limit, change.needed)
+        assert plan(alone, catalog=round_catalog).status == "infeasible"
+    for change in together:
         scenario = changed(scenario, change.limit, change.needed)
     assert plan(scenario, catalog=round_catalog).status == "proven_optimal"
 
@@ -257,10 +312,58 @@ def test_both_latencies_out_of_reach(round_catalog: Catalog) -> None:
     found = plan(scenario, catalog=round_catalog)
     assert {n.limit for n in found.nearest} == {"workloads.load.ttft_ms", "workloads.load.tpot_ms"}
     for change in found.nearest:
-        assert change.confirmed
+        assert change.confirmed_together
+        assert not change.confirmed
         assert "together" in change.message
         scenario = changed(scenario, change.limit, change.needed)
     assert plan(scenario, catalog=round_catalog).status == "proven_optimal"
+
+
+def test_the_best_latency_may_not_be_enough(round_catalog: Catalog) -> None:
+    """The fastest replica does not fit into the power there is: what is offered is what a plan was found with."""
+    scenario = round_scenario(load(900, tpot_ms=0.2), hardware=BOTH, site={"power_mw": 0.03})
+    found = plan(scenario, catalog=round_catalog)
+    assert found.status == "infeasible"
+    assert found.nearest
+    for change in found.nearest:
+        assert change.confirmed
+        assert plan(changed(scenario, change.limit, change.needed), catalog=round_catalog).has_plan
+
+
+def test_failures_that_are_tolerated_are_a_limit(round_catalog: Catalog) -> None:
+    """Two boxes that carry the load between them cannot lose one: the redundancy is named, and giving it up helps."""
+    fields: dict[str, Any] = {"disaggregated": "never"}
+    few = {"limits": {"chips": 16}}
+    assert plan(round_scenario(load(1200, **fields), **few), catalog=round_catalog).has_plan
+    found = plan(round_scenario(load(1200, tolerate_failures=2, **fields), **few), catalog=round_catalog)
+    assert found.status == "infeasible"
+    assert any("2 units gone" in x for x in found.conflicts[0].limits)
+    (change,) = [n for n in found.nearest if n.limit == "workloads.load.tolerate_failures"]
+    assert change.confirmed
+    scenario = round_scenario(load(1200, tolerate_failures=int(change.needed), **fields), **few)
+    assert plan(scenario, catalog=round_catalog).has_plan
+    often = plan(round_scenario(load(1200, availability=0.99999, **fields), **few), catalog=round_catalog)
+    if often.status == "infeasible":
+        assert any("available" in x for x in often.conflicts[0].limits)
+
+
+def test_cooling_and_power_of_racks_are_offered(shipped: Catalog) -> None:
+    """Racks that hold no server, and a hall without the cooling that all hardware on offer needs."""
+    server = {"systems": ["dgx_h100"]}
+    small = {"region": "us_va", "cooling": ["air_inrow"], "power_mw": 1, "rack_kw": 5}
+    found = plan(round_scenario(load(1), hardware=server, site=small), catalog=shipped)
+    (change,) = [n for n in found.nearest if n.limit == "sites.here.rack_kw"]
+    assert change.confirmed
+    assert any("racks of 5 kW" in x for x in found.conflicts[0].limits)
+    wide = {**small, "rack_kw": change.needed}
+    assert plan(round_scenario(load(1), hardware=server, site=wide), catalog=shipped).has_plan
+    rack = {"systems": ["gb200_nvl72"]}
+    dry = {"region": "us_va", "cooling": ["air_inrow"], "power_mw": 1}
+    found = plan(round_scenario(load(1), hardware=rack, site=dry), catalog=shipped)
+    (change,) = [n for n in found.nearest if n.limit == "sites.here.cooling"]
+    more = change.message.split()[1]
+    wet = {**dry, "cooling": ["air_inrow", more]}
+    assert plan(round_scenario(load(1), hardware=rack, site=wet), catalog=shipped).has_plan
 
 
 def test_an_export_class_that_leaves_nothing(shipped: Catalog) -> None:

@@ -137,6 +137,9 @@ def allowed(scenario: Scenario, options: Sequence[Option], counts: Sequence[int]
                         by_site[o.site][phase] += rate * n
             if sum(min(rates.values()) for rates in by_site.values()) < w.requests_per_s * (1 - 1e-9):
                 return False
+            lost = getattr(w, "tolerate_failures", 0)
+            if lost and left_when_gone(mine, lost) < w.requests_per_s * (1 - 1e-9):
+                return False
         if w.chips is not None:
             used = total("chips", mine)
             if used > (w.chips.max or math.inf) or used < (w.chips.min or 0):
@@ -178,6 +181,20 @@ def allowed(scenario: Scenario, options: Sequence[Option], counts: Sequence[int]
             if used > count:
                 return False
     return True
+
+
+def left_when_gone(chosen: Sequence[tuple[Option, int]], lost: int) -> float:
+    """Requests/s of a load when the worst ``lost`` of its units are gone: every choice of them is tried."""
+    apart = any(o.role != "serve" for o, _ in chosen)
+    units = [(o.site if apart else "", o.rates) for o, n in chosen if o.period == 0 for _ in range(n)]
+    worst = math.inf
+    for gone in itertools.combinations(range(len(units)), min(lost, len(units))):
+        by_site: dict[str, dict[str, float]] = defaultdict(lambda: {"prefill": 0.0, "decode": 0.0})
+        for u, (site, rates) in enumerate(units):
+            for phase, rate in rates.items() if u not in gone else ():
+                by_site[site][phase] += rate
+        worst = min(worst, sum(min(rates.values()) for rates in by_site.values()))
+    return worst
 
 
 WORTH = {

@@ -22,6 +22,8 @@ def _asked(w: Training | Serving | Recommendation) -> Asked:
     if isinstance(w, Serving):
         return Asked(
             **common, input_tokens=w.input_tokens, output_tokens=w.output_tokens, requests_per_s=w.requests_per_s,
-            kv_precision=w.kv_precision or "bf16", cached_prefix=w.cached_prefix,
+            kv_precision=w.kv_precision or "bf16", cached_prefix=w.cached_prefix, engine=w.engine,
+            memory_fraction=w.memory_fraction,
+            speculation=w.speculation.method if w.speculation is not None else None,
         )  # fmt: skip
     return Asked(**common, global_batch=w.global_batch, samples=w.samples, samples_per_s=w.samples_per_s)

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
-from planner.errors import InputError, Problem
+from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
+from planner.answer.views import PlanViews
+from planner.errors import InputError, Problem, at_most
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
@@ -62,6 +65,8 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    drafts: int | None = None
+    """Serving: tokens drafted ahead in a step (speculative decoding); none where the load does not ask for a choice."""
     load: float | None = None
     """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
     sharding: Literal["table-wise", "row-wise", "pooled"] | None = None
@@ -97,6 +102,20 @@ class MeasuredRun(_Part):
     """Its step time over that of the physical model and its calibrated levels."""
 
 
+class Drafting(_Part):
+    """Speculative decoding of a serving replica, and what it is worth: the same replica at the same share of its
+    throughput without drafts."""
+
+    method: Literal["mtp", "eagle"]
+    drafts: int
+    acceptance: float
+    acceptance_source: str
+    tokens_a_step: float
+    """Tokens that a request gains in a step, on average."""
+    tpot_ms_without: float
+    tokens_per_s_without: float
+
+
 class Predicted(_Part):
     """What the performance model expects of this deployment. Rates are of the whole deployment."""
 
@@ -122,6 +141,10 @@ class Predicted(_Part):
     """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
     prefill_share: float | None = None
     """Of a serving replica's time that prompts take: what divides its cost between prompts and answers."""
+    drafting: Drafting | None = None
+    """Serving: drafts a step, where the load asks for a choice and some are chosen."""
+    extrapolation: list[str] = Field(default_factory=list)
+    """Serving: what no measured run has in common with this replica, in words; empty where runs like it are known."""
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
@@ -187,9 +210,11 @@ class Deployment(_Part):
     cooling: str
     interconnect: str
     systems: int
-    """Whole systems bought or rented, spares included."""
+    """Whole systems bought or rented, spares included; of work in parts those that it would fill by itself."""
     replicas: int
     """Copies of the unit (a training run is one, serving has many)."""
+    part_chips: int = 0
+    """Chips of the part of a system that a unit occupies, beside other work; 0: whole systems."""
     chips: int
     """Chips that work, without spares."""
     spares: int
@@ -249,8 +274,15 @@ class FleetLot(Priced):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
+    workload: str = ""
+    """The workload whose own systems these are; empty where whatever needs them may use them."""
+    rented_days: float = 0.0
+    """Of systems rented for the run ``workload`` alone: for so many days from its start, in the periods from ``begin``
+    until ``end``. 0: they stand for whole periods."""
     begin: str
     """Month in which they arrive."""
     end: str = ""
@@ -279,6 +311,8 @@ class FleetStanding(_Part):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     systems: int
     chips: int
     racks: int
@@ -306,7 +340,7 @@ class Fleet(_Part):
 
 
 class Work(Priced):
-    """Work on systems of a fleet. ``money`` is what it costs on top of systems that stand: power above idle."""
+    """Work on systems of a fleet. ``money`` is what it costs on top of systems that stand: its power."""
 
     workload: str
     role: Role
@@ -314,12 +348,16 @@ class Work(Priced):
     system: str
     chip: str
     cooling: str
+    fabric: Literal["none", "pod", "large"] = "pod"
+    """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     interconnect: str
     parallelism: Parallelism
     precision: str
     predicted: Predicted
     added_mw: float
-    """Facility power above idle while at work: of the run, or of one unit."""
+    """Facility power while at work, above what its systems draw without: of the run, or of one unit."""
+    part_chips: int = 0
+    """Chips of the part of a system that it (or one unit) occupies, beside other work; 0: whole systems."""
     option: str = ""
     """Id of the column of the model that this is."""
 
@@ -341,6 +379,8 @@ class ScheduledRun(Work):
     end_day: float
     start_date: str
     end_date: str
+    rented_alone: bool = False
+    """Whether it runs on systems rented for it alone, a lot of its own."""
     counted_from_day: float
     counted_to_day: float
 
@@ -474,6 +514,16 @@ class Nearest(_Part):
     unit: str
     message: str
     confirmed: bool
+    """Planning again with this change alone found a plan."""
+    together: tuple[str, ...] = ()
+    """Other limits that must move as well, each to the figure that it has here: this change alone is not enough."""
+    confirmed_together: bool = False
+    """Planning again with this change and those together found a plan."""
+
+    @property
+    def helps(self) -> bool:
+        """Whether it was confirmed, alone or together with the others."""
+        return self.confirmed or self.confirmed_together
 
 
 class Asked(_Part):
@@ -491,7 +541,10 @@ class Asked(_Part):
     output_tokens: int | None = None
     requests_per_s: float | None = None
     kv_precision: str = ""
+    engine: str = ""
+    memory_fraction: float | None = None
     cached_prefix: float | None = None
+    speculation: Literal["mtp", "eagle"] | None = None
     samples: float | None = None
     samples_per_s: float | None = None
 
@@ -519,7 +572,7 @@ class Simulation(_Part):
     """Limits of the load that the simulated percentile is above: ttft_ms, tpot_ms."""
 
 
-class Plan(_Part):
+class Plan(PlanViews, _Part):
     """A plan, or the reason there is none."""
 
     schema_version: Annotated[int, Field(alias="schema", ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
@@ -536,7 +589,7 @@ class Plan(_Part):
     workloads: tuple[Asked, ...] = ()
     """What was asked, in the scenario's order."""
     deployments: tuple[Deployment, ...] = ()
-    """Empty in a plan of a shared fleet, whose answer is ``fleet`` and ``schedule``."""
+    """What stands and what it does. Of a plan over lots a view: each piece of work with its share of ``fleet``."""
     fleet: Fleet | None = None
     schedule: Schedule | None = None
     totals: Totals | None = None
@@ -560,6 +613,11 @@ class Plan(_Part):
     )
 
     @property
+    def holdings(self) -> tuple[Deployment | FleetLot, ...]:
+        """What is bought, rented or used: the lots of a fleet, else the deployments."""
+        return self.deployments if self.fleet is None else self.fleet.lots
+
+    @property
     def has_plan(self) -> bool:
         """Whether there are deployments, or a fleet, to act on."""
         return self.status in STATUS_WITH_PLAN
@@ -578,25 +636,59 @@ class Plan(_Part):
 
     @classmethod
     def from_json(cls, text: str, file: str = "") -> Plan:
-        """Read plan.json; raises ``InputError`` with every problem."""
+        """Read plan.json; raises ``InputError`` where it is another schema, breaks this one or holds absurd figures."""
+        _must_be_this_schema(text, file)
         try:
-            return cls.model_validate_json(text)
+            plan = cls.model_validate_json(text, strict=True)
         except ValidationError as error:
-            raise InputError(
-                [
-                    Problem(e["msg"], file=file, path=".".join(str(p) for p in e["loc"]), found=repr(e["input"])[:80])
-                    for e in error.errors()
-                ]
-            ) from None
+            found = [
+                Problem(e["msg"], file=file, path=".".join(str(p) for p in e["loc"]), found=repr(e["input"])[:80])
+                for e in error.errors()
+            ]
+            raise InputError(at_most(found, MOST_PROBLEMS)) from None
+        if problems := plan_problems(plan, file):
+            raise InputError(problems)
+        return plan
 
     @classmethod
-    def read(cls, path: Path) -> Plan:
+    def read(cls, path: str | Path) -> Plan:
         """Read plan.json; raises ``InputError`` when it is missing or is not a plan."""
         try:
-            text = path.read_text(encoding="utf-8")
+            with Path(path).open("rb") as handle:
+                data = handle.read(LARGEST_FILE + 1)
+            text = data.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(Problem(f"cannot read the plan: {error}", file=str(path))) from None
         return cls.from_json(text, file=str(path))
+
+
+def _must_be_this_schema(text: str, file: str) -> None:
+    """Raise ``InputError`` for what is no JSON, no plan, or a plan of a schema that is not read here."""
+    if len(text) > LARGEST_FILE:
+        raise InputError(Problem(f"is no plan: longer than {LARGEST_FILE // 2**20} MiB", file=file))
+    try:
+        data = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise InputError(Problem(f"is no plan: not JSON ({error})", file=file)) from None
+    if not isinstance(data, dict) or "schema" not in data or "objective" not in data:
+        raise InputError(
+            Problem(
+                "is no plan of this planner", file=file, remedy="`planner plan SCENARIO --out DIR` writes plan.json."
+            )
+        )
+    found = data["schema"]
+    if isinstance(found, int) and found > SCHEMA_VERSION:
+        maker = str(data.get("planner_version", ""))[:20]
+        raise InputError(
+            Problem(
+                "the plan has a newer schema than this planner reads",
+                file=file,
+                path="schema",
+                found=f"{found!s:.20}, written by planner {maker!r}",
+                allowed=f"up to {SCHEMA_VERSION}",
+                remedy="Read it with that planner, or plan its scenario again with this one.",
+            )
+        )
 
 
 def plan_schema() -> dict[str, Any]:

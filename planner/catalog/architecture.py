@@ -6,7 +6,7 @@ mixture of experts, or none), and a head. Everything the planner computes about 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 MixerKind = Literal["attention", "mla", "mamba2", "linear", "none"]
@@ -23,7 +23,8 @@ class Mixer:
     low-rank queries, grouped low-rank output, a sliding ``window`` of raw keys and one compressed key for every
     ``compress_ratio`` tokens (0 = the window only), of which a sparse indexer, if any, keeps ``sparse_top_k``.
     mamba2: ``ssm_heads`` x ``ssm_head_dim`` inner channels, ``ssm_state`` state size, ``ssm_groups``,
-    ``conv_kernel`` (arXiv:2405.21060). linear: gated delta / linear attention (Qwen3-Next): key and value heads below.
+    ``conv_kernel`` (arXiv:2405.21060). linear: gated delta / linear attention (Qwen3-Next): key and value heads below;
+    with ``linear_decay_rank`` every channel of a key decays at its own rate (Kimi Delta Attention, arXiv:2510.26692).
     """
 
     kind: MixerKind = "attention"
@@ -36,7 +37,10 @@ class Mixer:
     bias: bool = False  # bias on q, k, v (and o when bias_out)
     bias_out: bool = False
     qk_norm: bool = False
-    output_gate: bool = False  # q projection also makes an output gate of the same size (Qwen3-Next)
+    output_gate: bool = False  # a gate of the output, element by element (Qwen3-Next, Kimi K3)
+    head_gate: bool = False  # a gate of the output, one a query head (Step 3.5)
+    shared_kv: bool = False  # values are the keys' projection: one matrix, both cached (Gemma 4's full layers)
+    wide_norm: bool = False  # norms of q and k run over all heads together (MiniMax M2, OLMo 2)
     sinks: bool = False  # one learned logit per head (gpt-oss)
     # MLA
     q_lora_rank: int = 0  # 0 = no query compression
@@ -60,6 +64,7 @@ class Mixer:
     linear_k_head_dim: int = 0
     linear_v_heads: int = 0
     linear_v_head_dim: int = 0
+    linear_decay_rank: int = 0  # of the low-rank projection to the decay of each key channel; 0 = one decay a head
 
     @property
     def compressed(self) -> bool:
@@ -87,6 +92,8 @@ class FeedForward:
     shared_hidden: int = 0
     shared_gate: bool = False  # a scalar gate on the shared expert (Qwen2-MoE)
     router_bias: bool = False
+    idle_experts: int = 0  # experts of the router that compute nothing (LongCat); ``experts_per_token`` leaves them out
+    beside: int = 0  # width of a dense feed-forward that runs beside the experts (Gemma 4), 0 = none
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,27 @@ class VisionTower:
     other_parameters: int = 0  # patch embedding, positions, merger, projector
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint quantised to ``precision`` as its maker publishes it: what stays in 16 bits, and how scales lie.
+
+    ``kept``: parts whose matrices stay in 16 bits (``CHECKPOINT_PARTS``); embedding, head, router, norms and vision
+    always do. ``kept_layers``: layers, at both ends, that stay whole in 16 bits. ``block``: rows and
+    columns that share one scale, so that a shard of tensor parallelism is a multiple of it; 0 = no such rule.
+    ``others``: precision of quantised matrices outside the routed experts where it is another; empty = the same.
+    """
+
+    precision: str
+    kept: tuple[str, ...] = ()
+    kept_layers: int = 0
+    block: int = 0
+    others: str = ""
+
+
+CHECKPOINT_PARTS = ("attention", "recurrent", "dense", "shared", "experts")
+"""Token mixing by attention and by a recurrent state, dense feed-forward, shared expert, routed experts."""
+
+
 @dataclass(frozen=True)
 class ModelArch:
     """A model of the catalog. Parameter counts are of the weights, not of the marketing label."""
@@ -142,6 +170,9 @@ class ModelArch:
     learned_positions: int = 0
     max_context: int = 0
     mtp_layers: int = 0  # multi-token prediction modules (not counted in ``total``)
+    mtp: tuple[LayerGroup, ...] = ()  # layers of one such module; empty = one like the model's last
+    yarn_context: int = 0  # context that YaRN extends ``max_context`` to, as the maker documents it; 0 = no extension
+    state_precision: str = "bf16"  # of recurrent states, whatever the cache is in
     routed_groups_limit: int = 0  # node-limited routing: groups of devices a token may go to, 0 = no limit
     vision: VisionTower | None = None
     tables: tuple[EmbeddingTables, ...] = ()
@@ -155,6 +186,7 @@ class ModelArch:
     published_total: float | None = None  # exact published count of parameters, in units (not billions)
     published_active: float | None = None
     weights: str = "bf16"  # precision the released weights are stored in
+    checkpoints: tuple[Checkpoint, ...] = ()  # one a precision
     aliases: tuple[str, ...] = ()
     source: str = ""
     as_of: str = ""
@@ -164,6 +196,16 @@ class ModelArch:
     def layers(self) -> int:
         """Number of layers."""
         return sum(g.count for g in self.groups)
+
+    @property
+    def longest_context(self) -> int:
+        """Tokens that can be attended to, by YaRN where the maker documents it; 0 = not known."""
+        return max(self.max_context, self.yarn_context)
+
+    @property
+    def mtp_groups(self) -> tuple[LayerGroup, ...]:
+        """Layers of one multi-token prediction module."""
+        return self.mtp or tuple(replace(g, count=1) for g in self.groups[-1:])
 
     @property
     def is_moe(self) -> bool:

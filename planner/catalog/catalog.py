@@ -6,12 +6,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from planner.catalog import kept
 from planner.catalog.architecture import ModelArch
 from planner.catalog.fields import (
     CHIPS,
@@ -29,6 +30,7 @@ from planner.catalog.fields import (
     specs,
 )
 from planner.catalog.load import (
+    MOST_PROBLEMS,
     NONE,
     UNKNOWN,
     Entry,
@@ -36,24 +38,31 @@ from planner.catalog.load import (
     bounds_text,
     catalog_folder,
     check_extra_folder,
+    figure_fault,
     read_folder,
     text_fault,
 )
 from planner.catalog.records import Chip, Cooling, CostItem, Figure, Interconnect, Record, Region, System
-from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.errors import InputError, Problem, at_most, nearest_name, unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 USABLE_MEMORY = 0.99
 """Share of a chip's labelled memory that a program can allocate (an 80 GB H100 shows 79.2 to 79.6 GiB)."""
 
+_MOST_ASSUMED = 16
 _STATUS_ORDER = {"volume": 0, "limited": 1, "announced": 2, "roadmap": 3, "discontinued": 4}
 _KIND_ORDER = {kind: rank for rank, kind in enumerate(SYSTEM_KINDS)}
 _KIND_WORDS = {SYSTEMS: SYSTEM_KINDS, INTERCONNECTS: INTERCONNECT_KINDS, COOLING: COOLING_KINDS}
+_MOST_PARENTS = 16
+"""Regions above a region: place, province, country, continent, world, and room."""
 _MUST_HAVE = {CHIPS: ("name", "vendor"), SYSTEMS: ("name", "kind", "chips_total")}
 
 R = TypeVar("R", bound=Record)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Catalog:
     """All facts, immutable. Mappings are by id; ``regions`` have the figures of their parents filled in.
 
@@ -110,13 +119,13 @@ class Catalog:
         return self._find(COSTS, "cost item", name, self.costs)
 
     def model(self, name: str) -> ModelArch:
-        """The model of this id, alias or name; raises ``InputError`` with the nearest name."""
-        if name in self.models:
-            return self.models[name]
-        found = self._model_names.get(_plain(name))
-        if found is None:
-            raise unknown_name("model", name, list(self.models))
-        return self.models[found]
+        """The model of this id, alias or name, also with an organisation before it or a suffix such as -Instruct or
+        -FP8 after it; raises ``InputError`` with the nearest name."""
+        from planner.catalog.models import find_model
+
+        if name not in self._model_found:
+            self._model_found[name] = find_model(self.models, name).id
+        return self.models[self._model_found[name]]
 
     def systems_of(self, chip_id: str) -> tuple[System, ...]:
         """Systems sold with a chip: in volume before announced, priced before unpriced, a server before a pod."""
@@ -157,6 +166,10 @@ class Catalog:
         Raises ``InputError`` with every unknown kind, id and field, and every value that is out of bounds, each with
         its path (``assume.chips.mtt_s5000``) and the nearest name.
         """
+        stated = json.dumps(assumptions, sort_keys=True, default=str)
+        kept_here = self._assumed
+        if stated in kept_here:
+            return kept_here[stated]
         problems: list[Problem] = []
         changed: dict[str, dict[str, Record]] = {kind: {} for kind in RECORD_KINDS}
         for kind, records in assumptions.items():
@@ -183,7 +196,6 @@ class Catalog:
                 changed[kind][key] = _assume(kind, record, values, where, problems)
         if problems:
             raise InputError(problems)
-        stated = json.dumps(assumptions, sort_keys=True, default=str)
         digest = hashlib.sha256(f"{self.digest}\0{stated}".encode()).hexdigest() if assumptions else self.digest
         merged = {kind: {**self.records(kind), **changed[kind]} for kind in RECORD_KINDS}
         own_regions = cast("dict[str, Region]", {**self.own_regions, **changed[REGIONS]})
@@ -194,12 +206,55 @@ class Catalog:
         result = _catalog(merged, digest, own_regions, self.model_folders)
         if "models" in self.__dict__:
             result.__dict__["models"] = self.__dict__["models"]
+        if _only_money(assumptions):
+            result.__dict__["layouts_of"] = self.layouts_of
+        if len(kept_here) >= _MOST_ASSUMED:
+            del kept_here[next(iter(kept_here))]
+        kept_here[stated] = result
         return result
+
+    @cached_property
+    def layouts_of(self) -> Catalog:
+        """A catalog with the same figures but for prices: what is fast enough and fits in memory is the same in both.
+
+        Searches are kept under it, so that cases that differ in assumed prices share them.
+        """
+        return self
+
+    @cached_property
+    def _assumed(self) -> dict[str, Catalog]:
+        """Catalogs with assumptions that were made of this one: the same assumptions give the same object."""
+        return {}
+
+    def frame(self, kind: str, *, sources: bool = True) -> pd.DataFrame:
+        """The records of a kind (``chips``, ``systems``, ..., ``models``) as a pandas frame indexed by id.
+
+        One column a figure, unknown ones missing, its unit in ``attrs["units"]``; with ``sources`` its source beside
+        it as ``tdp_w.source``. Raises ``InputError`` for an unknown kind.
+        """
+        from planner.catalog.rows import frame
+
+        return frame(self, kind, sources=sources)
+
+    def __repr__(self) -> str:
+        return f"<Catalog {self.counts_text()}, digest {self.digest[:12]}>"
+
+    def counts_text(self) -> str:
+        """How many records of each kind, in words; models are not read for it."""
+        return ", ".join(f"{len(self.records(kind))} {kind}" for kind in RECORD_KINDS)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: how much there is."""
+        rows = "".join(f"<tr><td>{kind}</td><td>{len(self.records(kind))}</td></tr>" for kind in RECORD_KINDS)
+        return f"<table><caption>Catalog {self.digest[:12]}</caption>{rows}</table>"
 
     def _find(self, kind: str, word: str, name: str, records: Mapping[str, R]) -> R:
         key = self._key(kind, name)
         if key is None or key not in records:
-            raise unknown_name(word, name, list(records))
+            error = unknown_name(word, name, list(records))
+            problem, known = error.problems[0], {k: i for k, i in self._names[kind].items() if i in records}
+            near = known.get(nearest_name(_plain(_bare(kind, name)), list(known)), "")
+            raise InputError(replace(problem, nearest=problem.nearest or near))
         return records[key]
 
     def id_of(self, kind: str, name: str) -> str | None:
@@ -209,34 +264,61 @@ class Catalog:
     def _key(self, kind: str, name: str) -> str | None:
         if name in self.records(kind):
             return name
-        return self._names[kind].get(_plain(str(name)))
+        names = self._names[kind]
+        return names.get(_plain(str(name))) or names.get(_plain(_bare(kind, str(name))))
 
     @cached_property
     def _names(self) -> dict[str, dict[str, str]]:
         return {kind: _name_index(self.records(kind).values()) for kind in RECORD_KINDS}
 
     @cached_property
-    def _model_names(self) -> dict[str, str]:
-        index: dict[str, str] = {}
-        for model in self.models.values():
-            for alias in (model.id, *model.aliases, model.name):
-                index.setdefault(_plain(alias), model.id)
-        return index
+    def _model_found(self) -> dict[str, str]:
+        return {}
 
 
 def load_catalog(extra: Path | str | None = None) -> Catalog:
     """The catalog that comes with the planner, with a user's folder merged over it by id and field.
 
     ``extra``: a folder laid out like the planner's own or flat (``chips.csv``, ``systems.csv``, ...). Raises
-    ``InputError`` listing every problem of every file with its line.
+    ``InputError`` listing every problem of every file with its line. The same files give the same object again, and
+    are read from what the last process kept of them (``planner.catalog.kept``).
     """
     base = catalog_folder()
+    if extra is not None:
+        check_extra_folder(Path(extra))
+    folders = [base] if extra is None else [base, Path(extra)]
+    digest = kept.digest_of(folders)
+    known = kept.kept(digest)
+    if known is not None:
+        return known
+    stored = kept.read_parts(digest)
+    found = None if stored is None else _rebuilt(*stored, folders)
+    if found is None:
+        found = _read(base, extra)
+        parts = {kind: {k: (r.attributes, r.figures) for k, r in _own(found, kind).items()} for kind in RECORD_KINDS}
+        kept.write_parts(digest, parts, found.digest)
+    return kept.keep(digest, found)
+
+
+def _own(catalog: Catalog, kind: str) -> Mapping[str, Record]:
+    return catalog.own_regions if kind == REGIONS else catalog.records(kind)
+
+
+def _rebuilt(parts: kept.Parts, digest: str, folders: Sequence[Path]) -> Catalog | None:
+    """A catalog from records that were checked when they were kept; None where kinds are missing."""
+    if set(parts) != set(RECORD_KINDS):
+        return None
+    records = {kind: {key: _make(kind, key, *both) for key, both in parts[kind].items()} for kind in RECORD_KINDS}
+    own_regions = cast("dict[str, Region]", records[REGIONS])
+    models = tuple(folder / "models" for folder in folders if (folder / "models").is_dir())
+    return _catalog({**records, REGIONS: dict(_with_parents(own_regions, []))}, digest, own_regions, models)
+
+
+def _read(base: Path, extra: Path | str | None) -> Catalog:
     tables = Tables()
     read_folder(base, tables, root=base.parent)
     if extra is not None:
-        folder = Path(extra)
-        check_extra_folder(folder)
-        _merge(tables, folder)
+        _merge(tables, Path(extra))
     tables.raise_problems()
     return _build(tables)
 
@@ -249,6 +331,8 @@ def _merge(tables: Tables, folder: Path) -> None:
         for key, entries in records.items():
             below = tables.entries[kind].get(key)
             if below is None:
+                if "name" not in entries and len(over.problems) > MOST_PROBLEMS:
+                    continue
                 if "name" not in entries:
                     first = next(iter(entries.values()))
                     over.problems.append(
@@ -295,7 +379,7 @@ def _build(tables: Tables) -> Catalog:
     own_regions = cast("dict[str, Region]", merged[REGIONS])
     merged[REGIONS] = dict(_with_parents(own_regions, problems))
     if problems:
-        raise InputError(problems)
+        raise InputError(at_most(problems, MOST_PROBLEMS))
     return _catalog(merged, tables.hasher.hexdigest(), own_regions, tuple(tables.model_folders))
 
 
@@ -366,28 +450,40 @@ def _assume(kind: str, record: Record, values: Mapping[str, Any], where: str, pr
             near = nearest_name(str(name), list(known))
             problems.append(Problem(f"unknown field of {kind}", path=f"{where}.{name}", nearest=near))
             continue
-        fault = _assumption_fault(spec, value)
+        before = record.figures.get(spec.field)
+        unit = before.unit if before else ""
+        fault = _assumption_fault(spec, value, unit)
         if fault:
             found = repr(value)[:80]
-            allowed = "" if spec.is_text else bounds_text(spec)
+            allowed = "" if spec.is_text else bounds_text(spec, unit)
             problems.append(Problem(fault, path=f"{where}.{name}", found=found, allowed=allowed))
         elif spec.is_text:
             attributes[spec.field] = str(value)
         else:
-            figures[spec.field] = _assumed_figure(spec, value, record.figures.get(spec.field))
+            figures[spec.field] = _assumed_figure(spec, value, before)
             if spec.field == "mem_gb" and "usable_mem_gib" not in values:
                 figures.pop("usable_mem_gib", None)
     return _make(kind, record.id, attributes, figures)
 
 
-def _assumption_fault(spec: FieldSpec, value: object) -> str:
+def _only_money(assumptions: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> bool:
+    """Whether every assumed figure is a price or a rent; cost items are not, failure rates are among them."""
+    return all(
+        kind != COSTS and "usd" in str(name)
+        for kind, records in assumptions.items()
+        for values in records.values()
+        for name in values
+    )
+
+
+def _assumption_fault(spec: FieldSpec, value: object, unit: str) -> str:
     if spec.is_text:
         return text_fault(spec, value) if isinstance(value, str) else "must be a text"
     if value is None or (isinstance(value, str) and value in {UNKNOWN, NONE}):
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "must be a finite number"
-    return "" if spec.lower <= value <= spec.upper else "is out of bounds"
+    return figure_fault(spec, value, unit)
 
 
 def _assumed_figure(spec: FieldSpec, value: float | str | None, before: Figure | None) -> Figure:
@@ -404,9 +500,12 @@ def _with_parents(own: Mapping[str, Region], problems: list[Problem]) -> Iterato
     for key, region in own.items():
         figures = dict(region.figures)
         chain, parent = [key], region.parent
-        while parent is not None and parent in own:
+        while parent is not None and parent in own and len(problems) <= MOST_PROBLEMS:
             if parent in chain:
                 problems.append(Problem(f"region {key!r} is among its own parents", path=" -> ".join([*chain, parent])))
+                break
+            if len(chain) > _MOST_PARENTS:
+                problems.append(Problem(f"region {key!r} has more than {_MOST_PARENTS} parents", path=key))
                 break
             chain.append(parent)
             for name, figure in own[parent].figures.items():
@@ -433,6 +532,8 @@ def _check_references(
     for kind, found in records.items():
         words = _KIND_WORDS.get(kind)
         for key, record in found.items():
+            if len(problems) > MOST_PROBLEMS:  # nearest names take their time
+                return
             for name, (what, allowed) in targets.items():
                 names = record.attributes.get(name)
                 if names is None:
@@ -457,6 +558,24 @@ def _words(attributes: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+_BESIDE = frozenset(
+    {
+        "nvidia", "amd", "intel", "google", "huawei", "aws", "amazon", "moore", "threads", "mthreads", "instinct",
+        "habana", "cloud", "tensor", "core", "gpu", "accelerator", "hbm2", "hbm2e", "hbm3", "hbm3e", "oam",
+    }
+)  # fmt: skip
+"""Words around a part's name that do not tell it from another: makers, memory types."""
+_AROUND_CHIPS = _BESIDE | {"nvl72", "nvl8"}
+"""Of a chip's name also the rack it stands in."""
+
+
+def _bare(kind: str, name: str) -> str:
+    """A part's name without such words, with ``SXM4`` as ``SXM``."""
+    beside = _AROUND_CHIPS if kind == CHIPS else _BESIDE
+    words = [w for w in re.split(r"[^A-Za-z0-9.]+", name) if w.casefold() not in beside]
+    return " ".join(re.sub(r"(?i)^sxm\d$", "sxm", w) for w in words)
 
 
 def _name_index(records: Iterable[Record]) -> dict[str, str]:

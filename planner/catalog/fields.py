@@ -51,6 +51,33 @@ FAMILIES = (
 )
 EXPORT_CLASSES = ("us_case_by_case_cn", "us_denied_cn", "cn_made_entity_list", "cn_made", "cloud_only")
 
+COUNTED = frozenset(
+    {"chips", "servers", "racks", "ports", "cpus", "endpoints", "switches", "links", "rack_places", "count"}
+)
+"""Units of whole numbers."""
+LONGEST_TEXT = 2000
+"""Characters of a text attribute, a source or a note; the longest shipped has about a fifth."""
+COST_BOUNDS: tuple[tuple[str, float, float], ...] = (
+    ("fraction", 0.0, 1.0),
+    ("ratio", 0.0, 1e3),
+    ("usd_per_kwh", -0.5, 5.0),
+    ("usd", 0.0, 1e12),
+    ("g_co2_per_kwh", 0.0, 3e3),
+    ("kg_co2_per_chip", 0.0, 1e6),
+    ("cny_per_usd", 0.1, 100.0),
+    ("hours", 0.0, 1e6),
+    ("weeks", 0.0, 1e4),
+    ("months", 0.0, 1e3),
+    ("years", 0.0, 100.0),
+    ("minutes", 0.0, 1e6),
+    ("seconds", 0.0, 1e7),
+    ("failures", 0.0, 1e5),
+    ("bytes_per_parameter", 0.0, 1e3),
+    ("w_per_chip", 0.0, 1e5),
+    ("gb_per_s", 1e-3, 1e6),
+)
+"""Bounds of cost items by their unit, or its first words."""
+
 COOLING_WORDS: dict[str, tuple[str, ...]] = {
     "air": ("air_crah", "air_inrow", "rdhx"),
     "liquid_cold_plate": ("d2c_1p", "d2c_1p_hybrid", "d2c_2p"),
@@ -72,6 +99,19 @@ class FieldSpec:
     words: tuple[str, ...] = ()
 
     @property
+    def is_count(self) -> bool:
+        """Whether the figure counts things, so that it is a whole number."""
+        return self.unit in COUNTED
+
+    def bounds(self, unit: str = "") -> tuple[float, float]:
+        """Lowest and highest value; of a figure whose unit is its row's own (costs), those of ``unit``."""
+        if not self.unit:
+            for begins, low, high in COST_BOUNDS:
+                if unit == begins or unit.startswith(f"{begins}_"):
+                    return low, high
+        return self.lower, self.upper
+
+    @property
     def is_text(self) -> bool:
         """Whether the field is a text attribute and not a figure."""
         return self.unit == TEXT
@@ -86,12 +126,12 @@ def _text(
 def _rate(precision: str, *aliases: str) -> FieldSpec:
     unit = "tops" if precision == "int8" else "tflops"
     what = f"Dense {precision.upper().replace('_', '/')} matrix rate of one chip"
-    return FieldSpec(f"{precision}_{unit}_dense", (CHIPS,), unit, what, 0, 2e5, aliases)
+    return FieldSpec(f"{precision}_{unit}_dense", (CHIPS,), unit, what, 0.01, 2e5, aliases)
 
 
 def _measured(precision: str) -> FieldSpec:
     what = f"Median rate of large {precision.upper()} GEMMs measured on the chip"
-    return FieldSpec(f"measured_gemm_{precision}_tflops_median", (CHIPS,), "tflops", what, 0, 2e5)
+    return FieldSpec(f"measured_gemm_{precision}_tflops_median", (CHIPS,), "tflops", what, 0.01, 2e5)
 
 
 _TEXTS: tuple[FieldSpec, ...] = (
@@ -217,18 +257,24 @@ _SHARED_FIGURES: tuple[FieldSpec, ...] = (
     FieldSpec(
         "scaleup_gb_s_unidir_per_chip", _HARDWARE, "gb_s", "Scale-up bandwidth of one chip, one direction", 0.1, 1e5
     ),
-    FieldSpec("scaleup_domain_chips", _HARDWARE, "chips", "Chips in one scale-up domain", 1, 1e6),
+    FieldSpec("scaleup_domain_chips", _HARDWARE, "chips", "Chips in one scale-up domain", 1, 1e5),
     FieldSpec(
         "scaleout_gbit_s_per_chip", _HARDWARE, "gbit_s", "Scale-out network of one chip, one direction", 0.1, 1e5
     ),
 )
 
+PART = "Smallest part that work occupies by itself; where nothing is said, a tray or server of a rack or supernode"
 _SYSTEM_FIGURES: tuple[FieldSpec, ...] = (
-    FieldSpec("chips_per_server", (SYSTEMS,), "chips", "Chips under one host or in one tray", 1, 1e6),
-    FieldSpec("servers_per_rack", (SYSTEMS,), "servers", "Servers in one rack", 1, 1e4),
-    FieldSpec("chips_per_rack", (SYSTEMS,), "chips", "Chips in one rack", 1, 1e6),
-    FieldSpec("racks", (SYSTEMS,), "racks", "Racks of one unit, switch racks included", 1, 1e5),
-    FieldSpec("chips_total", (SYSTEMS,), "chips", "Chips of one purchase unit", 1, 1e7),
+    FieldSpec("chips_per_server", (SYSTEMS,), "chips", "Chips under one host or in one tray", 1, 1024),
+    FieldSpec("servers_per_rack", (SYSTEMS,), "servers", "Servers in one rack", 1, 1000),
+    FieldSpec("chips_per_rack", (SYSTEMS,), "chips", "Chips in one rack", 1, 1e4),
+    FieldSpec("racks", (SYSTEMS,), "racks", "Racks of one unit, switch racks included", 1, 1e4),
+    FieldSpec("chips_total", (SYSTEMS,), "chips", "Chips of the whole system", 1, 1e5),
+    FieldSpec(
+        "slice_chips", (SYSTEMS,), "chips", "Smallest slice that is rented, bought or colocated by itself", 1, 1e4
+    ),
+    FieldSpec("largest_job_chips", (SYSTEMS,), "chips", "Chips of the largest job", 1, 1e5),
+    FieldSpec("part_chips", (SYSTEMS,), "chips", PART, 1, 1e4),
     FieldSpec("bf16_pflops_dense", (SYSTEMS,), "pflops", "Dense BF16 rate of the whole system", 0, 1e8),
     FieldSpec("fp8_pflops_dense", (SYSTEMS,), "pflops", "Dense FP8 rate of the whole system", 0, 1e8),
     FieldSpec("fp4_pflops_dense", (SYSTEMS,), "pflops", "Dense FP4 rate of the whole system", 0, 1e8),
@@ -255,16 +301,22 @@ _INTERCONNECT_FIGURES: tuple[FieldSpec, ...] = tuple(
         ("switch_capacity_tbit_s_one_way", "tbit_s", "Capacity of the switch, one way", 0.1, 1e5),
         ("latency_us_min", "us", "Lowest latency", 0, 1e6),
         ("latency_us_typical", "us", "Typical latency", 0, 1e6),
-        ("max_domain_chips", "chips", "Largest domain", 1, 1e7),
+        ("max_domain_chips", "chips", "Largest domain", 1, 1e5),
         ("reach_m", "m", "Reach", 0.01, 1e6),
         ("power_w", "w", "Power of one module or switch", 0, 1e6),
-        ("n_chips", "chips", "Chips in the measurement", 1, 1e7),
-        ("busbw_gb_s", "gb_s", "Bus bandwidth as nccl-tests defines it", 0, 1e5),
-        ("busbw_fraction_of_link", "fraction", "Bus bandwidth over link rate; above 1 with in-switch reduction", 0, 2),
+        ("n_chips", "chips", "Chips in the measurement", 1, 1e6),
+        ("busbw_gb_s", "gb_s", "Bus bandwidth as nccl-tests defines it", 1e-3, 1e5),
+        (
+            "busbw_fraction_of_link",
+            "fraction",
+            "Bus bandwidth over link rate; above 1 with in-switch reduction",
+            1e-3,
+            2,
+        ),
         ("efficiency_default", "fraction", "Fraction of the link rate that large collectives reach", 0.001, 1),
-        ("endpoints", "endpoints", "Endpoints of the topology", 1, 1e8),
-        ("switches", "switches", "Switches of the topology", 0, 1e8),
-        ("inter_switch_links", "links", "Links between switches", 0, 1e9),
+        ("endpoints", "endpoints", "Endpoints of the topology", 1, 1e7),
+        ("switches", "switches", "Switches of the topology", 0, 1e6),
+        ("inter_switch_links", "links", "Links between switches", 0, 1e7),
         ("cost_usd_total", "usd", "Cost of the whole network", 0, 1e12),
         ("cost_usd_per_endpoint", "usd", "Cost of the network for each endpoint", 0, 1e7),
     )
@@ -273,9 +325,9 @@ _INTERCONNECT_FIGURES: tuple[FieldSpec, ...] = tuple(
 _COOLING_FIGURES: tuple[FieldSpec, ...] = tuple(
     FieldSpec(field, (COOLING,), unit, description, lower, upper, (f"{field}_typical",))
     for field, unit, description, lower, upper in (
-        ("rack_kw_typical_max", "kw", "Highest rack power in common use", 0, 1e4),
-        ("rack_kw_product_max", "kw", "Highest rack power of any product", 0, 1e4),
-        ("chip_tdp_w_max", "w", "Highest chip power it can cool", 0, 1e5),
+        ("rack_kw_typical_max", "kw", "Highest rack power in common use", 0.1, 1e4),
+        ("rack_kw_product_max", "kw", "Highest rack power of any product", 0.1, 1e4),
+        ("chip_tdp_w_max", "w", "Highest chip power it can cool", 1, 1e5),
         ("pue", "ratio", "Facility power over IT power, annual", 1, 4),
         ("capex_usd_per_kw", "usd_per_kw", "Capital cost of the cooling part, for each kW of IT", 0, 1e6),
         ("wue_l_per_kwh", "l_per_kwh", "Water for each kWh of IT energy", 0, 50),
@@ -315,7 +367,7 @@ _REGION_FIGURES: tuple[FieldSpec, ...] = tuple(
 )
 
 _COST_FIGURES: tuple[FieldSpec, ...] = (
-    FieldSpec("value", (COSTS,), "", "The scalar; its unit is the row's own", aliases=("value_typical",)),
+    FieldSpec("value", (COSTS,), "", "The scalar; its unit is the row's own", -1e12, 1e12, aliases=("value_typical",)),
 )
 
 FIELDS: tuple[FieldSpec, ...] = (

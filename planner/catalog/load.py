@@ -27,14 +27,20 @@ from pydantic import (
     ValidationError,
 )
 
-from planner.catalog.fields import FIGURE_KINDS, RECORD_KINDS, FieldSpec, specs
+from planner.catalog.fields import FIGURE_KINDS, LONGEST_TEXT, RECORD_KINDS, FieldSpec, specs
 from planner.catalog.records import Figure, FigureKind
-from planner.errors import InputError, Problem, nearest_name
+from planner.errors import InputError, Problem, at_most, nearest_name
 
 COLUMNS = ("id", "field", "low", "value", "high", "unit", "as_of", "source", "kind", "note")
 _REQUIRED_COLUMNS = ("id", "field", "value")
 _FOLDERS = ("chips", "systems", "interconnects")
-_MAX_BYTES = 32 * 1024 * 1024
+_MAX_BYTES = 8 * 1024 * 1024
+_MOST_ROWS = 50_000
+"""Of one file; the largest shipped has three thousand."""
+MOST_RECORDS = 5_000
+"""Of one kind, the planner's own included."""
+MOST_PROBLEMS = 100
+"""Said at once: a file with more is wrong for one reason, and looking for nearest names takes its time."""
 UNKNOWN, NONE = "unknown", "none"
 
 
@@ -43,7 +49,7 @@ def _blank_to_none(cell: object) -> object:
 
 
 _Number = Annotated[FiniteFloat | None, BeforeValidator(_blank_to_none)]
-_Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_TEXT)]
 
 
 class _Row(BaseModel):
@@ -54,7 +60,7 @@ class _Row(BaseModel):
     id: Annotated[
         str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$", max_length=80)
     ]
-    field: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    field: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
     value: _Text
     low: _Number = None
     high: _Number = None
@@ -71,6 +77,8 @@ class _Row(BaseModel):
 
 
 _ROWS = TypeAdapter(list[_Row])
+_AT_ONCE = 1000
+"""Rows validated together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class Tables:
     def raise_problems(self) -> None:
         """Raise ``InputError`` with all problems found so far, if there are any."""
         if self.problems:
-            raise InputError(self.problems)
+            raise InputError(at_most(self.problems, MOST_PROBLEMS))
 
 
 def data_path(name: str) -> Path:
@@ -144,6 +152,9 @@ def read_folder(folder: Path, tables: Tables, *, root: Path | None = None) -> No
         if content is None:
             continue
         for line, row in _rows(content, shown, tables.problems):
+            if len(tables.problems) > MOST_PROBLEMS:
+                tables.problems.append(Problem("reading stopped here: too many problems", file=shown, line=line))
+                return
             entry = _entry(kind, row, shown, line, sources, tables.problems)
             if entry is None:
                 continue
@@ -154,6 +165,9 @@ def read_folder(folder: Path, tables: Tables, *, root: Path | None = None) -> No
                 tables.problems.append(Problem(message, file=shown, line=line, remedy="Keep one of the two rows."))
                 continue
             seen[where] = (shown, line)
+            if len(tables.entries[kind]) >= MOST_RECORDS and row.id not in tables.entries[kind]:
+                tables.problems.append(Problem(f"more than {MOST_RECORDS} {kind}", file=shown, line=line))
+                return
             tables.entries[kind].setdefault(row.id, {})[entry.spec.field] = entry
     if (folder / "models").is_dir():
         tables.model_folders.append(folder / "models")
@@ -220,15 +234,30 @@ def _rows(content: str, file: str, problems: list[Problem]) -> Iterator[tuple[in
             if not row or row[0].lstrip().startswith("#") or not any(cell.strip() for cell in row):
                 continue
             if len(row) > len(header):
+                if len(problems) > MOST_PROBLEMS:
+                    return
                 message = f"row has {len(row)} cells, the header has {len(header)}"
                 remedy = "Put cells that contain a comma in double quotes."
                 problems.append(Problem(message, file=file, line=reader.line_num, remedy=remedy))
                 continue
+            if len(cells) == _MOST_ROWS:
+                problems.append(Problem(f"more than {_MOST_ROWS} rows", file=file, line=reader.line_num))
+                return
             cells.append(dict(zip(header, row, strict=False)))
             lines.append(reader.line_num)
     except csv.Error as error:
         problems.append(Problem("not valid CSV", file=file, line=reader.line_num, found=str(error)))
         return
+    for begin in range(0, len(cells), _AT_ONCE):
+        if len(problems) > MOST_PROBLEMS:
+            return
+        end = begin + _AT_ONCE
+        yield from _checked(cells[begin:end], lines[begin:end], file, problems)
+
+
+def _checked(
+    cells: list[dict[str, str]], lines: list[int], file: str, problems: list[Problem]
+) -> Iterator[tuple[int, _Row]]:
     bad: set[int] = set()
     try:
         rows = _ROWS.validate_python(cells)
@@ -248,7 +277,7 @@ def _rows(content: str, file: str, problems: list[Problem]) -> Iterator[tuple[in
 def _header_is_good(header: Sequence[str], file: str, problems: list[Problem]) -> bool:
     before = len(problems)
     allowed = ",".join(COLUMNS)
-    for name in header:
+    for name in header[: 2 * len(COLUMNS)]:
         if name not in COLUMNS:
             near = nearest_name(name, COLUMNS)
             problems.append(Problem(f"unknown column {name!r}", file=file, line=1, allowed=allowed, nearest=near))
@@ -318,8 +347,10 @@ def _entry(
     if not right_unit:
         wrong("wrong unit", found=row.unit, allowed=spec.unit)
     for name, number in (("low", row.low), ("value", value), ("high", row.high)):
-        if right_unit and number is not None and not spec.lower <= number <= spec.upper:
-            wrong(f"{name} is out of bounds", found=f"{number:g} {spec.unit}", allowed=bounds_text(spec))
+        fault = figure_fault(spec, number, row.unit) if right_unit and number is not None else ""
+        if fault:
+            allowed = bounds_text(spec, row.unit)
+            wrong(f"{name} {fault}", found=f"{number:g} {spec.unit or row.unit}".rstrip(), allowed=allowed)
     ordered = [number for number in (row.low, value, row.high) if number is not None]
     if ordered != sorted(ordered):
         found = ", ".join("unknown" if n is None else f"{n:g}" for n in (row.low, value, row.high))
@@ -366,13 +397,18 @@ def _citation(source: str, sources: Mapping[str, str]) -> str:
     return " | ".join(sources.get(part.strip(), part.strip()) for part in source.split(";") if part.strip())
 
 
-def bounds_text(spec: FieldSpec) -> str:
-    """The bounds of a field in words."""
-    if math.isinf(spec.lower) and math.isinf(spec.upper):
-        return f"any number of {spec.unit}" if spec.unit else "any number"
-    if math.isinf(spec.upper):
-        return f"at least {spec.lower:g} {spec.unit}".rstrip()
-    return f"{spec.lower:g} to {spec.upper:g} {spec.unit}".rstrip()
+def figure_fault(spec: FieldSpec, number: float, unit: str = "") -> str:
+    """What is wrong with a figure of a field, in words, or an empty string; ``unit``: of a cost item's row."""
+    low, high = spec.bounds(unit)
+    if not low <= number <= high:
+        return "is out of bounds"
+    return "is no whole number" if spec.is_count and number != int(number) else ""
+
+
+def bounds_text(spec: FieldSpec, unit: str = "") -> str:
+    """The bounds of a field in words; ``unit``: of a cost item's row."""
+    low, high = spec.bounds(unit)
+    return f"{low:g} to {high:g} {spec.unit or unit}".rstrip() + (", whole" if spec.is_count else "")
 
 
 _MONTH = re.compile(r"^\d{4}-(0[1-9]|1[0-2])$")
@@ -382,6 +418,8 @@ def text_fault(spec: FieldSpec, value: str) -> str:
     """What is wrong with a text attribute, or an empty string."""
     if not value:
         return "value is empty"
+    if len(value) > LONGEST_TEXT:
+        return f"is longer than {LONGEST_TEXT} characters"
     if spec.words and value not in spec.words:
         near = nearest_name(value, spec.words)
         return f"must be one of {', '.join(spec.words)}" + (f"; did you mean {near!r}?" if near else "")

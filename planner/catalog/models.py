@@ -13,12 +13,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from planner.catalog.architecture import EmbeddingTables, FeedForward, LayerGroup, Mixer, ModelArch, VisionTower
+from planner.catalog.architecture import (
+    Checkpoint,
+    EmbeddingTables,
+    FeedForward,
+    LayerGroup,
+    Mixer,
+    ModelArch,
+    VisionTower,
+)
 from planner.catalog.yaml_tree import YamlTree, read_yaml
 from planner.errors import InputError, Problem, nearest_name, unknown_name
 
-Count = Annotated[int, Field(ge=1)]
-Size = Annotated[int, Field(ge=0)]
+MOST = 10**13
+"""Largest size or count that a field may have (a recommender's rows are the most of any)."""
+MOST_LAYERS = 10_000
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Size = Annotated[int, Field(ge=0, le=MOST)]
+Published = Annotated[float, Field(gt=0, le=1e18, strict=False, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -39,6 +51,9 @@ class LayerFields(_Strict):
     bias_out: bool = False
     qk_norm: bool = False
     output_gate: bool = False
+    head_gate: bool = False
+    shared_kv: bool = False
+    wide_norm: bool = False
     sinks: bool = False
     q_lora_rank: Size = 0
     kv_lora_rank: Size = 0
@@ -59,6 +74,7 @@ class LayerFields(_Strict):
     linear_k_head_dim: Size = 0
     linear_v_heads: Size = 0
     linear_v_head_dim: Size = 0
+    linear_decay_rank: Size = 0
     feed_forward: Literal["dense", "moe", "none"] | None = None  # None: moe where there are experts
     ffn: Size = 0
     gated: bool = True
@@ -70,6 +86,8 @@ class LayerFields(_Strict):
     shared_hidden: Size = 0
     shared_gate: bool = False
     router_bias: bool = False
+    idle_experts: Size = 0
+    beside: Size = 0
     norms: Size | None = None  # None: one before the mixer and one before the feed-forward
     norm_bias: bool = False
     parallel: bool = False
@@ -82,13 +100,22 @@ class GroupFields(LayerFields):
     count: Count
 
 
+class CheckpointFields(_Strict):
+    """What of a quantised checkpoint stays in 16 bits, and how its scales lie."""
+
+    kept: tuple[Literal["attention", "recurrent", "dense", "shared", "experts"], ...] = ()
+    kept_layers: Size = 0
+    block: Size = 0
+    others: Literal["", "fp8", "int8", "bf16"] = ""
+
+
 class TablesFields(_Strict):
     """Embedding tables of a recommender that share rows, width and look-ups per sample."""
 
     tables: Count = 1
     rows: Count
     dim: Count
-    pooling: Annotated[float, Field(gt=0, strict=False)] = 1.0
+    pooling: Annotated[float, Field(gt=0, le=1e9, strict=False, allow_inf_nan=False)] = 1.0
 
 
 class VisionFields(_Strict):
@@ -118,6 +145,9 @@ class ModelFields(LayerFields):
     learned_positions: Size = 0
     max_context: Size = 0
     mtp_layers: Size = 0
+    mtp: tuple[GroupFields, ...] = ()
+    yarn_context: Size = 0
+    state_precision: Literal["bf16", "fp16", "fp32"] = "bf16"
     routed_groups_limit: Size = 0
     vision: VisionFields | None = None
     tables: tuple[TablesFields, ...] = ()
@@ -126,9 +156,10 @@ class ModelFields(LayerFields):
     dense_features: Size = 0
     cross_layers: Size = 0
     cross_rank: Size = 0
-    published_total: Annotated[float, Field(gt=0, strict=False)] | None = None
-    published_active: Annotated[float, Field(gt=0, strict=False)] | None = None
+    published_total: Published | None = None
+    published_active: Published | None = None
     weights: Literal["bf16", "fp16", "fp32", "fp8", "int8", "int4", "mxfp4", "nvfp4"] = "bf16"
+    checkpoints: dict[Literal["fp8", "int8", "int4", "fp4", "mxfp4"], CheckpointFields] = {}
     aliases: tuple[str, ...] = ()
     source: Annotated[str, Field(min_length=1)]
     as_of: Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}){0,2})?$")]
@@ -141,6 +172,9 @@ class ModelFields(LayerFields):
                 raise ValueError("a recommender needs tables and top_mlp")
         elif not self.hidden or not self.vocab or not self.layers:
             raise ValueError("hidden, vocab and layers are needed")
+        count = sum(g.count for g in self.layers) if isinstance(self.layers, tuple) else self.layers
+        if count > MOST_LAYERS:
+            raise ValueError(f"{count:,} layers are more than the {MOST_LAYERS:,} that a model may have")
         return self
 
 
@@ -191,18 +225,27 @@ _ATTENTION = (
     "bias_out",
     "qk_norm",
     "output_gate",
+    "head_gate",
+    "shared_kv",
+    "wide_norm",
     "sinks",
+    "sparse_top_k",
+    "index_heads",
+    "index_head_dim",
 )
 _INDEX = ("sparse_top_k", "index_heads", "index_head_dim")
 _MIXER_NAMES: Mapping[str, tuple[str, ...]] = {
     "attention": _ATTENTION,
-    "mla": (*_NEEDED["mla"], "q_lora_rank", *_INDEX),
+    "mla": (*_NEEDED["mla"], "q_lora_rank", "output_gate", *_INDEX),
     "compressed": (*_NEEDED["compressed"], "compress_ratio", "window", *_INDEX),
     "mamba2": _NEEDED["mamba2"],
-    "linear": _NEEDED["linear"],
+    "linear": (*_NEEDED["linear"], "linear_decay_rank"),
     "none": (),
 }
-_MOE = ("experts", "experts_per_token", "expert_hidden", "expert_input", "shared_hidden", "shared_gate", "router_bias")
+_MOE = (
+    "experts", "experts_per_token", "expert_hidden", "expert_input", "shared_hidden", "shared_gate", "router_bias",
+    "idle_experts", "beside",
+)  # fmt: skip
 
 
 def _mixer(kind: Any, v: Mapping[str, Any]) -> Mixer:
@@ -223,20 +266,30 @@ def model_from_fields(model_id: str, f: ModelFields) -> ModelArch:
     base = {n: getattr(f, n) for n in _GROUP_NAMES}
     groups: tuple[LayerGroup, ...] = ()
     if isinstance(f.layers, tuple):
-        merged = [(g.count, base | {n: getattr(g, n) for n in g.model_fields_set if n != "count"}) for g in f.layers]
-        groups = tuple(_group(f.hidden, c, v, f"layers[{i}]: ") for i, (c, v) in enumerate(merged))
+        groups = _listed(f.hidden, base, f.layers, "layers")
     elif f.layers:
         groups = (_group(f.hidden, f.layers, base, ""),)
     return ModelArch(
         id=model_id,
         groups=groups,
+        mtp=_listed(f.hidden, base, f.mtp, "mtp"),
+        checkpoints=tuple(Checkpoint(name, **c.model_dump()) for name, c in f.checkpoints.items()),
         vision=VisionTower(**f.vision.model_dump()) if f.vision else None,
         tables=tuple(EmbeddingTables(**t.model_dump()) for t in f.tables),
         **{n: getattr(f, n) for n in _PLAIN_NAMES},
     )
 
 
-_PLAIN_NAMES = tuple(n for n in ModelFields.model_fields if n not in {*_GROUP_NAMES, "layers", "vision", "tables"})
+def _listed(
+    hidden: int, base: Mapping[str, Any], listed: tuple[GroupFields, ...], where: str
+) -> tuple[LayerGroup, ...]:
+    """Groups of which each repeats only what differs from the model's own layer fields."""
+    merged = [(g.count, {**base, **{n: getattr(g, n) for n in g.model_fields_set if n != "count"}}) for g in listed]
+    return tuple(_group(hidden, c, v, f"{where}[{i}]: ") for i, (c, v) in enumerate(merged))
+
+
+_APART = {"layers", "mtp", "checkpoints", "vision", "tables"}
+_PLAIN_NAMES = tuple(n for n in ModelFields.model_fields if n not in {*_GROUP_NAMES, *_APART})
 
 
 def _problems(tree: YamlTree, model_id: str, error: ValidationError) -> Iterable[Problem]:
@@ -323,7 +376,7 @@ def _resolve(model_id: str, raw: Mapping[str, tuple[YamlTree, dict[str, Any]]]) 
 def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_frozen(v) for v in value)
-    return value
+    return {k: _frozen(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def load_models(folder: Path, known: Mapping[str, ModelArch] | None = None) -> dict[str, ModelArch]:
@@ -340,7 +393,10 @@ def load_models(folder: Path, known: Mapping[str, ModelArch] | None = None) -> d
     return parse_models(trees, known)
 
 
-_SUFFIX = re.compile(r"-(instruct|it|base|chat|hf|bf16|fp8|fp4|nvfp4|mxfp4|int8|int4|awq|gptq|w8a8|w4a16)$")
+_SUFFIX = re.compile(
+    r"-(instruct|it|thinking|base|pt|chat|hf|preview|bf16|fp16|fp8|fp4|nvfp4|mxfp4|mxfp8|int8|int4|4bit|8bit|awq|gptq|w8a8"
+    r"|w4a16|w4a8|w4afp8|dynamic|static|block|quantized|gguf|kv|v\d+|\d{4,6})$"
+)
 
 
 def normal_name(name: str) -> str:
@@ -364,15 +420,21 @@ def find_model(models: Mapping[str, ModelArch], name: str) -> ModelArch:
     if name in models:
         return models[name]
     index = model_index(models)
-    key = normal_name(name)
-    while key not in index and (match := _SUFFIX.search(key)):
-        key = key[: match.start()]
-    if key in index:
-        return models[index[key]]
+    written = key = _letters(normal_name(name)), normal_name(name)
+    letters = {_letters(k): i for k, i in reversed(index.items())}
+    while key[0] not in letters and (match := _SUFFIX.search(key[1])):
+        key = _letters(key[1][: match.start()]), key[1][: match.start()]
+    if key[0] in letters:
+        return models[letters[key[0]]]
     error = unknown_name("model", name, sorted(models))
-    near = nearest_name(normal_name(name), list(index))
+    near = nearest_name(written[1], list(index)) or nearest_name(key[1], list(index))
     problem = error.problems[0]
     raise InputError(Problem(problem.message, nearest=index.get(near, near), allowed=problem.allowed))
+
+
+def _letters(name: str) -> str:
+    """A name without what people write differently: dots, dashes and blanks."""
+    return re.sub(r"[^a-z0-9]", "", name)
 
 
 def find_variant(

@@ -102,7 +102,7 @@ class Chip(Record):
 
 @dataclass(frozen=True)
 class System(Record):
-    """What is bought whole: a server, rack, supernode, pod or named cluster."""
+    """A server, rack, supernode, pod or named cluster: what is bought whole, or by slices where it has them."""
 
     KIND: ClassVar[str] = "systems"
 
@@ -112,6 +112,37 @@ class System(Record):
     chip_ids: tuple[str, ...] = ()
     cooling: tuple[str, ...] = ()  # ids of cooling options
     available_from: str | None = None
+
+    @property
+    def unit_chips(self) -> int:
+        """Chips of what is acquired at once: a slice where there are slices, else the system.
+
+        Raises ``UnknownFigureError``.
+        """
+        return int(self.get("slice_chips") or self.need("chips_total"))
+
+    @property
+    def unit_share(self) -> float:
+        """Share of the system's price, power and racks that one unit is."""
+        return self.unit_chips / self.need("chips_total")
+
+    @property
+    def server_chips(self) -> int:
+        """Chips under one host. A server is its own; of anything larger it must be known: ``UnknownFigureError``."""
+        if self.kind == "server":
+            return int(self.get("chips_per_server") or self.need("chips_total"))
+        return int(self.need("chips_per_server"))
+
+    @property
+    def part_chips(self) -> int:
+        """Chips of the smallest part of a unit that work occupies by itself, which divides the unit.
+
+        The whole unit where nothing smaller is known or where trays do not divide it.
+        """
+        unit = self.unit_chips
+        known = self.get("part_chips") or (None if self.kind == "server" else self.get("chips_per_server"))
+        part = unit if known is None else min(int(known), unit)
+        return part if unit % part == 0 else unit
 
 
 @dataclass(frozen=True)

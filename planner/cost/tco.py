@@ -282,6 +282,9 @@ class Rented:
     terms: tuple[str, ...]
     present_usd: NDArray[np.float64]
     first_year_usd: NDArray[np.float64]
+    yearly_usd: NDArray[np.float64]
+    billed_years: NDArray[np.float64]
+    """What each year pays for as many years as the term bills."""
 
 
 def cheapest_rent(
@@ -298,7 +301,10 @@ def cheapest_rent(
     best = np.argmin(worth, axis=0)
     column = np.arange(best.size)
     first = yearly * np.minimum(billed, 1.0)
-    return Rented(tuple(terms[i].name for i in best), worth[best, column], first[best, column])
+    return Rented(
+        tuple(terms[i].name for i in best), worth[best, column], first[best, column], yearly[best, column],
+        billed[best, column],
+    )  # fmt: skip
 
 
 def _floats(value: Floats) -> NDArray[np.float64]:

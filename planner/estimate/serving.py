@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,14 @@ from planner.estimate.hardware import Machine, language_model, machine_of, plain
 from planner.performance.measured.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
+from planner.performance.serving.checkpoint import unloadable
+from planner.performance.serving.engine import profile_of
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, heads_divide, serving_grid
-from planner.performance.serving.job import COMPUTE_RATES
+from planner.performance.serving.job import BYTES_PER_ELEMENT, COMPUTE_RATES
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Traffic, curves_of, under_load
 from planner.performance.serving.power import IDLE_POWER, chip_power
-from planner.performance.serving.profile import profile_for, shipped_serving_calibration
+from planner.performance.serving.profile import shipped_serving_calibration
 from planner.performance.serving.replica import (
     AGGREGATED,
     DECODE,
@@ -31,12 +33,18 @@ from planner.performance.serving.replica import (
     ServingEstimate,
     ServingJob,
     one_candidate,
+    unknown_of,
 )
 from planner.performance.serving.replica import estimate_serving as price
 from planner.performance.serving.simulation import simulate as simulate_replica
+from planner.workload.cache import kv_bytes_per_token, state_bytes_per_sequence
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROLES = {"aggregated": AGGREGATED, "prefill": PREFILL, "decode": DECODE}
 DEFAULT_BATCH = 32
+BASIS = "80% of measured runs as near as these are, left out of the calibration"
 """Requests in flight per attention copy and stage where no batch is given."""
 PERCENTILE, UTILISATION = 95.0, 0.85
 """Of the percentiles beside the means: those a scenario plans with unless it says otherwise."""
@@ -44,7 +52,7 @@ MOST_BURSTY = 10.0
 """Largest coefficient of variation of the time between arrivals that is taken."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ServingEstimation:
     """What the performance model expects of one replica at full load. Rates are of the replica."""
 
@@ -61,6 +69,10 @@ class ServingEstimation:
     """aggregated, prefill or decode."""
     precision: str
     kv_precision: str
+    engine: str
+    """vllm, sglang or trtllm, with its release where one was named."""
+    memory_fraction: float
+    """Share of a chip's memory that the engine may use."""
     input_tokens: float
     output_tokens: float
     cached_prefix: float
@@ -83,7 +95,11 @@ class ServingEstimation:
     concurrency: float
     """Requests in flight: the batch, or fewer where the cache is full."""
     kv_capacity_tokens: float
-    """Tokens the replica's cache holds."""
+    """Tokens the replica's cache holds, in requests of this length as the engine counts them at its start."""
+    kv_bytes_per_token: float
+    """Cache of a further token over all layers while no window is full, before tensor parallelism repeats any of it."""
+    state_mb_per_request: float
+    """Recurrent state of a request, whatever its length."""
     prefill_ms: float | None
     """Prefill of one request alone."""
     step_ms: float
@@ -115,6 +131,24 @@ class ServingEstimation:
     """The same percentile of single requests, simulated; None where nobody asked."""
     simulated_tpot_p95_ms: float | None = None
 
+    def __repr__(self) -> str:
+        said = f"{self.requests_per_s:.4g} requests/s" + ("" if self.fits else "; does not fit")
+        return f"<ServingEstimation {self.model} on {self.chips} chips of {self.system}: {said}>"
+
+    def _repr_html_(self) -> str:
+        from planner.answer.notebook import table
+        from planner.estimate.rows import estimate_row
+
+        facts = [{"figure": k, "value": v} for k, v in estimate_row(self).items() if v not in {None, ""}]
+        return table(facts, ("figure", "value"))
+
+    def frame(self) -> pd.DataFrame:
+        """One row with every figure, layout and interval, as pandas."""
+        from planner.estimate.rows import estimate_row
+        from planner.tables import frame_of
+
+        return frame_of([estimate_row(self)])
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         return plain(self)
@@ -135,6 +169,8 @@ def estimate_serving(
     cached_prefix: float = 0.0,
     precision: str = "bf16",
     kv_precision: str | None = None,
+    engine: str = "vllm",
+    memory_fraction: float | None = None,
     tp: int | None = None,
     pp: int | None = None,
     ep: int | None = None,
@@ -158,6 +194,10 @@ def estimate_serving(
     what is given is priced: the one with most output tokens per second and chip (of a prefill replica: input tokens)
     whose 95th percentiles of TTFT and TPOT keep ``ttft_ms`` and ``tpot_ms`` under random arrivals, at the
     highest of the loads that plans use (30, 50, 70, 85% of its throughput) that does.
+
+    ``engine``: vllm, sglang or trtllm, with a release after a blank where one is meant ("vllm 0.10"); without one, the
+    cache is what the first releases that load the model leave. ``memory_fraction``: share of a chip's memory that the
+    engine may use; None its default.
 
     ``input_cv``, ``output_cv``: how much lengths vary about their means (lognormal; 0: all alike); ``arrival_cv``: how
     bursty arrivals are (1: Poisson). ``simulate`` follows 4,000 single requests through the replica at its ``load`` and
@@ -183,6 +223,7 @@ def estimate_serving(
     job = ServingJob(
         arch, peak_name(precision), peak_name(kv_precision or "bf16"),
         float(input_tokens), float(output_tokens), float(cached_prefix), input_cv=input_cv, output_cv=output_cv,
+        engine=engine, memory_fraction=memory_fraction,
     )  # fmt: skip
     if not 0.0 <= arrival_cv <= MOST_BURSTY:
         raise InputError(
@@ -203,7 +244,7 @@ def estimate_serving(
             ttft_ms, tpot_ms, traffic,
         )  # fmt: skip
     else:
-        shape = _given(arch, machine.platform, widths, number)
+        shape = _given(job, machine.platform, widths, number)
     found = price(job, machine.platform, shape)
     fit = fit if best else int(found.fits[0])
     estimation = _estimation(job, machine, shape, found, role, best, enumerated, fit, load, traffic)
@@ -219,19 +260,20 @@ def estimate_serving(
 
 def _within_context(model: ModelArch, tokens: float) -> None:
     """Raise ``InputError`` where prompt and answer together are longer than the model can attend to."""
-    if model.max_context and tokens > model.max_context:
+    if model.longest_context and tokens > model.longest_context:
         raise InputError(
             Problem(
                 f"prompt and answer together are longer than the context of {model.id}",
                 path="input_tokens",
                 found=f"{tokens:g} tokens",
-                allowed=f"up to {model.max_context}",
+                allowed=f"up to {model.longest_context}",
             )
         )
 
 
-def _given(model: ModelArch, platform: Platform, widths: Mapping[str, int | None], role: int) -> ServingCandidates:
+def _given(job: ServingJob, platform: Platform, widths: Mapping[str, int | None], role: int) -> ServingCandidates:
     """The shape of what was given and its defaults. Raises ``InputError`` where it is not legal."""
+    model = job.model
     experts = max((g.feed_forward.experts for g in model.groups), default=0)
     tp, pp, copies = _fill(platform, widths, bool(experts))
     chips = widths["chips"]
@@ -261,17 +303,29 @@ def _given(model: ModelArch, platform: Platform, widths: Mapping[str, int | None
                 remedy="Estimate one replica and count them.",
             )
         )
-    ep = widths["ep"] or (tp * copies if copies > 1 else 1)
+    spread = copies > 1 or (widths["tp"] is None and unloadable(model, job.precision, tp, copies, 1) != "")
+    ep = widths["ep"] or (tp * copies if experts and spread else 1)
     if not experts and ep > 1:
         raise InputError(_width(f"{model.id} has no experts", "ep", ep, [1]))
     if (tp * copies) % ep:
         legal = [n for n in range(1, tp * copies + 1) if (tp * copies) % n == 0]
         raise InputError(_width("ep must divide tp x attention_dp", "ep", ep, legal))
+    why = unloadable(model, job.precision, tp, copies, ep)
+    if why:
+        legal = [n for n in range(1, tp * copies + 1) if (tp * copies) % n == 0 and experts]
+        if job.engine.startswith("vllm"):  # which spreads experts over all chips of a stage or over none
+            legal = legal[-1:]
+        wide = [n for n in legal if not unloadable(model, job.precision, tp, copies, n)]
+        narrow = [
+            n for n in (1, 2, 4, 8, 16) if heads_divide(model, n) and not unloadable(model, job.precision, n, 1, 1)
+        ]
+        name, value, choice = ("ep", ep, wide) if wide else ("tp", tp, narrow)
+        raise InputError(_width(f"{model.id} in {job.precision} does not load: {why}", name, value, choice))
     least = copies * pp
     batch = widths["batch"] or (least if role == PREFILL else DEFAULT_BATCH * least)
     if batch < least:
         raise InputError(_width("a batch holds a request for every attention copy and stage", "batch", batch, [least]))
-    chunk = profile_for(platform.family).chunk_tokens
+    chunk = profile_of(job, platform).chunk_tokens
     return one_candidate(tp=tp, pp=pp, ep=ep, attention_dp=copies, batch=batch, chunk=chunk, role=role)
 
 
@@ -415,7 +469,7 @@ def _estimation(
     state = under_load(job, platform, shape, load, traffic=traffic)
     ttft_95, tpot_95 = float(state.ttft_s(PERCENTILE)[0]) * 1e3, float(state.tpot_s(PERCENTILE)[0]) * 1e3
     out, into = float(found.output_tokens_per_s[0]), float(found.input_tokens_per_s[0])
-    basis = _basis(platform.family)
+    basis = BASIS if shipped_serving_calibration().pace else "an assumed width"
     tdp = machine.chip.get("tdp_w")
     idle = machine.chip.get("idle_power_fraction_of_tdp") or IDLE_POWER
     power = None if tdp is None else float(chip_power(found, tdp, idle)[0])
@@ -432,6 +486,11 @@ def _estimation(
     runs_at = next((p for p in COMPUTE_RATES[job.precision] if p in platform.peak_flops), job.precision)
     if runs_at != job.precision:
         notes.append(f"{machine.chip.id} computes {job.precision} weights at its {runs_at} rate.")
+    if job.model.max_context and job.input_tokens + job.output_tokens > job.model.max_context:
+        notes.append(
+            f"Prompt and answer go beyond the {job.model.max_context:,} positions of {job.model.id}: YaRN extends them"
+            f" to {job.model.yarn_context:,} once it is set in the checkpoint's config."
+        )
     if load < UTILISATION:
         notes.append(f"The limits hold at up to {load:.0%} of this throughput; at more, requests wait too long.")
     if found.concurrency[0] < shape.batch[0] * (1 - 1e-9):
@@ -439,10 +498,15 @@ def _estimation(
             f"The cache holds {float(found.concurrency[0]):.4g} of {int(shape.batch[0])} requests; the others wait,"
             " which is in the TTFT."
         )
+    unknown = unknown_of(job, platform, shape)
+    if unknown:
+        notes.append(f"An extrapolation: {'; '.join(unknown)}.")
     return ServingEstimation(
         kind="serving", model=job.model.id, system=machine.system.id, chip=machine.chip.id, cooling=machine.cooling_id,
         chips=chips, systems=-(-chips // platform.system_chips), role=role, precision=job.precision,
-        kv_precision=job.kv_precision, input_tokens=job.input_tokens, output_tokens=job.output_tokens,
+        kv_precision=job.kv_precision, engine=job.engine,
+        memory_fraction=profile_of(job, platform).memory_utilisation,
+        input_tokens=job.input_tokens, output_tokens=job.output_tokens,
         cached_prefix=job.cached_prefix,
         parallelism=Parallelism(
             tp=int(shape.tp[0]), pp=int(shape.pp[0]), dp=int(shape.attention_dp[0]), ep=int(shape.ep[0]),
@@ -460,6 +524,8 @@ def _estimation(
         load=load,
         concurrency=float(found.concurrency[0]),
         kv_capacity_tokens=float(found.kv_capacity_tokens[0]),
+        kv_bytes_per_token=kv_bytes_per_token(job.model, BYTES_PER_ELEMENT[job.kv_precision]),
+        state_mb_per_request=state_bytes_per_sequence(job.model) / 1e6,
         prefill_ms=float(found.prefill_s[0]) * 1e3 if prefilling else None,
         step_ms=float(found.step_s[0]) * 1e3,
         memory_gb_per_chip=float(found.memory_bytes[0]) / 1e9,
@@ -474,12 +540,3 @@ def _estimation(
         chip_power_w=power,
         joules_per_token=power * chips / tokens if power is not None and tokens > 0.0 else None,
     )  # fmt: skip
-
-
-def _basis(family: str) -> str:
-    """Where the interval comes from."""
-    known = shipped_serving_calibration()
-    engine = profile_for(family).name
-    measured = "low80" in known.everything or "low80" in known.engines.get(engine, {})
-    text = "80% of measured cases of sources left out of the calibration" if measured else "an assumed width"
-    return text if family in known.families else f"{text}, widened: no measured case on {family}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from planner.performance.training.step import TrainingCandidates, TrainingEstima
 from planner.performance.training.step import estimate_training as price
 from planner.scenario.workloads import Framework
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FRAMEWORKS: tuple[str, ...] = get_args(Framework)
 RECOMPUTE = ("none", "selective", "full")
 
@@ -34,7 +37,7 @@ DEFAULTS: Mapping[str, int] = {
 """The layout where neither a degree is given nor ``best`` asked: plain data parallelism with a sharded optimizer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingEstimation:
     """What the performance model expects of one training configuration."""
 
@@ -84,6 +87,24 @@ class TrainingEstimation:
     """The measured runs that have most in common with this one, most first."""
     ordering: tuple[OrderShare, ...] = ()
     """How often two predictions this far apart were in the right order, over measured pairs of left-out sources."""
+
+    def __repr__(self) -> str:
+        said = f"step {self.step_time_s:.4g} s, MFU {self.mfu:.1%}" + ("" if self.fits else "; does not fit")
+        return f"<TrainingEstimation {self.model} on {self.chips} chips of {self.system}: {said}>"
+
+    def _repr_html_(self) -> str:
+        from planner.answer.notebook import table
+        from planner.estimate.rows import estimate_row
+
+        facts = [{"figure": k, "value": v} for k, v in estimate_row(self).items() if v not in {None, ""}]
+        return table(facts, ("figure", "value"))
+
+    def frame(self) -> pd.DataFrame:
+        """One row with every figure, layout and interval, as pandas."""
+        from planner.estimate.rows import estimate_row
+        from planner.tables import frame_of
+
+        return frame_of([estimate_row(self)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

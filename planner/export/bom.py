@@ -15,6 +15,7 @@ from typing import Any
 
 from planner.answer.plan import Deployment, FleetLot, Plan
 from planner.errors import InputError, Problem
+from planner.export.quoting import safe_cell
 
 COLUMNS = (
     "deployment", "workload", "role", "site", "period", "item", "description", "quantity", "unit", "unit_price_usd",
@@ -93,8 +94,7 @@ def _of_lot(x: FleetLot) -> _Bought:
 
 def buys(plan: Plan) -> bool:
     """Whether the plan says what its capital buys."""
-    lots = plan.fleet.lots if plan.fleet is not None else ()
-    return any(d.cost.capex_lines_usd for d in plan.deployments) or any(x.money.capex_lines_usd for x in lots)
+    return any((x.cost if isinstance(x, Deployment) else x.money).capex_lines_usd for x in plan.holdings)
 
 
 def bill_of_materials(plan: Plan) -> tuple[Line, ...]:
@@ -102,8 +102,7 @@ def bill_of_materials(plan: Plan) -> tuple[Line, ...]:
 
     Raises ``InputError`` where the plan has none.
     """
-    lots = plan.fleet.lots if plan.fleet is not None else ()
-    bought = [*map(_of_deployment, plan.deployments), *map(_of_lot, lots)]
+    bought = [_of_deployment(x) if isinstance(x, Deployment) else _of_lot(x) for x in plan.holdings]
     if not bought:
         raise InputError(Problem(f"nothing to buy: the plan's status is {plan.status}"))
     lines = [line for i, d in enumerate(bought) for line in _lines(i, d)]
@@ -184,7 +183,7 @@ def bom_csv(lines: tuple[Line, ...]) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for line in lines:
-        writer.writerow([_cell(c) for c in line.cells()])
+        writer.writerow([safe_cell(c) for c in line.cells()])
     return out.getvalue()
 
 
@@ -202,7 +201,11 @@ def bom_xlsx(lines: tuple[Line, ...]) -> bytes:
     sheet.title = "Bill of materials"
     sheet.append(list(COLUMNS))
     for line in lines:
-        sheet.append([_cell(c) for c in line.cells()])
+        sheet.append([safe_cell(c) for c in line.cells()])
+    for row in sheet.iter_rows():
+        for cell in row:
+            if isinstance(cell.value, str):
+                cell.data_type = "s"  # text, whatever it begins with
     for cell in sheet[1]:
         cell.font = Font(bold=True)
     for cell in sheet[sheet.max_row]:
@@ -217,10 +220,3 @@ def bom_xlsx(lines: tuple[Line, ...]) -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return "'" + value
-    return value

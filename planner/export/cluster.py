@@ -7,24 +7,17 @@ variable, and every file says so at its head.
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import yaml
-
 from planner.export.megatron import megatron
+from planner.export.quoting import Variable, comment, kubelet_word, shell_word, shell_words, yaml_text
 from planner.export.serving import MASTER, PORT, vllm
 from planner.export.settings import Job, Launch, about
 from planner.export.stacks import RESOURCE_UNKNOWN
 
 FILL_IN = "To be filled in for the site: image, checkpoint and data paths, partition or queue, network settings."
 LAUNCHES: Mapping[str, Callable[[Job], Launch]] = {"train": megatron, "serve": vllm, "prefill": vllm, "decode": vllm}
-
-
-def commented(lines: list[str], sign: str = "# ") -> str:
-    """Lines as a comment."""
-    return "".join(f"{sign}{line}".rstrip() + "\n" for line in lines)
 
 
 def command(job: Job) -> tuple[list[str], Launch]:
@@ -66,7 +59,7 @@ def slurm(job: Job) -> str:
     ]
     if d.role == "train":
         start = f"torchrun --nnodes={job.nodes} --nproc-per-node={job.chips_per_node} --node-rank=$SLURM_NODEID"
-        start += f" --master-addr={MASTER} --master-port={PORT} {_shell(words)}"
+        start += f" --master-addr={MASTER} --master-port={PORT} {shell_words(words)}"
     else:
         local = _copies_on_a_server(job)
         start = "export NODE_RANK=$SLURM_NODEID; "
@@ -74,21 +67,16 @@ def slurm(job: Job) -> str:
             start += f"export DP_START_RANK=$(({local} * SLURM_NODEID)); "
         if job.nodes > 1:
             start += 'HEADLESS=; if [ "$SLURM_NODEID" != 0 ]; then HEADLESS=--headless; fi; '
-        start += _shell(words) + (" $HEADLESS" if job.nodes > 1 else "")
-    body.append("srun bash -c " + shlex.quote(start))
+        start += shell_words(words) + (" $HEADLESS" if job.nodes > 1 else "")
+    body.append("srun bash -c " + shell_word(start))
     directives = "".join(f"#SBATCH {line}\n" for line in ask)
-    return "#!/usr/bin/env bash\n" + directives + commented(head) + "\n".join(body) + "\n"
+    return "#!/usr/bin/env bash\n" + directives + comment(head) + "\n".join(body) + "\n"
 
 
 def _slurm_time(days: float) -> str:
     """Days-hours, whole hours, never less than the days."""
     hours = max(1, math.ceil(days * 24.0 - 1e-9))
     return f"{hours // 24}-{hours % 24:02d}:00:00"
-
-
-def _shell(words: list[str]) -> str:
-    """Words for ``bash -c``: variables are filled in there."""
-    return " ".join(f'"{w}"' if w.startswith("$") else shlex.quote(w) for w in words)
 
 
 def _copies_on_a_server(job: Job) -> int:
@@ -110,15 +98,16 @@ def kubernetes(job: Job) -> str:
         made = _deployment(job, words)
     else:
         made = _leader_worker_set(job, words)
-    return commented(head) + yaml.safe_dump(made, sort_keys=False, width=4096)
+    return comment(head) + yaml_text(made)
 
 
 def _container(
     job: Job, words: list[str], *, name: str = "main", env: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    shell = any("$" in w for w in words)
     made: dict[str, Any] = {"name": name, "image": "IMAGE"}
-    made["command"] = ["bash", "-c", "exec " + _shell(words)] if shell else words
+    words = [w if isinstance(w, Variable) else kubelet_word(w) for w in words]
+    shell = any(isinstance(w, Variable) for w in words)
+    made["command"] = ["bash", "-c", "exec " + shell_words(words)] if shell else words
     if env:
         made["env"] = env
     made["resources"] = {"limits": {job.stack.resource: job.chips_per_node}}
@@ -130,9 +119,9 @@ def _meta(job: Job) -> dict[str, Any]:
 
 
 def _pytorch_job(job: Job, words: list[str]) -> dict[str, Any]:
-    run = ["torchrun", f"--nnodes={job.nodes}", f"--nproc-per-node={job.chips_per_node}", "--node-rank=$RANK"]
-    run += [f"--master-addr={MASTER}", "--master-port=$MASTER_PORT", *words]
-    text = "exec " + " ".join(w if w.startswith("--") and "$" in w else shlex.quote(w) for w in run)
+    run = ["torchrun", f"--nnodes={job.nodes}", f"--nproc-per-node={job.chips_per_node}"]
+    run += [Variable("--node-rank=$RANK"), Variable(f"--master-addr={MASTER}"), Variable("--master-port=$MASTER_PORT")]
+    text = "exec " + shell_words([*run, *(w if isinstance(w, Variable) else kubelet_word(w) for w in words)])
     container = _container(job, words, name="pytorch")
     container["command"] = ["bash", "-c", text]
 
@@ -175,9 +164,11 @@ def _leader_worker_set(job: Job, words: list[str]) -> dict[str, Any]:
     local = _copies_on_a_server(job)
     start = f"DP_START_RANK=$(({local} * NODE_RANK)); " if local else ""
 
+    quoted = shell_words(w if isinstance(w, Variable) else kubelet_word(w) for w in words)
+
     def pod(more: str) -> dict[str, Any]:
         container = _container(job, words, env=env)
-        container["command"] = ["bash", "-c", f"{start}exec {_shell(words)}{more}"]
+        container["command"] = ["bash", "-c", f"{start}exec {quoted}{more}"]
         return {"spec": {"containers": [container]}}
 
     return {
@@ -204,7 +195,7 @@ def script(job: Job, launch: Launch) -> str:
     """The options as a shell array, with what must be known beside them: for any launcher of one's own."""
     name = {"train": "MEGATRON_ARGS"}.get(job.deployment.role, "SERVER_ARGS")
     options = "".join(f"  {line}\n" for line in launch.lines())
-    return commented(list(launch.comments())) + f"{name}=(\n{options})\n"
+    return comment(launch.comments()) + f"{name}=(\n{options})\n"
 
 
-__all__ = ["FILL_IN", "about", "command", "commented", "kubernetes", "script", "slurm"]
+__all__ = ["FILL_IN", "about", "command", "kubernetes", "script", "slurm"]

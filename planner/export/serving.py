@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 
+from planner.export.quoting import Variable
 from planner.export.settings import Job, Launch
+from planner.performance.serving.checkpoint import unloadable
 
 VLLM = "vLLM 0.33"
 SGLANG = "SGLang 0.5.23"
@@ -19,7 +21,7 @@ _SGLANG_KV = {"bf16": "bf16", "fp8": "fp8_e4m3", "fp4": "nvfp4"}
 _VLLM_WEIGHTS = {"fp8": "fp8"}
 _SGLANG_WEIGHTS = {"fp8": "fp8", "fp4": "nvfp4_online"}
 _DTYPE = {"bf16": "bfloat16", "fp16": "float16"}
-MASTER, RANK, PORT = "$MASTER_ADDR", "$NODE_RANK", 29501
+MASTER, RANK, PORT = Variable("$MASTER_ADDR"), Variable("$NODE_RANK"), 29501
 """What the launcher (Slurm, LeaderWorkerSet) tells each server of a replica."""
 
 
@@ -33,7 +35,10 @@ def vllm(job: Job) -> Launch:
         launch.option("--data-parallel-size", p.dp, of="dp")
     else:
         launch.said("One copy of attention.", of="dp")
-    if not job.model.is_moe or p.ep == 1:
+    if job.model.is_moe and p.ep == 1 and unloadable(job.model, job.deployment.precision, p.tp, p.dp, 1):
+        launch.option("--enable-expert-parallel", of="ep")
+        launch.said("Expert parallel, which the plan does not count on: cut, the checkpoint's blocks would not load.")
+    elif not job.model.is_moe or p.ep == 1:
         launch.said("Experts, if any, are cut like the dense layers.", of="ep")
     elif p.ep == p.tp * p.dp:
         launch.option("--enable-expert-parallel", of="ep")
@@ -49,12 +54,17 @@ def vllm(job: Job) -> Launch:
         launch.said("vLLM counts decoded tokens of a step in the chunk too; the plan does not.")
     _weights(launch, _VLLM_WEIGHTS)
     _cache(launch, _VLLM_KV)
-    memory = _utilisation(job)
+    memory = job.asked.memory_fraction if _engine(job) == "vllm" else None
+    memory = _utilisation(job) if memory is None else memory
     if memory is not None:
-        launch.option("--gpu-memory-utilization", memory)
+        launch.option("--gpu-memory-utilization", memory, of="memory_fraction")
     if job.asked.cached_prefix:
         launch.option("--enable-prefix-caching")
         launch.said(f"The plan counts on {job.asked.cached_prefix:.0%} of prompts being cached.", of="cached_prefix")
+    if p.drafts:
+        spoken = {"method": job.asked.speculation or "mtp", "num_speculative_tokens": p.drafts}
+        launch.option("--speculative-config", json.dumps(spoken), of="drafts")
+        _drafter(launch)
     role = job.deployment.role
     if role in {"prefill", "decode"}:
         kind = "kv_producer" if role == "prefill" else "kv_consumer"
@@ -77,7 +87,7 @@ def _vllm_nodes(launch: Launch) -> None:
         launch.option("--data-parallel-size-local", local)
         launch.option("--data-parallel-address", MASTER)
         launch.option("--data-parallel-rpc-port", PORT)
-        launch.option("--data-parallel-start-rank", "$DP_START_RANK")
+        launch.option("--data-parallel-start-rank", Variable("$DP_START_RANK"))
         launch.said(f"On server number n of a replica DP_START_RANK is {local} n; all but the first add --headless.")
         return
     launch.option("--distributed-executor-backend", "mp")
@@ -102,7 +112,7 @@ def sglang(job: Job) -> Launch:
     if job.nodes > 1:
         launch.option("--nnodes", job.nodes)
         launch.option("--node-rank", RANK)
-        launch.option("--dist-init-addr", f"{MASTER}:{PORT}")
+        launch.option("--dist-init-addr", Variable(f"{MASTER}:{PORT}"))
     batch, chunk = _limits(job)
     if batch is not None:
         launch.option("--max-running-requests", batch, of="batch")
@@ -110,6 +120,8 @@ def sglang(job: Job) -> Launch:
         launch.option("--chunked-prefill-size", chunk * p.dp, of="chunk_tokens")
         if p.dp > 1:
             launch.said(f"SGLang divides the chunk by the copies: {chunk} tokens a step and copy.")
+    if job.asked.memory_fraction is not None and _engine(job) == "sglang":
+        launch.option("--mem-fraction-static", job.asked.memory_fraction, of="memory_fraction")
     _weights(launch, _SGLANG_WEIGHTS)
     _cache(launch, _SGLANG_KV)
     if job.asked.cached_prefix:
@@ -117,6 +129,12 @@ def sglang(job: Job) -> Launch:
             f"The prefix cache is on by default; the plan counts on {job.asked.cached_prefix:.0%} of prompts in it.",
             of="cached_prefix",
         )
+    if p.drafts:
+        launch.option("--speculative-algorithm", "EAGLE", of="drafts")
+        launch.option("--speculative-num-steps", p.drafts)
+        launch.option("--speculative-eagle-topk", 1)
+        launch.option("--speculative-num-draft-tokens", p.drafts + 1)
+        _drafter(launch)
     role = job.deployment.role
     if role in {"prefill", "decode"}:
         launch.option("--disaggregation-mode", role, of="role")
@@ -137,6 +155,12 @@ def _limits(job: Job) -> tuple[int | None, int | None]:
     return batch, chunk
 
 
+def _drafter(launch: Launch) -> None:
+    """What drafts: the checkpoint itself, or a head that has to be named."""
+    if launch.job.asked.speculation == "eagle":
+        launch.said("EAGLE drafts with a head of its own: name its checkpoint beside the model's.")
+
+
 def _weights(launch: Launch, online: dict[str, str]) -> None:
     """Number format of the weights: the checkpoint's own, or made while loading."""
     job = launch.job
@@ -145,7 +169,7 @@ def _weights(launch: Launch, online: dict[str, str]) -> None:
         launch.option("--dtype", _DTYPE[wanted], of="precision")
         if stored not in _DTYPE and stored:
             launch.said(f"Weights are published in {stored}: load a checkpoint in {wanted}.")
-    elif stored == wanted:
+    elif stored == wanted or any(c.precision == wanted for c in job.model.checkpoints):
         launch.said(f"Weights are published in {wanted}: the checkpoint says how they are quantised.", of="precision")
     elif wanted in online:
         launch.option("--quantization", online[wanted], of="precision")
@@ -161,6 +185,11 @@ def _cache(launch: Launch, names: dict[str, str]) -> None:
     wanted = launch.job.asked.kv_precision
     if wanted in names:
         launch.option("--kv-cache-dtype", names[wanted], of="kv_precision")
+
+
+def _engine(job: Job) -> str:
+    """The engine that the workload named, without its release."""
+    return job.asked.engine.partition(" ")[0]
 
 
 def _utilisation(job: Job) -> float | None:
@@ -190,6 +219,14 @@ def _common(launch: Launch) -> None:
             f" {a.batch} in flight on a replica in chunks of {a.chunk_tokens}; the router keeps to that.",
             of="answers",
         )
+    longest, native = (asked.input_tokens or 0) + (asked.output_tokens or 0), job.model.max_context
+    if native and longest > native:
+        factor = -(-longest // native)
+        launch.said(
+            f"Requests are longer than the {native} positions of {job.model.id}: set YaRN in the checkpoint's config"
+            f" (rope_type yarn, factor {factor}, original_max_position_embeddings {native})."
+        )
+    launch.said(f"The plan counts with {asked.engine or 'vllm'} and its memory.", of="engine")
     if asked.input_tokens and asked.output_tokens:
         launch.said(
             f"Requests of {asked.input_tokens} + {asked.output_tokens} tokens are means: the longest request that must"

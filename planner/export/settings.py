@@ -7,7 +7,6 @@ nothing a plan decided is lost on the way, settings added to plans later include
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,8 +15,8 @@ from planner.catalog import Catalog
 from planner.catalog.architecture import ModelArch
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
+from planner.export.quoting import Variable, object_name, shell_word
 from planner.export.stacks import Stack, stack_of
-from planner.export.work import work_of
 from planner.performance.compile import build_platform
 
 _TRIVIAL: Mapping[str, object] = {
@@ -27,7 +26,7 @@ _TRIVIAL: Mapping[str, object] = {
 _OF_DEPLOYMENT = ("role", "precision", "power_cap", "spares", "replicas", "answers", "mix")
 _OF_WORKLOAD = (
     "model", "tokens", "sequence_length", "framework", "checkpoint_interval_s", "kv_precision", "input_tokens",
-    "output_tokens", "cached_prefix",
+    "output_tokens", "cached_prefix", "engine", "memory_fraction",
 )  # fmt: skip
 
 
@@ -51,7 +50,7 @@ class Job:
     def name(self) -> str:
         """A name for files and objects: the workload, and the role and number where there are several."""
         d = self.deployment
-        return f"{d.workload}-{d.role}-{self.number}".lower().replace("_", "-").replace(" ", "-")
+        return object_name(d.workload, d.role, self.number)
 
     @property
     def nodes(self) -> int:
@@ -73,7 +72,7 @@ def jobs_of(plan: Plan, catalog: Catalog) -> tuple[Job, ...]:
         raise InputError(Problem(f"nothing to export: the plan's status is {plan.status}"))
     asked = {w.name: w for w in plan.workloads}
     found = []
-    for i, d in enumerate(work_of(plan)):
+    for i, d in enumerate(plan.deployments):
         if d.workload not in asked:
             raise InputError(
                 Problem(
@@ -139,7 +138,7 @@ class Launch:
     def lines(self) -> Iterator[str]:
         """The options, one a line, quoted for a shell; variables of the launcher stay variables."""
         for name, value in self.options:
-            yield name if value is None else f"{name} {quoted(value)}"
+            yield name if value is None else f"{name} {shell_word(value)}"
 
     def comments(self) -> Iterator[str]:
         """What a reader must know, and what could not be expressed, as lines without a comment sign."""
@@ -162,10 +161,7 @@ def about(job: Job) -> Iterator[str]:
     yield f"interconnect: {d.interconnect}; acquired: {d.acquire}"
 
 
-def quoted(value: str) -> str:
-    """A value for a shell; ``$NAME`` is left for the shell to fill in."""
-    return f'"{value}"' if value.startswith("$") else shlex.quote(value)
-
-
 def _text(value: object) -> str:
+    if isinstance(value, Variable):
+        return value
     return f"{value:g}" if isinstance(value, float) else str(value)

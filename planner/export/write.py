@@ -13,6 +13,8 @@ from planner.export.cluster import kubernetes, script, slurm
 from planner.export.megatron import megatron
 from planner.export.serving import sglang, vllm
 from planner.export.settings import Job, jobs_of
+from planner.scenario.types import Scenario
+from planner.verify import verify_plan
 
 SERVING = ("serve", "prefill", "decode")
 
@@ -31,14 +33,21 @@ class ExportFile:
         return self.data.decode() if self.media.startswith("text/") else None
 
 
-def export_plan(plan: Plan, catalog: Catalog, what: str) -> tuple[ExportFile, ...]:
+def export_plan(
+    plan: Plan, catalog: Catalog, what: str, *, scenario: Scenario | None = None, unverified: bool = False
+) -> tuple[ExportFile, ...]:
     """The files of a format for a plan; ``catalog`` without the plan's assumptions (they are in the plan).
 
-    Raises ``InputError`` for an unknown format, a plan without deployments, one made by an older planner, or one in
-    which nothing is of the format's kind. XLSX is left out where openpyxl is not installed (``bom_xlsx`` says so).
+    With ``scenario`` the plan is verified against it first; without, its own word is taken for that.
+
+    Raises ``InputError`` for an unknown format, a plan that fails verification or says that it never was verified
+    (unless ``unverified``), one without deployments, one made by an older planner, or one in which nothing is of the
+    format's kind. XLSX is left out where openpyxl is not installed (``bom_xlsx`` says so).
     """
     if what not in FORMATS:
         raise unknown_name("format to export", what, list(FORMATS))
+    if not unverified:
+        _vouched(plan, catalog, scenario)
     if what == "bom":
         return tuple(_bom(plan))
     jobs = jobs_of(plan, with_assumptions(plan, catalog))
@@ -54,6 +63,21 @@ def export_plan(plan: Plan, catalog: Catalog, what: str) -> tuple[ExportFile, ..
             Problem(f"nothing in the plan is launched with {what}", found=has, allowed=f"roles {', '.join(roles)}")
         )
     return files
+
+
+def _vouched(plan: Plan, catalog: Catalog, scenario: Scenario | None) -> None:
+    """Raise ``InputError`` for a plan that nobody should act on: it failed verification, or was never verified."""
+    remedy = "Plan the scenario again; --unverified exports it all the same."
+    if plan.has_plan and not plan.verified:
+        raise InputError(Problem("the plan says that it was never verified", path="verified", remedy=remedy))
+    if scenario is None:
+        return
+    failures = verify_plan(plan, scenario, catalog)
+    if failures:
+        more = f" and {len(failures) - 3} more" if len(failures) > 3 else ""
+        raise InputError(
+            Problem(f"the plan fails verification: {'; '.join(failures[:3])}{more}", path="verified", remedy=remedy)
+        )
 
 
 def with_assumptions(plan: Plan, catalog: Catalog) -> Catalog:

@@ -85,22 +85,22 @@ def rated_power_w(catalog: Catalog, system: System, chip: Chip, pair: CoolingPai
     Raises ``UnknownFigureError`` for the chip's TDP, for the number of chips of the unit, or for the racks of a unit
     whose power is stated per rack only.
     """
-    chips = system.need("chips_total")
+    chips = system.unit_chips
     tdp = chip.need("tdp_w")
-    per_server = system.get("chips_per_server") or chips
     share = _high(catalog, "node_power_utilisation")
     measured, nameplate = system.get("power_kw_server_measured"), system.get("power_kw_server_max")
     total, rack = system.get("power_kw_total"), system.get("power_kw_rack")
     if total is not None:
-        return total * 1e3, total * 1e3, "rack"
+        peak = total * 1e3 * system.unit_share
+        return peak, peak, "rack"
     if rack is not None and system.kind != "server":
-        peak = rack * 1e3 * system.need("racks")
+        peak = rack * 1e3 * system.need("racks") * system.unit_share
         return peak, peak, "rack"
     if measured is not None:
-        servers = chips / per_server
+        servers = chips / system.server_chips
         return measured * 1e3 * servers, (nameplate or measured) * 1e3 * servers, "measured"
     if nameplate is not None:
-        rated = nameplate * 1e3 * chips / per_server
+        rated = nameplate * 1e3 * chips / system.server_chips
         return rated * share, rated, "nameplate"
     if chip.text("tdp_scope") == "module":  # the host is inside TDP: what is left is board and storage
         rated = (chips * (tdp + HOST_W_PER_CHIP_MIN) + _nics_w(system, chip)) / (1.0 - pair.fan_fraction_rated)
@@ -140,7 +140,7 @@ def system_power(
         raise InputError(Problem("power_cap is a share of TDP", found=f"{power_cap}", allowed=allowed))
 
     peak, nameplate, basis = rated_power_w(catalog, system, chip, pair)
-    chips = int(system.need("chips_total"))
+    chips = system.unit_chips
     tdp = chip.need("tdp_w")
     nics = _nics_w(system, chip)
     host = _host_w(peak, nameplate, chips * tdp + nics, chips, pair.fan_fraction_rated)
@@ -196,7 +196,7 @@ def _average_share(activity: NDArray[np.float64], cap: NDArray[np.float64], idle
 def _nics_w(system: System, chip: Chip) -> float:
     """Watts of the network cards of one unit, without their optics."""
     gbit = system.get("scaleout_gbit_s_per_chip") or chip.get("scaleout_gbit_s_per_chip") or 0.0
-    return system.need("chips_total") * NIC_W_PER_400G * gbit / 400.0
+    return system.unit_chips * NIC_W_PER_400G * gbit / 400.0
 
 
 def _host_w(peak: float, nameplate: float, chips_and_nics: float, chips: int, fan_rated: float) -> float:

@@ -193,6 +193,14 @@ def effective_training_time(
     return Ettr(value, _array(low), _array(high), interval, _array(1.0 / lam), _array(lam * SECONDS_PER_DAY), nodes)
 
 
+def mean_training_time(chips: float, parameters: float, profile: ReliabilityProfile) -> float:
+    """``effective_training_time(..).value`` of one job, without the six corners of its range."""
+    lam = hazard(chips / REFERENCE_NODE_CHIPS, profile.node_failures_per_day.value, profile.job_stops_per_hour)
+    write = profile.write_s.value
+    interval = optimal_checkpoint_interval(write, lam, checkpoint_floor_s(chips, parameters, profile))
+    return float(ettr(lam, profile.restart_s.value, write, interval))
+
+
 def spares_for(chips: ArrayLike, chips_per_node: ArrayLike, profile: ReliabilityProfile) -> NDArray[np.int64]:
     """Warm spare nodes of ``chips_per_node`` chips for fleets of ``chips`` chips under a profile."""
     n, per_node = np.asarray(chips, np.float64), np.asarray(chips_per_node, np.float64)

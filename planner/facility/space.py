@@ -23,8 +23,8 @@ _SLACK = 1e-9  # relative; 20 kW / 4 kW must be 5 servers however the kilowatts 
 
 
 def own_racks(system: System) -> int:
-    """Racks that one unit brings; 0 for a server, which shares. Raises ``UnknownFigureError`` when not known."""
-    if system.kind == "server":
+    """Racks that one unit brings; 0 for servers and slices, which share. Raises ``UnknownFigureError``."""
+    if system.kind == "server" or system.unit_share < 1.0:
         return 0
     racks = system.get("racks")
     if racks is None:
@@ -59,13 +59,16 @@ def systems_per_rack(system: System, it_peak_w: float, rack_kw_limit: float) -> 
     units where that is unknown; 1 for a system that brings its racks; 0 when it does not fit (see ``rack_refusal``)."""
     if rack_refusal(system, it_peak_w, rack_kw_limit) is not None:
         return 0
-    if system.kind != "server":
+    if own_racks(system):
         return 1
     by_power = math.inf if it_peak_w <= 0.0 else rack_kw_limit * 1e3 / it_peak_w * (1.0 + _SLACK)
     figure, units = system.figure("servers_per_rack"), system.get("rack_units_per_server")
     most = None if figure is None else (figure.value if figure.high is None else figure.high)
+    per_rack = system.get("chips_per_rack")
     if most is not None:
         by_space = most
+    elif per_rack is not None and system.unit_share < 1.0:
+        by_space = per_rack // system.unit_chips
     else:
         # where nobody says how tall a server is: a rack unit a chip, as eight-chip servers of 8U have it
         by_space = RACK_UNITS_FOR_SERVERS // (units or system.get("chips_per_server") or UNKNOWN_SERVER_UNITS)

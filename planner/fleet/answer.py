@@ -16,9 +16,8 @@ from planner.options.option import Option
 from planner.options.work.classes import answered
 from planner.options.work.describe import Described, Describer, spec_of_option
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving, Training
 from planner.sentence import throughput_of
-from planner.unit_costs import joules_per_token, unit_cost_usd
+from planner.unit_costs import joules_per_token, requests_of, unit_cost_usd, usd_per_m_tokens, worked_of
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
@@ -135,28 +134,12 @@ def totals_of(scenario: Scenario, deployments: Sequence[Deployment]) -> Totals:
         capex_usd=math.fsum(d.cost.capex_usd for d in deployments),
         opex_usd_per_year=math.fsum(d.cost.opex_usd_per_year for d in deployments),
         tco_usd=math.fsum(d.cost.total_usd for d in deployments),
-        usd_per_m_tokens=usd_per_m_tokens(scenario, deployments),
+        usd_per_m_tokens=usd_per_m_tokens(scenario, worked_of(scenario, deployments), requests_of(scenario)),
         unit_cost_usd=unit_cost_usd(scenario, deployments),
         joules_per_token=joules_per_token(scenario, deployments),
         carbon_t=math.fsum(d.carbon_t for d in deployments),
         water_m3=math.fsum(d.water_m3 for d in deployments),
     )
-
-
-def usd_per_m_tokens(scenario: Scenario, deployments: Sequence[Deployment]) -> dict[str, float]:
-    """Cost over the horizon per million tokens that the workload asks for in it (input and output together)."""
-    found = {}
-    for workload in scenario.workloads:
-        cost = math.fsum(d.cost.total_usd for d in deployments if d.workload == workload.name)
-        if isinstance(workload, Training):
-            tokens = workload.tokens
-        elif isinstance(workload, Serving):
-            per_request = workload.input_tokens + workload.output_tokens
-            tokens = workload.requests_per_s * per_request * scenario.horizon_years * HOURS_PER_YEAR * 3600.0
-        else:
-            continue
-        found[workload.name] = cost / (tokens / 1e6)
-    return found
 
 
 def objective_values(scenario: Scenario, deployments: Sequence[Deployment]) -> dict[str, float]:

@@ -1,21 +1,45 @@
-"""Money: capital spent, total cost and running cost stay within the plan's limits."""
+"""Limits of the whole plan: capital, cost, running cost, chips, power, carbon and water, summed over all options."""
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from planner.fleet.model import Draft, Limit
+from planner.options.counted import PLAN_LIMITS, PlanLimit
+
+_ROUNDING = 1e-9
+"""Relative difference of two years that are one but for rounding."""
 
 
 def add(draft: Draft) -> None:
-    """At most one row each for ``limits.capex_usd``, ``cost_usd`` and ``opex_usd_per_year``."""
-    limits = draft.scenario.limits
-    for name, limit, label, unit, pick in (
-        ("capex", limits.capex_usd, "capital", "USD", "capex_usd"),
-        ("cost", limits.cost_usd, "total cost", "USD", "cost_usd"),
-        ("opex", limits.opex_usd_per_year, "running cost a year", "USD/year", "opex_usd_per_year"),
-    ):
-        if limit is None:
-            continue
+    """A row for each limit of ``PLAN_LIMITS`` that the scenario states; of a limit by year one for each year that may
+    be the dearest."""
+    for of in PLAN_LIMITS:
+        limit = of.of(draft.scenario)
+        if limit is not None:
+            _rows(draft, of, limit)
+
+
+def _rows(draft: Draft, of: PlanLimit, limit: float) -> None:
+    amounts = [of.figure.amounts(o) for o in draft.options]
+    years = max(map(len, amounts), default=1)
+    used = np.zeros((len(amounts), years))
+    for i, some in enumerate(amounts):
+        used[i, : len(some)] = some
+    dearest = _dearest(used)
+    for year in dearest:
+        name, when = (of.row, "") if len(dearest) == 1 else (f"{of.row[:-1]},{year + 1}]", f" in year {year + 1}")
         draft.add_limit(
-            Limit(f"budget[{name}]", "budget", f"{label} of ${limit / 1e6:g} M", limit, unit, 1e6, f"limits.{pick}"),
-            {draft.units[i]: getattr(o, pick) for i, o in enumerate(draft.options)},
+            Limit(name, of.kind, of.words(limit) + when, limit, of.unit, of.scale, f"limits.{of.leaf}", whole=of.whole),
+            {draft.units[i]: float(used[i, year]) / of.per_unit for i in range(len(amounts))},
         )
+
+
+def _dearest(used: NDArray[np.float64]) -> list[int]:
+    """Years (columns) that some option makes dearer than each other one: the limit of the rest holds by itself."""
+    stay: list[int] = []
+    for year in np.argsort(-used.sum(axis=0), kind="stable").tolist():
+        if not any((used[:, year] <= used[:, other] * (1 + _ROUNDING)).all() for other in stay):
+            stay.append(year)
+    return sorted(stay)

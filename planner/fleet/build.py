@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from planner.facility.capacity import Level, Location, capacity_tree
-from planner.fleet import budget, carbon, chips, deadline, demand, power, racks, supply
+from planner.fleet import budget, chips, deadline, demand, power, racks, supply
 from planner.fleet.model import Draft, FleetModel, objective_vectors
 from planner.options.option import Option
 from planner.scenario.types import Scenario
@@ -22,7 +22,7 @@ def build_fleet(scenario: Scenario, options: Sequence[Option]) -> FleetModel:
     draft = Draft(scenario=scenario, options=options, levels=levels, locations=locations)
     for option in options:
         draft.units.append(draft.builder.add_column(f"units[{option.id}]", upper=float(option.max_units), integer=True))
-    for part in (demand, power, racks, budget, chips, supply, carbon, deadline):
+    for part in (demand, power, racks, budget, chips, supply, deadline):
         part.add(draft)
     program = draft.builder.build()
     return FleetModel(

@@ -1,26 +1,22 @@
-"""Chips: how many in all, and how many each workload may use."""
+"""Chips: how many each workload may use."""
 
 from __future__ import annotations
 
 from planner.fleet.model import Draft, Limit
+from planner.options.counted import WORKING_CHIPS
 
 
 def add(draft: Draft) -> None:
-    """One row for ``limits.chips``; for each workload with a chip range a row for each end of it.
+    """For each workload with a chip range a row for each end of it.
 
     Sizes of a run outside its range are left out before, save when a diagnosis wants them back, so a run has these
     rows only where one of its options breaks them.
     """
-    total = draft.scenario.limits.chips
-    if total is not None:
-        draft.add_limit(
-            Limit("chips[all]", "chips", f"{total} chips", float(total), "chips", 1e3, "limits.chips", whole=True),
-            {draft.units[i]: float(o.all_chips) for i, o in enumerate(draft.options)},
-        )
     for workload in draft.scenario.workloads:
         if workload.chips is None:
             continue
-        counts = {draft.units[i]: float(o.chips) for i, o in enumerate(draft.options) if o.workload == workload.name}
+        mine = [(draft.units[i], o) for i, o in enumerate(draft.options) if o.workload == workload.name]
+        counts = {column: WORKING_CHIPS.read(o) for column, o in mine}
         is_run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
         for end, words, sense in (("max", "at most", -1), ("min", "at least", 1)):
             bound = getattr(workload.chips, end)

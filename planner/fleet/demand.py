@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from planner.fleet.model import Draft, Limit
-from planner.scenario.workloads import Serving, Training
+from planner.fleet.redundancy import add_left, site_of
+from planner.scenario.workloads import Recommendation, Serving, Training
 
 
 def add(draft: Draft) -> None:
@@ -35,58 +36,38 @@ def add(draft: Draft) -> None:
         else:
             demand, unit, leaf = float(workload.samples_per_s or 0.0), "samples/s", "samples_per_s"
         tokens = float(workload.input_tokens + workload.output_tokens) if isinstance(workload, Serving) else 1.0
-        spare = _reserve(draft, workload, mine) if isinstance(workload, Serving) else None
-        _serve(draft, workload.name, mine, demand, unit, f"{path}.{leaf}", tokens, spare)
-
-
-def _reserve(draft: Draft, workload: Serving, mine: list[int]) -> int | None:
-    """A column of what must be to spare (over the demand): at least that of every kind of unit in use; None for none.
-
-    What k units give covers both phases: losing k units of one phase lowers what is answered by no more than that.
-    """
-    kept = {i: o.reserve for i in mine if (o := draft.options[i]).reserve > 0}
-    if not kept:
-        return None
-    scale = max(workload.requests_per_s, 1e-9)
-    spare = draft.builder.add_column(f"reserve[{workload.name}]", lower=0.0, upper=max(kept.values()) / scale)
-    for i, rate in kept.items():
-        option = draft.options[i]
-        used = draft.builder.add_column(f"used[{option.id}]", upper=1.0, integer=True)
-        draft.builder.add_row(
-            f"in_use[{option.id}]", {draft.units[i]: 1.0, used: -float(option.max_units)}, upper=0.0, kind="balance"
-        )
-        draft.builder.add_row(f"spare[{option.id}]", {spare: 1.0, used: -rate / scale}, lower=0.0, kind="balance")
-    return spare
+        _serve(draft, workload, mine, demand, unit, f"{path}.{leaf}", tokens)
 
 
 def _serve(
     draft: Draft,
-    name: str,
+    workload: Serving | Recommendation,
     mine: list[int],
     demand: float,
     unit: str,
     path: str,
     tokens: float,
-    spare: int | None = None,
 ) -> None:
+    name = workload.name
     label = f"{name} at {demand:g} {unit}"
     scale = max(demand, 1e-9)
     row = f"demand[{name}]"
     limit = Limit(row, "demand", label, demand, unit, scale, path, 1)
     split = any(draft.options[i].role in {"prefill", "decode"} for i in mine)
     if not split:
+        left = add_left(draft, workload, mine, {}) if isinstance(workload, Serving) else None
         rates = {draft.units[i]: min(draft.options[i].rates.values()) for i in mine}
-        draft.add_limit(limit, rates if spare is None else {**rates, spare: -scale})
+        draft.add_limit(limit, rates if left is None else {left: scale})
         return
     # KV caches do not travel between sites: each site serves the lesser of its two phases.
-    sites = sorted({_place(draft, i) for i in mine})
+    sites = sorted({site_of(draft.options[i]) for i in mine})
     served = {}
     draft.split.add(name)
     for site in sites:
         most = sum(
             draft.options[i].rates.get("decode", 0.0) * draft.options[i].max_units
             for i in mine
-            if _place(draft, i) == site
+            if site_of(draft.options[i]) == site
         )
         upper = max(most, demand)
         column = draft.builder.add_column(f"served[{name},{site}]", lower=0.0, upper=upper / scale)
@@ -96,12 +77,13 @@ def _serve(
             here = {
                 draft.units[i]: draft.options[i].rates.get(phase, 0.0) / scale
                 for i in mine
-                if _place(draft, i) == site and draft.options[i].rates.get(phase, 0.0) > 0
+                if site_of(draft.options[i]) == site and draft.options[i].rates.get(phase, 0.0) > 0
             }
             draft.builder.add_row(f"{phase}[{name},{site}]", {**here, column: -1.0}, lower=0.0, kind="balance")
     answered = dict.fromkeys(served.values(), 1.0)
-    if spare is not None:
-        answered[spare] = -1.0
+    left = add_left(draft, workload, mine, served) if isinstance(workload, Serving) else None
+    if left is not None:
+        answered = {left: 1.0}
     draft.builder.add_row(row, answered, lower=demand / scale, kind="demand")
     draft.limits[row] = limit
 
@@ -155,8 +137,3 @@ def _answer(draft: Draft, workload: Serving, mine: list[int], path: str) -> None
     words = f"{workload.name} at {workload.requests_per_s:g} requests/s in {len(demand)} classes"
     limit = Limit(row, "demand", words, workload.requests_per_s, "requests/s", scale, f"{path}.requests_per_s", 1)
     draft.add_limit(limit, {whole: scale})
-
-
-def _place(draft: Draft, index: int) -> str:
-    option = draft.options[index]
-    return option.site if option.on_site else "rented"

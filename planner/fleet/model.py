@@ -13,13 +13,14 @@ Coefficients are scaled at the row: MW, M$, kilochips, kt, so that they stay wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.facility.capacity import Level, Location
+from planner.options.counted import GOALS
 from planner.options.option import Option
 from planner.scenario.site import Hall, Site
 from planner.scenario.types import Scenario
@@ -115,29 +116,18 @@ def objective_vectors(
     split: Set[str],
 ) -> dict[str, NDArray[np.float64]]:
     """A vector over all columns for each objective of a scenario; the solver always minimises."""
-    picks: dict[str, Callable[[Option], float]] = {
-        "cost": lambda o: o.cost_usd / 1e6,
-        "time": lambda o: o.finish_days if o.role == "train" or o.rates.get("run") else 0.0,
-        "power": lambda o: o.facility_peak_w / 1e6 if o.on_site else 0.0,
-        "carbon": lambda o: o.carbon_t / 1e3,
-        "throughput": lambda o: 0.0 if o.workload in split else -o.tokens_per_s / 1e6,
-    }
     vectors = {}
-    for name, pick in picks.items():
+    for name, goal in GOALS.items():
         vector = np.zeros(model_columns)
         for option, column in zip(options, units, strict=True):
-            vector[column] = pick(option)
+            if name == "throughput" and option.workload in split:
+                continue  # what both of its phases answer, below
+            vector[column] = goal.figure.read(option) / goal.per
         vectors[name] = vector
     for column, tokens in served.items():
         vectors["throughput"][column] = -tokens / 1e6
     return vectors
 
 
-OBJECTIVE_UNITS: Mapping[str, tuple[str, float]] = {
-    "cost": ("USD", 1e6),
-    "time": ("days", 1.0),
-    "power": ("MW", 1.0),
-    "carbon": ("t CO2e", 1e3),
-    "throughput": ("tokens/s", -1e6),
-}
+OBJECTIVE_UNITS: Mapping[str, tuple[str, float]] = {name: (goal.unit, goal.scale) for name, goal in GOALS.items()}
 """Unit people see, and what a solver's figure is multiplied by to get there."""

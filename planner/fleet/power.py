@@ -1,16 +1,17 @@
-"""Power: what is provisioned stays within every level of every site's capacity tree, and within the plan's limit."""
+"""Power: what is provisioned stays within every level of every site's capacity tree."""
 
 from __future__ import annotations
 
 from planner.facility.capacity import usable_share
 from planner.fleet.model import Draft, Limit, hall_of
+from planner.options.counted import PEAK_POWER
 from planner.scenario.site import Site
 
 
 def add(draft: Draft) -> None:
-    """One row for each level that has a power limit of its own, and one for ``limits.power_mw``."""
+    """One row for each level that has a power limit of its own."""
     peaks = [
-        (draft.units[i], o.facility_peak_w / 1e6, draft.locations[o.location].levels)
+        (draft.units[i], PEAK_POWER.read(o) / 1e6, draft.locations[o.location].levels)
         for i, o in enumerate(draft.options)
         if o.on_site
     ]
@@ -29,12 +30,6 @@ def add(draft: Draft) -> None:
         draft.add_limit(
             Limit(f"power[{level.name}]", "power", label, limit, "MW", 1.0, path, share=share),
             {column: mw for column, mw, levels in peaks if level.name in levels},
-        )
-    total = draft.scenario.limits.power_mw
-    if total is not None:
-        draft.add_limit(
-            Limit("power[all sites]", "power", f"{total:g} MW over all sites", total, "MW", 1.0, "limits.power_mw"),
-            {column: mw for column, mw, _ in peaks},
         )
 
 

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 
 from planner.fleet.model import Draft, Limit, hall_of
+from planner.options.counted import RACKS
 from planner.scenario.site import Site
 
 
@@ -24,14 +25,14 @@ def add(draft: Draft) -> None:
         if all(float(draft.options[i].racks).is_integer() for i in members):
             for i in members:
                 for level in limited & set(levels):
-                    columns[level][draft.units[i]] = draft.options[i].racks
+                    columns[level][draft.units[i]] = RACKS.read(draft.options[i])
             continue
         most = math.ceil(sum(draft.options[i].racks * draft.options[i].max_units for i in members))
         name = f"{place},{system},{chip},{cooling}"
         column = draft.builder.add_column(f"racks[{name}]", upper=float(most), integer=True)
         draft.builder.add_row(
             f"fit[{name}]",
-            {column: 1.0, **{draft.units[i]: -draft.options[i].racks for i in members}},
+            {column: 1.0, **{draft.units[i]: -RACKS.read(draft.options[i]) for i in members}},
             lower=0.0,
             kind="fit",
         )

@@ -8,17 +8,19 @@ so what follows may begin sooner: each run moves up to one slot ahead, or to any
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 
+from planner.errors import SolveError
+from planner.fleet.sequence import place
 from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
-from planner.options.stock import Run, Start, Stock
+from planner.options.parts import systems_for
+from planner.options.stock import PER_DAY, Run, Start, Stock
 from planner.scenario.types import Scenario
 from planner.solve.intervals import Level, Task, earliest_starts
 from planner.solve.status import Limits
 
-PER_DAY = 1440
-"""The schedule's unit is a minute."""
 EQUAL_USD = 1e-9
 """Relative difference of two prices that is rounding."""
 SECONDS = 10.0
@@ -39,42 +41,67 @@ def earliest_slot(scenario: Scenario, run: Run, start: Start) -> int:
 
 
 def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPlan, limits: Limits) -> dict[str, float]:
-    """{run: day from the plan's start on which it begins}, never later than the slot the program chose."""
+    """{run: day from the plan's start on which it begins}, never later than its slot, or within it where it may move.
+
+    Raises ``SolveError`` where its short runs do not fit into their slots: ``sequence`` sees to it that they do.
+    """
     if not plan.runs:
         return {}
+    placed, failures = place(stock, plan, limits)
+    if failures:
+        raise SolveError("the runs of a plan do not fit into their slots")
     minutes = [round(edge * DAYS_PER_MONTH * PER_DAY) for edge in timeline.edges]
     standing = [[0] * timeline.periods for _ in stock.groups]
     for lot, count in plan.lots:
         for t in range(lot.begin, lot.end):
             standing[lot.group][t] += count
+    parts: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
     for work, units in plan.works:
         for t, count in enumerate(units):
-            standing[work.group][t] -= work.systems * count
+            if work.part:
+                parts[work.group, t][work.part] += count
+            else:
+                standing[work.group][t] -= work.systems * count
+    for (g, t), counts in parts.items():
+        standing[g][t] -= systems_for(counts, stock.groups[g].chips)
     tasks = []
     for run, start in plan.runs:
         slots = timeline.slots
-        latest = round(slots[start.slot].start * DAYS_PER_MONTH * PER_DAY)
+        known = round(slots[start.slot].start * DAYS_PER_MONTH * PER_DAY)
+        latest = known
+        if run.workload in placed:
+            known = placed[run.workload]
+            latest = max(known, math.floor((start.due_days or 0.0) * PER_DAY + 1e-3) - run.minutes)
         ahead = slots[earliest_slot(scenario, run, start)].start * DAYS_PER_MONTH
+        if run.term:
+            ahead = slots[start.slot].start * DAYS_PER_MONTH  # its systems are rented from that day
         workload = next(w for w in scenario.workloads if w.name == run.workload)
         begins = start_days(scenario, getattr(workload, "start", None))
         tasks.append(
             Task(
                 name=run.workload,
-                earliest=min(latest, math.ceil(max(ahead, begins) * PER_DAY)),
+                earliest=min(known, math.ceil(max(ahead, begins) * PER_DAY)),
                 latest=latest,
-                length=math.ceil(run.days * PER_DAY - 1e-3),
-                resource=str(run.group),
+                length=run.minutes,
+                known=known,
+                resource=f"rented for {run.workload}" if run.term else str(run.group),
                 amount=run.systems,
                 after=tuple(before for before, after in stock.order if after == run.workload),
             )
         )
-    groups = {run.group for run, _ in plan.runs}
+    groups = {run.group for run, _ in plan.runs if not run.term}
     resources = {
         str(g): [Level(minutes[t], minutes[t + 1], standing[g][t]) for t in range(timeline.periods)] for g in groups
+    }
+    # what is rented for one run alone is there whenever it is
+    resources |= {
+        f"rented for {run.workload}": [Level(minutes[0], minutes[-1], run.systems)] for run, _ in plan.runs if run.term
     }
     short = Limits(time_limit_s=min(SECONDS, limits.time_limit_s), seed=limits.seed, threads=1,
                    reproducible=limits.reproducible)  # fmt: skip
     found, _ = earliest_starts(tasks, resources, short)
+    if found is None:
+        raise SolveError("the runs of a plan do not fit into its days")
     exact = {run.workload: timeline.slots[start.slot].start * DAYS_PER_MONTH for run, start in plan.runs}
-    latest_of = {task.name: task.latest for task in tasks}
-    return {name: exact[name] if at == latest_of[name] else at / PER_DAY for name, at in found.items()}
+    begins_of = {run.workload: round(exact[run.workload] * PER_DAY) for run, _ in plan.runs}
+    return {name: exact[name] if at == begins_of[name] else at / PER_DAY for name, at in found.items()}

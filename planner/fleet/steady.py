@@ -50,7 +50,7 @@ def _program(model: StockModel, values: Floats, goals: Sequence[Floats]) -> tupl
     stock, program = model.stock, model.program
     stands = {x.group for x, c in zip(stock.lots, model.lots, strict=True) if values[c] > 0.5}
     pairs = [
-        (work.systems, columns[t - 1], columns[t])
+        (work.part / stock.groups[work.group].chips if work.part else work.systems, columns[t - 1], columns[t])
         for work, columns in zip(stock.works, model.serve, strict=True)
         if work.group in stands
         for t in range(1, stock.periods)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.stock import Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
+from planner.options.stock_worked import requests_over_time, worked_over_time
+from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 
 RACK_SLACK = 1e-9
 """Of a rack: rounding of n times a part of a rack, not another rack."""
@@ -34,17 +37,14 @@ RACK_SLACK = 1e-9
 
 def hardware_of(group: Group) -> Hardware:
     """What a group is interchangeable by."""
-    return Hardware(group.location, group.system, group.chip, group.cooling)
-
-
-def _place(group: Group) -> tuple[str, str, str, str]:
-    return group.location, group.system, group.chip, group.cooling
+    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner)
 
 
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
     """Lots in order of arrival, what stands in each period, and the money of each year."""
-    lots = tuple(
-        _lot(figures, stock, lot, count) for lot, count in sorted(plan.lots, key=lambda x: (x[0].begin, x[0].id))
+    lots = (
+        *(_lot(figures, stock, lot, count) for lot, count in sorted(plan.lots, key=lambda x: (x[0].begin, x[0].id))),
+        *(_rented(figures, stock, run, start) for run, start in plan.runs if run.term),
     )
     return Fleet(
         lots=lots,
@@ -66,8 +66,10 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=group.interconnect,
         acquire=lot.acquire,
+        workload=group.owner,
         begin=line.names[lot.begin],
         end="" if lot.end == line.periods else line.names[lot.end],
         rent_term=term,
@@ -90,32 +92,66 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
     )
 
 
+def _rented(figures: StockFigures, stock: Stock, run: Run, start: Start) -> FleetLot:
+    """Systems that are rented for one run alone, for its days."""
+    line, group = figures.timeline, stock.groups[run.group]
+    hardware = hardware_of(group)
+    p = figures.rented(hardware, run.term, run.systems, run.days, line.slots[start.slot].start)
+    end = line.slots[start.last_slot].period + 1
+    return FleetLot(
+        site=group.location,
+        system=group.system,
+        chip=group.chip,
+        cooling=group.cooling,
+        interconnect=group.interconnect,
+        acquire="rent",
+        workload=run.workload,
+        rented_days=run.days,
+        begin=line.names[line.slots[start.slot].period],
+        end="" if end == line.periods else line.names[end],
+        rent_term=run.term,
+        systems=run.systems,
+        chips=group.chips * run.systems,
+        racks=0.0,
+        power_mw=0.0,
+        it_mw=0.0,
+        money=Money(
+            total_usd=math.fsum(p.lines_usd.values()),
+            lines_usd=dict(p.lines_usd),
+            opex_usd_by_year=tuple(map(float, p.opex_usd)),
+        ),
+        carbon_t_by_year=tuple(map(float, p.carbon_t)),
+        water_m3_by_year=tuple(map(float, p.water_m3)),
+    )
+
+
 def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> tuple[FleetStanding, ...]:
     line = figures.timeline
     busy = _busy(figures, schedule)
     rows = []
     for t in range(line.periods):
-        counts: dict[int, int] = defaultdict(int)
-        on_site: dict[int, int] = defaultdict(int)
+        counts: dict[Hardware, int] = defaultdict(int)
+        on_site: dict[Hardware, int] = defaultdict(int)
         for lot, count in plan.lots:
             if lot.begin <= t < lot.end:
-                counts[lot.group] += count
-                on_site[lot.group] += 0 if lot.acquire == "rent" else count
-        for g in sorted(counts, key=lambda g: _place(stock.groups[g])):
-            group = stock.groups[g]
-            stand = figures.stand(hardware_of(group))
+                kind = hardware_of(stock.groups[lot.group]).kind
+                counts[kind] += count
+                on_site[kind] += 0 if lot.acquire == "rent" else count
+        for h in sorted(counts, key=astuple):
+            stand = figures.stand(h)
             rows.append(
                 FleetStanding(
                     period=line.names[t],
-                    site=group.location,
-                    system=group.system,
-                    chip=group.chip,
-                    cooling=group.cooling,
-                    systems=counts[g],
-                    chips=stand.chips * counts[g],
-                    racks=math.ceil(stand.racks * on_site[g] - RACK_SLACK),
-                    power_mw=stand.facility_peak_w * on_site[g] / 1e6,
-                    utilisation=busy[hardware_of(group)][t] / counts[g],
+                    site=h.place,
+                    system=h.system,
+                    chip=h.chip,
+                    cooling=h.cooling,
+                    fabric=h.fabric,
+                    systems=counts[h],
+                    chips=stand.chips * counts[h],
+                    racks=math.ceil(stand.racks * on_site[h] - RACK_SLACK),
+                    power_mw=stand.facility_peak_w * on_site[h] / 1e6,
+                    utilisation=busy[h][t] / counts[h],
                 )
             )
     return tuple(rows)
@@ -126,11 +162,14 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        mine = found[Hardware(load.site, load.system, load.chip, load.cooling)]
+        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric)
+        mine = found[hardware]
         for t, units in enumerate(load.units):
-            mine[t] += units * load.systems
+            mine[t] += units * (load.part_chips / figures.stand(hardware).chips if load.part_chips else load.systems)
     for run in schedule.runs:
-        mine = found[Hardware(run.site, run.system, run.chip, run.cooling)]
+        if run.rented_alone:
+            continue
+        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric)]
         for t in range(line.periods):
             low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
             within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
@@ -175,7 +214,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
     month = line.slots[start.slot].start
     counted = month * DAYS_PER_MONTH
     end = day + d.run_days
-    watts = figures.watts(workload, run.role, hardware)[1] * (d.systems - d.spares)
+    watts = figures.run_watts(workload, run.role, hardware, d)[1]
     return ScheduledRun(
         workload=run.workload,
         role=run.role,
@@ -183,6 +222,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
@@ -197,6 +237,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         end_day=end,
         start_date=line.date(day),
         end_date=line.date(end),
+        rented_alone=bool(run.term),
         counted_from_day=counted,
         counted_to_day=counted + d.run_days,
     )
@@ -213,13 +254,15 @@ def _load(figures: StockFigures, stock: Stock, work: Work, units: Sequence[int])
         system=group.system,
         chip=group.chip,
         cooling=group.cooling,
+        fabric=group.fabric,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=work.precision,
         predicted=d.predicted,
-        added_mw=figures.watts(workload, work.role, hardware)[1] * d.systems / 1e6,
+        added_mw=figures.unit_watts(workload, work.role, hardware, d) / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
+        part_chips=d.part,
         systems=d.systems,
         chips=d.chips,
         replicas=d.replicas,
@@ -263,31 +306,47 @@ def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadD
     return tuple(found)
 
 
-def stock_totals(fleet: Fleet, schedule: Schedule, horizon_years: float) -> Totals:
+def stock_totals(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> Totals:
     """Counts and power of the period in which each is largest; money, carbon and water of the whole plan."""
+    scenario = figures.scenario
     parts: list[Priced] = [*fleet.lots, *schedule.runs, *schedule.loads]
-    periods = dict.fromkeys(s.period for s in fleet.standing)
+    worked, requests = worked_over_time(figures, fleet, schedule), requests_over_time(figures)
+    periods = dict.fromkeys([*(s.period for s in fleet.standing), *(x.begin for x in fleet.lots)])
     rows = [[s for s in fleet.standing if s.period == p] for p in periods]
-    it = [math.fsum(x.it_mw for x in fleet.lots if x.begin <= p and (not x.end or p < x.end)) for p in periods]
+    stands = [[x for x in fleet.lots if x.begin <= p and (not x.end or p < x.end)] for p in periods]
+    it = [math.fsum(x.it_mw for x in some) for some in stands]
     return Totals(
-        chips=max((sum(s.chips for s in r) for r in rows), default=0),
-        systems=max((sum(s.systems for s in r) for r in rows), default=0),
+        chips=max((sum(x.chips for x in _at_once(some, schedule)) for some in stands), default=0),
+        systems=max((sum(x.systems for x in _at_once(some, schedule)) for some in stands), default=0),
         racks=max((sum(s.racks for s in r) for r in rows), default=0),
         it_mw=max(it, default=0.0),
         facility_mw=max((math.fsum(s.power_mw for s in r) for r in rows), default=0.0),
         capex_usd=math.fsum(x.money.capex_usd for x in fleet.lots),
-        opex_usd_per_year=math.fsum(y.opex_usd for y in fleet.years) / horizon_years,
+        opex_usd_per_year=math.fsum(y.opex_usd for y in fleet.years) / float(scenario.horizon_years),
         tco_usd=math.fsum(x.money.total_usd for x in parts),
+        usd_per_m_tokens=usd_per_m_tokens(scenario, worked, requests),
+        unit_cost_usd=unit_costs_of(scenario, worked, requests),
+        joules_per_token=joules_of(scenario, worked, requests),
         carbon_t=math.fsum(y.carbon_t for y in fleet.years),
         water_m3=math.fsum(y.water_m3 for y in fleet.years),
     )
+
+
+def _at_once(lots: Sequence[FleetLot], schedule: Schedule) -> list[FleetLot]:
+    """Lots of a period that stand at one time: all but those rented for runs that are over or have not begun."""
+    days = {r.workload: (r.start_day, r.end_day) for r in schedule.runs if r.rented_alone}
+    lasting = [x for x in lots if not x.rented_days]
+    rented = [x for x in lots if x.rented_days]
+    moments = [days[x.workload][0] for x in rented]
+    most = [[y for y in rented if days[y.workload][0] <= m < days[y.workload][1]] for m in moments]
+    return [*lasting, *max(most, key=lambda some: sum(x.chips for x in some), default=[])]
 
 
 def stock_values(totals: Totals, schedule: Schedule) -> dict[str, float]:
     """The plan's value of every objective of a shared fleet, as the program counts it."""
     return {
         "cost": totals.tco_usd,
-        "time": math.fsum(r.counted_to_day for r in schedule.runs),
+        "time": math.fsum(max(r.counted_to_day, r.end_day) for r in schedule.runs),
         "power": totals.facility_mw,
         "carbon": totals.carbon_t,
     }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from planner.catalog import Catalog
 from planner.facility.capacity import Level, capacity_tree, usable_share
 from planner.fleet.model import Limit, hall_of
-from planner.fleet.stock_model import StockDraft, StockModel, add_peak, add_structure, finished
+from planner.fleet.stock_model import StockDraft, StockModel, add_peak, add_structure, distinct, finished
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period, timeline_of
 from planner.options.stock import Demand, Floats, Lot, Stock
@@ -19,7 +19,7 @@ from planner.scenario.workloads import Serving
 
 
 def build_stock(scenario: Scenario, catalog: Catalog, stock: Stock) -> StockModel:
-    """The program of a shared fleet (pure; same input, same program). ``catalog`` holds the assumptions."""
+    """The program of a fleet over time (pure; same input, same program). ``catalog`` holds the assumptions."""
     timeline = timeline_of(scenario, catalog)
     draft = StockDraft(stock)
     add_structure(draft, lambda demand, period: _demand_limit(scenario, timeline, demand, period))
@@ -138,13 +138,16 @@ def _racks(draft: StockDraft, site: Site, level: Level, grows: bool) -> None:
     places = float(level.racks or 0)
     for t in [stock.periods - 1] if grows else range(stock.periods):
         coefficients: dict[int, float] = {}
+        alike: dict[tuple[str, str, str, str, str], list[int]] = defaultdict(list)
         for g, group in enumerate(stock.groups):
-            if level.name not in group.levels:
-                continue
+            if level.name in group.levels:
+                alike[group.location, group.system, group.chip, group.cooling, group.fabric].append(g)
+        for mine in alike.values():  # whosever they are, systems of one kind fill racks together
+            group = stock.groups[mine[0]]
             stands = {
                 c: group.racks
                 for c, lot in zip(draft.lots, stock.lots, strict=True)
-                if lot.group == g and lot.begin <= t < lot.end
+                if lot.group in mine and lot.begin <= t < lot.end
             }
             if float(group.racks).is_integer():
                 coefficients.update(stands)
@@ -167,13 +170,24 @@ def _chips(draft: StockDraft, scenario: Scenario, timeline: Timeline) -> None:
     stock = draft.stock
     total = scenario.limits.chips
     if total is not None:
-        for t in [stock.periods - 1] if lasting(stock, stock.lots) else range(stock.periods):
-            draft.add_limit(
-                Limit(
-                    f"chips[all,{t}]", "chips", f"{total} chips", float(total), "chips", 1e3, "limits.chips", whole=True
-                ),
-                draft.standing(t, lambda x: float(stock.groups[x.group].chips)),
-            )
+        rented = {
+            c: (r, s, float(r.systems * stock.groups[r.group].chips))
+            for columns, r in zip(draft.runs, stock.runs, strict=True)
+            if r.term
+            for c, s in zip(columns, r.starts, strict=True)
+        }
+        once = lasting(stock, stock.lots) and not rented
+        for t in [stock.periods - 1] if once else range(stock.periods):
+            there = draft.standing(t, lambda x: float(stock.groups[x.group].chips))
+            # and what is rented for runs alone while they run
+            slots = [i for i, period in enumerate(stock.slots) if period == t]
+            busy = [(i, {c: v for c, (_, s, v) in rented.items() if s.slot <= i <= s.last_slot}) for i in slots]
+            for i, active in distinct(busy):
+                row = f"chips[all,{t}]" if i == slots[0] or not active else f"chips[all,{t},{i}]"
+                draft.add_limit(
+                    Limit(row, "chips", f"{total} chips", float(total), "chips", 1e3, "limits.chips", whole=True),
+                    there | active,
+                )
     for workload in scenario.workloads:
         if workload.chips is None:
             continue
@@ -261,6 +275,11 @@ def _shares(draft: StockDraft, scenario: Scenario) -> None:
             group = stock.groups[lot.group]
             mine = 1.0 if group.vendor.lower() == vendor.lower() else 0.0
             coefficients[c] = (mine - share) * group.chips / 1e3
+        for columns, run in zip(draft.runs, stock.runs, strict=True):
+            if run.term:
+                group = stock.groups[run.group]
+                mine = 1.0 if group.vendor.lower() == vendor.lower() else 0.0
+                coefficients.update(dict.fromkeys(columns, (mine - share) * group.chips * run.systems / 1e3))
         row = f"share[{vendor}]"
         draft.builder.add_row(row, {c: v for c, v in coefficients.items() if v}, upper=0.0, kind="share")
 

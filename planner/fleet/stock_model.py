@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.fleet.model import FleetModel, Limit
+from planner.fleet.pieces import pieces_of
+from planner.options.parts import levels, room_for
 from planner.options.stock import Demand, Lot, Run, Start, Stock, Work
 from planner.solve.form import Program, ProgramBuilder
 
@@ -104,14 +106,17 @@ class StockPlan:
 def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit]) -> None:
     """Columns, and the rows that make work work: once, order, use, there, demand."""
     stock, build = draft.stock, draft.builder
-    peak = {d.workload: d.rate for d in stock.demands}
+    asked = {d.workload: d for d in stock.demands}
     for lot in stock.lots:
         g = stock.groups[lot.group]
         name = f"lot[{lot.id},{g.system},{g.location},{lot.acquire},{lot.begin}-{lot.end}]"
         draft.lots.append(build.add_column(name, upper=float(lot.most), integer=True))
     for work in stock.works:
         rate = min(work.rates.values())
-        most = [max(1.0, float(math.ceil(r / rate - 1e-9))) if r > 0 else 0.0 for r in peak[work.workload]]
+        demand = asked[work.workload]
+        # no more than answers all of it, or makes up the chips that it must use
+        least = math.ceil(demand.least_chips / work.chips)
+        most = [max(1.0, float(math.ceil(r / rate - 1e-9)), least) if r > 0 else float(least) for r in demand.rate]
         columns = [build.add_column(f"serve[{work.id},{t}]", upper=m, integer=True) for t, m in enumerate(most)]
         draft.most.update(zip(columns, most, strict=True))
         draft.serve.append(columns)
@@ -127,6 +132,17 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
 
 def _once_and_order(draft: StockDraft) -> None:
     stock, build = draft.stock, draft.builder
+
+    def both_runs(before: str, after: str, slot: int) -> list[tuple[int, Run, Start]]:
+        """What is at work in a slot of two runs."""
+        return [
+            (c, run, s)
+            for columns, run in zip(draft.runs, stock.runs, strict=True)
+            if run.workload in (before, after)
+            for c, s in zip(columns, run.starts, strict=True)
+            if s.slot <= slot <= s.last_slot
+        ]
+
     starts: dict[str, list[tuple[int, Start]]] = {name: [] for name in stock.run_names}
     for columns, run in zip(draft.runs, stock.runs, strict=True):
         starts[run.workload] += list(zip(columns, run.starts, strict=True))
@@ -135,11 +151,23 @@ def _once_and_order(draft: StockDraft) -> None:
         build.add_row(row, {c: 1.0 for c, _ in mine}, lower=1.0, upper=1.0, kind="demand")
         draft.limits[row] = Limit(row, "demand", f"{name} must run once", 1.0, "run", 1.0, f"workloads.{name}", 1)
     for before, after in stock.order:
-        # started by the beginning of slot s only if the other has ended by then
         for slot in sorted({s.slot for _, s in starts[after]}):
-            begun = {c: 1.0 for c, s in starts[after] if s.slot <= slot}
+            # begun at the beginning of slot s only if the other has ended by then
             ended = {c: -1.0 for c, s in starts[before] if s.last_slot < slot}
-            build.add_row(f"order[{before},{after},{slot}]", {**begun, **ended}, upper=0.0, kind="order")
+            pieces = {p.column: p.minutes for p in pieces_of(stock, slot, both_runs(before, after, slot))}
+            length = stock.minute(slot + 1) - stock.minute(slot) if pieces else 0
+            within = {c: -1.0 for c, s in starts[before] if s.last_slot == slot and pieces.get(c, length) < length}
+            begun = {c: 1.0 for c, s in starts[after] if s.slot < slot or (s.slot == slot and s.due_days is None)}
+            later = {c: 1.0 for c, s in starts[after] if s.slot == slot and s.due_days is not None}
+            name = f"{before},{after},{slot}"
+            if not within or not later:
+                build.add_row(f"order[{name}]", {**begun, **later, **ended}, upper=0.0, kind="order")
+                continue
+            build.add_row(f"order[{name}]", {**begun, **ended}, upper=0.0, kind="order")
+            # within it, where both find room one after the other
+            build.add_row(f"order[{name},within]", {**begun, **later, **ended, **within}, upper=0.0, kind="order")
+            lengths = {c: pieces[c] / length for c in (*within, *later)}
+            build.add_row(f"order[{name},length]", lengths, upper=1.0, kind="order")
 
 
 def _use(draft: StockDraft) -> None:
@@ -156,19 +184,26 @@ def _use(draft: StockDraft) -> None:
     for columns, work in zip(draft.serve, stock.works, strict=True):
         works[work.group].append((columns, work))
     for columns, run in zip(draft.runs, stock.runs, strict=True):
-        runs[run.group] += [(c, run, s) for c, s in zip(columns, run.starts, strict=True)]
+        if not run.term:  # what is rented for it alone is not the group's
+            runs[run.group] += [(c, run, s) for c, s in zip(columns, run.starts, strict=True)]
     for g, group in enumerate(stock.groups):
         where = f"{group.id},{group.system},{group.location}"
         for period in range(stock.periods):
             stands = {c: -1.0 for c, lot in lots[g] if lot.begin <= period < lot.end}
-            serving = {columns[period]: float(work.systems) for columns, work in works[g]}
+            whole = {columns[period]: float(work.systems) for columns, work in works[g] if not work.part}
             busy = [
-                (slot, {c: float(r.systems) for c, r, s in runs[g] if s.slot <= slot <= s.last_slot})
+                (slot, {c: r.systems * share for c, r, share in shares_of_slot(stock, slot, runs[g])})
                 for slot in slots_of[period]
             ]
-            for slot, active in _distinct(busy):
-                if serving or active:
-                    build.add_row(f"use[{where},{slot}]", {**serving, **active, **stands}, upper=0.0, kind="use")
+            # parts of doubling sizes pack into systems exactly where they fit by size (planner.options.parts)
+            sizes = {columns[period]: work.part for columns, work in works[g] if work.part}
+            cuts = levels(sizes.values(), group.chips) or (0,)
+            for slot, active in distinct(busy):
+                for cut in cuts:
+                    parts = {c: s / room_for(group.chips, cut) for c, s in sizes.items() if s >= cut}
+                    if whole or active or parts:
+                        name = f"use[{where},{slot}]" if cut == cuts[0] else f"use[{where},{slot},{cut}]"
+                        build.add_row(name, {**whole, **parts, **active, **stands}, upper=0.0, kind="use")
         by_run: dict[str, list[tuple[int, Run, Start]]] = defaultdict(list)
         for c, run, s in runs[g]:
             by_run[run.workload].append((c, run, s))
@@ -183,11 +218,26 @@ def _use(draft: StockDraft) -> None:
                 build.add_row(f"there[{name},{where},{period}]", {**begun, **arrived}, upper=0.0, kind="use")
 
 
-def _distinct(busy: list[tuple[int, dict[int, float]]]) -> list[tuple[int, dict[int, float]]]:
+def shares_of_slot(stock: Stock, slot: int, runs: Sequence[tuple[int, Run, Start]]) -> list[tuple[int, Run, float]]:
+    """(column, run, share of the slot that it needs its systems for) of the starts at work in a slot.
+
+    Whole slots, save where pieces of several runs may follow one another: then each its time. That is what every
+    schedule keeps; ``sequence`` sees to it that there is one.
+    """
+    at_work = [(c, r, s) for c, r, s in runs if s.slot <= slot <= s.last_slot]
+    pieces = {p.column: p for p in pieces_of(stock, slot, at_work)}
+    several = len({p.run.workload for p in pieces.values()}) > 1 and any(p.moves for p in pieces.values())
+    if not several:
+        return [(c, r, 1.0) for c, r, _ in at_work]
+    length = stock.minute(slot + 1) - stock.minute(slot)
+    return [(c, r, min(1.0, pieces[c].minutes / length) if c in pieces else 1.0) for c, r, _ in at_work]
+
+
+def distinct(busy: list[tuple[int, dict[int, float]]]) -> list[tuple[int, dict[int, float]]]:
     """Slots of a period that no other one implies: less at work in it than in another needs no row."""
     kept: list[tuple[int, dict[int, float]]] = []
     for slot, active in sorted(busy, key=lambda b: -len(b[1])):
-        if not any(active.keys() <= other.keys() for _, other in kept):
+        if not any(all(other.get(c, 0.0) >= v for c, v in active.items()) for _, other in kept):
             kept.append((slot, active))
     return sorted(kept, key=lambda b: b[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from planner.fleet.model import Draft, Limit
+from planner.options.counted import INSTALLED
 
 
 def add(draft: Draft) -> None:
@@ -17,7 +18,7 @@ def add(draft: Draft) -> None:
             blocks[block.system].append(i)
         for system, count in counts.items():
             users = {
-                draft.units[i]: float(o.systems)
+                draft.units[i]: INSTALLED.read(o)
                 for i, o in enumerate(draft.options)
                 if o.acquire == "installed" and o.site == site.name and o.system == system
             }

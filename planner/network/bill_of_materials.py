@@ -192,6 +192,13 @@ def fat_tree(
     )
 
 
+def tree_reach(gbit_s_per_endpoint: float, tiers: int, *, catalog: Catalog) -> int:
+    """Most endpoints that ``tiers`` (1 to 3) full tiers of switches join."""
+    radix, _, _ = _switch(catalog, _ports(gbit_s_per_endpoint)[1])
+    down = radix // 2
+    return (radix, radix * down, radix * (radix // 2) * down)[tiers - 1]
+
+
 def scale_up_fabric(system: System, catalog: Catalog) -> ScaleUpFabric:
     """Optical modules inside one system that spans racks: scale-up links and a two-tier scale-out network.
 

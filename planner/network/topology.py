@@ -87,7 +87,7 @@ def tiers_of(catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefa
     jobs larger than it raise when they are priced.
     """
     domain = _figure(system, chip, "scaleup_domain_chips")
-    per_server = system.get("chips_per_server") or system.get("chips_total") or 1.0
+    per_server = system.server_chips
     rate = _figure(system, chip, "scaleup_gb_s_unidir_per_chip")
     if domain is None:
         raise UnknownFigureError("systems", system.id, "scaleup_domain_chips")

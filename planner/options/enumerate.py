@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
 from planner.facility.reliability import default_profile
 from planner.network.capability import RECORD, level_of
+from planner.options.counted import MEGAWATT, RACKS, most_units, reach, used
 from planner.options.dominance import nondominated
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
+from planner.options.work.memory import search_for
 from planner.options.work.mixed_training import MixedTrainingSearch
 from planner.options.work.recommendation import RecommendationSearch
-from planner.options.work.redundancy import failed_units
+from planner.options.work.redundancy import Redundancy
 from planner.options.work.serving import PHASES, ServingSearch
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import TrainingSearch
@@ -66,9 +69,9 @@ def enumerate_options(
         # a load is there from the start, so what is bought later cannot answer it; a run may wait
         is_run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
         periods = every if is_run else every[:1]
-        for choice in choices:
+        for choice in by_term(scenario, choices):
             if progress:
-                progress(f"Pricing {workload.name} on {choice.system.id}", done / steps)
+                progress(f"Pricing {workload.name} on {choice.system.id}", min(1.0, done / steps))
             done += 1
             for period in periods:
                 ready, reason = delivery(scenario, choice.system, choice.chip, period)
@@ -92,6 +95,15 @@ def enumerate_options(
     return collector.finish()
 
 
+def by_term(scenario: Scenario, choices: Sequence[Choice]) -> list[Choice]:
+    """Choices with one for each term that what is rented may have: which is best depends on what a year may cost."""
+    found: list[Choice] = []
+    for choice in choices:
+        terms = scenario.hardware.rent_terms if choice.acquire == "rent" else ("",)
+        found += [replace(choice, rent_term=term) for term in terms]
+    return found
+
+
 def _there(scenario: Scenario, choices: Sequence[Choice], period: int) -> list[tuple[Choice, float]]:
     """Choices that can be had in a period, and the days until they are there."""
     found = []
@@ -109,6 +121,9 @@ def _there(scenario: Scenario, choices: Sequence[Choice], period: int) -> list[t
 
 class Collector:
     """Options in the making: what the searches of the workloads add to."""
+
+    parts = False
+    """Whether work may occupy parts of systems that stand by themselves (lots)."""
 
     def __init__(
         self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool, dropped: list[Dropped]
@@ -129,10 +144,12 @@ class Collector:
     def search_of(self, workload: Training | Serving | Recommendation) -> Search:
         """What searches a workload."""
         if isinstance(workload, Training):
-            return TrainingSearch(workload, self.catalog)
+            return search_for(TrainingSearch, workload, self.catalog)
         if isinstance(workload, Serving):
-            return (MixedServingSearch if workload.request_classes else ServingSearch)(workload, self.catalog)
-        return RecommendationSearch(workload, self.catalog)
+            if workload.request_classes:
+                return search_for(MixedServingSearch, workload, self.catalog)
+            return search_for(ServingSearch, workload, self.catalog, parts=self.parts)
+        return search_for(RecommendationSearch, workload, self.catalog)
 
     def add(self, search: Search, choice: Choice, period: int, ready: float) -> None:
         """Every option of a search on one choice bought in one period."""
@@ -152,9 +169,13 @@ class Collector:
 
     # -- what a place leaves ---------------------------------------------------------------------------------------
 
-    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0) -> _Bounds:
-        """Most systems that every single limit, times ``beyond``, would allow if nothing else stood there."""
-        per = int(choice.system.need("chips_total"))
+    def bounds(self, choice: Choice, ready: float, *, beyond: bool = False, cluster: bool = True) -> _Bounds:
+        """Most systems that every single limit would allow if nothing else stood there.
+
+        ``beyond``: as far past the limits as options go (``reach``).
+        ``cluster``: of a run, whose network comes on top; a load's systems (False) draw what a unit of them does.
+        """
+        per = choice.system.unit_chips
         one = price(
             self.scenario,
             self.catalog,
@@ -165,29 +186,32 @@ class Collector:
                 chips=np.array([per]),
                 activity=np.array([1.0]),
                 run_hours=np.array([1.0]),
-                cluster=True,
+                cluster=cluster,
             ),
             ready,
         )
         if self.relaxed:
             return _Bounds(max(1, NO_LIMIT_CHIPS // per), NO_LIMIT_CHIPS)
-        most = max(1, NO_LIMIT_CHIPS // per)
         limits = self.scenario.limits
+        wide = reach if beyond else (lambda limit, use, unit=0.0: limit)
+        found = [float(max(1, NO_LIMIT_CHIPS // per))]
         if choice.location is not None:
-            watts = float(one.facility_peak_w[0])
-            for name in choice.location.levels:
-                level = self.levels[name]
-                if level.power_w is not None:
-                    most = min(most, math.floor(level.power_w / watts * beyond * (1 + 1e-12)))
-                if level.racks is not None and one.racks[0] > 0:
-                    most = min(most, math.floor(level.racks / one.racks[0] * beyond * (1 + 1e-12)))
-            if limits.power_mw is not None:
-                most = min(most, math.floor(limits.power_mw * 1e6 / watts * beyond * (1 + 1e-12)))
+            watts, racks = float(one.facility_peak_w[0]), float(one.racks[0])
+            levels = [self.levels[name] for name in choice.location.levels]
+            power = [level.power_w for level in levels if level.power_w is not None]
+            power += [] if limits.power_mw is None else [limits.power_mw * MEGAWATT]
+            found += [wide(limit, watts, MEGAWATT) / watts for limit in power]
+            places = [level.racks for level in levels if level.racks is not None]
+            found += [wide(float(n), racks, 1.0) / racks for n in places if racks > 0]
         if limits.capex_usd is not None and one.capex_usd[0] > 0:
-            most = min(most, math.floor(limits.capex_usd / float(one.capex_usd[0]) * beyond * (1 + 1e-12)))
+            usd = float(one.capex_usd[0])
+            found.append(wide(limits.capex_usd, usd) / usd)
         if choice.count is not None:
-            most = min(most, choice.count)
-        chips = most * per if limits.chips is None else min(most * per, math.floor(limits.chips * beyond))
+            found.append(wide(float(choice.count), 1.0, 1.0))
+        most = math.floor(min(found) * (1 + 1e-12))
+        chips = most * per
+        if limits.chips is not None:
+            chips = min(chips, math.floor(wide(float(limits.chips), float(per), 1.0)))
         return _Bounds(most, chips)
 
     # -- training --------------------------------------------------------------------------------------------------
@@ -197,7 +221,7 @@ class Collector:
         ready = max(ready, start_days(self.scenario, workload.start))
         hours = horizon_hours(self.scenario, ready)
         platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
-        bounds = self.bounds(choice, ready, BEYOND)
+        bounds = self.bounds(choice, ready, beyond=True)
         within = self.bounds(choice, ready)
         days = hours / 24.0
         reach = days
@@ -217,8 +241,10 @@ class Collector:
         if precision is not None and not self.relaxed:
             least = search.least_chips(platform, precision, max(reach, days))
         most = min(bounds.chips, LARGEST_RUN_CHIPS)
-        most = min(most, platform.tiers[-1].size)  # a pod whose outer network is not published
+        # a pod whose outer network is not published
+        most = min(most, platform.tiers[-1].size, platform.largest_job)
         per = platform.system_chips
+        part = platform.part_chips or per
         asked = workload.chips
         if self.relaxed and precision is not None:
             most = min(most, max(per, THIN_REACH * search.least_chips(platform, precision, max(days, 1.0))))
@@ -227,12 +253,12 @@ class Collector:
         elif asked is not None:
             least = max(least, asked.min or 1)
             most = min(most, asked.max or most)
-        if -(-least // per) * per > most // per * per:
+        if -(-least // part) * part > most // part * part or most < part:
             self.drop(
                 choice,
                 workload.name,
                 f"needs at least {least} chips to finish within {days:.0f} days even at the chip's peak rate,"
-                f" the limits leave room for {most // per * per}",
+                f" the limits leave room for {most // part * part}",
             )
             return
         found = search.search(choice, least, most, thin=self.relaxed)
@@ -243,12 +269,12 @@ class Collector:
             return
         fastest = min(size.days for size in found.sizes) + ready
         self.note_best(workload.name, "finish_within_days", fastest)
-        allowed = [s.days for s in found.sizes if s.systems <= within.systems and s.chips <= within.chips]
+        allowed = [s.days for s in found.sizes if s.systems <= within.systems and s.systems * per <= within.chips]
         if not self.relaxed and (not allowed or min(allowed) > days):
             best = min(allowed, default=fastest - ready) + ready
             reason = f"{best:.1f} days at best on up to {min(most, within.chips)} chips, {ready + days:g} asked"
             self.drop(choice, workload.name, reason)
-        sizes = [s for s in found.sizes if self.relaxed or s.days <= reach]
+        sizes = [s for s in found.sizes if self.relaxed or (s.days <= reach and s.systems <= bounds.systems)]
         if not sizes:
             return
         spares = np.array([search.spares_of(s.chips, platform) for s in sizes])
@@ -257,7 +283,7 @@ class Collector:
             systems=working + spares,
             spares=spares,
             chips=np.array([s.chips for s in sizes]),
-            activity=np.full(len(sizes), training_activity()),
+            activity=np.array([training_activity(s.chips, s.systems, per) for s in sizes]),
             run_hours=np.array([s.days * 24.0 for s in sizes]),
             cluster=True,
         )
@@ -278,10 +304,10 @@ class Collector:
             self.drop(choice, workload.name, f"it arrives {ready:.0f} days after the load begins")
             return
         hours = horizon_hours(self.scenario, ready)
-        bounds = self.bounds(choice, ready, BEYOND)
+        bounds = self.bounds(choice, ready, beyond=True, cluster=False)
         most = bounds.chips
         if workload.chips is not None and workload.chips.max is not None:
-            most = min(most, math.floor(workload.chips.max * BEYOND))
+            most = min(most, math.floor(reach(workload.chips.max, choice.system.unit_chips, 1.0)))
         if bounds.systems < 1:
             self.drop(choice, workload.name, "one system alone exceeds a limit of the place or the plan")
             return
@@ -304,33 +330,39 @@ class Collector:
             systems=np.array([u.systems for u in units]),
             spares=np.zeros(n, dtype=np.int64),
             chips=np.array([u.chips for u in units]),
-            activity=np.array([serving_activity(u.role) for u in units]),
+            activity=np.array([serving_activity(u.role, workload.peak_to_mean) for u in units]),
             run_hours=np.full(n, hours),
             cluster=False,
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
         tokens = workload.input_tokens + workload.output_tokens
+        redundancy = Redundancy.of(workload, self.reliability)
         per_phase = {"serve": tokens, "prefill": workload.input_tokens, "decode": workload.output_tokens}
         for i, unit in enumerate(units):
-            lost = failed_units(workload, self.reliability, unit.chips, unit.requests_per_s)
+            lost = 0 if redundancy is None else redundancy.lost(unit.chips, unit.requests_per_s)
             enough = math.ceil(workload.requests_per_s / unit.requests_per_s) + lost
-            room = bounds.systems // unit.systems
-            limit = room if "throughput" in self.scenario.objective else max(enough, 1)
-            least = math.ceil((workload.chips.min or 0) / unit.chips) if workload.chips else 0
             self.append(
                 choice, workload.name, unit.role, period, found.precision, designs, priced, i,
-                replicas=unit.replicas, max_units=max(1, min(max(limit, least), max(room, 1))),
+                replicas=unit.replicas, max_units=self.of_use(workload, enough, unit.chips),
                 rates=dict.fromkeys(PHASES[unit.role], unit.requests_per_s),
                 tokens_per_s=unit.requests_per_s * per_phase[unit.role], finish_days=0.0, layout=unit.shape,
-                reserve=lost * unit.requests_per_s,
+                redundancy=redundancy,
             )  # fmt: skip
 
     # -- options ---------------------------------------------------------------------------------------------------
 
+    def of_use(self, workload: Serving | Recommendation, enough: int, chips: int) -> int:
+        """Most units of a load of which a plan could have any use: ``enough`` carry all of it alone."""
+        if "throughput" in self.scenario.objective:
+            return NO_LIMIT_CHIPS // max(1, chips)
+        least = math.ceil((workload.chips.min or 0) / chips) if workload.chips else 0
+        return max(enough, least, 1)
+
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
-        layout: Mapping[str, int], mix: str = "", reserve: float = 0.0,
+        layout: Mapping[str, int], mix: str = "",
+        redundancy: Redundancy | None = None,
     ) -> None:  # fmt: skip
         if not math.isfinite(float(priced.racks[i])):
             return  # with its network the system is too much for a rack here; smaller networks are not
@@ -339,50 +371,57 @@ class Collector:
             f"{choice.chip.id}|{choice.cooling_id}|{precision}|{int(designs.systems[i])}|"
             + ",".join(f"{k}={v}" for k, v in layout.items())
             + (f"|{mix}" if mix else "")
+            + (f"|{choice.rent_term}" if choice.rent_term else "")
             + (f"|cap {choice.power_cap:g}" if choice.power_cap < 1.0 else "")
         )
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-        self.options.append(
-            Option(
-                id=digest,
-                workload=workload,
-                role=role,  # type: ignore[arg-type]
-                location=choice.place,
-                site=choice.site,
-                period=period,
-                system=choice.system.id,
-                chip=choice.chip.id,
-                cooling=choice.cooling_id,
-                interconnect=interconnect_of(choice),
-                acquire=choice.acquire,
-                precision=precision,
-                systems=int(designs.systems[i]),
-                spares=int(designs.spares[i]),
-                chips=int(designs.chips[i]),
-                bought_chips=int(designs.systems[i]) * int(choice.system.need("chips_total")),
-                replicas=replicas,
-                max_units=max_units,
-                racks=float(priced.racks[i]),
-                rates=dict(rates),
-                tokens_per_s=tokens_per_s,
-                reserve=reserve,
-                finish_days=finish_days,
-                it_peak_w=float(priced.it_peak_w[i]),
-                it_average_w=float(priced.it_average_w[i]),
-                facility_peak_w=float(priced.facility_peak_w[i]),
-                facility_average_w=float(priced.facility_average_w[i]),
-                capex_usd=float(priced.capex_usd[i]),
-                opex_usd_per_year=float(priced.opex_usd_per_year[i]),
-                cost_usd=float(priced.cost_usd[i]),
-                carbon_t=float(priced.carbon_t[i]),
-                carbon_t_per_year=float(priced.carbon_t_per_year[i]),
-                water_m3=float(priced.water_m3[i]),
-                water_m3_per_year=float(priced.water_m3_per_year[i]),
-                parallelism=dict(layout),
-                mix=mix,
-                power_cap=choice.power_cap,
-            )
+        option = Option(
+            id=digest,
+            workload=workload,
+            role=role,  # type: ignore[arg-type]
+            location=choice.place,
+            site=choice.site,
+            period=period,
+            system=choice.system.id,
+            chip=choice.chip.id,
+            cooling=choice.cooling_id,
+            interconnect=interconnect_of(choice),
+            acquire=choice.acquire,
+            precision=precision,
+            systems=int(designs.systems[i]),
+            spares=int(designs.spares[i]),
+            chips=int(designs.chips[i]),
+            bought_chips=int(designs.systems[i]) * choice.system.unit_chips,
+            replicas=replicas,
+            max_units=max_units,
+            racks=float(priced.racks[i]),
+            rates=dict(rates),
+            tokens_per_s=tokens_per_s,
+            redundancy=redundancy,
+            finish_days=finish_days,
+            it_peak_w=float(priced.it_peak_w[i]),
+            it_average_w=float(priced.it_average_w[i]),
+            facility_peak_w=float(priced.facility_peak_w[i]),
+            facility_average_w=float(priced.facility_average_w[i]),
+            capex_usd=float(priced.capex_usd[i]),
+            opex_usd_per_year=float(priced.opex_usd_per_year[i]),
+            cost_usd=float(priced.cost_usd[i]),
+            carbon_t=float(priced.carbon_t[i]),
+            carbon_t_per_year=float(priced.carbon_t_per_year[i]),
+            water_m3=float(priced.water_m3[i]),
+            water_m3_per_year=float(priced.water_m3_per_year[i]),
+            parallelism=dict(layout),
+            mix=mix,
+            power_cap=choice.power_cap,
+            rent_term=choice.rent_term,
+            opex_usd_by_year=tuple(priced.opex_usd_by_year[i].tolist()),
+            carbon_t_by_year=tuple(priced.carbon_t_by_year[i].tolist()),
+            water_m3_by_year=tuple(priced.water_m3_by_year[i].tolist()),
         )
+        if not self.relaxed:
+            room = most_units(option, self.scenario, self.levels, choice.location)
+            option = replace(option, max_units=int(max(1, min(max_units, room))))
+        self.options.append(option)
 
     def note_best(self, workload: str, quantity: str, value: float) -> None:
         key = (workload, quantity)
@@ -431,20 +470,11 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
     rival = np.zeros(len(options), dtype=bool)
     for members in groups.values():
         mine = [options[i] for i in members]
-        # whole racks are shared within one kind of system only: another kind must win by a whole rack
-        uses = np.array(
-            [
-                (o.cost_usd, o.facility_peak_w, o.capex_usd, o.opex_usd_per_year, o.carbon_t, o.carbon_t_per_year,
-                 o.water_m3, o.water_m3_per_year, o.all_chips, o.chips,
-                 -o.chips if _wants_chips(o) else 0, o.systems, o.finish_days)
-                for o in mine
-            ]
-        )  # fmt: skip
-        gives = np.array([[*o.rates.values(), o.tokens_per_s] for o in mine])
+        uses, racks = _uses(mine)
+        gives = np.array([list(o.rates.values()) for o in mine]).reshape(len(mine), -1)
         kinds: dict[tuple[str, str, str], list[int]] = {}
         for i, o in enumerate(mine):
             kinds.setdefault((o.system, o.chip, o.cooling), []).append(i)
-        racks = np.array([o.racks for o in mine])
         stays = np.ones(len(mine), dtype=bool)
         for part in kinds.values():
             at = np.array(part)
@@ -468,9 +498,23 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
     return kept, [o for o, r in zip(options, rival, strict=True) if r], int((~keep).sum())
 
 
-def _wants_chips(option: Option) -> bool:
-    """Whether fewer chips could break a limit: loads may have to use at least so many."""
-    return option.role in {"serve", "prefill", "decode", "recommend"}
+def _uses(options: Sequence[Option]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(what a unit of each uses of everything that is counted, less being better (n, figures), racks (n,)).
+
+    Racks are apart: whole ones are shared within one kind of system only, so another kind must win by a whole rack.
+    """
+    columns = []
+    racks = np.zeros(len(options))
+    for figure, sign in used():
+        amounts = [figure.amounts(o) for o in options]
+        if figure is RACKS:
+            racks = np.array([a[0] for a in amounts])
+            continue
+        table = np.zeros((len(options), max(map(len, amounts))))
+        for row, some in zip(table, amounts, strict=True):
+            row[: len(some)] = some
+        columns.append(sign * table)
+    return np.hstack(columns), racks
 
 
 __all__ = ["Progress", "Role", "enumerate_options", "interconnect_of", "prune"]

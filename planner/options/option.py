@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from planner.options.work.redundancy import Redundancy
+
 Role = Literal["train", "serve", "prefill", "decode", "recommend"]
 Acquire = Literal["buy", "rent", "installed"]
 BEYOND = 1.25
@@ -56,13 +58,19 @@ class Option:
     water_m3: float
     water_m3_per_year: float
     parallelism: Mapping[str, int] = field(default_factory=dict)
-    reserve: float = 0.0
-    """Of a load with redundancy: requests/s that must be to spare where units of this option are used."""
+    redundancy: Redundancy | None = None
+    """Of a load that must survive failures of its units: what it asks."""
     bought_chips: int = 0
     """Chips of all its systems, spares and idle ones too; 0 where they are the ones that work."""
 
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
+    rent_term: str = ""
+    """Commitment of what is rented."""
+    opex_usd_by_year: tuple[float, ...] = ()
+    carbon_t_by_year: tuple[float, ...] = ()
+    water_m3_by_year: tuple[float, ...] = ()
+    """What falls into each year of the plan; empty where all of it is in the first."""
     mix: str = ""
     """Shared by the two options of a run on two kinds of systems, bought together or not at all; one has the rate."""
 

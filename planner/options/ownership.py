@@ -1,9 +1,11 @@
 """What systems cost while they stand, and what their work costs on top: the prices of a fleet over time.
 
 The same conventions, lines and formulas as ``pricing`` (docs/cost.md), split in two: a lot pays for standing (capital
-recovery, upkeep, idling), work pays the power above idle. A system that works all the time costs the same both ways.
+recovery, upkeep, and idling where idle systems stay powered), work pays the power above that. What works alone costs
+the same both ways.
 
-- The scale-out fabric of a place joins ``fleet.fabric_chips`` chips; every system pays and powers its share.
+- A lot pays and powers ports of the fabric that it stands in (``planner.network.fabric``); work stands in the smallest
+  one that joins its systems, or in a larger one.
 - Sold before the horizon ends, a lot loses what is not recovered: all of network, storage and installation, and of the
   systems what the sale does not bring. Buildings and plant are handed on at their unrecovered value.
 - What stands at the start is paid for; sold, it brings its worth at its age (nothing where its age is not known).
@@ -24,7 +26,8 @@ from planner.cost.tco import AssetPrices, CostInputs, annual_cost, asset_prices,
 from planner.errors import InputError, Problem
 from planner.facility.power import system_power
 from planner.facility.space import own_racks, rack_refusal, systems_per_rack
-from planner.network.bill_of_materials import fat_tree, scale_up_fabric
+from planner.network.bill_of_materials import scale_up_fabric
+from planner.network.fabric import Fabric, port, scale_out_rate
 from planner.options.hardware.choices import Choice
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.scenario.base import month_index
@@ -42,12 +45,16 @@ class Standing:
     """One system of a choice as it stands. Watts; ``yearly_usd``: lines of a year at the plan's start, no energy."""
 
     choice: Choice
+    fabric: Fabric
     chips: int
     racks: float
     it_peak_w: float
     facility_peak_w: float
     it_idle_w: float
     facility_idle_w: float
+    it_base_w: float
+    """Without work: idle where idle systems stay powered, else 0."""
+    facility_base_w: float
     price_usd: float
     capex_usd: Mapping[str, float]
     yearly_usd: Mapping[str, float]
@@ -88,16 +95,20 @@ class WorkPrice:
     water_m3: float
 
 
-def standing(scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline) -> Standing:
-    """One system of a choice: power, racks and yearly lines.
+def standing(
+    scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline, fabric: Fabric = "pod"
+) -> Standing:
+    """One system of a choice with its ports of a fabric: power, racks and yearly lines.
 
     Raises ``UnknownFigureError`` for figures nobody published and ``InputError`` where it cannot stand at the place.
     """
     system, chip, pair = choice.system, choice.chip, choice.pair
-    chips = int(system.need("chips_total"))
-    network = _network_share(scenario, catalog, choice, chips)
+    chips = system.unit_chips
+    rate_gbit = None if choice.acquire == "rent" else scale_out_rate(system, chip)
+    network = {name: figure * chips for name, figure in port(catalog, rate_gbit, fabric).items()}
     per_chip = network["power_w"] / chips
     idle = system_power(catalog, system, chip, pair, activity=0.0, network_w_per_chip=per_chip)
+    powered = scenario.fleet.idle_systems == "powered"
     it_peak, facility_peak = float(idle.it_peak_w), float(idle.facility_peak_w)
     price, capex, yearly = 0.0, dict.fromkeys(CAPITAL, 0.0), {}
     rate = scenario.finance.discount_rate
@@ -110,10 +121,9 @@ def standing(scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Tim
         prices = asset_prices(catalog, choice.region, pair, building=own, discount_rate=rate)  # type: ignore[arg-type]
         site = next(s for s in scenario.sites if s.name == choice.site)
         tariff = path_by_period(timeline, dict(site.tariff_path), prices.tariff_usd_per_kwh)
-        known = system.get("price_usd") if choice.acquire == "installed" else system.need("price_usd")
-        price = known or 0.0
-        fabric = scale_up_fabric(system, catalog)
-        optics = 0.0 if fabric.in_system or fabric.price_usd is None else fabric.price_usd
+        price = choice.unit_price_usd
+        scale_up = scale_up_fabric(system, catalog)
+        optics = 0.0 if scale_up.in_system or scale_up.price_usd is None else scale_up.price_usd
         cost = annual_cost(
             CostInputs(
                 prices=replace(prices, tariff_usd_per_kwh=0.0),
@@ -128,12 +138,15 @@ def standing(scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Tim
         capex = {name: float(v) for name, v in cost.capex.items()}
     return Standing(
         choice=choice,
+        fabric=fabric,
         chips=chips,
         racks=_racks(choice, it_peak),
         it_peak_w=it_peak,
         facility_peak_w=facility_peak,
         it_idle_w=float(idle.it_average_w),
         facility_idle_w=float(idle.facility_average_w),
+        it_base_w=float(idle.it_average_w) if powered else 0.0,
+        facility_base_w=float(idle.facility_average_w) if powered else 0.0,
         price_usd=price,
         capex_usd=capex,
         yearly_usd=yearly,
@@ -142,20 +155,6 @@ def standing(scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Tim
         tariff=tariff,
         network=network,
     )
-
-
-def _network_share(scenario: Scenario, catalog: Catalog, choice: Choice, chips: int) -> dict[str, float]:
-    """A system's share of the fabric of its place."""
-    names = ("switches", "links", "endpoint_links", "optics", "price_usd", "power_w")
-    parts = ("switches", "optics", "cables")
-    rate = choice.system.get("scaleout_gbit_s_per_chip")
-    rate = choice.chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
-    if choice.acquire == "rent" or not rate:
-        return dict.fromkeys((*names, *(f"{part}_usd" for part in parts)), 0.0)
-    fabric = fat_tree(scenario.fleet.fabric_chips, rate, catalog=catalog)
-    share = chips / scenario.fleet.fabric_chips
-    found = {name: float(getattr(fabric, name)) * share for name in names}
-    return found | {f"{part}_usd": float(fabric.breakdown[part]) * share for part in parts}
 
 
 def _racks(choice: Choice, it_peak_w: float) -> float:
@@ -213,8 +212,8 @@ def price_lot(
     water = np.zeros(timeline.years)
     grid = stand.choice.region.need("carbon_kg_per_kwh")
     for t in range(begin, end):
-        idle = _work_price(timeline, stand, t, timeline.edges[t], timeline.edges[t + 1], stand.it_idle_w,
-                           stand.facility_idle_w, timeline.period_years(t) * HOURS_PER_YEAR, grid)  # fmt: skip
+        idle = _work_price(timeline, stand, t, timeline.edges[t], timeline.edges[t + 1], stand.it_base_w,
+                           stand.facility_base_w, timeline.period_years(t) * HOURS_PER_YEAR, grid)  # fmt: skip
         share = timeline.by_year(timeline.edges[t], timeline.edges[t + 1])
         share = share / share.sum()
         for name, v in idle.lines_usd.items():
@@ -298,29 +297,46 @@ def _rented(
     )
     grid = stand.choice.region.need("carbon_kg_per_kwh")
     made = np.minimum(1.0, np.cumsum(years) / catalog.cost("dep_chip_econ"))
-    carbon = stand.facility_idle_w / 1e6 * HOURS_PER_YEAR * grid * years
+    carbon = stand.facility_base_w / 1e6 * HOURS_PER_YEAR * grid * years
     return LotPrice(
         cost_usd=usd / length * timeline.worth(start, stop),
         lines_usd={"rent": usd / length * timeline.worth(start, stop)},
         capex_usd=0.0,
         opex_usd=usd / length * years,
         carbon_t=carbon + np.diff(made, prepend=0.0) * stand.embodied_kg / 1e3,
-        water_m3=stand.it_idle_w / 1e6 * HOURS_PER_YEAR * stand.choice.pair.wue_l_per_kwh * years,
+        water_m3=stand.it_base_w / 1e6 * HOURS_PER_YEAR * stand.choice.pair.wue_l_per_kwh * years,
     )
 
 
 def added_watts(catalog: Catalog, stand: Standing, activity: float) -> tuple[float, float]:
-    """(IT, facility) watts that one system at work draws above idle."""
+    """(IT, facility) watts that one system at work draws above what it draws without."""
     choice = stand.choice
     per_chip = stand.network["power_w"] / stand.chips
     busy = system_power(
         catalog, choice.system, choice.chip, choice.pair, activity=activity, network_w_per_chip=per_chip
     )
-    return float(busy.it_average_w) - stand.it_idle_w, float(busy.facility_average_w) - stand.facility_idle_w
+    return float(busy.it_average_w) - stand.it_base_w, float(busy.facility_average_w) - stand.facility_base_w
 
 
-def price_load(timeline: Timeline, stand: Standing, watts: tuple[float, float], systems: int, period: int) -> WorkPrice:
-    """``systems`` systems at work through a period, ``watts`` above idle each."""
+def run_watts(
+    stand: Standing, watts: tuple[float | Floats, float | Floats], working: float | Floats, spares: float | Floats
+) -> tuple[Floats, Floats]:
+    """(IT, facility) watts that a run draws above what its systems draw without: at work, and spares that idle."""
+    return tuple(  # type: ignore[return-value]
+        np.asarray(at_work * working + (idle - base) * spares, np.float64)
+        for at_work, idle, base in zip(
+            watts, (stand.it_idle_w, stand.facility_idle_w), (stand.it_base_w, stand.facility_base_w), strict=True
+        )
+    )
+
+
+def price_load(
+    timeline: Timeline, stand: Standing, watts: tuple[float, float], systems: float, period: int
+) -> WorkPrice:
+    """``systems`` systems (of a part its share of one) at work through a period.
+
+    ``watts``: each above what it draws without work (``added_watts``).
+    """
     a, b = timeline.edges[period], timeline.edges[period + 1]
     grid = stand.choice.region.need("carbon_kg_per_kwh")
     hours = timeline.period_years(period) * HOURS_PER_YEAR
@@ -341,20 +357,20 @@ class RunPrice:
 def price_run(
     timeline: Timeline,
     stand: Standing,
-    watts: tuple[float, float],
-    systems: int | NDArray[np.int64],
+    watts: tuple[float | Floats, float | Floats],
     starts: Floats,
     days: float | Floats,
 ) -> RunPrice:
-    """``systems`` systems that work for ``days`` days from each month of ``starts`` (n,), at the prices of the time.
+    """Work of ``watts`` (IT, facility; ``run_watts``) for ``days`` days from each month of ``starts`` (n,).
 
-    ``systems`` and ``days`` are of all or of each (n,).
+    ``watts`` and ``days`` are of all or of each (n,); prices are those of the time.
     """
     n = len(starts)
     stops = starts + days / DAYS_PER_MONTH
     grid = stand.choice.region.need("carbon_kg_per_kwh")
-    facility_kw = np.asarray(watts[1] * systems / 1e3, np.float64)
-    per_kwh = watts[0] / watts[1] * stand.choice.pair.wue_l_per_kwh / 1e3 if watts[1] else 0.0
+    it_kw, facility_kw = (np.array(np.broadcast_to(np.asarray(w, np.float64) / 1e3, (n,))) for w in watts)
+    share = np.divide(it_kw, facility_kw, out=np.zeros(n), where=facility_kw > 0)
+    per_kwh = share * stand.choice.pair.wue_l_per_kwh / 1e3
     energy, paid = np.zeros(n), np.zeros(n)
     opex, used = np.zeros((n, timeline.years)), np.zeros((n, timeline.years))
     lows = 12.0 * np.arange(timeline.years)
@@ -377,7 +393,7 @@ def price_run(
             paid += kwh * drunk * level
             opex += (kwh * (usd + drunk))[:, None] * part
     lines = {name: v for name, v in (("energy", energy), ("water", paid)) if v.any()}
-    return RunPrice(energy + paid, lines, opex, used * grid / 1e3, used * per_kwh)
+    return RunPrice(energy + paid, lines, opex, used * grid / 1e3, used * per_kwh[:, None])
 
 
 def _work_price(
@@ -395,3 +411,41 @@ def _work_price(
     paid = water * stand.prices.water_usd_per_m3
     lines = {name: v * level for name, v in (("energy", energy), ("water", paid)) if v}
     return WorkPrice(float(sum(lines.values())), lines, energy + paid, carbon, water)
+
+
+def rented_for_run(
+    catalog: Catalog,
+    timeline: Timeline,
+    stand: Standing,
+    term: str,
+    systems: int | NDArray[np.int64],
+    starts: Floats,
+    days: float | Floats,
+) -> RunPrice:
+    """``systems`` systems rented for one run alone, from each month of ``starts`` (n,) for ``days`` days: rent, idling.
+
+    A commitment is paid evenly over its whole length, also where less is used. ``systems`` and ``days`` are of all or
+    of each (n,). Raises ``UnknownFigureError`` where nobody published the rent.
+    """
+    n = len(starts)
+    hours = np.broadcast_to(np.asarray(days, np.float64) * 24.0, (n,))
+    known = rent_terms(catalog)[term]
+    count = np.broadcast_to(np.asarray(systems, np.float64), (n,))
+    usd = rent_cost(count * stand.chips, stand.choice.chip.need("rent_usd_per_h"), hours, known)
+    span = np.maximum(hours, known.hours) / HOURS_PER_YEAR * 12
+    lows = 12.0 * np.arange(timeline.years)
+
+    def by_year(stops: Floats) -> Floats:
+        """(n, K) share of the stretch from each start that falls into each year of the plan."""
+        inside = np.clip(np.minimum(stops[:, None], lows + 12.0) - np.maximum(starts[:, None], lows), 0.0, None)
+        return np.asarray(inside / (stops - starts)[:, None], np.float64)
+
+    level = (annuity(timeline.rate, (starts + span) / 12) - annuity(timeline.rate, starts / 12)) / (span / 12)
+    rent = np.asarray(usd * level, np.float64)
+    used = by_year(starts + np.asarray(days, np.float64) / DAYS_PER_MONTH)
+    grid = stand.choice.region.need("carbon_kg_per_kwh")
+    made = stand.embodied_kg * np.minimum(1.0, hours / HOURS_PER_YEAR / catalog.cost("dep_chip_econ"))
+    carbon = (stand.facility_base_w / 1e3 * hours * grid + made) / 1e3 * count
+    water = stand.it_base_w / 1e6 * hours * stand.choice.pair.wue_l_per_kwh * count
+    opex = np.asarray(usd, np.float64)[:, None] * by_year(starts + span)
+    return RunPrice(rent, {"rent": rent}, opex, carbon[:, None] * used, water[:, None] * used)

@@ -6,13 +6,15 @@ one for what a plan chose. Conventions:
 - Money is present value at the scenario's start (``planner.cost.tco``): an asset is charged for ``horizon_years``
   of its life from the day it is there, whenever that is, so waiting is not rewarded by a shorter bill. Energy, carbon,
   water and rent of a run are those of its own days; the systems stay bought after it.
-- A run's network is the fat tree of its own cluster. A serving unit pays its share of a pod of ``POD_ENDPOINTS`` ports,
-  so that n units cost n times one. One system alone needs no network beyond itself.
+- Systems pay ports of the fabric that their work needs (``planner.network.fabric``): a run on one system none, others
+  and every serving unit those of a pod, runs beyond a pod's tiers those of a larger fabric.
+- What stands and does nothing is switched off, or idles where the scenario says ``fleet.idle_systems: powered``.
 - What stands at a site already is paid for: capital is left out, its upkeep is not.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -35,15 +37,14 @@ from planner.cost.tco import (
 from planner.errors import InputError, Problem
 from planner.facility.power import system_power
 from planner.facility.space import own_racks, rack_refusal, systems_per_rack
-from planner.network.bill_of_materials import fat_tree, scale_up_fabric
+from planner.network.bill_of_materials import scale_up_fabric
+from planner.network.fabric import Fabric, pod_reach, port, scale_out_rate
 from planner.options.hardware.choices import Choice
 from planner.scenario.types import Scenario
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-POD_ENDPOINTS = 512
-"""Ports of the two-tier pod that serving units share."""
 CAPITAL_LINES = ("systems", "network", "storage", "installation", "building", "cooling_plant")
 DAYS_PER_YEAR = 365.25
 
@@ -86,6 +87,10 @@ class Priced:
     water_m3_per_year: Floats
     network: Mapping[str, Floats]
     pue: float
+    opex_usd_by_year: Floats
+    carbon_t_by_year: Floats
+    water_m3_by_year: Floats
+    """What falls into each year of the plan, (n, years)."""
     rent_term: tuple[str, ...] = ()
     """Of rented designs the term of each."""
 
@@ -105,7 +110,7 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
     not fit the place (rack power) or arrives too late.
     """
     system, chip, pair = choice.system, choice.chip, choice.pair
-    per_system = int(system.need("chips_total"))
+    per_system = system.unit_chips
     systems = designs.systems.astype(np.float64)
     horizon_hours(scenario, ready_days)  # raises when nothing of the horizon is left
     # assets are charged for as many years whenever they are bought: waiting is not rewarded by a shorter bill
@@ -132,6 +137,10 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
     breakdown = {name: both(busy.breakdown[name], idle.breakdown[name]) for name in busy.breakdown}
     facility_average = np.sum(list(breakdown.values()), axis=0)
 
+    rest_hours = np.zeros(n)
+    if scenario.fleet.idle_systems == "powered" and choice.acquire != "rent":
+        rest_hours = np.maximum(0.0, years * HOURS_PER_YEAR - designs.run_hours)
+    resting = _Resting(rest_hours, _row(idle.it_average_w * systems, n), _row(idle.facility_average_w * systems, n))
     money = _money(
         scenario,
         catalog,
@@ -144,6 +153,7 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
         it_average,
         facility_peak,
         facility_average,
+        resting,
     )
     embodied = embodied_kg_per_chip(catalog, chip)
     life = catalog.cost("dep_chip_econ")
@@ -152,11 +162,24 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
     first_year = np.minimum(run_hours, HOURS_PER_YEAR)
     grid = choice.region.need("carbon_kg_per_kwh")
     used_years = years if choice.acquire != "rent" else run_hours / HOURS_PER_YEAR
-    operational = operational_kg(facility_average / 1e3 * run_hours, grid)
+    idle_kwh = resting.facility_w / 1e3 * resting.hours
+    operational = operational_kg(facility_average / 1e3 * run_hours + idle_kwh, grid)
     carbon = (operational + embodied_kg(embodied, all_chips, used_years, life)) / 1e3
     embodied_year = embodied_kg(embodied, all_chips, np.minimum(used_years, 1.0), life)
-    carbon_year = (operational_kg(facility_average / 1e3 * first_year, grid) + embodied_year) / 1e3
+    idle_first = np.minimum(resting.hours, HOURS_PER_YEAR - first_year)
+    kwh_year = facility_average / 1e3 * first_year + resting.facility_w / 1e3 * idle_first
+    carbon_year = (operational_kg(kwh_year, grid) + embodied_year) / 1e3
     water = it_average / 1e3 * pair.wue_l_per_kwh / 1e3
+    begin = ready_days / DAYS_PER_YEAR
+    working_years = years_within(scenario, begin, run_hours / HOURS_PER_YEAR)
+    # of what it took to make them, each year carries what is used up by its end less what was used up before
+    ends = np.minimum(np.arange(working_years.shape[1] + 1.0), years) - begin
+    used_up = np.clip(ends, 0.0, np.reshape(used_years, (-1, 1)))
+    made = embodied_kg(embodied, all_chips[:, None], used_up, life)
+    operational_year = operational_kg(facility_average / 1e3 * HOURS_PER_YEAR, grid)
+    idle_year = operational_kg(resting.facility_w / 1e3 * HOURS_PER_YEAR, grid)
+    resting_years = years_within(scenario, begin, (run_hours + resting.hours) / HOURS_PER_YEAR) - working_years
+    idle_water = resting.it_w / 1e3 * pair.wue_l_per_kwh / 1e3
     return Priced(
         it_peak_w=it_peak,
         it_average_w=it_average,
@@ -171,12 +194,27 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
         cost_lines_usd=money.lines,
         carbon_t=np.asarray(carbon, np.float64),
         carbon_t_per_year=np.asarray(carbon_year, np.float64),
-        water_m3=water * run_hours,
-        water_m3_per_year=water * first_year,
+        water_m3=water * run_hours + idle_water * resting.hours,
+        water_m3_per_year=water * first_year + idle_water * idle_first,
         network=network,
         pue=pair.pue,
+        opex_usd_by_year=money.opex_usd_by_year,
+        carbon_t_by_year=(
+            operational_year[:, None] * working_years + idle_year[:, None] * resting_years + np.diff(made, axis=1)
+        )
+        / 1e3,
+        water_m3_by_year=HOURS_PER_YEAR * (water[:, None] * working_years + idle_water[:, None] * resting_years),
         rent_term=money.rent_term,
     )
+
+
+@dataclass(frozen=True)
+class _Resting:
+    """Systems that idle when their work is done: hours and watts (n,); no hours where they are switched off."""
+
+    hours: Floats
+    it_w: Floats
+    facility_w: Floats
 
 
 def _peak_share(scenario: Scenario, choice: Choice) -> float:
@@ -193,33 +231,38 @@ class _Money:
     capex_usd: Floats
     capex_lines: Mapping[str, Floats]
     opex_usd_per_year: Floats
+    opex_usd_by_year: Floats
     cost_usd: Floats
     lines: Mapping[str, Floats]
     rent_term: tuple[str, ...] = ()
 
 
+def years_within(scenario: Scenario, begin: float, lasting: float | Floats) -> Floats:
+    """Years of a stretch that fall into each year of the plan, (n, years); ``begin``: years from the plan's start."""
+    count = max(1, math.ceil(scenario.horizon_years - 1e-9))
+    lows = np.arange(count, dtype=np.float64)
+    highs = np.minimum(lows + 1.0, scenario.horizon_years)
+    ends = begin + np.atleast_1d(np.asarray(lasting, np.float64))[:, None]
+    found: Floats = np.clip(np.minimum(ends, highs) - np.maximum(begin, lows), 0.0, None)
+    return found
+
+
 def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int) -> dict[str, Floats]:
     """Scale-out network of a unit: counts, price and its parts, power, (n,) each."""
-    system, chip = choice.system, choice.chip
-    n = len(designs.systems)
-    names = ("switches", "links", "endpoint_links", "optics", "price_usd", "power_w")
-    parts = ("switches", "optics", "cables")
-    zero = {name: np.zeros(n) for name in (*names, *(f"{part}_usd" for part in parts))}
-    rate = system.get("scaleout_gbit_s_per_chip")
-    rate = chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
-    if choice.acquire == "rent" or not rate:
-        return zero
-    if not designs.cluster:
-        pod = fat_tree(POD_ENDPOINTS, rate, catalog=catalog)
-        share = designs.systems * per_system / POD_ENDPOINTS
-        found = {name: getattr(pod, name) for name in names}
-        found |= {f"{part}_usd": pod.breakdown[part] for part in parts}
-        return {name: np.asarray(value, np.float64) * share for name, value in found.items()}
-    alone = designs.systems <= 1
-    own = fat_tree(np.maximum(designs.systems * per_system, 1), rate, catalog=catalog)
-    found = {name: getattr(own, name) for name in names}
-    found |= {f"{part}_usd": own.breakdown[part] for part in parts}
-    return {name: np.where(alone, 0.0, np.asarray(value, np.float64)) for name, value in found.items()}
+    rate = None if choice.acquire == "rent" else scale_out_rate(choice.system, choice.chip)
+    ports = designs.systems.astype(np.float64) * per_system
+    reach = pod_reach(catalog, rate) if rate else 0
+    needs: list[Fabric] = ["pod"] if not designs.cluster else ["none", "pod", "large"]
+    found = {name: np.zeros(len(ports)) for name in port(catalog, None, "none")}
+    for fabric in needs:
+        if designs.cluster:
+            alone, small = designs.systems <= 1, ports <= reach
+            mine = {"none": alone, "pod": ~alone & small, "large": ~alone & ~small}[fabric]
+        else:
+            mine = np.ones(len(ports), dtype=np.bool_)
+        for name, figure in port(catalog, rate, fabric).items():
+            found[name] += np.where(mine, figure * ports, 0.0)
+    return found
 
 
 def _racks(choice: Choice, systems: Floats, it_peak_w: Floats) -> Floats:
@@ -252,6 +295,7 @@ def _money(
     it_average: Floats,
     facility_peak: Floats,
     facility_average: Floats,
+    resting: _Resting,
 ) -> _Money:
     rate = scenario.finance.discount_rate
     prices = (
@@ -260,20 +304,18 @@ def _money(
         else AssetPrices(discount_rate=catalog.cost("wacc") if rate is None else rate, tariff_usd_per_kwh=0.0)
     )
     start_years = ready_days / DAYS_PER_YEAR
-    per_system = choice.system.need("chips_total")
+    per_system = choice.system.unit_chips
     chips = np.asarray(designs.systems * per_system, np.float64)
     if choice.acquire == "rent":
         known = rent_terms(catalog)
-        allowed = [known[name] for name in scenario.hardware.rent_terms]
+        allowed = [known[name] for name in ([choice.rent_term] if choice.rent_term else scenario.hardware.rent_terms)]
         rate_usd = choice.chip.need("rent_usd_per_h")
         rented = cheapest_rent(chips, rate_usd, designs.run_hours, allowed, prices.discount_rate)
         inputs = CostInputs(prices=prices)
         fabric_usd = 0.0
     else:
         rented = None
-        unit_price = (
-            choice.system.get("price_usd") if choice.acquire == "installed" else choice.system.need("price_usd")
-        )
+        unit_price = choice.unit_price_usd
         fabric_usd = _fabric_usd(catalog, choice)
         inputs = CostInputs(
             prices=prices,
@@ -303,27 +345,59 @@ def _money(
             rent_usd_per_year=0.0 if rented is None else rented.first_year_usd,
         )
     )
+    n = len(designs.systems)
+    # of each year of the plan: what stands, what is drawn while it works and after, and what its rent bills
+    upkeep = _running(annual_cost(replace(inputs, hours=0.0)), n)
+    a_year = _running(annual_cost(replace(inputs, hours=HOURS_PER_YEAR)), n) - upkeep
+    worked = years_within(scenario, start_years, run_years)
+    by_year = upkeep[:, None] * years_within(scenario, start_years, years) + a_year[:, None] * worked
+    if rented is not None:
+        by_year = by_year + rented.yearly_usd[:, None] * years_within(scenario, start_years, rented.billed_years)
+    if resting.hours.any():
+        idle = CostInputs(
+            prices=replace(prices, demand_usd_per_kw_month=0.0),
+            it_average_kw=resting.it_w / 1e3,
+            facility_average_kw=resting.facility_w / 1e3,
+        )
+        first_hours = np.minimum(designs.run_hours, HOURS_PER_YEAR)
+        whole = _with(whole, annual_cost(replace(idle, hours=HOURS_PER_YEAR * (1.0 - share))))
+        rest = np.minimum(resting.hours, HOURS_PER_YEAR - first_hours)
+        first = _with(first, annual_cost(replace(idle, hours=rest)))
+        idle_usd = _running(annual_cost(replace(idle, hours=HOURS_PER_YEAR)), n)
+        rested = years_within(scenario, start_years, run_years + resting.hours / HOURS_PER_YEAR) - worked
+        by_year = by_year + idle_usd[:, None] * rested
     if choice.acquire == "installed":
         whole, first = _sunk(whole), _sunk(first)
     total = cost_over_horizon(whole, years, prices.discount_rate, start_years=start_years)
-    n = len(designs.systems)
     lines = {name: _row(v, n) for name, v in total.lines.items()}
     lines = {name: v for name, v in lines.items() if np.any(v)}
-    opex = sum((np.asarray(v, np.float64) for k, v in first.lines.items() if k not in CAPITAL_LINES), start=np.zeros(n))
+    opex = _running(first, n)
     return _Money(
         capex_usd=_row(whole.capex_usd, n),
         capex_lines={name: _row(v, n) for name, v in whole.capex.items() if np.any(v)},
         opex_usd_per_year=_row(opex, n),
+        opex_usd_by_year=by_year,
         cost_usd=np.sum(list(lines.values()), axis=0) if lines else np.zeros(n),
         lines=lines,
         rent_term=() if rented is None else rented.terms,
     )
 
 
+def _running(breakdown: CostBreakdown, n: int) -> Floats:
+    """USD a year of everything but capital, (n,)."""
+    return sum((_row(v, n) for k, v in breakdown.lines.items() if k not in CAPITAL_LINES), start=np.zeros(n))
+
+
 def _fabric_usd(catalog: Catalog, choice: Choice) -> float:
     """Scale-up optics of a supernode where its price does not hold them."""
     fabric = scale_up_fabric(choice.system, catalog)
     return 0.0 if fabric.in_system or fabric.price_usd is None else fabric.price_usd
+
+
+def _with(breakdown: CostBreakdown, more: CostBreakdown) -> CostBreakdown:
+    """Lines of two breakdowns of a year added; capital is the first's."""
+    lines = {name: v + more.lines[name] for name, v in breakdown.lines.items()}
+    return CostBreakdown(lines, breakdown.capex, breakdown.years)
 
 
 def _sunk(breakdown: CostBreakdown) -> CostBreakdown:

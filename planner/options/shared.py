@@ -20,19 +20,33 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level, capacity_tree
+from planner.network.fabric import FABRICS, Fabric, fabric_for, scale_out_rate
 from planner.options.dominance import nondominated
 from planner.options.enumerate import Collector, Search, interconnect_of
 from planner.options.hardware.choices import RENTED, Choice, delivery, hardware_choices, start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period, timeline_of
 from planner.options.option import BEYOND, Dropped, Role
-from planner.options.ownership import RunPrice, Standing, added_watts, price_load, price_lot, price_run, standing
+from planner.options.ownership import (
+    RunPrice,
+    Standing,
+    added_watts,
+    price_load,
+    price_lot,
+    price_run,
+    rented_for_run,
+    run_watts,
+    standing,
+)
 from planner.options.pricing import Designs, Priced
 from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Recommendation, Serving, Training, Workload
 
 Progress = Callable[[str, float], None]
+FEW_STARTS = 3000
+"""Of a run on a group with no more starts than this, all sizes, every size is kept that another does not beat in days;
+of one with more, the smallest of those of which as many fit into a slot."""
 MANY_SYSTEMS = 1_000_000
 """Where no limit says how many systems a lot may have."""
 TERMS = (("1y", 12.0), ("3y", 36.0))
@@ -54,20 +68,27 @@ class _Found:
     days: float
     layout: Mapping[str, int]
 
+    @property
+    def part(self) -> int:
+        """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
+        return self.layout.get("part", 0)
+
 
 class _Searcher(Collector):
     """The enumeration's own searches, with their findings kept instead of priced."""
+
+    parts = True
 
     def __init__(self, scenario: Scenario, catalog: Catalog, levels: Mapping[str, Level], relaxed: bool) -> None:
         super().__init__(scenario, catalog, levels, relaxed, [])
         self.found: list[_Found] = []
         self.room = 1
 
-    def bounds(self, choice: Choice, ready: float, beyond: float = 1.0) -> Any:
+    def bounds(self, choice: Choice, ready: float, *, beyond: bool = False, cluster: bool = True) -> Any:
         """What the largest of all places of this platform leaves; each place's own limit is applied when priced."""
         from planner.options.enumerate import _Bounds
 
-        per = int(choice.system.need("chips_total"))
+        per = choice.system.unit_chips
         return _Bounds(self.room, min(self.room * per, max(per, self.scenario.fleet.fabric_chips)))
 
     def append(
@@ -122,10 +143,14 @@ def enumerate_stock(
             found[platform, workload.name] = _search(searcher, search, [stands[key][0] for key in keys])
     drafts = _Drafts()
     for platform, keys in platforms.items():
-        mine = [(w, found[platform, w.name]) for w in scenario.workloads]
-        if any(options for _, options in mine):
-            for key in keys:
-                _group(drafts, scenario, catalog, timeline, stands[key], rooms[key], mine, dropped, relaxed)
+        every = [(w, found[platform, w.name]) for w in scenario.workloads]
+        # shared: one group for all; else each workload has a group of its own
+        users = [("", every)] if scenario.fleet.shared else [(w.name, [(w, options)]) for w, options in every]
+        for owner, mine in users:
+            if any(options for _, options in mine):
+                for key in keys:
+                    _group(drafts, scenario, catalog, timeline, stands[key], key, rooms[key], mine, dropped, relaxed,
+                           owner)  # fmt: skip
     kept = _without_dominated(drafts)
     demands, runs, order = _asked(scenario, timeline)
     stock = Stock(
@@ -143,6 +168,9 @@ def enumerate_stock(
         run_names=runs,
         order=order,
         installed=_installed(scenario),
+        slot_days=(*(s.start * DAYS_PER_MONTH for s in timeline.slots), timeline.end * DAYS_PER_MONTH)
+        if may_move(scenario)
+        else (),
     )
     return StockSet(
         stock=stock,
@@ -172,7 +200,8 @@ def _asked(
             order += [(before, w.name) for before in getattr(w, "after", ())]
         else:
             phases = ("prefill", "decode") if isinstance(w, Serving) else ("score",)
-            demands.append(Demand(w.name, demand_of(w, timeline), phases))
+            least = w.chips.min or 0 if w.chips is not None else 0
+            demands.append(Demand(w.name, demand_of(w, timeline), phases, least))
     return tuple(demands), tuple(runs), tuple(order)
 
 
@@ -193,23 +222,42 @@ def demand_of(workload: Serving | Recommendation | Training, timeline: Timeline)
 
 # -- hardware ----------------------------------------------------------------------------------------------------------
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, Fabric]
+"""(place, system, chip, cooling, fabric)"""
 
 
 def _standing(
     scenario: Scenario, catalog: Catalog, timeline: Timeline, choices: Sequence[Choice], dropped: list[Dropped]
 ) -> dict[Key, list[Standing]]:
-    """Choices that can stand, bought and installed ones of one kind at one place together."""
+    """Choices that can stand, bought and installed ones of one kind at one place together, in each fabric."""
     found: dict[Key, list[Standing]] = defaultdict(list)
     for choice in choices:
-        try:
-            stand = standing(scenario, catalog, choice, timeline)
-        except InputError as error:
-            where = "" if choice.location is None else f" at {choice.place}"
-            dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
-            continue
-        found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id].append(stand)
+        for fabric in fabrics_of(choice):
+            try:
+                stand = standing(scenario, catalog, choice, timeline, fabric)
+            except InputError as error:
+                where = "" if choice.location is None else f" at {choice.place}"
+                dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
+                break
+            found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric].append(stand)
     return dict(found)
+
+
+def fabrics_of(choice: Choice) -> tuple[Fabric, ...]:
+    """Fabrics that a choice may stand in; one where none is paid for: what is rented, and what has no scale-out."""
+    if choice.acquire == "rent" or not scale_out_rate(choice.system, choice.chip):
+        return ("pod",)
+    return FABRICS
+
+
+def fabric_needed(catalog: Catalog, choice: Choice, workload: Workload, systems: int) -> Fabric:
+    """The smallest fabric for work over ``systems`` systems of a choice (spares in)."""
+    if fabrics_of(choice) == ("pod",):
+        return "pod"
+    if not is_run(workload):
+        return "pod"
+    rate = scale_out_rate(choice.system, choice.chip)
+    return fabric_for(catalog, rate, systems, systems * choice.system.unit_chips)
 
 
 def _room(scenario: Scenario, levels: Mapping[str, Level], stands: Sequence[Standing], relaxed: bool) -> int:
@@ -271,46 +319,54 @@ def _group(
     catalog: Catalog,
     timeline: Timeline,
     stands: Sequence[Standing],
+    key: Key,
     room: int,
     found: Sequence[tuple[Training | Serving | Recommendation, list[_Found]]],
     dropped: list[Dropped],
     relaxed: bool,
+    owner: str,
 ) -> None:
     """A group with its lots, units and runs; nothing where it could never stand or never work."""
-    stand = stands[0]
+    stand, fabric = stands[0], key[4]
     choice = stand.choice
     lots: list[Lot] = []
     index = len(drafts.groups)
     for one in stands:
-        lots += _lots(scenario, catalog, timeline, one, index, room, dropped)
+        lots += _lots(scenario, catalog, timeline, one, index, room, dropped, owner)
     if not lots:
         return
     works: list[Work] = []
     runs: list[Run] = []
     watts: dict[float, tuple[float, float]] = {}
+    largest = -1
     for workload, options in found:
-        mean = getattr(workload, "peak_to_mean", 1.0)
         mine = []
         for option in options:
-            activity = option.activity if is_run(workload) else option.activity / mean
+            activity = option.activity
             if activity not in watts:
                 watts[activity] = added_watts(catalog, stand, activity)
             if option.systems > room:
                 continue
+            needed = fabric_needed(catalog, choice, workload, option.systems)
+            if FABRICS.index(needed) > FABRICS.index(fabric):
+                continue
+            largest = max(largest, FABRICS.index(needed))
             if not is_run(workload):
                 works.append(_work(timeline, stand, index, workload.name, option, watts[activity]))
             else:
                 mine.append((option, watts[activity]))
         if mine:
             first = min(lot.begin for lot in lots)
-            made, gone = _runs(scenario, timeline, stand, index, workload, mine, first, relaxed)  # type: ignore[arg-type]
+            made, gone = _runs(
+                scenario, catalog, timeline, stand, index, workload, mine, first, relaxed, dropped,  # type: ignore[arg-type]
+            )  # fmt: skip
             runs += made
             drafts.pruned += gone
-    if not works and not runs:
-        return
+    if not (works or runs) or FABRICS[largest] != fabric:
+        return  # a smaller fabric joins all that could work here
     drafts.groups.append(
         Group(
-            id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id),
+            id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric),
             location=choice.place,
             site=choice.site,
             system=choice.system.id,
@@ -318,10 +374,12 @@ def _group(
             cooling=choice.cooling_id,
             vendor=choice.chip.vendor,
             interconnect=interconnect_of(choice),
+            fabric=fabric,
             chips=stand.chips,
             racks=stand.racks,
             peak_w=0.0 if stand.rented else stand.facility_peak_w,
             levels=() if choice.location is None else choice.location.levels,
+            owner=owner,
         )
     )
     drafts.lots += lots
@@ -331,6 +389,11 @@ def _group(
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:12]
+
+
+def of_owner(owner: str) -> tuple[str, ...]:
+    """What sets apart the ids of systems that only one workload uses."""
+    return (f"of {owner}",) if owner else ()
 
 
 def lot_ends(scenario: Scenario, timeline: Timeline, begin: int) -> list[int]:
@@ -365,6 +428,7 @@ def _lots(
     group: int,
     room: int,
     dropped: list[Dropped],
+    owner: str,
 ) -> list[Lot]:
     choice = stand.choice
     spans: list[tuple[int, int, str, str | None, int]] = []
@@ -393,8 +457,8 @@ def _lots(
         p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
         lots.append(
             Lot(
-                id=_digest(choice.place, choice.system.id, choice.chip.id, choice.cooling_id, choice.acquire, begin,
-                           end, term, since or ""),
+                id=_digest(*of_owner(owner), choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
+                           stand.fabric, choice.acquire, begin, end, term, since or ""),
                 group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
                 cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
                 opex_usd=p.opex_usd, carbon_by_year_t=p.carbon_t, water_by_year_m3=p.water_m3, term=term or since or "",
@@ -420,12 +484,13 @@ def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tupl
 def _work(
     timeline: Timeline, stand: Standing, group: int, workload: str, option: _Found, watts: tuple[float, float]
 ) -> Work:
-    prices = [price_load(timeline, stand, watts, option.systems, t) for t in range(timeline.periods)]
+    size = option.part / stand.chips if option.part else option.systems
+    prices = [price_load(timeline, stand, watts, size, t) for t in range(timeline.periods)]
     choice = stand.choice
     return Work(
         id=_digest(workload, option.role, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                   option.precision, option.systems, *sorted(option.layout.items())),
-        workload=workload, role=option.role, group=group, systems=option.systems, chips=option.chips,
+                   stand.fabric, option.precision, option.systems, *sorted(option.layout.items())),
+        workload=workload, role=option.role, group=group, systems=option.systems, part=option.part, chips=option.chips,
         replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
         cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
         carbon_t=np.array([p.carbon_t for p in prices]), water_m3=np.array([p.water_m3 for p in prices]),
@@ -449,8 +514,38 @@ def start_slots(
     ]
 
 
+def may_move(scenario: Scenario) -> bool:
+    """Whether runs that fit into a slot may begin at any moment of it: where several may follow one another.
+
+    Where days until runs end are the objective they begin with their slots, which say when they end.
+    """
+    return scenario.fleet.shared and "time" not in scenario.objective and sum(map(is_run, scenario.workloads)) > 1
+
+
+def due_days(
+    scenario: Scenario, timeline: Timeline, workload: Training | Recommendation, slot: int, days: float
+) -> float | None:
+    """The day by which a run must end that begins at any moment of a slot and ends in it; None where it cannot move.
+
+    Its money, carbon and water are counted from the slot's beginning: the slot is of one period, and where a limit is
+    by year it must be of one year.
+    """
+    begin, end = timeline.slots[slot].start, timeline.slots[slot].end
+    limits = scenario.limits
+    yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
+    if yearly and math.floor(begin / 12 + 1e-9) != math.floor(end / 12 - 1e-9):
+        return None
+    due = min(end, timeline.end) * DAYS_PER_MONTH
+    if workload.finish_within_days is not None:
+        last = start_days(scenario, workload.start) + workload.finish_within_days
+        if last >= begin * DAYS_PER_MONTH + days:  # a diagnosis looks beyond: there the slot is the end
+            due = min(due, last)
+    return due if begin * DAYS_PER_MONTH + days < due - 1e-3 else None
+
+
 def _runs(
     scenario: Scenario,
+    catalog: Catalog,
     timeline: Timeline,
     stand: Standing,
     group: int,
@@ -458,6 +553,7 @@ def _runs(
     options: Sequence[tuple[_Found, tuple[float, float]]],
     first: int,
     relaxed: bool,
+    dropped: list[Dropped],
 ) -> tuple[list[Run], int]:
     """Runs of one workload on one group, and how many sizes another one beats."""
     beyond = 1e6 if relaxed else 1.0
@@ -471,33 +567,91 @@ def _runs(
     # every start of every size in one call
     counts = np.array([len(s) for _, _, s in kept])
     months = np.array([timeline.slots[i].start for _, _, starts in kept for i in starts])
-    p = price_run(
-        timeline, stand, kept[0][1], np.repeat([o.systems - o.spares for o, _, _ in kept], counts), months,
-        np.repeat([o.days for o, _, _ in kept], counts),
+    drawn = run_watts(
+        stand, (np.repeat([w[0] for _, w, _ in kept], counts), np.repeat([w[1] for _, w, _ in kept], counts)),
+        np.repeat([float(o.systems - o.spares) for o, _, _ in kept], counts),
+        np.repeat([float(o.spares) for o, _, _ in kept], counts),
     )  # fmt: skip
+    p = price_run(timeline, stand, drawn, months, np.repeat([o.days for o, _, _ in kept], counts))
     offsets = np.concatenate([[0], np.cumsum(counts)])
+    moves = may_move(scenario)
     alive = _worth_keeping(scenario, timeline, workload, kept, p, offsets)
-    choice = stand.choice
-    runs = []
-    for k in np.flatnonzero(alive):
+    if moves and int(offsets[-1]) > FEW_STARTS:
+        reason = "of the clusters of which as many fit into a slot one after another the smallest competes"
+        dropped.append(Dropped(f"{workload.name} on some sizes of {stand.choice.hardware}", reason))
+
+    def made_of(k: int, figures: RunPrice, at: int, term: str) -> Run:
+        """A run of one size: its figures from ``at`` on, a start each."""
         option, _, starts = kept[k]
         made = []
-        for i, slot in enumerate(starts, offsets[k]):
-            touched = timeline.slots_within(months[i], months[i] + option.days / DAYS_PER_MONTH)
+        for j, slot in enumerate(starts):
+            month = float(months[offsets[k] + j])
+            touched = timeline.slots_within(month, month + option.days / DAYS_PER_MONTH)
+            i = at + j
             made.append(
-                Start(slot, touched[-1], float(months[i]) * DAYS_PER_MONTH + option.days, float(p.cost_usd[i]),
-                      p.opex_usd[i], p.carbon_t[i], p.water_m3[i])
+                Start(slot, touched[-1], month * DAYS_PER_MONTH + option.days, float(figures.cost_usd[i]),
+                      figures.opex_usd[i], figures.carbon_t[i], figures.water_m3[i],
+                      due_days(scenario, timeline, workload, slot, option.days) if moves and not term else None)
             )  # fmt: skip
-        runs.append(
-            Run(
-                id=_digest(workload.name, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
-                           option.precision, option.systems, *sorted(option.layout.items())),
-                workload=workload.name, role=option.role, group=group, systems=option.systems, spares=option.spares,
-                chips=option.chips, days=option.days, precision=option.precision, layout=option.layout,
-                starts=tuple(made),
-            )
+        choice = stand.choice
+        return Run(
+            id=_digest(workload.name, choice.place, choice.system.id, choice.chip.id, choice.cooling_id,
+                       stand.fabric, option.precision, option.systems, *((f"own {term}",) if term else ()),
+                       *sorted(option.layout.items())),
+            workload=workload.name, role=option.role, group=group, systems=option.systems, spares=option.spares,
+            chips=option.chips, days=option.days, precision=option.precision, layout=option.layout,
+            starts=tuple(made), term=term,
         )  # fmt: skip
+
+    runs = [made_of(int(k), p, int(offsets[k]), "") for k in np.flatnonzero(alive)]
+    if not stand.rented:
+        return runs, int((~alive).sum())
+    # or on systems rented for it alone, for its days
+    for k, figures, term in _rented(scenario, catalog, timeline, stand, workload, kept, p, offsets, months):
+        runs.append(made_of(k, figures, 0, term))
     return runs, int((~alive).sum())
+
+
+def _rented(
+    scenario: Scenario, catalog: Catalog, timeline: Timeline, stand: Standing, workload: Training | Recommendation,
+    kept: Sequence[tuple[_Found, tuple[float, float], list[int]]], work: RunPrice, offsets: NDArray[np.int64],
+    months: Floats,
+) -> list[tuple[int, RunPrice, str]]:  # fmt: skip
+    """(size, figures of its starts, term) of a run on systems rented for it alone that no other size and term beats."""
+    limits = scenario.limits
+    yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
+    first = min(starts[0] for _, _, starts in kept)
+    last = max(starts[-1] for _, _, starts in kept)
+    found, rows = [], []
+    for k, (o, _, starts) in enumerate(kept):
+        at = slice(offsets[k], offsets[k + 1])
+        for index, term in enumerate(scenario.hardware.rent_terms):
+            rent = rented_for_run(catalog, timeline, stand, term, o.systems, months[at], o.days)
+            figures = RunPrice(
+                rent.cost_usd + work.cost_usd[at], rent.lines_usd, rent.opex_usd + work.opex_usd[at],
+                rent.carbon_t + work.carbon_t[at], rent.water_m3 + work.water_m3[at],
+            )  # fmt: skip
+            cost = np.full(last - first + 1, np.inf)
+            cost[np.array(starts) - first] = figures.cost_usd
+            row = [*cost, float(figures.carbon_t[0].sum())]
+            if limits.chips is not None or limits.vendor_share:
+                row += [o.systems, -o.systems] if limits.vendor_share else [o.systems]
+                row.append(o.days)
+            if workload.chips is not None:
+                row += [o.chips, -o.chips]
+            if "time" in scenario.objective or workload.name in _waited_for(scenario):
+                row.append(o.days)
+            if yearly:
+                row += [o.days, -o.days, index, -index]
+            rows.append(row)
+            found.append((k, figures, term))
+    alive, _ = nondominated(np.array(rows, dtype=np.float64), np.zeros((len(rows), 0)))
+    return [x for x, stays in zip(found, alive, strict=True) if stays]
+
+
+def _waited_for(scenario: Scenario) -> set[str]:
+    """Runs that others wait for."""
+    return {name for w in scenario.workloads for name in getattr(w, "after", ())}
 
 
 def _worth_keeping(
@@ -507,6 +661,8 @@ def _worth_keeping(
     """Which sizes no other beats: as few slots and systems, as many starts, no dearer at any of them."""
     step = scenario.fleet.slot_months
     # where a slot is cut short, touching as many depends on the days themselves
+    several = sum(map(is_run, scenario.workloads)) if may_move(scenario) else 1
+    exact = several > 1 and int(offsets[-1]) <= FEW_STARTS
     whole = all(s.end - s.start == step for s in timeline.slots)
     limits = scenario.limits
     yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
@@ -517,8 +673,10 @@ def _worth_keeping(
         at = slice(offsets[k], offsets[k + 1])
         cost = np.full(last - first + 1, np.inf)
         cost[np.array(starts) - first] = prices.cost_usd[at]
-        row = [o.systems, math.ceil(o.days / DAYS_PER_MONTH / step - 1e-9) if whole else o.days,
-               float(prices.carbon_t[at][0].sum()), *cost]  # fmt: skip
+        slots: float = math.ceil(o.days / DAYS_PER_MONTH / step - 1e-9)
+        if slots == 1:  # as many as there are runs may follow one another in it
+            slots = 1.0 / min(several, math.floor(step * DAYS_PER_MONTH / o.days + 1e-9))
+        row = [o.systems, slots if whole and not exact else o.days, float(prices.carbon_t[at][0].sum()), *cost]
         if workload.chips is not None:
             row += [o.chips, -o.chips]
         if "time" in scenario.objective:
@@ -548,9 +706,9 @@ def _without_dominated(drafts: _Drafts) -> _Drafts:
         works[work.group].append(work)
     for run in drafts.runs:
         runs[run.group].append(run)
-    same: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    same: dict[tuple[str, str, str, str, Fabric], list[int]] = defaultdict(list)
     for i, g in enumerate(drafts.groups):
-        same[g.location, g.system, g.chip].append(i)
+        same[g.owner, g.location, g.system, g.chip, g.fabric].append(i)
     gone: set[int] = set()
     for members in same.values():
         for b in members:
@@ -585,6 +743,8 @@ def _beats(
         x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term))
         if x is None or x.most < theirs.most or not _lot_no_more(x, theirs):
             return False
+    if any(r.term for r in runs[b]) and {r.id for r in runs[a]} != {r.id for r in runs[b]}:
+        return False  # rented for a run alone: one place, one cooling
     units = {(w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))): w for w in works[a]}
     for w in works[b]:
         u = units.get((w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))))

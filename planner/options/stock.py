@@ -6,6 +6,7 @@ the plan's start, USD; arrays by period (T,) or by year of the plan (K,).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,9 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.network.fabric import Fabric
 from planner.options.option import Acquire, Dropped, Role
 
 Floats = NDArray[np.float64]
+
+PER_DAY = 1440
+"""Schedules count whole minutes."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,15 @@ class Group:
     cooling: str
     vendor: str
     interconnect: str
+    fabric: Fabric
     chips: int
     racks: float
     peak_w: float
     """At the meter; 0 for rented ones, which draw another's power."""
     levels: tuple[str, ...] = ()
     """Levels of the capacity tree above it."""
+    owner: str = ""
+    """The workload whose own systems these are; empty where whatever needs them may use them."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class Work:
     role: Role
     group: int
     systems: int
+    """Whole systems; 1 of a part, which stands in one."""
     chips: int
     replicas: int
     rates: Mapping[str, float]
@@ -78,6 +87,8 @@ class Work:
     """(T,) not discounted, as are carbon and water."""
     carbon_t: Floats
     water_m3: Floats
+    part: int = 0
+    """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,9 @@ class Start:
     """(K,)"""
     carbon_by_year_t: Floats
     water_by_year_m3: Floats
+    due_days: float | None = None
+    """Of a run that fits into its slot with time to spare: the day by which it ends there, beginning at any moment of
+    it. None: it begins with its slot."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +124,13 @@ class Run:
     precision: str
     layout: Mapping[str, int]
     starts: tuple[Start, ...]
+    term: str = ""
+    """Of a run on systems rented for it alone, which occupies nothing of its group: on_demand, 1y, 3y."""
+
+    @property
+    def minutes(self) -> int:
+        """Whole minutes that it takes."""
+        return math.ceil(self.days * PER_DAY - 1e-3)
 
 
 @dataclass(frozen=True)
@@ -119,6 +140,8 @@ class Demand:
     workload: str
     rate: Floats
     phases: tuple[str, ...]
+    least_chips: int = 0
+    """Chips that it must use in every period."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +164,12 @@ class Stock:
     """(before, after)"""
     installed: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """{(site, system): how many stand there at the start}"""
+    slot_days: tuple[float, ...] = ()
+    """(S+1,) days from the plan's start at which slots begin, and the last one ends; none: runs take whole slots."""
+
+    def minute(self, slot: int) -> int:
+        """Minutes from the plan's start at which a slot begins."""
+        return round(self.slot_days[slot] * PER_DAY)
 
 
 @dataclass(frozen=True)

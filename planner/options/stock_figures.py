@@ -7,7 +7,7 @@ or units of a load by period. Prices are those of ``ownership``, performance tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,8 +16,19 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
+from planner.network.fabric import Fabric
 from planner.options.hardware.timeline import Timeline, timeline_of
-from planner.options.ownership import LotPrice, Standing, added_watts, price_load, price_lot, price_run, standing
+from planner.options.ownership import (
+    LotPrice,
+    Standing,
+    added_watts,
+    price_load,
+    price_lot,
+    price_run,
+    rented_for_run,
+    run_watts,
+    standing,
+)
 from planner.options.work.describe import Described, Describer, Spec
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Workload
@@ -27,12 +38,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Hardware:
-    """What is interchangeable: systems of one kind at one place."""
+    """What is interchangeable: systems of one kind at one place in one fabric."""
 
     place: str
     system: str
     chip: str
     cooling: str
+    fabric: Fabric = "pod"
+    owner: str = ""
+    """The workload whose own systems these are; empty where they are shared."""
+
+    @property
+    def kind(self) -> Hardware:
+        """The same, whosever they are."""
+        return replace(self, owner="")
 
 
 @dataclass(frozen=True)
@@ -50,8 +69,13 @@ def runs_once(workload: Workload) -> bool:
     return workload.kind == "training" or getattr(workload, "mode", "") == "training"
 
 
-def activity_of(workload: Workload, role: str) -> float:
-    """Share of a chip's power range that work takes: of a load in the mean of a day."""
+def activity_of(workload: Workload, role: str, used: float = 1.0) -> float:
+    """Share of its systems' chips' power range that work takes: of a load in the mean of a day.
+
+    ``used``: share of the systems' chips that a training run uses; the others idle.
+    """
+    if workload.kind == "training":
+        return PHASE_ACTIVITY["train"] * used
     if runs_once(workload):
         return PHASE_ACTIVITY["train"]
     phase = role if isinstance(workload, Serving) else "serve"
@@ -89,10 +113,11 @@ class StockFigures:
 
     def stand(self, hardware: Hardware, acquire: str = "") -> Standing:
         """One system as it stands, acquired that way; or in any way, where only its power and place matter."""
+        hardware = hardware.kind
         if (hardware, acquire) not in self._stands:
             h = hardware
             choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire)
-            self._stands[hardware, acquire] = standing(self.scenario, self.catalog, choice, self.timeline)
+            self._stands[hardware, acquire] = standing(self.scenario, self.catalog, choice, self.timeline, h.fabric)
         return self._stands[hardware, acquire]
 
     def workload(self, name: str) -> Workload:
@@ -106,7 +131,7 @@ class StockFigures:
         self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int]
     ) -> Described:
         """One unit of work on systems of a kind."""
-        h = hardware
+        h = hardware.kind
         key = (workload, role, h, precision, *sorted(layout.items()))
         if key not in self._described:
             spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout)
@@ -120,17 +145,35 @@ class StockFigures:
         stand = self.stand(hardware, acquire)
         return price_lot(self.scenario, self.catalog, self.timeline, stand, acquire, begin, end, term=term, since=since)
 
-    def watts(self, workload: Workload, role: str, hardware: Hardware) -> tuple[float, float]:
-        """(IT, facility) watts above idle of one system at work."""
-        return added_watts(self.catalog, self.stand(hardware), activity_of(workload, role))
+    def rented(self, hardware: Hardware, term: str, systems: int, days: float, month: float) -> LotPrice:
+        """All systems that are rented for one run alone, from a month for so many days."""
+        stand = self.stand(hardware, "rent")
+        p = rented_for_run(self.catalog, self.timeline, stand, term, systems, np.array([month]), days)
+        lines = {name: float(v[0]) for name, v in p.lines_usd.items() if v[0]}
+        return LotPrice(float(p.cost_usd[0]), lines, 0.0, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
+
+    def watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
+        """(IT, facility) watts of one system at work above what it draws without."""
+        stand = self.stand(hardware)
+        used = described.chips / ((described.systems - described.spares) * stand.chips)
+        return added_watts(self.catalog, stand, activity_of(workload, role, used))
+
+    def run_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
+        """(IT, facility) watts of a run above what its systems draw without it."""
+        watts, spares = self.watts(workload, role, hardware, described), described.spares
+        it, facility = run_watts(self.stand(hardware), watts, described.systems - spares, spares)
+        return float(it), float(facility)
+
+    def unit_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> float:
+        """Facility watts of one unit of a load above what its systems draw without it."""
+        size = described.part / self.stand(hardware).chips if described.part else described.systems
+        return self.watts(workload, role, hardware, described)[1] * size
 
     def run(self, workload: Workload, role: str, hardware: Hardware, described: Described, month: float) -> WorkFigures:
         """A run that begins in a month from the plan's start; spares idle."""
-        watts = self.watts(workload, role, hardware)
-        working = described.systems - described.spares
-        p = price_run(
-            self.timeline, self.stand(hardware), watts, working, np.array([month]), np.array([described.run_days])
-        )
+        stand = self.stand(hardware)
+        drawn = self.run_watts(workload, role, hardware, described)
+        p = price_run(self.timeline, stand, drawn, np.array([month]), np.array([described.run_days]))
         lines = {name: float(v[0]) for name, v in p.lines_usd.items()}
         return WorkFigures(lines, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
 
@@ -138,13 +181,14 @@ class StockFigures:
         self, workload: Workload, role: str, hardware: Hardware, described: Described, units: Sequence[int]
     ) -> WorkFigures:
         """Units of a load by period."""
-        watts, stand = self.watts(workload, role, hardware), self.stand(hardware)
+        watts, stand = self.watts(workload, role, hardware, described), self.stand(hardware)
+        size = described.part / stand.chips if described.part else described.systems
         lines: dict[str, float] = {}
         opex, carbon, water = (np.zeros(self.timeline.years) for _ in range(3))
         for t, count in enumerate(units):
             if not count:
                 continue
-            p = price_load(self.timeline, stand, watts, described.systems, t)
+            p = price_load(self.timeline, stand, watts, size, t)
             for name, v in p.lines_usd.items():
                 lines[name] = lines.get(name, 0.0) + v * count
             opex = opex + p.opex_usd * count * self.year_shares[t]

@@ -72,8 +72,8 @@ def outlook(
     tell = teller(progress, cancel)
     question, model = question_of(scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share))
     asked = question.scenario
-    if asked.fleet.shared:
-        raise InputError(Problem("futures of a shared fleet are not drawn", path="fleet.shared", found="true"))
+    if asked.over_time:
+        raise InputError(Problem("futures of a fleet over time are not drawn", path="fleet.shared", found="true"))
     view = View(question, model, asked.outcomes or Outcomes())
     view.read_options(tell)
     tell("Solving for rivals", 0.7)
@@ -105,8 +105,12 @@ class View:
         self.question, self.model, self.outcomes = question, model, outcomes
         self.scenario = question.scenario
         self.draws = Draws(self.scenario, question.catalog, outcomes)
-        self.futures = Futures(self.scenario, question.catalog, self.draws)
-        self.describer = Describer(self.scenario, question.catalog)
+        # what a date lacks may be rented though the plan itself may not rent
+        ways = self.scenario.hardware.acquire
+        ways = (*ways, "rent") if outcomes.late == "rent" and "rent" not in ways else ways
+        wide = _with_hardware(self.scenario, acquire=ways)
+        self.futures = Futures(wide, question.catalog, self.draws)
+        self.describer = Describer(wide, question.catalog)
         assert isinstance(question.found, OptionSet)  # noqa: S101 - shared fleets are refused before
         self.options: tuple[Option, ...] = question.found.options
         self.rented: tuple[Option, ...] = ()
@@ -284,6 +288,7 @@ class View:
             expected_cost_usd=float(np.mean(h.cost)),
             cost_at_risk_usd=float(np.mean(np.sort(h.cost)[-worst:])),
             promises=tuple(promises),
+            all_kept=float(np.mean(h.all_kept)),
             holds=all(p.probability >= self.outcomes.confidence for p in promises),
             expected_regret_usd=float(np.mean(np.maximum(0.0, h.cost - least))),
             missed_in_vain=float(np.mean(~h.all_kept & ok.any(axis=0))),
@@ -415,6 +420,8 @@ def _sentence(plans: Sequence[OutlookPlan]) -> str:
         f"{x.workload} {'is in time' if x.what == 'date' else 'is answered'} with probability {x.probability:.1%}"
         for x in p.promises
     )
+    if len(p.promises) > 1:
+        kept += f"; all of it together with probability {p.all_kept:.1%}"
     text = (
         f"The plan costs {money(p.expected_cost_usd)} on average and {money(p.cost_at_risk_usd)} in its worst futures;"
         f" {kept}."

@@ -195,21 +195,32 @@ class Futures:
         w = next(x for x in self.scenario.workloads if x.name == o.workload)
         return start_days(self.scenario, getattr(w, "start", None))
 
+    def _peak_to_mean(self, o: Option) -> float:
+        return float(getattr(next(x for x in self.scenario.workloads if x.name == o.workload), "peak_to_mean", 1.0))
+
     def _days(self, month: str) -> float:
         return (month_index(month) - month_index(self.scenario.start)) * DAYS_PER_YEAR / 12
 
     def _choice(self, o: Option) -> Choice:
-        return self._choices[o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap]
+        choice = self._choices[o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap]
+        return replace(choice, rent_term=o.rent_term)
 
     # -- prices ----------------------------------------------------------------------------------------------------
 
     def _price(self, options: Sequence[Option]) -> None:
         groups: dict[tuple[object, ...], list[Option]] = defaultdict(list)
         for o in options:
-            kind = (o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap, o.period, o.workload, o.role)
+            kind = (o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap, o.period, o.workload, o.role,
+                    o.rent_term)  # fmt: skip
             groups[kind].append(o)
         for mine in groups.values():
             self._price_alike(mine)
+
+    def _activity(self, o: Option, choice: Choice) -> float:
+        """Share of its chips' power range that an option's work uses, as when it was priced."""
+        if o.role != "train":
+            return serving_activity(o.role, self._peak_to_mean(o))
+        return training_activity(o.chips, o.systems - o.spares, choice.system.unit_chips)
 
     def _price_alike(self, mine: Sequence[Option]) -> None:
         o, choice = mine[0], self._choice(mine[0])
@@ -221,7 +232,7 @@ class Futures:
             systems=np.array([x.systems for x in mine]),
             spares=np.array([x.spares for x in mine]),
             chips=np.array([x.chips for x in mine]),
-            activity=np.full(len(mine), training_activity() if o.role == "train" else serving_activity(o.role)),
+            activity=np.array([self._activity(x, choice) for x in mine]),
             run_hours=hours,
             cluster=is_run,
         )

@@ -19,6 +19,7 @@ from planner.api import Cancel, Progress, Question
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
+from planner.options.counted import ALL_CHIPS, CAPITAL, CARBON, FINISH, PEAK_POWER, WATER, Figure
 from planner.options.option import Option
 from planner.outlook.pareto import quantity
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
@@ -47,15 +48,15 @@ _DIRECTIONS: tuple[tuple[str, Callable[[Option], Kind], int], ...] = (
     ("another way", _way, 2),
 )
 """(what it is called, what must differ, how many plans in a row, each away from all before it)."""
-_GOALS: tuple[tuple[str, Callable[[Option], float]], ...] = (
-    ("least capital", lambda o: o.capex_usd / 1e6),
-    ("fewest chips", lambda o: float(o.all_chips) / 1e3),
-    ("least power", lambda o: o.facility_peak_w / 1e6 if o.on_site else 0.0),
-    ("least carbon", lambda o: o.carbon_t / 1e3),
-    ("least water", lambda o: o.water_m3 / 1e3),
-    ("earliest end", lambda o: o.finish_days),
+_GOALS: tuple[tuple[str, Figure, float], ...] = (
+    ("least capital", CAPITAL, 1e6),
+    ("fewest chips", ALL_CHIPS, 1e3),
+    ("least power", PEAK_POWER, 1e6),
+    ("least carbon", CARBON, 1e3),
+    ("least water", WATER, 1e3),
+    ("earliest end", FINISH, 1.0),
 )
-"""Named directions: what is made least, per unit of an option."""
+"""Named directions: what is made least, and how much of it is one in the program."""
 
 
 def alternatives(
@@ -87,10 +88,10 @@ def alternatives(
         raise InputError(Problem("no plan was found in time", remedy="Raise solve.time_limit_s."))
     tell("Solving for what differs", 0.76)
     directions = [_groups(model, key) for _, key, times in _DIRECTIONS for _ in range(times)]
-    names = [what for what, _, times in _DIRECTIONS for _ in range(times)] + [what for what, _ in _GOALS]
+    names = [what for what, _, times in _DIRECTIONS for _ in range(times)] + [what for what, _, _ in _GOALS]
     ceiling = first.objective + near * abs(first.objective)
     points = most_different(
-        model.program, model.objectives[name], ceiling, directions, [_vector(model, f) for _, f in _GOALS],
+        model.program, model.objectives[name], ceiling, directions, [_vector(model, f, per) for _, f, per in _GOALS],
         question.limits,
     )  # fmt: skip
     best = plan_at(question, points[0].values if points[0] is not None else first.values.tolist())
@@ -129,10 +130,10 @@ def _groups(model: FleetModel, key: Callable[[Option], Kind]) -> list[dict[int, 
     return list(groups.values())
 
 
-def _vector(model: FleetModel, figure: Callable[[Option], float]) -> NDArray[np.float64]:
+def _vector(model: FleetModel, figure: Figure, per: float) -> NDArray[np.float64]:
     vector = np.zeros(model.program.column_count)
     for option, column in zip(model.options, model.units, strict=True):
-        vector[column] = figure(option)
+        vector[column] = figure.read(option) / per
     return vector
 
 

@@ -102,7 +102,8 @@ def _with_objectives(question: Question, of: Sequence[str]) -> tuple[Question, F
         )
     assert isinstance(question.found, StockSet)  # noqa: S101 - shared
     wanted = scenario.model_copy(update={"objective": tuple(dict.fromkeys([*scenario.objective, *of]))})
-    stock = build_stock(wanted, question.catalog, question.found.stock)
+    # every point of a front must be a plan: runs take whole slots
+    stock = build_stock(wanted, question.catalog, replace(question.found.stock, slot_days=()))
     model = stock.as_fleet()
     return replace(question, model=model, stock=stock), model
 

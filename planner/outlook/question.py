@@ -51,7 +51,7 @@ def question_of(
 
     ``shared``: whether the caller can look into shared fleets; they are refused where it cannot.
     """
-    question = ask(scenario, catalog=catalog, variant=variant, progress=tell)
+    question = ask(scenario, catalog=catalog, variant=variant, progress=tell, whole=not shared)
     if not shared:
         refuse_shared(question.scenario)
     if question.model is None:
@@ -60,15 +60,15 @@ def question_of(
 
 
 def refuse_shared(scenario: Scenario) -> None:
-    """Raise ``InputError`` for a shared fleet: its answer is not looked into yet."""
-    if scenario.fleet.shared:
+    """Raise ``InputError`` for a plan over time: its answer is not looked into yet."""
+    if scenario.over_time:
         raise InputError(
             Problem(
-                "this answer about the answer is for fleets without sharing; planner plan and planner pareto take them",
+                "this answer about the answer is for plans of one decision; planner plan and pareto take the others",
                 file=scenario.source.file,
                 line=scenario.source.line(("fleet", "shared")),
                 path="fleet.shared",
-                remedy="Take it out to look into the plan whose workloads have systems of their own.",
+                remedy="Take out what changes over time to look into the plan of one decision.",
             )
         )
 

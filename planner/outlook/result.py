@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.answer.plan import Deployment, FleetLot, Plan, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OUTLOOK_SCHEMA_VERSION = 1
 
@@ -50,6 +55,12 @@ class Document(Part):
     def write(self, path: Path) -> None:
         """Write the file whole or not at all. Raises ``InputError``."""
         write_text(path, self.to_json())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.scenario!r}: {self.answer}>"
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class Piece(Part):
@@ -102,6 +113,24 @@ class ParetoFront(Document):
     complete: bool
     """Proven that there are no other such plans."""
 
+    def plot(self) -> Any:
+        """The points of a front of two objectives as an Altair chart, the one of the app."""
+        return importlib.import_module("planner.plots.look_charts").front_chart(self)
+
+    def _repr_html_(self) -> str:
+        from planner.answer.notebook import table
+        from planner.outlook.rows import front_rows
+
+        names = [*(a.name for a in self.axes), "hardware", "proven"]
+        return f"<p><b>{escape(self.answer)}</b></p>" + table(front_rows(self), names)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a plan (``planner.outlook.rows``), as pandas."""
+        from planner.outlook.rows import front_rows
+        from planner.tables import frame_of
+
+        return frame_of(front_rows(self), answer=self.answer, objectives={a.name: a.unit for a in self.axes})
+
 
 class NearPlan(Choice):
     """A plan within the slack of the best one."""
@@ -122,6 +151,13 @@ class Alternatives(Document):
     slack: float
     best: Choice
     plans: tuple[NearPlan, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """The best plan and those near it (``planner.outlook.rows``), as pandas."""
+        from planner.outlook.rows import alternatives_rows
+        from planner.tables import frame_of
+
+        return frame_of(alternatives_rows(self), answer=self.answer)
 
 
 class Promise(Part):
@@ -146,6 +182,8 @@ class OutlookPlan(Choice):
     cost_at_risk_usd: float
     """Mean cost of the worst futures, a share of 1 - confidence of all."""
     promises: tuple[Promise, ...]
+    all_kept: float
+    """Share of futures in which every promise is kept: less than each of them is where they fail in different ones."""
     holds: bool
     """Every promise is kept with at least the stated confidence."""
     expected_regret_usd: float
@@ -180,6 +218,13 @@ class Outlook(Document):
     findings: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def frame(self) -> pd.DataFrame:
+        """One row a promise of a plan (``planner.outlook.rows``), as pandas."""
+        from planner.outlook.rows import outlook_rows
+        from planner.tables import frame_of
+
+        return frame_of(outlook_rows(self), answer=self.answer)
+
 
 class Moved(Part):
     """A figure at both ends of its interval, as factors of its value."""
@@ -207,6 +252,14 @@ class Sensitivity(Document):
     decision: str
     inputs: tuple[Moved, ...]
 
+    def frame(self) -> pd.DataFrame:
+        """One row a figure (``planner.outlook.rows``), as pandas."""
+        from planner.outlook.rows import sensitivity_rows
+        from planner.tables import frame_of
+
+        about = {"answer": self.answer, "objective": self.objective, "unit": self.unit, "value": self.value}
+        return frame_of(sensitivity_rows(self), None, **about)
+
 
 def pieces_of(deployments: Sequence[Deployment]) -> tuple[Piece, ...]:
     """Deployments in short."""
@@ -222,10 +275,11 @@ def _piece_of(lot: FleetLot) -> Piece:
 def choice_figures(plan: Plan) -> dict[str, Any]:
     """The fields of ``Choice`` from a plan; of a shared fleet the pieces are its lots."""
     lots = plan.fleet.lots if plan.fleet is not None else ()
+    own = plan.deployments if plan.fleet is None else ()
     return {
         "answer": plan.answer,
         "values": dict(plan.objective.values),
-        "pieces": (*pieces_of(plan.deployments), *map(_piece_of, lots)),
+        "pieces": (*pieces_of(own), *map(_piece_of, lots)),
         "capex_usd": plan.totals.capex_usd if plan.totals else 0.0,
         "verified": plan.verified,
     }

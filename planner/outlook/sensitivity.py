@@ -67,8 +67,8 @@ def sensitivity(
     started = time.perf_counter()
     tell = teller(progress, cancel)
     question, model = question_of(scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share))
-    if question.scenario.fleet.shared:
-        raise InputError(Problem("figures of a shared fleet are not moved", path="fleet.shared", found="true"))
+    if question.scenario.over_time:
+        raise InputError(Problem("figures of a fleet over time are not moved", path="fleet.shared", found="true"))
     view = View(question, model, question.scenario.outcomes or Outcomes())
     view.read_options(tell)
     view.futures.of(view.options)

@@ -40,7 +40,7 @@ def _simulated(d: Deployment, load: Serving, catalog: Catalog, requests: int) ->
     platform = platform_of(catalog, d.system, d.chip, d.cooling, d.power_cap)
     layout = layout_of_plan(d.parallelism, d.role)
     candidates = ServingCandidates(**{name: np.array([layout[name]], dtype=np.int64) for name in SHAPE})
-    job = search.job(d.precision, platform)
+    job = search.job(d.precision, platform, layout.get("drafts", 0))
     estimate = estimate_serving(job, platform, candidates)
     rate = float(estimate.requests_per_s[0]) * (d.parallelism.load or 0.0)
     journey = float(search.journey_s(platform, candidates, estimate)[0])

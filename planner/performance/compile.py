@@ -8,7 +8,7 @@ from statistics import median
 from planner.catalog import Catalog
 from planner.catalog.records import Chip
 from planner.errors import InputError, Problem
-from planner.network.topology import tiers_of
+from planner.network.topology import EVERYWHERE, tiers_of
 from planner.performance.laws import family_of
 from planner.performance.measured.calibration import efficiency_of, shipped_training_calibration
 from planner.performance.measured.neighbours import shipped_neighbours
@@ -106,7 +106,7 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         usable = chip.need("mem_gb") * USABLE_SHARE
     host = chip.get("host_gb_s_unidir")
     family = family_of(chip.id, chip.text("family"))
-    per_server = system.get("chips_per_server") or system.get("chips_total") or 1.0
+    per_server = system.server_chips
     return Platform(
         system_id=system.id,
         chip_id=chip.id,
@@ -118,8 +118,10 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         memory_bandwidth=chip.need("mem_bw_tb_s") * 1e12,
         host_bandwidth=(DEFAULT_HOST_GB_S if host is None else host) * 1e9,
         tiers=tiers_of(catalog, system, chip),
-        system_chips=int(system.get("chips_total") or per_server),
-        server_chips=int(per_server),
+        system_chips=system.unit_chips,
+        part_chips=system.part_chips,
+        server_chips=per_server,
+        largest_job=int(system.get("largest_job_chips") or EVERYWHERE),
         comm_core_share=comm_core_share(chip),
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),

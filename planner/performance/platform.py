@@ -32,6 +32,8 @@ class Platform:
     tiers: tuple[Tier, ...]
     system_chips: int
     server_chips: int
+    part_chips: int = 0  # the smallest part of a system that work occupies by itself; 0: the system
+    largest_job: int = 1 << 40  # chips that one job may take at most
     comm_core_share: float = 0.15
     clock_factor: float = 1.0  # of cooling or power cap; multiplies compute rates
     cap_speed: float = 1.0  # what a power cap leaves of compute speed; part of ``clock_factor`` already

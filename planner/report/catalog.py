@@ -15,9 +15,11 @@ from planner.catalog import Catalog
 from planner.catalog.architecture import ModelArch
 from planner.catalog.fields import RECORD_KINDS
 from planner.catalog.records import Record, System
+from planner.catalog.rows import figure_rows
 from planner.errors import InputError, PlannerError, nearest_name, unknown_name
 from planner.network.capability import RECORD, capability, level_of
 from planner.report import format as fmt
+from planner.report.fit import Column, Fitted
 from planner.workload.parameters import parameter_counts
 
 KINDS = (*RECORD_KINDS, "models")
@@ -60,6 +62,7 @@ TELLING: Mapping[str, Mapping[str, str]] = {
 }
 """The figures of a list, with their titles; everything else is one look further."""
 
+_LATE = ("available_from", "kind", "region", "parent")
 _ATTRIBUTES = ("vendor", "kind", "status", "available_from", "category", "region", "parent")
 
 
@@ -111,19 +114,16 @@ def list_table(kind: str, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         "parameters": "Parameters",
         "active_parameters": "Active",
     }
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     names = [n for n in (rows[0] if rows else {}) if n == "id" or any(row.get(n) not in {None, ""} for row in rows)]
-    if kind in {"chips", "systems"}:  # ids say the rest; eighty columns have no room for it
-        names = [n for n in names if n not in {"name", "kind", "available_from"}]
-    for name in names:
-        figure = name in titles
-        table.add_column(
-            titles.get(name, fmt.label(name)),
-            justify="right" if figure else "left",
-            no_wrap=name == "id",
-            overflow="fold",
-            min_width=6 if figure else None,
-        )
+    late = [n for n in names if n in _LATE]  # the first to go where the terminal is narrow
+    names = [*(n for n in names if n not in late), *late]
+    table = Fitted(
+        [
+            Column(titles.get(n, fmt.label(n)), right=n in titles, optional=n not in {"id", "name"}, wraps=n != "id")
+            for n in names
+        ],
+        more="--format csv has everything.",
+    )
     for row in rows:
         table.add_row(*(Text(_cell(row.get(name), name)) for name in names))
     return Group(table, Text(f"\n{fmt.plural(len(rows), 'record')}. `planner catalog show ID` tells all of one."))
@@ -189,6 +189,12 @@ def show_dict(catalog: Catalog, name: str) -> dict[str, Any]:
         **({"remote_memory": dict(said)} if (said := remote_memory(catalog, record)) else {}),
         "figures": {key: asdict(figure) for key, figure in sorted(record.figures.items())},
     }
+
+
+def show_rows(catalog: Catalog, name: str) -> list[dict[str, Any]]:
+    """One row a figure of a record, or one of a model. Raises ``InputError``."""
+    _, record = find(catalog, name)
+    return [_model_row(record)] if isinstance(record, ModelArch) else [dict(row) for row in figure_rows(record)]
 
 
 def show_table(catalog: Catalog, name: str) -> RenderableType:

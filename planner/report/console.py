@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -17,6 +16,7 @@ from rich.text import Text
 from planner.answer.plan import Deployment, Plan
 from planner.report import fleet, summary
 from planner.report import format as fmt
+from planner.report.fit import Column, Fitted
 from planner.report.unit import simulation_sheets, unit_sheets
 
 _BAR = 16
@@ -25,11 +25,14 @@ _SHEET_ROWS = 60
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def console(plan: Plan) -> RenderableType:
-    """The plan, or the reason there is none, for ``rich.console.Console.print``."""
+def console(plan: Plan, names: Mapping[str, str] | None = None) -> RenderableType:
+    """The plan, or the reason there is none, for ``rich.console.Console.print``.
+
+    ``names``: what systems are called, by id; shown beside the ids.
+    """
     parts: list[RenderableType] = [Text(""), _answer(plan), _status(plan)]
-    if plan.deployments:
-        parts += [_heading("Deployments"), _deployments(plan.deployments)]
+    if plan.deployments and plan.fleet is None:
+        parts += [_heading("Deployments"), _deployments(plan.deployments, names or {})]
     for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan)):
         parts += [_heading(sheet.title, sheet.note), _sheet(sheet)]
     parts += _split("Cost", "over the horizon", summary.cost_lines(plan), "usd")
@@ -76,20 +79,21 @@ def _bullet(text: str, style: str = "") -> RenderableType:
     return grid
 
 
-def _deployments(deployments: Sequence[Deployment]) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
-    table.add_column("What, where", ratio=4, overflow="fold")
-    table.add_column("Hardware", ratio=6, overflow="fold")
-    table.add_column("Layout", ratio=5, overflow="fold")
-    table.add_column("Result", ratio=5, overflow="fold")
-    table.add_column("MW", justify="right", no_wrap=True)
-    table.add_column("Cost", justify="right", no_wrap=True)
-    for i, d in enumerate(deployments):
+def _deployments(deployments: Sequence[Deployment], names: Mapping[str, str]) -> RenderableType:
+    table = Fitted(
+        [
+            Column("What, where"), Column("Hardware"), Column("Layout"), Column("Result"),
+            Column("MW", right=True), Column("Cost", right=True),
+        ]
+    )  # fmt: skip
+    for d in deployments:
         what = Text(fmt.clean(d.workload), style="bold")
         what.append(f"\n{fmt.ROLE_WORDS[d.role]}\n{fmt.clean(d.site)}\n{fmt.clean(d.period)}", style="not bold")
         spare = f", {fmt.count(d.spares)} spare" if d.spares else ""
         machine = Text(f"{fmt.count(d.systems)} × {fmt.clean(d.system)}{spare}\n")
         machine.append(f"{fmt.count(d.chips)} × {fmt.clean(d.chip)}\n", style="bold")
+        if (name := names.get(d.system, d.system)) != d.system:
+            machine.append(f"{fmt.clean(name)}\n")
         machine.append(f"{fmt.clean(d.cooled)}, {fmt.plural(d.racks, 'rack')}, {d.acquire}", style="dim")
         plan_of = Text(f"{fmt.layout(d.parallelism, serving=d.role != 'train')} · {fmt.clean(d.precision)}")
         facts = summary.speed(d)
@@ -103,17 +107,21 @@ def _deployments(deployments: Sequence[Deployment]) -> RenderableType:
             result,
             fmt.number(d.power.facility_mw),
             fmt.usd(d.cost.total_usd, short=True),
-            end_section=i + 1 < len(deployments),
         )
     return table
 
 
 def _sheet(sheet: fleet.Sheet) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     groups = sheet.narrow or tuple((i,) for i in range(len(sheet.head)))
-    for group in groups:
-        title = ", ".join(sheet.head[i].lower() if i != group[0] else sheet.head[i] for i in group)
-        table.add_column(title, justify="right" if group[0] in sheet.numeric else "left", overflow="fold")
+    table = Fitted(
+        [
+            Column(
+                ", ".join(sheet.head[i].lower() if i != group[0] else sheet.head[i] for i in group),
+                right=group[0] in sheet.numeric,
+            )
+            for group in groups
+        ]
+    )
     for row in sheet.rows[:_SHEET_ROWS]:
         table.add_row(*(Text("\n".join(row[i] for i in group)) for group in groups))
     more = len(sheet.rows) - _SHEET_ROWS
@@ -167,18 +175,15 @@ def _no_plan(plan: Plan) -> list[RenderableType]:
     if plan.nearest:
         parts.append(_heading("Smallest changes that make a plan possible"))
         for n in {n.message: n for n in plan.nearest}.values():
-            parts.append(_bullet(n.message + ("" if n.confirmed else " (not confirmed by re-solving)")))
+            parts.append(_bullet(n.message + ("" if n.helps else " (not confirmed by re-solving)")))
     return parts
 
 
 def _binding(plan: Plan) -> list[RenderableType]:
     if not plan.binding:
         return []
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("Limit", ratio=3, overflow="fold")
-    table.add_column("Used", justify="right")
-    table.add_column("Of", justify="right")
-    table.add_column("One more unit is worth", ratio=2, justify="right", overflow="fold")
+    heads = (("Limit", False), ("Used", True), ("Of", True), ("One more unit is worth", True))
+    table = Fitted([Column(name, right=right) for name, right in heads])
     for b in plan.binding:
         table.add_row(
             Text(fmt.clean(b.limit)),

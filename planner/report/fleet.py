@@ -38,7 +38,8 @@ def sheets(plan: Plan) -> tuple[Sheet, ...]:
 def lot_name(lot: FleetLot) -> str:
     """'buy 12 x dgx_h100 at a' with the term of rent."""
     term = f" ({lot.rent_term})" if lot.rent_term else ""
-    return fmt.clean(f"{VERBS[lot.acquire]}{term} {fmt.count(lot.systems)} × {lot.system}")
+    whose = f" for {lot.workload}" if lot.workload else ""
+    return fmt.clean(f"{VERBS[lot.acquire]}{term} {fmt.count(lot.systems)} × {lot.system}{whose}")
 
 
 def _place(x: FleetLot | FleetStanding | ScheduledRun | ScheduledLoad) -> str:
@@ -49,7 +50,7 @@ def _lots(plan: Plan) -> Sheet:
     assert plan.fleet is not None  # noqa: S101 - sheets looks
     rows = tuple(
         (
-            lot_name(x), _place(x), x.begin, x.end or "the end", fmt.count(x.chips),
+            lot_name(x), _place(x), x.begin, _until(x), fmt.count(x.chips),
             fmt.power(x.power_mw) if x.power_mw else fmt.DASH, fmt.usd(x.money.capex_usd, short=True),
             fmt.usd(x.money.total_usd, short=True),
         )
@@ -58,6 +59,11 @@ def _lots(plan: Plan) -> Sheet:
     head = ("What", "Where", "From", "Until", "Chips", "Peak power", "Capital", "Cost")
     return Sheet("What to acquire", "cost over the horizon, standing idle", head, rows, frozenset({4, 5, 6, 7}),
                  ((0, 1), (2, 3), (4,), (5,), (6, 7)))  # fmt: skip
+
+
+def _until(lot: FleetLot) -> str:
+    """When it goes, or for how long it is rented for one run."""
+    return f"for {fmt.days(lot.rented_days)}" if lot.rented_days else lot.end or "the end"
 
 
 def by_site(plan: Plan) -> tuple[tuple[str, str, int, int, int, float, float], ...]:

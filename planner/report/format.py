@@ -296,6 +296,8 @@ def layout(p: Parallelism, *, serving: bool = False) -> str:
         parts.append(f"{p.recompute} recompute")
     if p.batch is not None:
         parts.append(f"batch {count(p.batch)}")
+    if p.drafts:
+        parts.append(f"{p.drafts} draft{'s' if p.drafts > 1 else ''} a step")
     if p.chunk_tokens:
         parts.append(f"chunk {count(p.chunk_tokens)}")
     return " · ".join(parts)

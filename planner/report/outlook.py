@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from planner.report import format as fmt
+from planner.report.fit import Column, Fitted
 
 if TYPE_CHECKING:
     from planner.outlook.result import Alternatives, Outlook, ParetoFront, Piece, Sensitivity
@@ -44,6 +43,7 @@ def outlook_table(found: Outlook) -> RenderableType:
     table = _table([*heads, ("Regret", True), ("Hardware", False)])
     for p in found.plans:
         kept = "; ".join(f"{t.workload} {t.probability:.1%} (± {t.error:.1%})" for t in p.promises)
+        kept += f"; all {p.all_kept:.1%}" if len(p.promises) > 1 else ""
         figures = (fmt.usd(p.expected_cost_usd, short=True), fmt.usd(p.cost_at_risk_usd, short=True))
         regret = fmt.usd(p.expected_regret_usd, short=True)
         table.add_row(Text(fmt.clean(p.name)), *figures, Text(fmt.clean(kept)), regret, Text(_hardware(p.pieces)))
@@ -70,8 +70,5 @@ def _hardware(pieces: Sequence[Piece]) -> str:
     )
 
 
-def _table(heads: Sequence[tuple[str, bool]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, right in heads:
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
-    return table
+def _table(heads: Sequence[tuple[str, bool]]) -> Fitted:
+    return Fitted([Column(name, right=right) for name, right in heads])

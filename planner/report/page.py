@@ -53,7 +53,7 @@ def html_page(plan: Plan) -> str:
         _status(plan),
         _figures(plan),
         _no_plan(plan),
-        _deployments(plan.deployments),
+        _deployments(plan.deployments if plan.fleet is None else ()),
         *(_sheet(sheet) for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan))),
         _splits(plan),
         _details(plan.deployments),
@@ -165,7 +165,7 @@ def _no_plan(plan: Plan) -> str:
         parts += _section("These cannot hold together", _list(c.message for c in plan.conflicts))
     if plan.nearest:
         texts = (
-            n.message + ("" if n.confirmed else " (not confirmed by re-solving)")
+            n.message + ("" if n.helps else " (not confirmed by re-solving)")
             for n in {n.message: n for n in plan.nearest}.values()
         )
         parts += _section("Smallest changes that make a plan possible", _list(texts))

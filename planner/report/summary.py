@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from planner import sentence
-from planner.answer.plan import Deployment, LeftOut, MeasuredRun, Plan, Priced
+from planner.answer.plan import Deployment, Drafting, LeftOut, MeasuredRun, Plan, Priced
 from planner.report import format as fmt
 
 
@@ -44,7 +44,9 @@ def _sum(maps: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 def cost_lines(plan: Plan) -> dict[str, float]:
     """USD over the horizon by cause, all deployments, or all lots and work of a shared fleet."""
-    return _sum([*(d.cost.lines_usd for d in plan.deployments), *(x.money.lines_usd for x in shared_parts(plan))])
+    if plan.fleet is not None:
+        return _sum(x.money.lines_usd for x in shared_parts(plan))
+    return _sum(d.cost.lines_usd for d in plan.deployments)
 
 
 def shared_parts(plan: Plan) -> tuple[Priced, ...]:
@@ -108,6 +110,16 @@ def speed(d: Deployment) -> tuple[str, ...]:
     return tuple(facts)
 
 
+def drafting_text(d: Drafting) -> str:
+    """What drafts are worth, in words."""
+    many = f"{d.drafts} draft{'s' if d.drafts > 1 else ''}"
+    return (
+        f"{many} a step ({d.method}), accepted at {fmt.percent(d.acceptance)}: {d.tokens_a_step:.2f} tokens a step;"
+        f" without, {fmt.seconds(d.tpot_ms_without / 1e3)} a token and"
+        f" {fmt.rate(d.tokens_per_s_without, 'tokens/s')} at the same load; acceptance: {d.acceptance_source}"
+    )
+
+
 def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
     """Every figure the performance model gives for a deployment, named."""
     p = d.predicted
@@ -133,6 +145,10 @@ def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
     facts = [(name, show(value)) for name, value, show in wanted if value is not None]
     if p.interval is not None:
         facts.append((f"80% interval of {fmt.phrase(p.interval.quantity)}", interval_text(d) or ""))
+    if p.extrapolation:
+        facts.append(("An extrapolation", "; ".join(p.extrapolation)))
+    if p.drafting is not None:
+        facts.append(("Speculative decoding", drafting_text(p.drafting)))
     if p.measured_correction is not None:
         facts.append(("Measured runs near it", measured_text(p.measured_correction, p.measured_runs)))
     return tuple(facts)

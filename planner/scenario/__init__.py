@@ -3,7 +3,15 @@
 from planner.scenario.check import check_scenario
 from planner.scenario.identity import problem_digest, resolve, resolve_yaml
 from planner.scenario.names import with_catalog_ids
-from planner.scenario.reader import load_scenario, load_text, parse_assignment, scenario_from_mapping
+from planner.scenario.reader import (
+    load_scenario,
+    load_text,
+    overridden,
+    parse_assignment,
+    parse_assignments,
+    scenario_from_mapping,
+)
+from planner.scenario.shipped import scenario_file, shipped_scenarios
 from planner.scenario.site import Capacity, Hall, Installed, Site
 from planner.scenario.template import starter
 from planner.scenario.types import (
@@ -49,11 +57,15 @@ __all__ = [
     "check_scenario",
     "load_scenario",
     "load_text",
+    "overridden",
     "parse_assignment",
+    "parse_assignments",
     "problem_digest",
     "resolve",
     "resolve_yaml",
+    "scenario_file",
     "scenario_from_mapping",
+    "shipped_scenarios",
     "starter",
     "with_catalog_ids",
 ]

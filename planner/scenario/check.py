@@ -201,11 +201,11 @@ def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
             if degree is not None and degree > 1 and not model.is_moe:
                 path = ("workloads", i, "parallelism", "ep")
                 yield _problem(scenario, path, f"{model.id} has no experts to spread", found=str(degree), allowed="1")
-            if isinstance(workload, Serving) and model.max_context:
+            if isinstance(workload, Serving) and model.longest_context:
                 longest = workload.input_tokens + workload.output_tokens
-                if longest > model.max_context:
+                if longest > model.longest_context:
                     message = f"prompt and answer together are longer than the context of {model.id}"
-                    allowed = f"up to {model.max_context} tokens"
+                    allowed = f"up to {model.longest_context} tokens"
                     path = ("workloads", i, "input_tokens")
                     yield _problem(scenario, path, message, found=f"{longest} tokens", allowed=allowed)
             if isinstance(workload, Training) and (workload.parallelism.pp or 1) > model.layers:

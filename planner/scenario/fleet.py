@@ -52,12 +52,16 @@ class Fleet(Part):
         json_schema_extra=unit("months"),
     )
     fabric_chips: int = Field(
-        default=8192,
+        default=131_072,
         ge=8,
         le=131_072,
-        description="Chips that the scale-out fabric of one place joins; no run is larger. Every system pays "
-        "its share.",
+        description="Chips that the scale-out fabric of one place joins at most; no run is larger.",
         json_schema_extra=unit("chips"),
+    )
+    idle_systems: Literal["switched_off", "powered"] = Field(
+        default="switched_off",
+        description="Systems that stand and have no work: switched off they draw nothing, powered they idle. Spares "
+        "of a run idle while it runs, either way.",
     )
     keep: Literal["horizon", "years", "periods"] = Field(
         default="horizon",

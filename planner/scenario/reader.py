@@ -13,6 +13,7 @@ from planner.errors import InputError, Problem, nearest_name
 from planner.scenario.assumed import with_assumed
 from planner.scenario.paths import Path, PathError, resolve_dots, set_at
 from planner.scenario.problems import of_finding, problems_of, shown
+from planner.scenario.shipped import scenario_file
 from planner.scenario.types import Scenario, Source, repeated_names
 from planner.scenario.yaml import MAX_DEPTH, Document, decode, parse, path_text, plain_value, read_bytes
 
@@ -25,13 +26,13 @@ Lines = dict[Path, int]
 def load_scenario(
     path: FilePath | str, variant: str | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Scenario:
-    """The scenario in a YAML file, whole and checked.
+    """The scenario in a YAML file, or of a name that comes with the planner (``quickstart``), whole and checked.
 
     ``variant`` names one of the file's variants or overrides; ``overrides`` maps dot paths to values and is applied
     last. Raises ``InputError`` with every problem of the file. Names are checked against a catalog by
     ``check_scenario``.
     """
-    path = FilePath(path)
+    path = scenario_file(path)
     return load_text(decode(read_bytes(path), str(path)), str(path), variant, overrides, folder=path.parent)
 
 
@@ -55,6 +56,29 @@ def scenario_from_mapping(
 ) -> Scenario:
     """The scenario in plain data (as a form or a notebook has it). Raises ``InputError``."""
     return _build(Document(data=_plain(data, file)), file, variant, overrides)
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """``path=value`` texts as overrides, later ones over earlier ones. Raises ``InputError`` with every bad one."""
+    found: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for text in texts:
+        try:
+            path, value = parse_assignment(text)
+        except InputError as error:
+            problems += error.problems
+            continue
+        found[path] = value
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+def overridden(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
+    """A loaded scenario with some leaves set, by dot path. Raises ``InputError``."""
+    from planner.scenario.identity import resolve
+
+    return scenario_from_mapping(resolve(scenario), scenario.source.file, overrides=overrides)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

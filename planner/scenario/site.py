@@ -153,12 +153,11 @@ class Site(Part):
     )
     tariff_path: MonthPath = Field(
         default={},
-        description="Price of electricity over time, {month: USD/kWh from then on}. Needs `fleet.shared`.",
+        description="Price of electricity over time, {month: USD/kWh from then on}.",
     )
     power_path: MonthPath = Field(
         default={},
-        description="Power at the meter over time, {month: MW from then on}, never above `power_mw`. "
-        "Needs `fleet.shared`.",
+        description="Power at the meter over time, {month: MW from then on}, never above `power_mw`.",
     )
     carbon_kg_per_kwh: float | None = Field(
         default=None,

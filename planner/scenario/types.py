@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -55,25 +56,24 @@ class Hardware(Part):
     supply: dict[Id, MonthPath] = Field(
         default={},
         description="Most systems that arrive in a period, by system: {system: {month: systems a period from "
-        "then on}}. Needs `fleet.shared`.",
+        "then on}}.",
     )
     price_usd: dict[Id, MonthPath] = Field(
         default={},
-        description="Price of a system over time, instead of the catalog's: {system: {month: USD from then on}}. "
-        "Needs `fleet.shared`.",
+        description="Price of a system over time, instead of the catalog's: {system: {month: USD from then on}}.",
     )
     price_change_per_year: float = Field(
         default=0,
         ge=-0.9,
         le=1,
-        description="Change of every other system's price a year, compound. Needs `fleet.shared`.",
+        description="Change of every other system's price a year, compound.",
         json_schema_extra=unit("fraction/year", looks_like="percent"),
     )
     lead_months: int = Field(
         default=0,
         ge=0,
         le=120,
-        description="Months from order to arrival: nothing bought is there before. Needs `fleet.shared`.",
+        description="Months from order to arrival: nothing bought is there before.",
         json_schema_extra=unit("months"),
     )
     rent_terms: tuple[Literal["on_demand", "1y", "3y"], ...] = Field(
@@ -120,13 +120,12 @@ class Limits(Part):
         default=None,
         gt=0,
         le=1e15,
-        description="Money spent on buying and building in any one year of the plan. Needs `fleet.shared`.",
+        description="Money spent on buying and building in any one year of the plan.",
         json_schema_extra=unit("USD/year"),
     )
     vendor_share: dict[Id, Annotated[float, Field(ge=0, le=1)]] = Field(
         default={},
-        description="Largest share of a vendor in all chips bought and rented: {vendor: fraction}. "
-        "Needs `fleet.shared`.",
+        description="Largest share of a vendor in all chips bought and rented: {vendor: fraction}.",
     )
     chips: int | None = Field(default=None, ge=1, le=MANY, description="Chips in all.", json_schema_extra=unit("chips"))
     power_mw: float | None = Field(
@@ -325,12 +324,6 @@ class Scenario(Part):
             if site.name == "rented"
         ]
         findings += repeated_names("workloads", [w.name for w in self.workloads])
-        for i, workload in enumerate(self.workloads):
-            spared = getattr(workload, "tolerate_failures", 0) or getattr(workload, "availability", None)
-            if spared and self.fleet.shared:
-                findings.append(
-                    Finding(("workloads", i), "redundancy is planned for systems of a load's own, not for fleet.shared")
-                )
         for i, goal in enumerate(self.objective):
             if goal in self.objective[:i]:
                 findings.append(Finding(("objective", i), f"{goal} is listed twice"))
@@ -386,46 +379,33 @@ class Scenario(Part):
         return findings
 
     def _fleet_findings(self) -> list[Finding]:
-        """What needs a shared fleet and stands without one, and runs that wait for what is no run before them."""
+        """What is not planned over time yet, and runs that wait for what is no run before them."""
         findings: list[Finding] = []
-        wants: list[tuple[tuple[str | int, ...], object]] = [
-            (("hardware", name), getattr(self.hardware, name))
-            for name in ("supply", "price_usd", "price_change_per_year", "lead_months")
-        ]
-        wants += [(("limits", name), getattr(self.limits, name)) for name in ("capex_usd_per_year", "vendor_share")]
-        for i, site in enumerate(self.sites):
-            wants += [(("sites", i, name), getattr(site, name)) for name in ("tariff_path", "power_path")]
-        for i, workload in enumerate(self.workloads):
-            over_time = ("requests_path", "samples_path", "growth_per_year", "after")
-            wants += [(("workloads", i, name), getattr(workload, name, None)) for name in over_time]
-            wants.append((("workloads", i, "peak_to_mean"), getattr(workload, "peak_to_mean", 1) > 1))
-        if not self.fleet.shared:
-            remedy = "Add `fleet: {shared: true}`, or take it out."
-            findings += [Finding(path, "needs a shared fleet", remedy=remedy) for path, value in wants if value]
+        if not self.over_time:
             return findings
         for i, site in enumerate(self.sites):
             if site.serving_peak_share < 1:
-                message = "is of systems that only serve: what stands in a shared fleet may run anything"
+                message = "is of systems that only serve, and not planned over time"
                 findings.append(Finding(("sites", i, "serving_peak_share"), message, allowed="1"))
         if self.hardware.power_caps != (1.0,):
-            message = "is of work on systems of its own: what stands in a shared fleet may run anything"
+            message = "is of plans of one period whose workloads have systems of their own"
             findings.append(Finding(("hardware", "power_caps"), message, allowed="1"))
         if "throughput" in self.objective:
             findings.append(
-                Finding(("objective",), "throughput is no objective of a shared fleet: its demand is given by period")
+                Finding(("objective",), "throughput is no objective of a plan over time: demand is given by period")
             )
         findings += [
-            Finding(("workloads", i, "request_classes"), "a shared fleet plans loads by their mean request")
+            Finding(("workloads", i, "request_classes"), "plans over time take loads by their mean request")
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "request_classes", ())
         ]
         findings += [
-            Finding(("workloads", i, "mixed_systems"), "runs of a shared fleet take one kind of system")
+            Finding(("workloads", i, "mixed_systems"), "runs of a plan over time take one kind of system")
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
         findings += [
-            Finding(("workloads", i, name), "redundancy is not planned in a shared fleet", remedy="Take it out.")
+            Finding(("workloads", i, name), "redundancy is not planned over time", remedy="Take it out.")
             for i, workload in enumerate(self.workloads)
             for name in ("tolerate_failures", "availability")
             if getattr(workload, name, None)
@@ -457,6 +437,22 @@ class Scenario(Part):
         return findings
 
     @property
+    def over_time(self) -> bool:
+        """Whether it is planned as a fleet over time: lots that stand and work that occupies them, shared or not.
+
+        Without any of this a plan is one decision at the start, and every option brings systems of its own.
+        """
+        asked: list[object] = [
+            self.fleet.shared, self.fleet.keep != "horizon", self.hardware.supply, self.hardware.price_usd,
+            self.hardware.price_change_per_year, self.hardware.lead_months, self.limits.capex_usd_per_year,
+            self.limits.vendor_share,
+        ]  # fmt: skip
+        asked += [x for site in self.sites for x in (site.tariff_path, site.power_path)]
+        names = ("requests_path", "samples_path", "growth_per_year", "after")
+        asked += [getattr(workload, name, None) for workload in self.workloads for name in names]
+        return any(asked)
+
+    @property
     def _end(self) -> float:
         return month_index(self.start) + 12 * self.horizon_years
 
@@ -475,6 +471,25 @@ class Scenario(Part):
     def source(self) -> Source:
         """Where the parts of the scenario stand in its file; empty where it came from no file."""
         return self._source
+
+    def __repr__(self) -> str:
+        work = ", ".join(f"{w.name}: {w.kind}" for w in self.workloads)
+        places = ", ".join(site.name for site in self.sites) or "none"
+        return f"<Scenario {self.name!r}: {work}; sites: {places}; best {', then '.join(self.objective)}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(w.name)}</td><td>{escape(w.kind)}</td><td>{escape(w.model)}</td></tr>"
+            for w in self.workloads
+        )
+        places = ", ".join(escape(site.name) for site in self.sites)
+        return (
+            f"<p><b>{escape(self.name)}</b><br>{escape(self.description)}</p><table>{rows}</table>"
+            f"<p>{escape(', then '.join(self.objective))}; sites: {places or 'none'}; from {escape(self.start)}</p>"
+        )
 
     def with_source(self, source: Source) -> Self:
         """The same scenario that knows its file."""

@@ -179,9 +179,7 @@ class Training(Part):
     start: Month | None = Field(
         default=None, description="Earliest month the run may begin; none: the scenario's start."
     )
-    after: tuple[Name, ...] = Field(
-        default=(), description="Runs that must have ended before this one begins. Needs `fleet.shared`."
-    )
+    after: tuple[Name, ...] = Field(default=(), description="Runs that must have ended before this one begins.")
     chips: ChipRange | None = Field(
         default=None,
         description="Chips of the job: a number for exactly that many, or {min, max}.",
@@ -240,6 +238,58 @@ PrefixHits = Literal["chat", "api", "coder", "thinking", "conversation", "agent"
 """Published hit curves a load may name (a test holds that they exist)."""
 
 
+class Speculation(Part):
+    """Speculative decoding: tokens are drafted ahead and verified in one step of the model."""
+
+    method: Literal["mtp", "eagle"] = Field(
+        default="mtp",
+        description="Who drafts: `mtp`, the model's own prediction module (its checkpoint has one); `eagle`, a trained "
+        "draft layer and head.",
+    )
+    tokens: tuple[int, ...] = Field(
+        default=(0, 1, 2, 3),
+        min_length=1,
+        max_length=16,
+        description="Drafts a step that may be chosen, a number or a list; 0 is none. The best of them is chosen for "
+        "each replica.",
+        json_schema_extra=unit("tokens"),
+    )
+    acceptance: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Probability that a draft is accepted if those before it were; none: the model's published one, "
+        "or 0.6.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_more(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("tokens"), int) and not isinstance(data["tokens"], bool):
+            return {**data, "tokens": [data["tokens"]]}
+        return data
+
+    @model_validator(mode="after")
+    def _in_bounds(self) -> Self:
+        findings = [
+            Finding(("tokens", i), "out of bounds", found=str(n), allowed="0 to 8")
+            for i, n in enumerate(self.tokens)
+            if not 0 <= n <= MOST_DRAFTS
+        ]
+        findings += [
+            Finding(("tokens", i), "is given twice", found=str(n))
+            for i, n in enumerate(self.tokens)
+            if n in self.tokens[:i]
+        ]
+        report(findings)
+        return self
+
+
+MOST_DRAFTS = 8
+"""Drafts a step may have: published chains are 1 to 5 long."""
+
+
 class Serving(Part):
     """A serving load: so many requests a second at a latency."""
 
@@ -248,6 +298,21 @@ class Serving(Part):
     model: Id = Field(description="Id of a model of the catalog.")
     precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
     kv_precision: Precision | None = Field(default=None, description="Number format of the KV cache; none: bf16.")
+    engine: str = Field(
+        default="vllm",
+        pattern=r"^(vllm|sglang|trtllm|atom|vllm_ascend|current)( \d{1,3}\.\d{1,3})?$",
+        description="What serves: vllm, sglang, trtllm, atom, vllm_ascend, or `current` for another engine of today, "
+        "with a release after a blank where one is meant (`vllm 0.10`). Without one, the cache is what the first "
+        "releases that load the model leave.",
+    )
+    memory_fraction: float | None = Field(
+        default=None,
+        ge=0.05,
+        le=1,
+        description="Share of a chip's memory that the engine is told to use (`gpu_memory_utilization`, "
+        "`mem_fraction_static`, `free_gpu_memory_fraction`); none: the engine's default.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     input_tokens: int = Field(
         ge=1, le=10_000_000, description="Prompt length (ISL), mean.", json_schema_extra=unit("tokens")
     )
@@ -260,21 +325,20 @@ class Serving(Part):
     requests_path: MonthPath = Field(
         default={},
         description="Demand over time, {month: requests/s from then on}; may be written in the place of "
-        "`requests_per_s`, which then is the largest. Needs `fleet.shared`.",
+        "`requests_per_s`, which then is the largest.",
     )
     growth_per_year: float = Field(
         default=0,
         gt=-1,
         le=100,
-        description="Growth of the demand a year, compound, from the scenario's start. Needs `fleet.shared`.",
+        description="Growth of the demand a year, compound, from the scenario's start.",
         json_schema_extra=unit("fraction/year", looks_like="percent"),
     )
     peak_to_mean: float = Field(
         default=1,
         ge=1,
         le=1000,
-        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for. "
-        "Needs `fleet.shared`.",
+        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for.",
         json_schema_extra=unit("ratio"),
     )
     arrival_cv: float = Field(
@@ -362,6 +426,11 @@ class Serving(Part):
         description="Largest share of a replica's throughput to plan with.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
+    speculation: Speculation | None = Field(
+        default=None,
+        description="Speculative decoding as a choice: `{method: mtp, tokens: [0, 1, 2, 3], acceptance: 0.7}`; none: "
+        "every step gives one token. Not with request_classes.",
+    )
     chips: ChipRange | None = Field(
         default=None,
         description="Chips of the whole deployment: a number for exactly that many, or {min, max}.",
@@ -379,6 +448,11 @@ class Serving(Part):
         "requests then (disaggregated: never).",
     )
 
+    @property
+    def mean_requests_per_s(self) -> float:
+        """Requests/s in the mean of a day: what tokens and energy are counted of."""
+        return self.requests_per_s / self.peak_to_mean
+
     @model_validator(mode="before")
     @classmethod
     def _demand_over_time(cls, data: Any) -> Any:
@@ -389,6 +463,8 @@ class Serving(Part):
         distinct(self.request_classes)
         if self.request_classes and self.disaggregated == "always":
             report([Finding(("disaggregated",), "loads with request classes are answered by whole replicas")])
+        if self.request_classes and self.speculation is not None:
+            report([Finding(("speculation",), "not with request_classes")])
         return self
 
     @model_validator(mode="after")
@@ -447,21 +523,20 @@ class Recommendation(Part):
     samples_path: MonthPath = Field(
         default={},
         description="Demand over time, {month: samples/s from then on}; may be written in the place of "
-        "`samples_per_s`, which then is the largest. Needs `fleet.shared`.",
+        "`samples_per_s`, which then is the largest.",
     )
     growth_per_year: float = Field(
         default=0,
         gt=-1,
         le=100,
-        description="Growth of the demand a year, compound, from the scenario's start. Needs `fleet.shared`.",
+        description="Growth of the demand a year, compound, from the scenario's start.",
         json_schema_extra=unit("fraction/year", looks_like="percent"),
     )
     peak_to_mean: float = Field(
         default=1,
         ge=1,
         le=1000,
-        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for. "
-        "Needs `fleet.shared`.",
+        description="Peak demand, which is planned for, over the mean of a day, which energy is paid for.",
         json_schema_extra=unit("ratio"),
     )
     latency_ms: float | None = Field(
@@ -486,9 +561,7 @@ class Recommendation(Part):
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     start: Month | None = Field(default=None, description="Earliest month it may begin; none: the scenario's start.")
-    after: tuple[Name, ...] = Field(
-        default=(), description="Runs that must have ended before this one begins. Needs `fleet.shared`."
-    )
+    after: tuple[Name, ...] = Field(default=(), description="Runs that must have ended before this one begins.")
     chips: ChipRange | None = Field(
         default=None,
         description="Chips: a number for exactly that many, or {min, max}.",

@@ -70,6 +70,7 @@ def solve(
     backend: str = "auto",
     in_child: bool = True,
     progress: ProgressCallback | None = None,
+    start: FloatArray | None = None,
 ) -> Solution:
     """Solve a program; whatever happens to the solver, the answer is a Solution and its values have been checked.
 
@@ -77,6 +78,7 @@ def solve(
               (continuous columns on a fine grid), brute, split. ValueError on another.
     in_child  in a process of its own, killed at the time limit plus grace; without it the solver's word on time is
               trusted, and HiGHS prints a line to standard output
+    start     a plan (n,) to begin from; left out where it breaks a row
     progress  called about twice a second, and whenever something is learnt; what it raises ends the solve and is
               passed on. In-process solves report only what is learnt.
     """
@@ -86,10 +88,12 @@ def solve(
     if backend not in BACKENDS:
         raise ValueError(f"unknown backend {backend!r}; one of {', '.join(BACKENDS)}")
     if in_child:
-        from planner.solve.child import solve_in_child
+        from planner.solve import child
 
-        return checked(program, solve_in_child(program, limits, backend, progress), limits)
-    return solve_here(program, limits, backend, _progress_hook(progress))
+        if backend == "auto" and child.SIDE_BY_SIDE:
+            return checked(program, child.solve_side_by_side(program, limits, progress, start), limits, start)
+        return checked(program, child.solve_in_child(program, limits, backend, progress, start), limits, start)
+    return solve_here(program, limits, backend, _progress_hook(progress), start)
 
 
 def relax(program: Program, limits: Limits | None = None, plan: FloatArray | None = None) -> Solution:
@@ -129,8 +133,9 @@ def lexicographic(
     left = limits.time_limit_s
     for stage, objective in enumerate(objectives):
         here = replace(limits, time_limit_s=max(0.05, left / (len(objectives) - stage)))
+        start = found[-1].values if found else None
         solution = solve(
-            with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress
+            with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress, start=start
         )
         found.append(solution)
         left -= solution.seconds
@@ -150,13 +155,16 @@ def _progress_hook(progress: ProgressCallback | None) -> Hook | None:
         return None
     started = time.monotonic()
 
-    def report(phase: str, objective: float, bound: float, _values: FloatArray | None) -> None:
+    def report(
+        phase: str, objective: float, bound: float, _values: FloatArray | None, nodes: int | None = None
+    ) -> None:
         progress(
             Progress(
                 seconds=time.monotonic() - started,
                 phase=phase,
                 incumbent=None if math.isnan(objective) else objective,
                 bound=bound if math.isfinite(bound) else None,
+                nodes=nodes,
             )
         )
 

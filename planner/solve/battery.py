@@ -10,6 +10,7 @@ exceed it, and the status is the one the gap deserves.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ import numpy as np
 from planner.solve.form import Program, ProgramBuilder, violations
 from planner.solve.status import Limits, Solution, Status, relative_gap, status_of_plan
 
-SolveFunction = Callable[[Program, Limits], Solution]
+SolveFunction = Callable[..., Solution]
+"""(program, limits) -> Solution; where it takes starts, (program, limits, start) as well."""
 Column = tuple[float, float, float, bool]
 Row = tuple[Mapping[int, float], float, float]
 
@@ -33,12 +35,17 @@ class CheckFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `continuous`: the program has continuous columns; `endless`: it has columns without bounds."""
+    """One check.
+
+    `continuous`: the program has continuous columns; `endless`: it has columns without bounds; `starts`: a plan to
+    begin from is given.
+    """
 
     name: str
     run: Callable[[SolveFunction], None]
     continuous: bool = False
     endless: bool = False
+    starts: bool = False
 
 
 def program_of(columns: Sequence[Column], rows: Sequence[Row], offset: float = 0.0) -> Program:
@@ -80,6 +87,24 @@ def wrong_optima() -> list[tuple[Program, float]]:
     return [(fixed_cost, 20.0), (packing, 8000.0), (cover, 9.0), (last, 28.2)]
 
 
+def returned_starts() -> list[tuple[Program, float, list[list[float]]]]:
+    """Programs whose start highspy 1.16.0 returns as the optimum, their optima, and the starts (plans all of them).
+
+    Presolve leaves nothing of the program to solve, so the search that would better the start never begins.
+    """
+    five = program_of(
+        [(13, 0, 1, True), (18, 0, 1, True), (4, 0, 1, True), (4, 0, 1, True), (7, 0, 1, True)],
+        [
+            (dict.fromkeys(range(5), 1.0), 1, 1),
+            ({1: 5, 2: 7, 3: 2, 4: 5}, -_INF, 8),
+            ({0: 5, 1: 4, 2: 5, 3: 8, 4: 4}, -_INF, 8),
+        ],
+    )
+    starts = [[float(j == k) for j in range(5)] for k in range(5)]
+    one = program_of([(3, 0, 9, True), (5, 0, 9, True)], [({0: 1, 1: 1}, 4, _INF)], offset=2.0)
+    return [(five, 4.0, starts), (one, 14.0, [[0.0, 9.0], [9.0, 9.0], [4.0, 0.0]])]
+
+
 def inconsistencies(program: Program, solution: Solution, limits: Limits) -> list[str]:
     """Where a Solution breaks its own promises; empty when it keeps them."""
     found = []
@@ -105,16 +130,21 @@ def inconsistencies(program: Program, solution: Solution, limits: Limits) -> lis
     return found
 
 
-def check_backend(backend: str | SolveFunction, *, continuous: bool = True, endless: bool = True) -> list[str]:
+def check_backend(
+    backend: str | SolveFunction, *, continuous: bool = True, endless: bool = True, starts: bool | None = None
+) -> list[str]:
     """Run every check that applies; one line for each that fails, empty when all pass.
 
     backend      a backend name of `planner.solve.solve`, run in this process, or a function
     continuous   the backend takes continuous columns
     endless      the backend takes columns without bounds, and can tell that an objective falls without end
+    starts       the backend takes a plan to begin from, as a third argument (n,); None: if it takes three
     """
+    if starts is None:
+        starts = isinstance(backend, str) or len(inspect.signature(backend).parameters) >= 3
     failures = []
     for check in checks():
-        if (check.continuous and not continuous) or (check.endless and not endless):
+        if (check.continuous and not continuous) or (check.endless and not endless) or (check.starts and not starts):
             continue
         try:
             check.run(solver_of(backend))
@@ -130,7 +160,7 @@ def solver_of(backend: str | SolveFunction) -> SolveFunction:
     from planner.solve.drive import solve_here
 
     name = backend
-    return lambda program, limits: solve_here(program, limits, name)
+    return lambda program, limits, start=None: solve_here(program, limits, name, None, start)
 
 
 def checks() -> tuple[Check, ...]:
@@ -159,6 +189,10 @@ def checks() -> tuple[Check, ...]:
         Check("seeds", _seeds),
         Check("reproducible", _reproducible),
         Check("names", _names),
+        Check("start_is_no_answer", _start_is_no_answer, starts=True),
+        Check("start_is_no_loss", _start_is_no_loss, starts=True),
+        Check("start_that_is_no_plan", _start_that_is_no_plan, starts=True),
+        Check("small_amounts", _small_amounts, continuous=True),
     )
 
 
@@ -360,3 +394,38 @@ def _names(solve: SolveFunction) -> None:
     solution = _expect(solve, build.build(), 28.0)
     if solution.values is None or solution.values.tolist() != [float(k) for k in range(len(names))]:
         raise CheckFailedError(f"values {solution.values} are not in the order of the columns")
+
+
+def _start_is_no_answer(solve: SolveFunction) -> None:
+    for program, optimum, starts in returned_starts():
+        for start in starts:
+            begun = np.array(start)
+            _expect(lambda p, limits, begun=begun: solve(p, limits, begun), program, optimum)
+
+
+def _start_is_no_loss(solve: SolveFunction) -> None:
+    """From a plan as from nothing: never worse than the start, never worse than without."""
+    for seed in range(4):
+        program = _knapsack(seed)
+        cold = _expect(solve, program, _consistent(solve, program).objective)
+        if cold.values is None:
+            raise CheckFailedError("no plan of a program that has one")
+        zero = np.zeros(program.column_count)
+        for start in (zero, np.minimum(cold.values, 1.0), cold.values):
+            begun = np.array(start)
+            _expect(lambda p, limits, begun=begun: solve(p, limits, begun), program, cold.objective)
+
+
+def _start_that_is_no_plan(solve: SolveFunction) -> None:
+    program, optimum, _ = returned_starts()[0]
+    for start in ([0.0] * 5, [1.0] * 5, [0.5, 0.5, 0.0, 0.0, 0.0]):
+        begun = np.array(start)
+        _expect(lambda p, limits, begun=begun: solve(p, limits, begun), program, optimum)
+
+
+def _small_amounts(solve: SolveFunction) -> None:
+    """A millionth of the usual demand: units are whole all the same, and what is asked for is no rounding error."""
+    for asked in (1e-6, 1e-9, 1e-12):
+        columns = [(50.0, 0, 9, True), (0.0, 0, 1, False), (0.0, 0, 1, False)]
+        rows: list[Row] = [({1: asked, 2: asked}, asked, _INF), ({1: 0.3, 2: 0.4, 0: -1.0}, -_INF, 0)]
+        _expect(solve, program_of(columns, rows), 50.0)

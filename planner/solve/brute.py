@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from planner.solve.form import FEASIBILITY_TOLERANCE, FloatArray, IntArray, Program, violations, with_fixed
+from planner.solve.form import FloatArray, IntArray, Program, allowances, violations, with_fixed
 from planner.solve.highs import relax
 from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
 from planner.solve.tighten import tightened_bounds
@@ -60,8 +60,10 @@ def solve_brute(program: Program, limits: Limits, hook: Hook | None = None) -> S
     # what the continuous columns can add to each row and to the objective, at the least and at the most
     row_least, row_most = _reach(matrix[:, rest], program.lower[rest], program.upper[rest])
     cost_least, _ = _reach(program.objective[None, rest], program.lower[rest], program.upper[rest])
-    allowed_low = program.row_lower - _allowance(program.row_lower) - row_most
-    allowed_high = program.row_upper + _allowance(program.row_upper) - row_least
+    # half of what `violations` lets pass: a point kept here survives there in spite of rounding
+    at_low, at_high = allowances(program)
+    allowed_low = program.row_lower - 0.5 * at_low - row_most
+    allowed_high = program.row_upper + 0.5 * at_high - row_least
 
     best, best_cost = None, math.inf
     candidates: list[tuple[float, FloatArray]] = []
@@ -136,8 +138,3 @@ def _reach(matrix: FloatArray, lower: FloatArray, upper: FloatArray) -> tuple[Fl
         at_lower = np.where(matrix == 0.0, 0.0, matrix * lower)
         at_upper = np.where(matrix == 0.0, 0.0, matrix * upper)
     return np.minimum(at_lower, at_upper).sum(axis=1), np.maximum(at_lower, at_upper).sum(axis=1)
-
-
-def _allowance(limit: FloatArray) -> FloatArray:
-    """Half of what `violations` lets pass: a point kept here survives there in spite of rounding."""
-    return 0.5 * FEASIBILITY_TOLERANCE * np.maximum(1.0, np.abs(np.where(np.isfinite(limit), limit, 0.0)))

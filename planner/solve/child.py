@@ -1,48 +1,28 @@
 """Solving in a child process that can be killed: solvers overrun their limits, run out of memory and abort.
 
-The child is a fresh interpreter that imports numpy and the solvers and none of the planner's other rooms. Parent and
-child talk through pipes (`wire`). The parent kills the child at a hard deadline, when it is interrupted, and when the
-progress callback raises; the child ends itself when its parent is gone. A checked plan that the child reported before
-it was killed is not lost.
+A child is an interpreter of its own that imports numpy and one solver, and none of the planner's other rooms
+(`worker`); it is kept for the next job (`pool`). The parent kills it at a hard deadline, when it is interrupted, and
+when the progress callback raises (`crew`); the child ends itself when its parent is gone. A checked plan that the child
+reported before it was killed is not lost, and a job whose process dies is tried once more.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import queue
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import IO, Any, BinaryIO
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from planner.errors import SolveError
+from planner.solve import crew as crew_room
 from planner.solve import wire
+from planner.solve.crew import ERROR, LATE, PROGRESS, Crew, Talk
 from planner.solve.form import FloatArray, Program
-from planner.solve.status import Limits, Progress, ProgressCallback, Solution, Status, relative_gap, status_of_plan
+from planner.solve.pool import BOOT
+from planner.solve.status import Hook, Limits, Mail, ProgressCallback, Solution, Status
 
-GRACE_S = 2.0
-"""Time a solve may overrun its limit, besides a twentieth of the limit, before its process is killed."""
-_START_S = 60.0
-"""Time the child has to import its modules on a busy machine."""
-_BEAT_S = 0.5
-_REPORTS_PER_S = 10.0
-
-# The stand-in package keeps planner/__init__.py, and with it all other rooms, out of the child.
-_BOOT = """
-import sys, types
-package = types.ModuleType("planner")
-package.__path__ = [sys.argv[1]]
-sys.modules["planner"] = package
-from planner.solve.child import main
-main()
-"""
+_BOOT = BOOT
+SIDE_BY_SIDE = True
+"""Jobs that do not depend on each other run at once, as many as the limits have threads."""
 
 
 def solve_in_child(
@@ -51,227 +31,117 @@ def solve_in_child(
     backend: str,
     progress: ProgressCallback | None = None,
     start: FloatArray | None = None,
+    mail: Mail | None = None,
 ) -> Solution:
-    """`drive.solve_here` in a child; from the plan `start` (n,) if there is one and HiGHS solves.
+    """`drive.solve_here` in a child, from the plan `start` (n,) if there is one; `mail` is passed on.
 
     Never raises for what the child does: a crash is a solution with status failed.
     """
-    started = time.monotonic()
+    options = {"backend": backend, "start": None if start is None else start.tolist(), "raced": mail is not None}
+    talk = Talk()
+
+    def report(*_: Any) -> None:
+        if progress is not None:
+            progress(talk.progress())
+
     try:
-        kind, block, best = _run(
-            "solve",
-            program,
-            limits,
-            {"backend": backend, "start": None if start is None else start.tolist()},
-            progress,
-        )
-    except _ChildError as error:
-        return Solution(Status.FAILED, solver=backend, seconds=time.monotonic() - started, message=str(error))
-    if kind == wire.RESULT:
+        block = converse("highs", "solve", wire.program_parts(program), limits, options, report, talk, mail)
+    except ChildError as error:
+        return talk.solution(limits, backend, str(error), Status.FAILED)
+    if block is not None:
         return wire.solution_from(block)
-    values, objective, bound = best
-    message = f"stopped at the hard deadline, {GRACE_S:g} s and more after the time limit"
-    seconds = time.monotonic() - started
-    if values is None:
-        return Solution(Status.NO_PLAN_FOUND, bound=bound, solver=backend, seconds=seconds, message=message)
-    bound = min(bound, objective)
-    return Solution(
-        status_of_plan(objective, bound, limits.gap),
-        values,
-        objective,
-        bound,
-        relative_gap(objective, bound),
-        backend,
-        seconds,
-        None,
-        message,
-    )
+    return talk.solution(limits, backend, late_message(), Status.NO_PLAN_FOUND)
+
+
+def solve_side_by_side(
+    program: Program,
+    limits: Limits,
+    progress: ProgressCallback | None = None,
+    start: FloatArray | None = None,
+) -> Solution:
+    """A race of several ways to solve it where that may help, else `solve_in_child`."""
+    from planner.solve.race import race, worth_racing
+
+    if not worth_racing(program, limits):
+        return solve_in_child(program, limits, "auto", progress, start)
+    return race(program, limits, _BOOT, progress, start)
+
+
+def late_message() -> str:
+    """What is said of a solve that was killed."""
+    return f"stopped at the hard deadline, {crew_room.GRACE_S:g} s and more after the time limit"
 
 
 def run_in_child(job: str, program: Program, limits: Limits, options: Mapping[str, Any]) -> bytes:
     """Another job of `drive.JOBS` in a child; its answer as bytes. SolveError when it crashed or was killed."""
     try:
-        kind, block, _ = _run(job, program, limits, options, None)
-    except _ChildError as error:
+        block = converse("highs", job, wire.program_parts(program), limits, options)
+    except ChildError as error:
         raise SolveError(f"{job}: {error}") from error
-    if kind != wire.RESULT:
+    if block is None:
         raise SolveError(f"{job}: stopped at the hard deadline")
     return block
 
 
-class _ChildError(Exception):
+def run_side_by_side(job: str, asked: Sequence[tuple[Program, Limits, Mapping[str, Any]]]) -> list[bytes]:
+    """`run_in_child` for each of several programs, all at once; answers in their order."""
+    if len(asked) == 1 or not SIDE_BY_SIDE:
+        return [run_in_child(job, *one) for one in asked]
+    answers: list[bytes] = [b""] * len(asked)
+    with Crew(_BOOT) as crew:
+        place = {
+            id(crew.start("highs", job, wire.program_parts(program), limits, options)): k
+            for k, (program, limits, options) in enumerate(asked)
+        }
+        while crew.running:
+            event = crew.next()
+            if event.what in (ERROR, LATE):
+                raise SolveError(f"{job}: {event.text or 'stopped at the hard deadline'}")
+            if event.what != PROGRESS and event.task is not None:
+                answers[place[id(event.task)]] = event.block
+    return answers
+
+
+class ChildError(Exception):
     """The child ended without an answer."""
 
 
-def _run(
-    job: str, program: Program, limits: Limits, options: Mapping[str, Any], progress: ProgressCallback | None
-) -> tuple[bytes, bytes, tuple[FloatArray | None, float, float]]:
-    """(RESULT, answer, ...) or (b"", b"", best plan so far) when the deadline passed; _ChildError on a crash."""
-    head, arrays = wire.program_parts(program)
-    block = wire.pack(
-        {"job": job, "limits": wire.limits_head(limits), "options": dict(options), "program": head}, arrays
-    )
-    with tempfile.TemporaryFile() as errors:
-        process = _start(errors)
-        try:
-            return _converse(process, block, limits, progress, errors)
-        finally:
-            # here on every way out, Ctrl-C included: no child outlives its solve
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
-
-
-def _start(errors: IO[bytes]) -> subprocess.Popen[bytes]:
-    package = Path(__file__).resolve().parent.parent
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-    return subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-        [sys.executable, "-P", "-c", _BOOT, str(package)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        env=environment,
-        start_new_session=os.name == "posix",  # Ctrl-C reaches the parent, and the parent kills
-    )
-
-
-def _converse(
-    process: subprocess.Popen[bytes],
-    block: bytes,
+def converse(
+    kind: str,
+    job: str,
+    parts: wire.Parts,
     limits: Limits,
-    progress: ProgressCallback | None,
-    errors: IO[bytes],
-) -> tuple[bytes, bytes, tuple[FloatArray | None, float, float]]:
-    if process.stdin is None or process.stdout is None:
-        raise _ChildError("the child has no pipes")
-    inbox: queue.SimpleQueue[tuple[bytes, bytes] | None] = queue.SimpleQueue()
-    # threads, because a pipe cannot be waited for with a timeout everywhere; both end with the child
-    for target, arguments in ((_write, (process.stdin, block)), (_read, (process.stdout, inbox))):
-        threading.Thread(target=target, args=arguments, daemon=True).start()
-    started = time.monotonic()
-    deadline = started + _START_S
-    values: FloatArray | None = None
-    objective, bound, phase = math.nan, -math.inf, "starting"
-    while True:
-        try:
-            message = inbox.get(timeout=max(0.0, min(_BEAT_S, deadline - time.monotonic())))
-        except queue.Empty:
-            if time.monotonic() >= deadline:
-                return b"", b"", (values, objective, bound)
-            message = (b"", b"")
-        if message is None:
-            raise _ChildError(_obituary(process, errors))
-        kind, body = message
-        if kind == wire.STARTED:
-            deadline = time.monotonic() + 1.05 * limits.time_limit_s + GRACE_S
-        elif kind == wire.RESULT:
-            return wire.RESULT, body, (values, objective, bound)
-        elif kind == wire.ERROR:
-            raise _ChildError(body.decode("utf-8", errors="replace"))
-        elif kind == wire.PROGRESS:
-            report, arrays = wire.unpack(body)
-            phase, bound = report["phase"], max(bound, report["bound"])
-            if "values" in arrays and not report["objective"] >= objective:
-                values, objective = arrays["values"], report["objective"]
-        if progress is not None:
-            progress(
-                Progress(
-                    seconds=time.monotonic() - started,
-                    phase=phase,
-                    incumbent=None if math.isnan(objective) else objective,
-                    bound=bound if math.isfinite(bound) else None,
-                )
-            )
+    options: Mapping[str, Any],
+    hook: Hook | None = None,
+    talk: Talk | None = None,
+    mail: Mail | None = None,
+) -> bytes | None:
+    """A job in a kept worker of this kind: its answer as bytes, None where the hard deadline passed.
 
+    parts  what it is about: of a program (`wire.program_parts`), or arrays alone
+    hook   told what the child tells, and at every beat what is known; what it raises ends the job
+    mail   passed on to the child
 
-def _write(stream: IO[bytes], block: bytes) -> None:
-    # the stream stays open: its end tells the child that its parent is gone
-    with contextlib.suppress(OSError, ValueError):
-        wire.send(stream, wire.JOB, block)  # type: ignore[arg-type]
-
-
-def _read(stream: IO[bytes], inbox: queue.SimpleQueue[tuple[bytes, bytes] | None]) -> None:
-    message: tuple[bytes, bytes] | None = (b"", b"")
-    while message is not None:
-        try:
-            message = wire.receive(stream)  # type: ignore[arg-type]
-        except (OSError, ValueError):
-            message = None
-        inbox.put(message)
-
-
-def _obituary(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
-    try:
-        code = process.wait(timeout=5.0)
-    except subprocess.TimeoutExpired:
-        return "the solver process closed its pipe without an answer"
-    how = f"exit code {code}"
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            how = f"signal {signal.Signals(-code).name}"
-    errors.seek(0)
-    last = errors.read().decode("utf-8", errors="replace").strip().splitlines()[-3:]
-    return f"the solver process ended without an answer ({how})" + (f": {' / '.join(last)}" if last else "")
-
-
-def main() -> None:
-    """The child: one job from standard input, one answer to standard output."""
-    # solvers write to standard output as they please: keep the real one for messages, give them standard error
-    out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    stdin = sys.stdin.buffer
-    message = wire.receive(stdin)
-    if message is None:
-        return
-    threading.Thread(target=_end_with_parent, args=(stdin,), daemon=True).start()
-    lock = threading.Lock()
-
-    def tell(kind: bytes, block: bytes = b"") -> None:
-        with lock:
-            wire.send(out, kind, block)
-
-    try:
-        head, arrays = wire.unpack(message[1])
-        limits = Limits(**head["limits"])
-        _limit_memory(limits.memory_mb)
-        from planner.solve.drive import JOBS
-
-        program = wire.program_from(head["program"], arrays)
-        tell(wire.STARTED)
-        answer = JOBS[head["job"]](program, limits, head["options"], _reporter(tell))
-        tell(wire.RESULT, answer)
-    except Exception as error:
-        # whatever it is, the parent must hear of it; only the text travels
-        tell(wire.ERROR, f"{type(error).__name__}: {error}".encode())
-
-
-def _reporter(tell: Any) -> Any:
-    last = 0.0
-
-    def report(phase: str, objective: float, bound: float, values: FloatArray | None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if values is not None or now - last >= 1.0 / _REPORTS_PER_S:
-            last = now
-            tell(wire.PROGRESS, wire.progress_block(phase, objective, bound, values))
-
-    return report
-
-
-def _limit_memory(memory_mb: int | None) -> None:
-    if memory_mb is None or sys.platform == "win32":
-        return
-    import resource
-
-    size = memory_mb << 20
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-
-
-def _end_with_parent(stdin: BinaryIO) -> None:
-    while stdin.read(1):
-        pass
-    os._exit(130)
+    ChildError where the job failed or its process died twice.
+    """
+    talk = talk or Talk()
+    passed_on = None
+    with Crew(_BOOT) as crew:
+        task = crew.start(kind, job, parts, limits, options)
+        task.talk = talk
+        while True:
+            event = crew.next()
+            if event.what == ERROR:
+                raise ChildError(event.text)
+            if event.what == LATE:
+                return None
+            if event.what not in (PROGRESS, crew_room.BEAT):
+                return event.block
+            if hook is not None:
+                hook(*(event.told or (talk.phase, math.nan, talk.bound, None, talk.nodes)))
+            if mail is not None:
+                if mail.stopped:
+                    crew.stop([task])
+                if mail.offer is not passed_on and mail.offer is not None:
+                    passed_on = mail.offer
+                    crew.offer(passed_on[1], passed_on[0], [task])

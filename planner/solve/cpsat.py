@@ -1,4 +1,4 @@
-"""CP-SAT over the integer image of a program.
+"""CP-SAT over the integer image of a program, in a process of its own.
 
 Its OPTIMAL also means "stopped at the gap asked for", so the status is made here from the objective of the checked
 plan and the bound carried back to the program; an answer about an image that is not two-way proves nothing.
@@ -9,18 +9,21 @@ from __future__ import annotations
 import importlib.metadata
 import math
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
-from ortools.sat.python import cp_model
 
+from planner.solve import wire
+from planner.solve.child import ChildError, converse
 from planner.solve.form import FloatArray, Program, violations
 from planner.solve.highs import complete
 from planner.solve.integers import ImpossibleError, IntegerImage, RefusedError, integer_image
-from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
+from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_gap, status_of_plan
 
-_FAR = 2**62
+_FAR = 2**62  # of `sat.FAR`, which cannot be imported here: OR-Tools comes with it
 
 
 @cache
@@ -39,6 +42,7 @@ def solve_cpsat(
     precision: float = 2e-8,
     hint: FloatArray | None = None,
     stop_at: float = -math.inf,
+    mail: Mail | None = None,
 ) -> Solution:
     """Solve the integer image; see `integers` for grid, tighten and precision.
 
@@ -56,33 +60,37 @@ def solve_cpsat(
         return ended(Status.FAILED, str(refusal))
     except ImpossibleError:
         return ended(Status.INFEASIBLE, "the rows' own bounds cross", bound=math.inf)
-    model, columns = _model(image)
-    if hint is not None:
-        for column, value in zip(columns, image.image_of(hint).tolist(), strict=True):
-            model.add_hint(column, value)
     left = limits.time_limit_s - (time.monotonic() - started)
     if left <= 0.0:
         return ended(Status.NO_PLAN_FOUND, "the time limit passed while the model was built")
-    solver = _solver(limits, left)
-    lines: list[str] = []
-    if limits.log:
-        solver.parameters.log_search_progress = True
-        solver.parameters.log_to_stdout = False
-        solver.log_callback = lines.append
-    watch = _Watch(program, image, columns, hook, stop_at)
-    solver.best_bound_callback = watch.new_bound
-    word = solver.solve(model, watch)
-    log = "\n".join(lines) if limits.log else None
-    if word == cp_model.MODEL_INVALID:
-        return ended(Status.FAILED, f"CP-SAT refused the model: {model.validate()}", log=log)
-    bound = watch.to_program(solver.best_objective_bound) if image.two_way else -math.inf
-    if word == cp_model.INFEASIBLE:
+    here = replace(limits, time_limit_s=left)
+    if limits.reproducible and limits.memory_mb is None:
+        here = replace(here, time_limit_s=limits.time_limit_s)  # the count of work must not depend on the clock
+    arrays = _arrays(image)
+    if hint is not None:
+        arrays["hint"] = image.image_of(hint)
+    # within its gap CP-SAT stops of itself; its gap is of the image's objective, the constant left out
+    known = _Known(program, image, hook)
+    to_image = None if stop_at == -math.inf else (stop_at - image.objective_constant) * image.objective_scale
+    options = {"gap": limits.gap, "stop_at": to_image}
+    try:
+        block = converse("cpsat", "image", ({}, arrays), here, options, known, mail=mail)
+    except ChildError as error:
+        return known.solution(ended, limits, f"CP-SAT: {error}", Status.FAILED)
+    if block is None:
+        return known.solution(ended, limits, "CP-SAT did not stop at its time limit", Status.NO_PLAN_FOUND)
+    head, found = wire.unpack(block)
+    word, log = head["word"], head["log"]
+    if word == "invalid":
+        return ended(Status.FAILED, f"CP-SAT refused the model: {head['why']}", log=log)
+    bound = known.to_program(head["bound"]) if image.two_way else -math.inf
+    if word == "infeasible":
         if image.two_way:
             return ended(Status.INFEASIBLE, log=log, bound=math.inf)
         return ended(Status.NO_PLAN_FOUND, _why_open(image, "the integer image has no point"), log=log)
-    if word not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    if word == "unknown":
         return ended(Status.NO_PLAN_FOUND, "CP-SAT reached its limit", bound=bound, log=log)
-    raw = image.values(np.array([solver.value(column) for column in columns], dtype=np.int64))
+    raw = image.values(found["y"])
     values = complete(program, raw, limits)
     if values is None:
         broken = "; ".join(f"{name} by {amount:.3g}" for name, amount in violations(program, raw)[:3])
@@ -97,6 +105,7 @@ def solve_cpsat(
         bound=bound,
         gap=relative_gap(objective, bound),
         log=log,
+        nodes=head["branches"],
     )
 
 
@@ -104,49 +113,32 @@ def _why_open(image: IntegerImage, text: str) -> str:
     return f"{text}: {image.note or 'some rows are drawn in to stay safe in whole numbers'}"
 
 
-def _model(image: IntegerImage) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
-    model = cp_model.CpModel()
-    columns = [model.new_int_var(0, width, "") for width in image.width.tolist()]
-    for row in image.rows:
-        expression = cp_model.LinearExpr.weighted_sum(
-            [columns[j] for j in row.columns.tolist()], row.coefficients.tolist()
-        )
-        low = -_FAR if row.lower is None else max(-_FAR, min(_FAR, row.lower))
-        high = _FAR if row.upper is None else max(-_FAR, min(_FAR, row.upper))
-        model.add_linear_constraint(expression, low, high)
-    used = np.flatnonzero(image.objective).tolist()
-    model.minimize(cp_model.LinearExpr.weighted_sum([columns[j] for j in used], image.objective[used].tolist()))
-    return model, columns
+def _arrays(image: IntegerImage) -> dict[str, np.ndarray[Any, Any]]:
+    """The image as `sat` takes it."""
+
+    def limit(value: int | None, none: int) -> int:
+        return none if value is None else max(-_FAR, min(_FAR, value))
+
+    lengths = [len(row.columns) for row in image.rows]
+    return {
+        "width": image.width,
+        "objective": image.objective,
+        "starts": np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))).astype(np.int64),
+        "cols": np.concatenate([row.columns for row in image.rows] or [np.zeros(0, dtype=np.int64)]),
+        "coefficients": np.concatenate([row.coefficients for row in image.rows] or [np.zeros(0, dtype=np.int64)]),
+        "lower": np.array([limit(row.lower, -_FAR) for row in image.rows], dtype=np.int64),
+        "upper": np.array([limit(row.upper, _FAR) for row in image.rows], dtype=np.int64),
+    }
 
 
-def _solver(limits: Limits, left: float) -> cp_model.CpSolver:
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = left
-    solver.parameters.random_seed = limits.seed
-    solver.parameters.num_workers = limits.worker_count
-    solver.parameters.relative_gap_limit = limits.gap
-    if limits.reproducible:
-        # one worker counts its own work; the wall clock above ends the run only if the machine is much slower
-        solver.parameters.max_deterministic_time = left if limits.time_limit_s == left else limits.time_limit_s
-    return solver
+class _Known:
+    """The hook of the child: what it tells of the image, told of the program; the best plan is kept."""
 
-
-class _Watch(cp_model.CpSolverSolutionCallback):
-    """Passes on what CP-SAT learns, and stops it at a good enough plan."""
-
-    def __init__(
-        self,
-        program: Program,
-        image: IntegerImage,
-        columns: list[cp_model.IntVar],
-        hook: Hook | None,
-        stop_at: float,
-    ) -> None:
-        super().__init__()
-        self._program, self._image, self._columns = program, image, columns
-        self._hook, self._stop_at = hook, stop_at
+    def __init__(self, program: Program, image: IntegerImage, hook: Hook | None) -> None:
+        self._program, self._image, self._hook = program, image, hook
         self._whole = bool(program.integer.all())
-        self._next_values = 0.0
+        self.best: tuple[float, FloatArray] | None = None
+        self.bound = -math.inf
 
     def to_program(self, image_objective: float) -> float:
         """An objective or bound of the image in the program's unit."""
@@ -154,22 +146,31 @@ class _Watch(cp_model.CpSolverSolutionCallback):
             return -math.inf
         return image_objective / self._image.objective_scale + self._image.objective_constant
 
-    def on_solution_callback(self) -> None:
-        objective = self.to_program(self.objective_value)
-        if objective <= self._stop_at:
-            self.stop_search()
-        if self._hook is None:
-            return
-        bound = self.to_program(self.best_objective_bound) if self._image.two_way else -math.inf
-        values = None
-        if self._whole and time.monotonic() >= self._next_values:
-            # reading tens of thousands of columns takes a while: once a second is enough to survive a kill
-            point = self._image.values(np.array([self.value(column) for column in self._columns], dtype=np.int64))
-            if not violations(self._program, point):
-                values, objective = point, self._program.objective_at(point)
-            self._next_values = time.monotonic() + 1.0
-        self._hook("CP-SAT", objective, bound, values)
+    def __call__(
+        self, phase: str, objective: float, bound: float, values: FloatArray | None, nodes: int | None = None
+    ) -> None:
+        objective = self.to_program(objective) if math.isfinite(objective) else math.nan
+        if self._image.two_way and math.isfinite(bound):
+            self.bound = max(self.bound, self.to_program(bound))
+        point = None
+        if values is not None and self._whole:
+            point = self._image.values(np.asarray(values, dtype=np.int64))
+            if violations(self._program, point):
+                point = None
+            else:
+                objective = self._program.objective_at(point)
+                if self.best is None or objective < self.best[0]:
+                    self.best = (objective, point)
+        if self._hook is not None:
+            self._hook(phase, objective, self.bound, point, nodes)
 
-    def new_bound(self, bound: float) -> None:
-        if self._hook is not None and self._image.two_way:
-            self._hook("CP-SAT", math.nan, self.to_program(bound), None)
+    def solution(self, ended: Callable[..., Solution], limits: Limits, message: str, otherwise: Status) -> Solution:
+        """What was told before the child was gone."""
+        if self.best is None:
+            return ended(otherwise, message, bound=self.bound)
+        objective, values = self.best
+        bound = min(self.bound, objective)
+        return ended(
+            status_of_plan(objective, bound, limits.gap), message, values=values, objective=objective, bound=bound,
+            gap=relative_gap(objective, bound),
+        )  # fmt: skip

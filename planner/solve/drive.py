@@ -12,29 +12,45 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from planner.solve import wire
-from planner.solve.form import FloatArray, Program, Scaled, coefficient_range, scaled, violations
-from planner.solve.status import Hook, Limits, Solution, Status, relative_gap, status_of_plan
+from planner.solve.form import FloatArray, Program, Scaled, coefficient_range, normalised, scaled, violations
+from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_gap, status_of_plan
 
 Backend = Literal["auto", "highs", "cpsat", "cpsat_grid", "brute", "split"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
+_PARTS = ("projected",)
+"""What only solves some programs: for `race` to ask for."""
 _WHOLE_SHARE = 0.5
 _PROJECTED_SHARE = 0.25
 _WELL_SCALED = (1e-4, 1e4)
 
 
-def solve_here(program: Program, limits: Limits, backend: str = "auto", hook: Hook | None = None) -> Solution:
+def solve_here(
+    program: Program,
+    limits: Limits,
+    backend: str = "auto",
+    hook: Hook | None = None,
+    start: FloatArray | None = None,
+    mail: Mail | None = None,
+) -> Solution:
     """Solve in this process; ValueError on an unknown backend. Not for several threads at once.
 
     Badly scaled programs are scaled by powers of two on the way in and unscaled on the way out. The values that come
-    back have passed `violations` on the program given.
+    back have passed `violations` on the program given. `start` is a plan (n,) to begin from, left out where it breaks a
+    row; `mail` brings plans of others while the solve runs.
     """
-    if backend not in BACKENDS:
+    if backend not in (*BACKENDS, *_PARTS):
         raise ValueError(f"unknown backend {backend!r}; one of {', '.join(BACKENDS)}")
     started = time.monotonic()
+    given = program
+    if start is not None and violations(program, start):
+        start = None
+    program, _ = normalised(program)
     image = scaled(program) if backend != "brute" and _badly_scaled(program) else None
     if image is None or _spread(image.program) >= _spread(program):
-        return checked(program, _dispatch(program, limits, backend, hook), limits)
-    found = _dispatch(image.program, limits, backend, _unscaled_hook(program, image, hook))
+        return checked(given, _dispatch(program, limits, backend, hook, start, mail), limits, start)
+    told = None if mail is None else ScaledMail(mail, image)
+    begun = None if start is None else start / image.column_factor
+    found = _dispatch(image.program, limits, backend, _unscaled_hook(program, image, hook), begun, told)
     values = image.unscale(found.values) if found.values is not None else None
     whole = program.integer
     if values is not None and whole.any():
@@ -47,14 +63,13 @@ def solve_here(program: Program, limits: Limits, backend: str = "auto", hook: Ho
         objective=objective,
         bound=min(bound, objective) if values is not None else bound,
     )
-    solution = checked(program, solution, limits)
-    if solution.status is Status.FAILED and found.status.has_plan:
+    solution = checked(given, solution, limits)
+    if solution.status is Status.FAILED:
         # what is within tolerance after scaling need not be before: the plain program decides
         left = limits.time_limit_s - (time.monotonic() - started)
-        return checked(
-            program, _dispatch(program, replace(limits, time_limit_s=max(0.05, left)), backend, hook), limits
-        )
-    return solution
+        here = replace(limits, time_limit_s=max(0.05, left))
+        solution = checked(given, _dispatch(program, here, backend, hook, start, mail), limits)
+    return checked(given, solution, limits, start)
 
 
 def _badly_scaled(program: Program) -> bool:
@@ -75,8 +90,21 @@ def _spread(program: Program) -> float:
     return float(np.abs(np.log10(sizes)).max()) if len(sizes) else 0.0
 
 
-def checked(program: Program, solution: Solution, limits: Limits) -> Solution:
-    """The solution, if its values stand up to the program's own arithmetic; else a failed one that says why."""
+def checked(program: Program, solution: Solution, limits: Limits, start: FloatArray | None = None) -> Solution:
+    """The solution, if its values stand up to the program's own arithmetic; else a failed one that says why.
+
+    Never worse than the plan `start` (n,) it began from, if that is one.
+    """
+    if start is not None and not violations(program, start):
+        known = program.objective_at(start)
+        if solution.values is None or violations(program, solution.values) or known < solution.objective:
+            solution = replace(
+                solution,
+                status=Status.FEASIBLE,
+                values=start,
+                bound=solution.bound if solution.bound <= known else -math.inf,
+                found_by="the plan it began from",
+            )
     if not solution.status.has_plan:
         return replace(solution, values=None)
     if solution.values is None:
@@ -98,12 +126,21 @@ def checked(program: Program, solution: Solution, limits: Limits) -> Solution:
     )
 
 
-def _dispatch(program: Program, limits: Limits, backend: str, hook: Hook | None) -> Solution:
-    # imported where needed: CP-SAT alone takes a second to load, and most small programs never need it
+def _dispatch(
+    program: Program,
+    limits: Limits,
+    backend: str,
+    hook: Hook | None,
+    start: FloatArray | None = None,
+    mail: Mail | None = None,
+) -> Solution:
+    # imported where needed: what a small program never uses is not loaded for it
     if backend in ("cpsat", "cpsat_grid"):
         from planner.solve.cpsat import solve_cpsat
 
-        return solve_cpsat(program, limits, hook, grid=backend == "cpsat_grid")
+        return solve_cpsat(program, limits, hook, grid=backend == "cpsat_grid", hint=start, mail=mail)
+    if backend == "projected":
+        return _projected(program, limits, hook)
     if backend == "brute":
         from planner.solve.brute import solve_brute
 
@@ -111,21 +148,22 @@ def _dispatch(program: Program, limits: Limits, backend: str, hook: Hook | None)
     if backend == "split":
         from planner.solve.split import solve_split
 
-        return solve_split(program, limits, hook)
+        return solve_split(program, limits, hook, start, mail)
     from planner.solve.highs import solve_highs
 
     if backend == "highs" or not program.integer.any():
-        return solve_highs(program, limits, hook)
-    return _auto(program, limits, hook)
+        return solve_highs(program, limits, hook, start, mail=mail)
+    return _auto(program, limits, hook, start)
 
 
-def _auto(program: Program, limits: Limits, hook: Hook | None) -> Solution:
+def _auto(program: Program, limits: Limits, hook: Hook | None, start: FloatArray | None) -> Solution:
     """Few counts with many ways to divide their time in the counts alone; what that leaves open, as it is."""
-    from planner.solve.project import projection_of, solve_projected
+    from planner.solve.project import solve_projected
+    from planner.solve.projection import projection_of
 
     projection = projection_of(program)
     if projection is None:
-        return _as_it_is(program, limits, hook)
+        return _as_it_is(program, limits, hook, start)
     started = time.monotonic()
     first = solve_projected(
         program, projection, replace(limits, time_limit_s=_PROJECTED_SHARE * limits.time_limit_s), hook
@@ -133,26 +171,61 @@ def _auto(program: Program, limits: Limits, hook: Hook | None) -> Solution:
     left = limits.time_limit_s - (time.monotonic() - started)
     if first.status.conclusive or left < 0.05:
         return first
-    second = _as_it_is(program, replace(limits, time_limit_s=left), hook)
-    return _better(program, first, second, limits, time.monotonic() - started)
+    second = _as_it_is(program, replace(limits, time_limit_s=left), hook, start)
+    return better(first, second, limits, time.monotonic() - started)
 
 
-def _as_it_is(program: Program, limits: Limits, hook: Hook | None) -> Solution:
+def _projected(program: Program, limits: Limits, hook: Hook | None) -> Solution:
+    from planner.solve.project import solve_projected
+    from planner.solve.projection import projection_of
+
+    projection = projection_of(program)
+    if projection is None:
+        return Solution(Status.NO_PLAN_FOUND, message="its continuous columns do not only divide the time of counts")
+    return solve_projected(program, projection, limits, hook)
+
+
+def _as_it_is(program: Program, limits: Limits, hook: Hook | None, start: FloatArray | None) -> Solution:
     """Programs of few integer columns whole by HiGHS; what that leaves open, and all others, by the split."""
     from planner.solve.split import SMALL, highs_that_stops, solve_split
 
     if int(program.integer.sum()) > SMALL:
-        return solve_split(program, limits, hook)
+        return solve_split(program, limits, hook, start)
     started = time.monotonic()
-    first = highs_that_stops(program, replace(limits, time_limit_s=_WHOLE_SHARE * limits.time_limit_s), hook)
+    first = highs_that_stops(program, replace(limits, time_limit_s=_WHOLE_SHARE * limits.time_limit_s), hook, start)
     left = limits.time_limit_s - (time.monotonic() - started)
     if first.status.conclusive or left < 0.05:
         return first
-    second = solve_split(program, replace(limits, time_limit_s=left), hook)
-    return _better(program, first, second, limits, time.monotonic() - started)
+    known = start if first.values is None else first.values
+    second = solve_split(program, replace(limits, time_limit_s=left), hook, known)
+    return better(first, second, limits, time.monotonic() - started)
 
 
-def _better(program: Program, first: Solution, second: Solution, limits: Limits, seconds: float) -> Solution:
+class ScaledMail(Mail):
+    """Mail for a solve of the scaled copy of a program."""
+
+    def __init__(self, mail: Mail, image: Scaled) -> None:
+        self._mail, self._image = mail, image
+        self._seen: tuple[float, FloatArray] | None = None
+        self._offer: tuple[float, FloatArray] | None = None
+
+    @property
+    def stopped(self) -> bool:  # type: ignore[override]
+        return self._mail.stopped
+
+    @property
+    def offer(self) -> tuple[float, FloatArray] | None:  # type: ignore[override]
+        offer = self._mail.offer
+        if offer is not None and offer is not self._seen:
+            factor = self._image.objective_factor
+            self._seen, self._offer = offer, (offer[0] * factor, offer[1] / self._image.column_factor)
+        return self._offer
+
+    def put(self, values: FloatArray, objective: float) -> None:
+        self._mail.put(self._image.unscale(values), self._image.unscale_objective(objective))
+
+
+def better(first: Solution, second: Solution, limits: Limits, seconds: float) -> Solution:
     """The better plan of two, under the better bound."""
     solver = " + ".join(dict.fromkeys(" + ".join((first.solver, second.solver)).split(" + ")))
     log = "\n".join(text for text in (first.log, second.log) if text) or None
@@ -178,28 +251,31 @@ def _unscaled_hook(program: Program, image: Scaled, hook: Hook | None) -> Hook |
     if hook is None:
         return None
 
-    def report(phase: str, objective: float, bound: float, values: FloatArray | None) -> None:
+    def report(phase: str, objective: float, bound: float, values: FloatArray | None, nodes: int | None = None) -> None:
         original = image.unscale(values) if values is not None else None
         if original is not None and violations(program, original):
             original = None
-        hook(phase, image.unscale_objective(objective), image.unscale_objective(bound), original)
+        hook(phase, image.unscale_objective(objective), image.unscale_objective(bound), original, nodes)
 
     return report
 
 
-Job = Callable[[Program, Limits, Mapping[str, Any], Hook], bytes]
+Job = Callable[[Program, Limits, Mapping[str, Any], Hook, Mail | None], bytes]
 
 
-def _solve_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _solve_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     start = options.get("start")
-    if start is not None and options["backend"] == "highs":
-        from planner.solve.highs import solve_highs
+    plan = None if start is None else np.array(start, dtype=np.float64)
+    # listening costs a little: only where there is someone to hear
+    told = mail if options.get("raced") else None
+    return wire.solution_block(solve_here(program, limits, options["backend"], hook, plan, told))
 
-        return wire.solution_block(checked(program, solve_highs(program, limits, hook, np.array(start)), limits))
-    return wire.solution_block(solve_here(program, limits, options["backend"], hook))
 
-
-def _relax_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _relax_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     from planner.solve.highs import relax
 
     fixed = options.get("fixed")
@@ -212,44 +288,58 @@ def _relax_job(program: Program, limits: Limits, options: Mapping[str, Any], hoo
     return wire.solution_block(relax(program, limits, mask, values))
 
 
-def _elastic_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _elastic_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     from planner.solve.infeasible import elastic_here
 
     found = elastic_here(program, limits, options["penalties"], frozenset(options["firm"]))
     return json.dumps(found).encode()
 
 
-def _conflict_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _conflict_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     from planner.solve.infeasible import conflicting_rows_here
 
     return json.dumps(conflicting_rows_here(program, limits, options.get("background", ()))).encode()
 
 
-def _nearest_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _nearest_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     from planner.solve.infeasible import nearest_changes_here
 
     return json.dumps(nearest_changes_here(program, limits, options["names"])).encode()
 
 
-def _what_if_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _what_if_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     from planner.solve.what_if import what_if_here
 
-    return json.dumps(what_if_here(program, limits, options["changes"])).encode()
+    return json.dumps(what_if_here(program, limits, options["changes"], options.get("start"))).encode()
 
 
-def _front_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _front_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     from planner.solve.front import front_here
 
     return json.dumps(front_here(program, limits, options)).encode()
 
 
-def _different_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _different_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     from planner.solve.front import different_here
 
     return json.dumps(different_here(program, limits, options)).encode()
 
 
-def _several_job(program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook) -> bytes:
+def _several_job(
+    program: Program, limits: Limits, options: Mapping[str, Any], hook: Hook, mail: Mail | None = None
+) -> bytes:
     from planner.solve.several import several_here
 
     return json.dumps(several_here(program, limits, options)).encode()

@@ -23,7 +23,7 @@ BoolArray = NDArray[np.bool_]
 Coefficients = Mapping[int, float] | Iterable[tuple[int, float]]
 
 FEASIBILITY_TOLERANCE = 1e-6
-"""Largest violation of a row or bound that is not called one, relative to max(1, |bound|)."""
+"""Largest violation of a row or bound that is not called one, relative to what `allowances` says."""
 
 _FORM_VERSION = 1
 
@@ -222,25 +222,64 @@ class ProgramBuilder:
         )
 
 
+def row_units(program: Program) -> FloatArray:
+    """What is not small in each row (m,): 1, or where all its coefficients are smaller the largest of them.
+
+    A row in which everything is a millionth is no row without a limit: its tolerance shrinks with it.
+    """
+    largest = np.zeros(program.row_count)
+    np.maximum.at(largest, program.rows, np.abs(program.vals))
+    return np.where(largest > 0.0, np.minimum(1.0, largest), 1.0)
+
+
+def allowances(program: Program) -> tuple[FloatArray, FloatArray]:
+    """(at the lower limit, at the upper limit) (m,): how far a row may exceed it and not be called broken."""
+    unit = row_units(program)
+    return (
+        FEASIBILITY_TOLERANCE * _measure(program.row_lower, unit),
+        FEASIBILITY_TOLERANCE * _measure(program.row_upper, unit),
+    )
+
+
+def normalised(program: Program) -> tuple[Program, FloatArray]:
+    """The program with each row of coefficients below 1 multiplied by a power of two, and the factors (m,).
+
+    The largest coefficient is then in 1 .. 2: solvers' tolerances are absolute, and a row of millionths is below them.
+    """
+    factor = np.exp2(np.ceil(-np.log2(row_units(program))))
+    if (factor == 1.0).all():
+        return program, factor
+    return replace(
+        program,
+        row_lower=program.row_lower * factor,
+        row_upper=program.row_upper * factor,
+        vals=program.vals * factor[program.rows],
+    ), factor
+
+
+def _measure(limit: FloatArray, unit: FloatArray) -> FloatArray:
+    return np.maximum(unit, np.abs(np.where(np.isfinite(limit), limit, 0.0)))
+
+
 def violations(program: Program, values: FloatArray, tol: float = FEASIBILITY_TOLERANCE) -> list[tuple[str, float]]:
     """Every row, bound and whole-number rule that a point (n,) breaks, as (name, amount in the row's own unit).
 
-    A row or bound is broken when exceeded by more than tol * max(1, |bound|); an integer column when further than
-    tol from a whole number. Broken bounds are named "column NAME", fractions "column NAME (whole)".
+    A row is broken when exceeded by more than `allowances`, a bound of a column by more than tol * max(1, |bound|); an
+    integer column when further than tol from a whole number. Broken bounds are named "column NAME", fractions
+    "column NAME (whole)".
     """
     x = np.asarray(values, dtype=np.float64)
     if x.shape != (program.column_count,):
         raise ValueError(f"values have shape {x.shape}, expected ({program.column_count},)")
     found: list[tuple[str, float]] = []
-    for names, prefix, activity, low, high in (
-        (program.row_names, "", program.activities(x), program.row_lower, program.row_upper),
-        (program.column_names, "column ", x, program.lower, program.upper),
+    for names, prefix, activity, low, high, unit in (
+        (program.row_names, "", program.activities(x), program.row_lower, program.row_upper, row_units(program)),
+        (program.column_names, "column ", x, program.lower, program.upper, np.ones(program.column_count)),
     ):
         excess = np.maximum(low - activity, activity - high)
         with np.errstate(invalid="ignore"):
             bound = np.where(low - activity > activity - high, low, high)
-        allowance = tol * np.maximum(1.0, np.abs(np.where(np.isfinite(bound), bound, 0.0)))
-        broken = np.isnan(activity) | (excess > allowance)
+        broken = np.isnan(activity) | (excess > tol * _measure(bound, unit))
         found.extend((prefix + names[i], float(excess[i])) for i in np.flatnonzero(broken))
     fraction = np.where(program.integer, np.abs(x - np.round(x)), 0.0)
     found.extend(

@@ -253,9 +253,9 @@ def _oracle(program: Program, limits: Limits, left: Callable[[], float]) -> Orac
 
 def _highs_iis(linear: Program, limits: Limits) -> list[int]:
     """HiGHS's irreducible set of rows of an infeasible LP; empty where it gives none. A first guess, checked after."""
-    from planner.solve.highs import build
+    from planner.solve.model import build
 
-    _, highs = build(linear, limits, time_limit_s=_PER_TRY_S, options={"iis_strategy": _IIS_STRATEGY})
+    highs = build(linear, limits, time_limit_s=_PER_TRY_S, options={"iis_strategy": _IIS_STRATEGY})
     highs.run()
     _, conflict = highs.getIis()
     return [int(row) for row in conflict.row_index_]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from ortools.sat.python import cp_model
-
+from planner.solve import wire
+from planner.solve.child import ChildError, converse
 from planner.solve.status import Limits
 
 
 @dataclass(frozen=True)
 class Task:
-    """One interval of whole time units. It starts between ``earliest`` and ``latest``, which is a start known to work.
+    """One interval of whole time units. It starts between ``earliest`` and ``latest``.
 
-    ``after``: names of tasks that have ended when it starts.
+    ``after``: names of tasks that have ended when it starts. ``known``: its start in a schedule known to work.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Task:
     resource: str
     amount: int
     after: tuple[str, ...] = ()
+    known: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,41 +40,83 @@ class Level:
 
 def earliest_starts(
     tasks: Sequence[Task], resources: Mapping[str, Sequence[Level]], limits: Limits
-) -> tuple[dict[str, int], bool]:
+) -> tuple[dict[str, int] | None, bool]:
     """({task: start}, proven): starts with the least sum of ends, resources and order kept.
 
-    Every task at its ``latest`` must be a schedule: it is what comes back where the time limit leaves nothing better.
-    One worker and a fixed seed: the same tasks give the same starts unless the time limit cut the search short.
+    Where the time limit leaves nothing better the starts ``known`` come back, where every task has one; else None.
+    (None, True): there is no schedule. A schedule that is known and cannot move is not searched for. One worker and a
+    fixed seed: the same tasks give the same starts unless the time limit cut the search short.
     """
-    model = cp_model.CpModel()
-    starts, ends = {}, {}
-    used: dict[str, list[tuple[cp_model.IntervalVar, int]]] = {name: [] for name in resources}
-    for task in tasks:
-        start = model.new_int_var(task.earliest, task.latest, f"start[{task.name}]")
-        starts[task.name], ends[task.name] = start, start + task.length
-        used[task.resource].append((model.new_fixed_size_interval_var(start, task.length, task.name), task.amount))
-        model.add_hint(start, task.latest)
-    for task in tasks:
-        for before in task.after:
-            model.add(starts[task.name] >= ends[before])
-    for name, mine in used.items():
-        levels = resources[name]
-        most = max((level.amount for level in levels), default=0)
-        # what is missing from the largest amount is taken by a task that cannot move
-        for i, level in enumerate(levels):
-            if level.amount < most:
-                taken = model.new_fixed_size_interval_var(level.start, level.end - level.start, f"{name}[{i}]")
-                mine.append((taken, most - level.amount))
-        if mine:
-            model.add_cumulative([interval for interval, _ in mine], [amount for _, amount in mine], most)
-    model.minimize(sum(starts.values()))
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = limits.time_limit_s
-    solver.parameters.random_seed = limits.seed
-    solver.parameters.num_workers = 1
-    if limits.reproducible:
-        solver.parameters.max_deterministic_time = limits.time_limit_s
-    word = solver.solve(model)
-    if word not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return {task.name: task.latest for task in tasks}, False
-    return {name: solver.value(start) for name, start in starts.items()}, word == cp_model.OPTIMAL
+    known: dict[str, int] | None = {task.name: task.known for task in tasks if task.known is not None}
+    if known is not None and len(known) < len(tasks):
+        known = None
+    if known is not None and all(task.earliest >= task.latest for task in tasks):
+        return known, True
+    told = _told(tasks, resources)
+    try:
+        block = converse("cpsat", "intervals", ({}, {}), limits, told)
+    except ChildError:
+        return known, False
+    if block is None:
+        return known, False
+    found, _ = wire.unpack(block)
+    if found["starts"] is None:
+        return known, bool(found["proven"])
+    return {str(name): int(start) for name, start in found["starts"].items()}, bool(found["proven"])
+
+
+def some_starts(
+    tasks: Sequence[Task], resources: Mapping[str, Sequence[Level]], limits: Limits
+) -> dict[str, int] | None:
+    """Starts that keep resources and order, the first that are found; None where there are none, or none in time.
+
+    One level a resource, which holds for all the windows. Each task as soon as it can, the most urgent first; only
+    where that does not do, what CP-SAT finds.
+    """
+    found = _one_by_one(tasks, {name: levels[0].amount for name, levels in resources.items()})
+    return earliest_starts(tasks, resources, limits)[0] if found is None else found
+
+
+def _one_by_one(tasks: Sequence[Task], amounts: Mapping[str, int]) -> dict[str, int] | None:
+    placed: dict[str, Task] = {}
+    starts: dict[str, int] = {}
+    names = {task.name for task in tasks}
+    left = sorted(tasks, key=lambda t: (t.latest + t.length, t.latest, -t.amount, t.name))
+    while left:
+        task = next((t for t in left if all(n in placed for n in t.after if n in names)), None)
+        if task is None:
+            return None
+        left.remove(task)
+        low = max([task.earliest, *(starts[n] + placed[n].length for n in task.after if n in names)])
+        others = [(starts[n], starts[n] + t.length, t.amount) for n, t in placed.items() if t.resource == task.resource]
+        for at in sorted({low, *(end for _, end, _ in others if end > low)}):
+            moments = {at, *(begin for begin, _, _ in others if at < begin < at + task.length)}
+            if all(sum(n for a, b, n in others if a <= m < b) + task.amount <= amounts[task.resource] for m in moments):
+                break
+        else:
+            return None
+        if at > task.latest:
+            return None
+        placed[task.name], starts[task.name] = task, at
+    return starts
+
+
+def least_amount(tasks: Sequence[Task], resource: str, limits: Limits) -> float:
+    """The least of one resource, there all the time, with which tasks can be scheduled; others are there without end.
+
+    A lower bound where the time limit cut the search short; infinity where order and windows alone leave no schedule.
+    """
+    told = {**_told(tasks, {}), "least": resource}
+    try:
+        block = converse("cpsat", "intervals", ({}, {}), limits, told)
+    except ChildError:
+        return 0.0
+    least = None if block is None else wire.unpack(block)[0]["least"]
+    return 0.0 if least is None else math.inf if least < 0 else float(least)
+
+
+def _told(tasks: Sequence[Task], resources: Mapping[str, Sequence[Level]]) -> dict[str, Any]:
+    return {
+        "tasks": [asdict(task) for task in tasks],
+        "resources": {name: [asdict(level) for level in levels] for name, levels in resources.items()},
+    }

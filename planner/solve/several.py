@@ -1,6 +1,6 @@
-"""Several programs in one child, each under the limits of its own: what they differ in is free, coefficients too.
+"""Several programs, each under the limits of its own: what they differ in is free, coefficients too.
 
-Starting an interpreter costs more than solving a small program; `what_if` is for changes of bounds of one program.
+Small ones travel together in one child; `what_if` is for changes of bounds of one program.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from planner.errors import SolveError
 from planner.solve.form import Program, from_dict, to_dict
 from planner.solve.status import Limits, Solution, Status
+from planner.solve.what_if import SMALL
 
 
 def solve_several(programs: Sequence[Program], limits: Limits | None = None) -> list[Solution]:
@@ -23,15 +24,28 @@ def solve_several(programs: Sequence[Program], limits: Limits | None = None) -> 
 
     Raises ``SolveError`` when the child crashed or was killed.
     """
-    from planner.solve.child import run_in_child
+    from planner.solve.child import run_side_by_side
     from planner.solve.drive import checked
 
     if not programs:
         return []
     limits = limits or Limits()
-    together = replace(limits, time_limit_s=limits.time_limit_s * len(programs))
-    options = {"time_limit_s": limits.time_limit_s, "others": [to_dict(p) for p in programs[1:]]}
-    found = json.loads(run_in_child("several", programs[0], together, options))
+    # the largest decides: small ones are solved before another child is told of them
+    large = max(p.column_count for p in programs) > SMALL
+    parts = min(limits.worker_count, len(programs)) if large else 1
+    asked = []
+    for k in range(parts):
+        mine = programs[k::parts]
+        together = replace(
+            limits,
+            time_limit_s=limits.time_limit_s * len(mine),
+            threads=max(1, limits.worker_count // parts),
+        )
+        asked.append(
+            (mine[0], together, {"time_limit_s": limits.time_limit_s, "others": [to_dict(p) for p in mine[1:]]})
+        )
+    answers = [json.loads(block) for block in run_side_by_side("several", asked)]
+    found = [answers[k % parts][k // parts] for k in range(len(programs)) if k // parts < len(answers[k % parts])]
     if len(found) != len(programs):
         raise SolveError("several: the child answered another number of programs than it was given")
     return [

@@ -18,10 +18,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from planner.solve.form import BoolArray, FloatArray, Program, with_fixed, with_integer
+from planner.solve.form import BoolArray, FloatArray, Program, violations, with_fixed, with_integer
 from planner.solve.highs import relax, solve_highs
 from planner.solve.near import cheapest_helpers
-from planner.solve.status import Hook, Limits, Progress, Solution, Status, relative_gap, status_of_plan
+from planner.solve.status import Hook, Limits, Mail, Progress, Solution, Status, relative_gap, status_of_plan
 
 WIDTHS = (3000, 300, 20_000)
 """How many of the cheapest columns join the LP's own, one attempt after the other. Only the last is given the best
@@ -46,37 +46,68 @@ _QUICK = 500
 """Columns up to which HiGHS is trusted to keep its time limit."""
 
 
-def solve_split(program: Program, limits: Limits, hook: Hook | None = None) -> Solution:
-    """Solve by the split; falls back as far as the whole program by HiGHS while time is left."""
-    run = _Run(program, limits, hook)
+def solve_split(
+    program: Program,
+    limits: Limits,
+    hook: Hook | None = None,
+    start: FloatArray | None = None,
+    mail: Mail | None = None,
+) -> Solution:
+    """Solve by the split; falls back as far as the whole program by HiGHS while time is left.
+
+    `start`: a plan (n,) that is known. `mail` brings plans of others, and may end the split between two steps.
+    """
+    run = _Run(program, limits, hook, mail)
+    if start is not None and not violations(program, start):
+        run.known(start, "the plan it began from")
     return run.solve()
 
 
+class _Stops(Mail):
+    """Mail of which only the stop is passed on: plans of the whole program are none of a part of it."""
+
+    def __init__(self, mail: Mail) -> None:
+        self._mail = mail
+        self.offer = None
+
+    @property
+    def stopped(self) -> bool:  # type: ignore[override]
+        return self._mail.stopped
+
+    def put(self, values: FloatArray, objective: float) -> None:
+        if self.offer is None or objective < self.offer[0]:
+            self.offer = (objective, values)
+
+
 def highs_that_stops(
-    program: Program, limits: Limits, hook: Hook | None = None, start: FloatArray | None = None
+    program: Program,
+    limits: Limits,
+    hook: Hook | None = None,
+    start: FloatArray | None = None,
+    mail: Mail | None = None,
 ) -> Solution:
     """HiGHS from a plan `start` (n,), in a process of its own where the program is large enough for it to overrun.
 
     Overruns of ten times and more are known; without this one would eat the time of everything after it.
     """
     if program.column_count <= _QUICK:
-        return solve_highs(program, limits, hook, start)
+        return solve_highs(program, limits, hook, start, mail=mail)
     from planner.solve.child import solve_in_child
 
     def report(progress: Progress) -> None:
         if hook is not None:
             unknown = progress.incumbent is None
             bound = -math.inf if progress.bound is None else progress.bound
-            hook("HiGHS", math.nan if unknown else float(progress.incumbent or 0.0), bound, None)
+            hook("HiGHS", math.nan if unknown else float(progress.incumbent or 0.0), bound, None, progress.nodes)
 
-    return solve_in_child(program, limits, "highs", report, start)
+    return solve_in_child(program, limits, "highs", report, start, mail)
 
 
 class _Run:
     """The best plan and bound so far, and the clock."""
 
-    def __init__(self, program: Program, limits: Limits, hook: Hook | None) -> None:
-        self.program, self.limits, self.hook = program, limits, hook
+    def __init__(self, program: Program, limits: Limits, hook: Hook | None, mail: Mail | None = None) -> None:
+        self.program, self.limits, self.hook, self.mail = program, limits, hook, mail
         self.started = time.monotonic()
         self.bound = -math.inf
         self.best: Solution | None = None
@@ -85,7 +116,22 @@ class _Run:
         self.remarks: list[str] = []
 
     def left(self) -> float:
+        if self.mail is not None:
+            if self.mail.stopped:
+                return 0.0
+            if self.mail.offer is not None:
+                self.known(self.mail.offer[1], "another")
         return self.limits.time_limit_s - (time.monotonic() - self.started)
+
+    def stops(self) -> Mail | None:
+        """For a solve of a part: to end when this one shall."""
+        return None if self.mail is None else _Stops(self.mail)
+
+    def known(self, values: FloatArray, name: str) -> None:
+        """A plan that comes from elsewhere, kept where it is better."""
+        objective = self.program.objective_at(values)
+        if self.best is None or objective < self.best.objective:
+            self.best = Solution(Status.FEASIBLE, values, objective, found_by=name)
 
     def solve(self) -> Solution:
         program = self.program
@@ -102,6 +148,7 @@ class _Run:
                 replace(self.limits, time_limit_s=max(0.01, share * self.left()), gap=_STRUCTURE_GAP * self.limits.gap),
                 self._bound_hook("structure"),
                 start,
+                self.stops(),
             ),
         )
         if first.status is Status.INFEASIBLE:
@@ -131,7 +178,7 @@ class _Run:
             gap=_STRUCTURE_GAP * self.limits.gap,
             log=False,
         )
-        return highs_that_stops(part, limits).values
+        return highs_that_stops(part, limits, mail=self.stops()).values
 
     def _counts(self, relaxed: FloatArray, counts: BoolArray) -> None:
         """Whole counts for the structure of a relaxed point."""
@@ -176,6 +223,7 @@ class _Run:
                     precision=_COUNT_PRECISION,
                     hint=hint,
                     stop_at=self._target(),
+                    mail=self.stops(),
                 ),
             )
             self._offer(found)
@@ -202,7 +250,7 @@ class _Run:
             part = with_fixed(held, counts & ~near, np.round(point))
             limits = self._limits(_HELPERS_SHARE * self.left(), gap=_HELPERS_GAP * self.limits.gap)
             phase = f"counts over {int((near & counts).sum())} columns"
-            self._offer(self._note(phase, highs_that_stops(part, limits, self._plan_hook(phase))))
+            self._offer(self._note(phase, highs_that_stops(part, limits, self._plan_hook(phase), mail=self.stops())))
             if self._good_enough() or self.left() <= 0.0:
                 return
 
@@ -213,7 +261,9 @@ class _Run:
         start = self.best.values if self.best is not None else None
         found = self._note(
             "whole program",
-            solve_highs(self.program, self._limits(self.left()), self._plan_hook("whole program"), start),
+            solve_highs(
+                self.program, self._limits(self.left()), self._plan_hook("whole program"), start, mail=self.mail
+            ),
         )
         if found.status in (Status.INFEASIBLE, Status.UNBOUNDED) and self.best is None:
             return self._end(found.status, bound=found.bound)
@@ -245,8 +295,7 @@ class _Run:
                 self.hook("plan", found.objective, self.bound, found.values)
 
     def _note(self, phase: str, found: Solution) -> Solution:
-        if found.solver and found.solver not in self.solvers:
-            self.solvers.append(found.solver)
+        self.solvers.extend(s for s in found.solver.split(" + ") if s and s not in self.solvers)
         if found.log:
             self.logs.append(f"--- {phase} ---\n{found.log}")
         return found
@@ -257,8 +306,10 @@ class _Run:
         if hook is None:
             return None
 
-        def report(_phase: str, _objective: float, bound: float, _values: FloatArray | None) -> None:
-            hook(phase, math.nan, bound, None)
+        def report(
+            _phase: str, _objective: float, bound: float, _values: FloatArray | None, nodes: int | None = None
+        ) -> None:
+            hook(phase, math.nan, bound, None, nodes)
 
         return report
 
@@ -268,9 +319,11 @@ class _Run:
         if hook is None:
             return None
 
-        def report(_phase: str, objective: float, bound: float, values: FloatArray | None) -> None:
+        def report(
+            _phase: str, objective: float, bound: float, values: FloatArray | None, nodes: int | None = None
+        ) -> None:
             known = max(self.bound, bound) if phase == "whole program" else self.bound
-            hook(phase, objective, known, values)
+            hook(phase, objective, known, values, nodes)
 
         return report
 

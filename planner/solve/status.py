@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from planner.solve.form import FloatArray
 
@@ -87,7 +88,8 @@ class Solution:
 
     objective, bound in the program's unit, offset included; bound is -inf when nothing is proven. gap is relative,
     |objective - bound| / max(1e-9, |objective|), nan without a plan. row_dual (m,) and reduced_cost (n,) are the LP's
-    shadow prices, d objective / d bound, from `relax` only.
+    shadow prices, d objective / d bound, from `relax` only. found_by and bound_by: which part of the solve found the
+    plan, and which proved the bound; nodes: of the search trees that were counted, together.
     """
 
     status: Status
@@ -101,6 +103,9 @@ class Solution:
     message: str = ""
     row_dual: FloatArray | None = None
     reduced_cost: FloatArray | None = None
+    found_by: str = ""
+    bound_by: str = ""
+    nodes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +116,46 @@ class Progress:
     phase: str
     incumbent: float | None
     bound: float | None
+    nodes: int | None = None
+
+    @property
+    def gap(self) -> float | None:
+        """Relative gap of the two, None while one is missing."""
+        if self.incumbent is None or self.bound is None:
+            return None
+        return relative_gap(self.incumbent, min(self.bound, self.incumbent))
 
 
 ProgressCallback = Callable[[Progress], None]
-Hook = Callable[[str, float, float, FloatArray | None], None]
-"""Called by a backend with (phase, objective or nan, bound or -inf, values or None) as it learns them. Values are a
-plan that has passed `violations`: it survives the killing of the process that found it."""
+
+
+class Hook(Protocol):
+    """Called by a backend as it learns something.
+
+    objective is nan, bound -inf, values and nodes None where they are not known. Values are a plan that has passed
+    `violations`: it survives the killing of the process that found it.
+    """
+
+    def __call__(
+        self, phase: str, objective: float, bound: float, values: FloatArray | None, nodes: int | None = None, /
+    ) -> None: ...
+
+
+class Mail:
+    """What a running solve is told by those who solve the same program beside it. Written by one thread, read by many.
+
+    stopped   nothing more is wanted of it: it may end at once
+    offer     the best plan of the others, as (objective, values (n,)); it has passed `violations`
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self.offer: tuple[float, FloatArray] | None = None
+
+    def put(self, values: FloatArray, objective: float) -> None:
+        """A plan, kept where it is better than the one before."""
+        if self.offer is None or objective < self.offer[0]:
+            self.offer = (objective, values)
 
 
 def relative_gap(objective: float, bound: float) -> float:

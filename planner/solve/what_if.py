@@ -1,6 +1,6 @@
-"""Many small changes of one program in one child: what a limit is worth, what another choice would cost.
+"""Many small changes of one program: what a limit is worth, what another choice would cost.
 
-Starting an interpreter costs more than solving a small program, so questions about an answer travel together.
+Telling a child of a program costs more than solving a small one, so questions about an answer travel together.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from typing import Any
 import numpy as np
 
 from planner.errors import SolveError
-from planner.solve.form import FloatArray, Program
+from planner.solve.form import FloatArray, Program, violations
 from planner.solve.status import Limits, Status
+
+SMALL = 500
+"""Columns up to which all changes are solved in one child: another would take longer to be told of them."""
+_KEPT_PLANS = 8
+"""Plans of changes before that are tried as a start of the next."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +60,24 @@ def changed(program: Program, change: Change) -> Program:
     )
 
 
-def what_if(program: Program, changes: Sequence[Change], limits: Limits | None = None) -> list[Outcome]:
-    """Solve the program under each change, in one killable child. The time limit is for all together.
+def what_if(
+    program: Program, changes: Sequence[Change], limits: Limits | None = None, known: FloatArray | None = None
+) -> list[Outcome]:
+    """Solve the program under each change, in killable children. The time limit is for all together.
 
-    A change that found no time has status ``no_plan_found``. Raises ``SolveError`` when the child crashed.
+    known  a plan (n,) of the program as it is: where the search starts under the changes that leave it one
+
+    A linear program is kept and solved from its last basis. Programs that are not small are divided over as many
+    children as the limits have threads. A change that found no time has status ``no_plan_found``. Raises ``SolveError``
+    when a child crashed.
     """
-    from planner.solve.child import run_in_child
+    from planner.solve.child import run_side_by_side
 
     if not changes:
         return []
+    limits = limits or Limits()
+    parts = min(limits.worker_count, len(changes)) if program.column_count > SMALL else 1
+    each = replace(limits, threads=max(1, limits.worker_count // parts))
     told = [
         {
             name: [[int(k), float(v)] for k, v in getattr(c, name).items()]
@@ -71,7 +85,10 @@ def what_if(program: Program, changes: Sequence[Change], limits: Limits | None =
         }
         for c in changes
     ]
-    found = json.loads(run_in_child("what_if", program, limits or Limits(), {"changes": told}))
+    start = None if known is None else np.asarray(known, dtype=np.float64).tolist()
+    asked = [(program, each, {"changes": told[k::parts], "start": start}) for k in range(parts)]
+    answers = [json.loads(block) for block in run_side_by_side("what_if", asked)]
+    found = [answers[k % parts][k // parts] for k in range(len(changes)) if k // parts < len(answers[k % parts])]
     if len(found) != len(changes):
         raise SolveError("what_if: the child answered another number of questions than it was asked")
     return [
@@ -85,12 +102,17 @@ def what_if(program: Program, changes: Sequence[Change], limits: Limits | None =
     ]
 
 
-def what_if_here(program: Program, limits: Limits, told: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def what_if_here(
+    program: Program, limits: Limits, told: Sequence[Mapping[str, Any]], start: Sequence[float] | None = None
+) -> list[dict[str, Any]]:
     """``what_if`` in this process, as JSON-ready records."""
     from planner.solve.drive import solve_here
+    from planner.solve.kept import KeptLinear
 
     started = time.monotonic()
     found: list[dict[str, Any]] = []
+    linear = KeptLinear(program, limits) if program.column_count and not program.integer.any() else None
+    plans = [] if start is None else [np.array(start, dtype=np.float64)]
     for done, text in enumerate(told):
         left = limits.time_limit_s - (time.monotonic() - started)
         if left <= 0.05:
@@ -98,7 +120,12 @@ def what_if_here(program: Program, limits: Limits, told: Sequence[Mapping[str, A
             continue
         change = Change(**{name: {int(k): float(v) for k, v in pairs} for name, pairs in text.items()})
         here = replace(limits, time_limit_s=left / (len(told) - done) if done else left / 2)
-        solution = solve_here(changed(program, change), here)
+        edited = changed(program, change)
+        solution = linear.at(edited, here.time_limit_s) if linear is not None else None
+        if solution is None or not solution.status.conclusive:
+            solution = solve_here(edited, here, start=_best_of(plans, edited))
+        if solution.values is not None and linear is None:
+            plans = [*plans[:1], *plans[1:][-_KEPT_PLANS:], solution.values]
         found.append(
             {
                 "status": solution.status.value,
@@ -108,3 +135,9 @@ def what_if_here(program: Program, limits: Limits, told: Sequence[Mapping[str, A
             }
         )
     return found
+
+
+def _best_of(plans: Sequence[FloatArray], program: Program) -> FloatArray | None:
+    """The plan that costs least among those that are still plans of a changed program."""
+    fit = [plan for plan in plans if not violations(program, plan)]
+    return min(fit, key=program.objective_at) if fit else None

@@ -16,7 +16,10 @@ from planner.solve.status import Limits, Solution, Status
 
 _HEAD = struct.Struct("<cQ")
 
-JOB, STARTED, PROGRESS, RESULT, ERROR = b"j", b"s", b"p", b"r", b"e"
+JOB, STOP, OFFER = b"j", b"x", b"o"
+"""To a child: a job; nothing more is wanted of it; a plan that another has found."""
+STARTED, PROGRESS, LEAVING, RESULT, ERROR = b"s", b"p", b"l", b"r", b"e"
+"""From a child: the job is there; something learnt; it ends after this job; the answer; what went wrong, in words."""
 
 _PROGRAM_ARRAYS = (
     "lower",
@@ -65,6 +68,10 @@ def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
     return (kind, block) if len(block) == length else None
 
 
+Parts = tuple[Mapping[str, Any], Mapping[str, np.ndarray[Any, Any]]]
+"""JSON-ready data and arrays by name."""
+
+
 def program_parts(program: Program) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
     """Head and arrays of a program."""
     head = {
@@ -110,9 +117,11 @@ def limits_head(limits: Limits) -> dict[str, Any]:
     return dataclasses.asdict(limits)
 
 
-def progress_block(phase: str, objective: float, bound: float, values: FloatArray | None) -> bytes:
+def progress_block(
+    phase: str, objective: float, bound: float, values: FloatArray | None, nodes: int | None = None
+) -> bytes:
     """A heartbeat, with the plan it found if there is one."""
-    head = {"phase": phase, "objective": objective, "bound": bound}
+    head = {"phase": phase, "objective": objective, "bound": bound, "nodes": nodes}
     if values is None:
         return pack(head, {})
     return pack(head, {"values": values})

@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from planner.answer.plan import Deployment, FleetLot, Plan
+from planner.answer.plan import Plan
+from planner.export.quoting import safe_cell
 from planner.report import format as fmt
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from planner.report.fit import Column, Fitted
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,7 @@ def result_of(
         return CaseResult(name, variant, overrides, key, "failed", **more)
     totals = plan.totals
     hardware: dict[str, int] = {}
-    bought: list[Deployment | FleetLot] = [*plan.deployments, *(plan.fleet.lots if plan.fleet else ())]
-    for d in bought:
+    for d in plan.holdings:
         hardware[d.system] = hardware.get(d.system, 0) + d.systems
     figures = {
         n: getattr(totals, n)
@@ -93,16 +90,6 @@ def result_of(
         gap=plan.objective.gap, hardware=", ".join(f"{n} x {s}" for s, n in hardware.items()), answer=plan.answer,
         **figures, **more,
     )  # fmt: skip
-
-
-def safe_cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if value is None:
-        return ""
-    if isinstance(value, bool | int | float):
-        return value
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def summary_csv(outcome: SweepOutcome, paths: tuple[str, ...]) -> str:
@@ -119,15 +106,27 @@ def summary_csv(outcome: SweepOutcome, paths: tuple[str, ...]) -> str:
     return text.getvalue()
 
 
+def summary_rows(outcome: SweepOutcome) -> list[dict[str, Any]]:
+    """One row a case: its name and variant, the values that vary, then what came out."""
+    plain = [f.name for f in fields(CaseResult) if f.name not in {"overrides", "name", "variant"}]
+    paths = dict.fromkeys(path for c in outcome.cases for path in c.overrides)
+    return [
+        {
+            "name": c.name, "variant": c.variant, **{p: c.overrides.get(p) for p in paths},
+            **{n: getattr(c, n) for n in plain},
+        }
+        for c in outcome.cases
+    ]  # fmt: skip
+
+
 def sweep_table(outcome: SweepOutcome, at_most: int = 60) -> RenderableType:
     """The sweep for the terminal; beyond ``at_most`` cases, the CSV has the rest."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column("Case", overflow="fold", ratio=4)
-    table.add_column("Status", overflow="fold", ratio=3)
-    table.add_column("Objective", justify="right", overflow="fold", ratio=2)
-    table.add_column("Hardware", overflow="fold", ratio=3)
-    table.add_column("MW", justify="right", no_wrap=True)
-    table.add_column("Cost", justify="right", no_wrap=True)
+    table = Fitted(
+        [
+            Column("Case"), Column("Status"), Column("Objective", right=True), Column("Hardware"),
+            Column("MW", right=True), Column("Cost", right=True),
+        ]
+    )  # fmt: skip
     for c in outcome.cases[:at_most]:
         planned = c.tco_usd is not None
         status = fmt.STATUS_WORDS.get(c.status, c.status) if not c.error else f"failed: {c.error}"

@@ -8,12 +8,12 @@ import streamlit as st
 
 from planner.answer.plan import Deployment, Nearest, Plan
 from planner.export.bom import bill_of_materials, bom_csv, buys
+from planner.plots.charts import Chart, bars, spoken
+from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.report import format as fmt
 from planner.report import html_page, summary
 from planner.report.fleet import Sheet, sheets
 from planner.report.unit import unit_sheets
-from planner.ui.charts import Chart, bars, spoken
-from planner.ui.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.ui.settings import settings
 from planner.ui.words import md
 
@@ -67,7 +67,7 @@ def show_no_plan(plan: Plan, apply: Callable[[Nearest], bool], can_apply: Callab
 
 
 def _nearest(i: int, nearest: Nearest, apply: Callable[[Nearest], bool], can_apply: Callable[[Nearest], bool]) -> None:
-    confirmed = "" if nearest.confirmed else " (not confirmed by re-solving)"
+    confirmed = "" if nearest.helps else " (not confirmed by re-solving)"
     if can_apply(nearest):
         pressed = st.button(
             md(nearest.message), key=f"nearest.{i}", icon=":material/auto_fix_high:", help=md(nearest.limit) + confirmed

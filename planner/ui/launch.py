@@ -12,9 +12,10 @@ from pathlib import Path
 
 from planner.catalog.load import data_path
 from planner.errors import InputError, Problem
+from planner.settings import CATALOG
 from planner.ui.settings import SERVER_OPTIONS, Settings
 
-CATALOG_VARIABLE = "PLANNER_CATALOG"
+CATALOG_VARIABLE = CATALOG.name
 """Environment variable with the folder that is merged over the catalog."""
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from planner.errors import InputError, Problem
 
 MAX_BYTES = 64 * 1024 * 1024
+MOST_CASES = 50_000
+MOST_PROBLEMS = 100
+"""Said at once; a file with more is wrong for one reason."""
 
 
 WHOLE = (
@@ -19,6 +22,8 @@ WHOLE = (
     "experts_per_token", "prefill_chips", "decode_chips", "year",
 )  # fmt: skip
 """Columns of counts: a cell is blank or a whole number of 1 or more."""
+SWITCHES = ("sp",)
+"""Columns of what is on or off: a cell is blank, 0 or 1."""
 LARGEST = 1e9
 """No count or size is larger."""
 SIZES = ("params_b", "active_params_b", "isl", "osl", "concurrency_or_batch", "request_rate_qps")
@@ -70,9 +75,10 @@ class Case:
             for column in columns:
                 cell, value = self.text(column), read(column)
                 if cell and (value is None or not 0 < value <= LARGEST):
-                    return (
-                        f"{column} is {cell!r}; allowed: {words} to {LARGEST:.0e}, blank where the source says nothing"
-                    )
+                    return f"{column} is {cell[:40]!r}; allowed: {words} to {LARGEST:.0e}, blank where nothing is said"
+        for column in SWITCHES:
+            if self.text(column) not in {"", "0", "1"}:
+                return f"{column} is {self.text(column)[:40]!r}; allowed: 0, 1, blank where nothing is said"
         return ""
 
     @property
@@ -136,6 +142,10 @@ def read_cases(path: Path) -> tuple[Case, ...]:
                 raise InputError(Problem("has no column case_id", file=str(path), line=1, found=", ".join(header[:8])))
             for row in reader:
                 line = reader.line_num
+                if len(cases) >= MOST_CASES or len(problems) > MOST_PROBLEMS:
+                    what = f"more than {MOST_CASES} cases" if len(cases) >= MOST_CASES else "reading stopped here"
+                    problems.append(Problem(what, file=str(path), line=line))
+                    break
                 if None in row:
                     problems.append(Problem("has more cells than the header", file=str(path), line=line))
                     continue

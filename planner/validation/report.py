@@ -6,12 +6,16 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.validation.cases import Case, CaseResult, kind_of, merged, read_cases
 from planner.validation.summary import overall, summary_json
 from planner.validation.training.rows import validate_training
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRAINING_TAGS = ("source", "chip", "family", "precision", "profile", "chip_family")
 SERVING_TAGS = ("source", "chip", "model", "precision", "engine")
@@ -20,7 +24,7 @@ TIME_QUANTITIES = ("step_time_s",)
 Validator = Callable[[Sequence[Case], Catalog], Sequence[CaseResult]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ValidationReport:
     """Results of training and serving rows; ``to_json`` is what ``planner validate --json`` prints."""
 
@@ -45,6 +49,22 @@ class ValidationReport:
             if held is None or order.index(r.quantity) < order.index(held.quantity):
                 best[r.case_id] = r
         return tuple(best.values())
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row a measured quantity: prediction, interval, error, baseline, then the tags (source, chip, ...)."""
+        return [
+            {**r.to_json(), "error": r.error, "baseline": r.baseline, **dict(r.tags)} for r in self.results
+        ]  # fmt: skip
+
+    def frame(self) -> pd.DataFrame:
+        """The same as a pandas frame; ``error`` is signed, predicted / measured - 1."""
+        from planner.tables import frame_of
+
+        return frame_of(self.rows())
+
+    def __repr__(self) -> str:
+        answered = sum(r.predicted is not None for r in self.results)
+        return f"<ValidationReport of {len(self.results)} measured quantities, {answered} predicted>"
 
     def to_json(self) -> dict[str, object]:
         """``{"cases": [...], "summary": {...}}`` of plain data."""

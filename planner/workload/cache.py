@@ -8,7 +8,32 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from planner.catalog.architecture import ModelArch
-from planner.workload.layers import layer_profiles
+from planner.workload.layers import LayerProfile, layer_profiles
+
+STATE_BYTES = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0}
+CONV_BYTES = 2.0  # inputs that a convolution still needs: in the model's own 16 bits
+
+
+def state_bytes_of(model: ModelArch) -> float:
+    """Bytes of an element of a recurrent state, as the model's config names it; a quantised cache changes nothing."""
+    return STATE_BYTES[model.state_precision]
+
+
+def layer_cache_bytes(
+    layer: LayerProfile, tokens: ArrayLike, kv_bytes: ArrayLike, state_bytes: float, beyond: ArrayLike = 0.0
+) -> Any:
+    """Bytes that one layer keeps of a sequence of ``tokens`` tokens (arrays that broadcast).
+
+    ``beyond``: tokens a layer with a window holds besides it, such as those of the chunk in work. Compressed attention
+    keeps its window of raw keys beside the compressed ones.
+    """
+    held, kv_bytes = np.asarray(tokens, dtype=np.float64), np.asarray(kv_bytes, dtype=np.float64)
+    kept = held if layer.window is None else np.minimum(held, layer.window + np.asarray(beyond, dtype=np.float64))
+    fixed = layer.conv_elements * CONV_BYTES
+    if layer.local_elements:
+        raw = np.minimum(held, layer.state_elements / layer.local_elements) * layer.local_elements
+        return (kept * layer.kv_elements + raw) * kv_bytes + fixed
+    return kept * layer.kv_elements * kv_bytes + layer.state_elements * state_bytes + fixed
 
 
 def kv_bytes_per_sequence(
@@ -21,16 +46,15 @@ def kv_bytes_per_sequence(
     """Bytes of cache of one sequence of ``tokens`` tokens (scalars or arrays that broadcast; a float for scalars).
 
     Layers with a window keep at most the window; latent attention keeps its latent and rotary part (and the index
-    key, when sparse); state-space and linear layers keep a state whatever the length. States are kept at 2 bytes an
-    element or more even where keys and values are quantised, unless ``state_bytes_per_element`` says otherwise.
+    key, when sparse); state-space and linear layers keep a state whatever the length, in the precision the model names
+    unless ``state_bytes_per_element`` says otherwise.
     """
     length = np.asarray(tokens, dtype=np.float64)
     size = np.asarray(bytes_per_element, dtype=np.float64)
-    state_size = np.maximum(size, 2.0) if state_bytes_per_element is None else np.asarray(state_bytes_per_element)
+    state = state_bytes_of(model) if state_bytes_per_element is None else state_bytes_per_element
     total = np.zeros(np.broadcast_shapes(length.shape, size.shape))
     for p in layer_profiles(model):
-        kept = length if p.window is None else np.minimum(length, float(p.window))
-        total = total + p.count * (kept * p.kv_elements * size + p.state_elements * state_size)
+        total = total + p.count * layer_cache_bytes(p, length, size, state)
     return float(total) if total.ndim == 0 else total
 
 
@@ -39,6 +63,14 @@ def kv_bytes_per_token(model: ModelArch, bytes_per_element: float) -> float:
     return sum(p.count * p.kv_elements for p in layer_profiles(model)) * bytes_per_element
 
 
-def state_bytes_per_sequence(model: ModelArch, bytes_per_element: float) -> float:
-    """Bytes of state-space and linear-attention state of one sequence."""
-    return sum(p.count * p.state_elements for p in layer_profiles(model)) * bytes_per_element
+def state_bytes_per_sequence(model: ModelArch, bytes_per_element: float | None = None) -> float:
+    """Bytes of state-space and linear-attention state of one sequence, convolutions included.
+
+    ``bytes_per_element`` None: the precision the model names.
+    """
+    size = state_bytes_of(model) if bytes_per_element is None else bytes_per_element
+    return sum(
+        p.count * (p.state_elements * size + p.conv_elements * CONV_BYTES)
+        for p in layer_profiles(model)
+        if not p.local_elements
+    )

@@ -70,9 +70,12 @@ def interaction_flops(model: ModelArch) -> float:
 
 
 def _mtp_flops(model: ModelArch, sequence_length: ArrayLike) -> Floats:
-    layer = layer_profile(model.groups[-1], model.hidden)
-    weights = layer.active_gemm_weights + 2 * model.hidden * model.hidden + model.vocab * model.hidden
-    return model.mtp_layers * (2.0 * weights + layer.scan_flops + _core_flops(layer, sequence_length))
+    layers = [layer_profile(g, model.hidden) for g in model.mtp_groups]
+    weights = sum(p.count * p.active_gemm_weights for p in layers)
+    weights += 2 * model.hidden * model.hidden + model.vocab * model.hidden
+    zero = np.zeros_like(np.asarray(sequence_length, dtype=np.float64))
+    cores = sum((p.count * (p.scan_flops + _core_flops(p, sequence_length)) for p in layers), zero)
+    return model.mtp_layers * (2.0 * weights + cores)
 
 
 def _shaped(value: Floats) -> Any:

@@ -54,7 +54,8 @@ class LayerProfile:
     projections); expert_gemms: those of ONE routed expert. dense_params: all parameters that are not in routed
     experts, norms and biases included; routed_params: of all routed experts together.
     score_dim: attention core, forward, is 2*score_dim FLOPs per (query, key) pair = heads*(qk_dim + v_dim).
-    kv_elements: cache elements per token of context; state_elements: per sequence, whatever its length.
+    kv_elements: cache elements per token of context; state_elements: per sequence, whatever its length, of the
+    recurrent state (of compressed attention: its window); conv_elements: the same of the convolution's last inputs.
     scan_flops: forward FLOPs per token of the scan and its convolution.
     """
 
@@ -71,6 +72,8 @@ class LayerProfile:
     kv_elements: int
     state_elements: int
     scan_flops: float
+    conv_elements: int = 0
+    local_elements: int = 0  # cache elements a token of the window that is kept beside a compressed cache
     chunked: bool = False  # ``window`` is a fixed chunk, not sliding
     decode_score_dim: int = 0  # score_dim when decoding: MLA attends in the latent space (weights absorbed)
     sparse_top_k: int = 0  # tokens whose keys a sparse indexer keeps (the cache still holds all), 0 = all
@@ -104,6 +107,8 @@ class _Mixing:
     index_score_dim: int = 0
     kv: int = 0
     state: int = 0
+    taps: int = 0
+    local: int = 0
     scan: float = 0.0
 
 
@@ -111,12 +116,19 @@ def _attention(m: Mixer, hidden: int) -> _Mixing:
     v = m.v_head_dim or m.head_dim
     q_out = m.heads * m.head_dim
     kv = m.kv_heads * (m.head_dim + v)
-    qkv_out = q_out * (2 if m.output_gate else 1) + kv
-    extra = (qkv_out if m.bias else 0) + (hidden if m.bias_out else 0)
-    extra += (2 * m.head_dim if m.qk_norm else 0) + (m.heads if m.sinks else 0)
+    made = m.kv_heads * m.head_dim if m.shared_kv else kv
+    qkv_out = q_out + (m.heads * v if m.output_gate else 0) + (m.heads if m.head_gate else 0) + made
+    extra = (q_out + made if m.bias else 0) + (hidden if m.bias_out else 0) + (m.heads if m.sinks else 0)
+    if m.qk_norm:
+        extra += q_out + m.kv_heads * m.head_dim if m.wide_norm else 2 * m.head_dim
     score = m.heads * (m.head_dim + v)
-    gemms = (Gemm("qkv", qkv_out, hidden, "column"), Gemm("out", hidden, m.heads * v, "row"))
-    return _Mixing(gemms, extra, score, score, kv=kv)
+    gemms: tuple[Gemm, ...] = (Gemm("qkv", qkv_out, hidden, "column"), Gemm("out", hidden, m.heads * v, "row"))
+    index = m.index_heads * m.index_head_dim
+    if m.index_heads:  # of a sparse indexer beside grouped queries (MiniMax M3): queries and one shared key, normalised
+        gemms += (Gemm("index_q", index, hidden, "none"), Gemm("index_k", m.index_head_dim, hidden, "none"))
+        extra += 2 * m.index_head_dim
+        kv += m.index_head_dim
+    return _Mixing(gemms, extra, score, score, index, kv=kv)
 
 
 def _mla(m: Mixer, hidden: int) -> _Mixing:
@@ -137,6 +149,8 @@ def _mla(m: Mixer, hidden: int) -> _Mixing:
         Gemm("kv_up", m.heads * (m.qk_nope_head_dim + v), m.kv_lora_rank, "column"),
         Gemm("out", hidden, m.heads * v, "row"),
     ]
+    if m.output_gate:
+        gemms.append(Gemm("gate", m.heads * v, hidden, "column"))
     kv = m.kv_lora_rank + m.qk_rope_head_dim
     index = 0
     if m.index_heads:
@@ -185,8 +199,9 @@ def _compressed(m: Mixer, hidden: int) -> _Mixing:
         kv += m.index_head_dim // ratio
     window = m.window or 0
     return _Mixing(
-        gemms, extra, score // ratio, score // ratio, index // ratio, kv, state=window * d, scan=2.0 * score * window
-    )
+        gemms, extra, score // ratio, score // ratio, index // ratio, kv, state=window * d, local=d,
+        scan=2.0 * score * window,
+    )  # fmt: skip
 
 
 def _mamba2(m: Mixer, hidden: int) -> _Mixing:
@@ -196,22 +211,29 @@ def _mamba2(m: Mixer, hidden: int) -> _Mixing:
     extra = conv * (m.conv_kernel + 1) + 3 * m.ssm_heads + inner  # convolution; A, D, dt bias; gated norm
     state = inner * m.ssm_state
     scan = SCAN_FLOPS_PER_STATE_ELEMENT * state + 2.0 * conv * m.conv_kernel
-    return _Mixing(gemms, extra, state=state + conv * m.conv_kernel, scan=scan)
+    return _Mixing(gemms, extra, state=state, taps=conv * (m.conv_kernel - 1), scan=scan)
 
 
 def _linear(m: Mixer, hidden: int) -> _Mixing:
     keys = m.linear_k_heads * m.linear_k_head_dim
     values = m.linear_v_heads * m.linear_v_head_dim
     conv = 2 * keys + values
+    rank = m.linear_decay_rank
+    decay = (
+        Gemm("decay", m.linear_v_heads, hidden, "column"),  # b (write strength)
+        Gemm("decay_down", rank, hidden, "none"),
+        Gemm("decay_up", keys, rank, "column"),
+    )
     gemms = (
         Gemm("in", conv + values, hidden, "column"),  # q, k, v and the output gate z
-        Gemm("decay", 2 * m.linear_v_heads, hidden, "column"),  # b (write strength) and a (decay)
+        *(decay if rank else (Gemm("decay", 2 * m.linear_v_heads, hidden, "column"),)),  # b and a (decay)
         Gemm("out", hidden, values, "row"),
     )
-    extra = conv * m.conv_kernel + 2 * m.linear_v_heads + m.linear_v_head_dim
+    # convolution; A and bias of the decay; norm
+    extra = conv * m.conv_kernel + m.linear_v_heads + (keys if rank else m.linear_v_heads) + m.linear_v_head_dim
     state = m.linear_v_heads * m.linear_k_head_dim * m.linear_v_head_dim
     scan = SCAN_FLOPS_PER_STATE_ELEMENT * state + 2.0 * conv * m.conv_kernel
-    return _Mixing(gemms, extra, state=state + conv * m.conv_kernel, scan=scan)
+    return _Mixing(gemms, extra, state=state, taps=conv * (m.conv_kernel - 1), scan=scan)
 
 
 def _mixing(m: Mixer, hidden: int) -> _Mixing:
@@ -248,8 +270,11 @@ def _feed_forward(f: FeedForward, hidden: int) -> tuple[tuple[Gemm, ...], tuple[
         return gemms, (), _bias(gemms) if f.bias else 0, 0
     latent = f.expert_input or hidden
     expert = _mlp("expert_", f.expert_hidden, latent, f.gated)
-    dense: tuple[Gemm, ...] = (Gemm("router", f.experts, hidden, "none"),)
-    extra = f.experts if f.router_bias else 0
+    routed = f.experts + f.idle_experts
+    dense: tuple[Gemm, ...] = (Gemm("router", routed, hidden, "none"),)
+    extra = routed if f.router_bias else 0
+    if f.beside:
+        dense += _mlp("", f.beside, hidden, f.gated)
     if latent != hidden:
         dense += (Gemm("latent_down", latent, hidden, "none"), Gemm("latent_up", hidden, latent, "none"))
     if f.shared_hidden:
@@ -287,6 +312,8 @@ def layer_profile(group: LayerGroup, hidden: int, index: int = 0) -> LayerProfil
         kv_elements=mix.kv,
         state_elements=mix.state,
         scan_flops=mix.scan,
+        conv_elements=mix.taps,
+        local_elements=mix.local,
         chunked=group.mixer.chunked,
         decode_score_dim=mix.decode_score_dim,
         sparse_top_k=group.mixer.sparse_top_k * (max(group.mixer.compress_ratio, 1) if compressed else 1),

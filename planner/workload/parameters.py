@@ -73,13 +73,14 @@ def mlp_shapes(model: ModelArch) -> tuple[tuple[str, int, int], ...]:
 
 
 def mtp_parameters(model: ModelArch) -> int:
-    """Parameters of the multi-token prediction modules: one layer like the last group's, a projection of two joined
-    vectors and three norms each; embedding and head are shared with the model (arXiv:2412.19437 section 2.2)."""
+    """Parameters of the multi-token prediction modules: layers (one like the model's last unless it says which), a
+    projection of two joined vectors and three norms each; embedding and head are shared with the model
+    (arXiv:2412.19437 section 2.2)."""
     if not model.mtp_layers or not model.groups:
         return 0
-    layer = layer_profile(model.groups[-1], model.hidden)
-    one = layer.dense_params + layer.routed_params + 2 * model.hidden * model.hidden + 3 * model.hidden
-    return model.mtp_layers * one
+    layers = [layer_profile(g, model.hidden) for g in model.mtp_groups]
+    one = sum(p.count * (p.dense_params + p.routed_params) for p in layers)
+    return model.mtp_layers * (one + 2 * model.hidden * model.hidden + 3 * model.hidden)
 
 
 def parameter_counts(model: ModelArch) -> ParameterCounts:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hf_configs import TODAY
 
+from planner.catalog.hf_config import CLASS_DEFAULTS
 from planner.catalog.hf_import import (
     SUPPORTED_MODEL_TYPES,
     import_hf_config,
@@ -180,6 +182,67 @@ def test_import_gives_the_model_of_the_catalog(model_id: str) -> None:
     assert imported.id == model_id
 
 
+@pytest.mark.parametrize("model_id", sorted(TODAY))
+def test_import_gives_the_counts_of_the_catalog(model_id: str) -> None:
+    imported, known = import_hf_config(TODAY[model_id], name=model_id), MODELS[model_id]
+    found, wanted = parameter_counts(imported), parameter_counts(known)
+    assert found.total - found.vision == wanted.total - wanted.vision
+    assert (found.active, found.mtp) == (wanted.active, wanted.mtp)
+    assert found.vision in (wanted.vision, 0)
+    assert imported.state_precision == known.state_precision
+    assert imported.longest_context in (known.max_context, known.longest_context)
+
+
+def test_layers_counted_from_their_list_and_modules_ahead_of_a_hybrid() -> None:
+    # published: 549.3 B with 55.0 B active and 108 layers; 123.6 B with the module, of which it is 2.94 B
+    ultra = import_hf_config(TODAY["nemotron-3-ultra-550b-a55b"], name="ultra")
+    counts = parameter_counts(ultra)
+    assert (ultra.layers, round(counts.total / 1e9, 1), round(counts.active / 1e9, 1)) == (108, 549.3, 55.0)
+    ahead = parameter_counts(import_hf_config(TODAY["nemotron-3-super-120b-a12b"], name="super"))
+    assert ahead.mtp == pytest.approx(2.94e9, rel=0.01)
+    assert ahead.total + ahead.mtp == pytest.approx(123.6e9, rel=0.01)
+
+
+def test_what_a_checkpoint_leaves_in_16_bits() -> None:
+    def kept(config: dict[str, Any]) -> tuple[object, ...]:
+        (found,) = import_hf_config(config, name="x").checkpoints
+        return found.precision, found.kept, found.kept_layers, found.block
+
+    assert kept(TODAY["minimax-m2.5"]) == ("fp8", (), 0, 128)
+    assert kept(TODAY["kimi-k3"]) == ("mxfp4", ("attention", "shared", "dense"), 0, 0)
+    attention = [f"model.layers.{i}.self_attn.{m}_proj" for i in range(32) for m in "qkvo"]
+    ends = [f"model.layers.{i}.mlp.{m}_proj" for i in (0, 31) for m in ("gate", "up", "down")]
+    official = {"quant_method": "fbgemm_fp8", "modules_to_not_convert": ["lm_head", *attention, *ends]}
+    assert kept({**CONFIGS["llama-3.1-8b"], "quantization_config": official}) == ("fp8", ("attention",), 2, 0)
+
+
+def test_what_a_config_leaves_out_is_its_class() -> None:
+    text = {"model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34, "intermediate_size": 10240,
+            "sliding_window": 1024}  # fmt: skip
+    vision = {"hidden_size": 1152, "intermediate_size": 4304, "num_attention_heads": 16, "num_hidden_layers": 27,
+              "patch_size": 14, "image_size": 896}  # fmt: skip
+    fields = import_hf_fields({"model_type": "gemma3", "text_config": text, "vision_config": vision}, name="4b")
+    assert "num_attention_heads" in fields["note"]
+    imported = import_hf_config({"model_type": "gemma3", "text_config": text, "vision_config": vision}, name="4b")
+    assert parameter_counts(imported).total == pytest.approx(parameter_counts(MODELS["gemma3-4b"]).total, rel=1e-5)
+
+
+def test_layers_that_a_search_thinned_out() -> None:
+    def block(heads: int | None, mult: float) -> dict[str, Any]:
+        attention = {"no_op": heads is None, "n_heads_in_group": heads, "replace_with_linear": False}
+        return {"attention": attention, "ffn": {"no_op": False, "ffn_mult": mult, "replace_with_linear": False}}
+
+    config = {
+        "model_type": "nemotron-nas", "hidden_size": 8192, "num_attention_heads": 64, "num_key_value_heads": None,
+        "vocab_size": 128256, "num_hidden_layers": 3,
+        "block_configs": [block(8, 5.25), block(None, 1.0), block(8, 5.25)],
+    }  # fmt: skip
+    found = import_hf_config(config, name="nas")
+    assert [(g.count, g.mixer.kind, g.feed_forward.hidden) for g in found.groups] == [
+        (2, "attention", 28672), (1, "none", 5632),
+    ]  # fmt: skip
+
+
 def test_import_of_the_language_model_of_llama_4() -> None:
     text = {
         "model_type": "llama4_text", "hidden_size": 5120, "intermediate_size": 8192, "intermediate_size_mlp": 16384,
@@ -239,8 +302,11 @@ def test_every_missing_field_is_listed(kind: str) -> None:
     with pytest.raises(InputError) as caught:
         import_hf_config({"model_type": kind})
     text = str(caught.value)
-    assert len(caught.value.problems) >= 4
-    assert "vocab_size" in text
+    if kind in CLASS_DEFAULTS:  # its class fills in the rest
+        assert "hidden_size" in text
+    else:
+        assert len(caught.value.problems) >= 4
+        assert "vocab_size" in text
 
 
 def test_missing_and_wrong_fields_together() -> None:

@@ -59,6 +59,6 @@ def test_supernodes_bring_their_racks() -> None:
     nvl72 = catalog.system("gb200_nvl72")
     assert systems_per_rack(nvl72, 132e3, 140.0) == 1
     assert systems_per_rack(nvl72, 132e3, 120.0) == 0
-    pod = System("pod", "Pod", kind="pod")
+    pod = System("pod", "Pod", kind="pod", figures={"chips_total": Figure(256.0, "chips", "test", "assumption")})
     with pytest.raises(UnknownFigureError, match="racks"):
         racks_for(pod, 1, 1e6, 1e4)

@@ -40,10 +40,12 @@ def two_runs(**more: Any) -> tuple[Data, Data]:
 
 
 @pytest.mark.usefixtures("in_process")
-def test_two_runs_after_one_another_share_a_box(round_catalog: Catalog) -> None:
-    """One box in the place of two: its price, four years of idling, and what both runs draw above that."""
-    alone = plan(round_scenario(*two_runs()), catalog=round_catalog)
-    found = plan(shared(*two_runs(after=["first"])), catalog=round_catalog)
+@pytest.mark.parametrize("idle", ["switched_off", "powered"])
+def test_two_runs_after_one_another_share_a_box(round_catalog: Catalog, idle: str) -> None:
+    """One box in the place of two: its price and what both runs draw; with four years of idling where it stays on."""
+    how = {"idle_systems": idle}
+    alone = plan(round_scenario(*two_runs(), fleet=how), catalog=round_catalog)
+    found = plan(shared(*two_runs(after=["first"]), fleet=how), catalog=round_catalog)
     assert found.status == "proven_optimal"
     assert found.verified
     assert alone.totals is not None
@@ -55,7 +57,12 @@ def test_two_runs_after_one_another_share_a_box(round_catalog: Catalog) -> None:
     days = [d.predicted.days for d in alone.deployments]
     assert [r.predicted.days for r in found.schedule.runs] == pytest.approx(days)
     hours = sum(24 * d for d in days if d)
-    paper = 100_000 + PUE * USD_PER_KWH * (IDLE_KW * HOURS + TRAINING_KW * hours)
+    idling = IDLE_KW * (HOURS if idle == "powered" else hours)
+    paper = 100_000 + PUE * USD_PER_KWH * (idling + TRAINING_KW * hours)
+    each = 100_000 + PUE * USD_PER_KWH * (
+        IDLE_KW * (HOURS if idle == "powered" else hours / 2) + TRAINING_KW * hours / 2
+    )
+    assert alone.totals.tco_usd == pytest.approx(2 * each, rel=1e-9)
     assert found.totals.tco_usd == pytest.approx(paper, rel=1e-9)
     assert found.objective.value == math.fsum(
         v for x in (*found.fleet.lots, *found.schedule.runs) for v in x.money.lines_usd.values()
@@ -164,7 +171,7 @@ def leaves(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[
 
 
 WORDS = {"role": "decode", "acquire": "rent", "recompute": "full", "precision": "fp8", "schedule": "1F1B",
-         "sharding": "row-wise"}  # fmt: skip
+         "sharding": "row-wise", "fabric": "large"}  # fmt: skip
 
 
 def _other(name: str, value: Any) -> Any:
@@ -257,7 +264,7 @@ def test_systems_that_are_not_there_cannot_work(answer: Plan, question: Scenario
 )  # fmt: skip
 def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
     """A shared fleet never answers another question than the one asked."""
-    with pytest.raises(InputError, match="shared fleet"):
+    with pytest.raises(InputError, match="over time"):
         shared(load(10) | {field: value})
 
 

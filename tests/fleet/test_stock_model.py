@@ -23,7 +23,7 @@ def random_stock(seed: int) -> Stock:
     zeros = np.zeros(1)
 
     def group(i: int) -> Group:
-        return Group(f"g{i}", f"s{i}", f"s{i}", f"system{i}", "chip", "air", "maker", "", 8, 1.0, 1e6)
+        return Group(f"g{i}", f"s{i}", f"s{i}", f"system{i}", "chip", "air", "maker", "", "pod", 8, 1.0, 1e6)
 
     def lot(i: int, g: int) -> Lot:
         begin = pick.randint(0, 1)

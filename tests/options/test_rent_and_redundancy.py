@@ -13,7 +13,7 @@ from planner.cost.finance import HOURS_PER_YEAR
 from planner.cost.tco import cheapest_rent, rent_terms
 from planner.cost.unit import per_unit, unit_costs
 from planner.facility.reliability import default_profile
-from planner.options.work.redundancy import failed_units
+from planner.options.work.redundancy import Redundancy
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.verify import verify_plan
@@ -138,16 +138,21 @@ def load_of(**changes: Any) -> Serving:
     )  # fmt: skip
 
 
+def failed_units(workload: Serving, chips: int, rate: float) -> int:
+    """Units of so many chips and such a rate that a load must be able to lose."""
+    rule = Redundancy.of(workload, default_profile(CATALOG))
+    return 0 if rule is None else rule.lost(chips, rate)
+
+
 def test_availability_counts_failed_units() -> None:
     """1,250 units of eight chips at 3.8e-3 failures a day, three days to repair, 0.99: about 24 (the spares' table)."""
-    profile = default_profile(CATALOG)
-    assert failed_units(load_of(), profile, 8, 0.8) == 0
-    assert failed_units(load_of(availability=0.99), profile, 8, 0.8) in (24, 25)
-    large, small = (failed_units(load_of(availability=q), profile, 8, 0.8) for q in (0.9999, 0.9))
+    assert failed_units(load_of(), 8, 0.8) == 0
+    assert failed_units(load_of(availability=0.99), 8, 0.8) in (24, 25)
+    large, small = (failed_units(load_of(availability=q), 8, 0.8) for q in (0.9999, 0.9))
     assert small < 24 < large
-    assert failed_units(load_of(availability=0.99, tolerate_failures=50), profile, 8, 0.8) == 50
+    assert failed_units(load_of(availability=0.99, tolerate_failures=50), 8, 0.8) == 50
     # an eighth of the units, each failing eight times as often: as many fail, and each takes eight times the rate along
-    assert failed_units(load_of(availability=0.99), profile, 64, 6.4) >= 24
+    assert failed_units(load_of(availability=0.99), 64, 6.4) >= 24
 
 
 def test_what_cannot_be_asked_together_is_told() -> None:

@@ -100,6 +100,32 @@ def test_promises_are_counted(round_catalog: Catalog) -> None:
         assert (decided(scenario, months, round_catalog) == {"big_8"}) == kept
 
 
+def test_what_a_date_lacks_is_rented_by_a_plan_that_buys(round_catalog: Catalog) -> None:
+    """``late: rent`` where the plan itself may only buy: what is missing is rented, and paid for."""
+    slow = {"samples": 100, "failure_factor": 1, "time_factor": {"plain_8": {"values": [1, 1.5]}}}
+    question = run(tokens=1e12, mfu=0.5, finish_within_days=40)
+
+    def first(**more: Any) -> Any:
+        scenario = round_scenario(question, hardware={"systems": ["plain_8"]}, outcomes=slow | more)
+        return outlook(scenario, catalog=round_catalog).plans[0]
+
+    waits, rents = first(), first(late="rent")
+    assert waits.promises[0].probability == pytest.approx(0.5)
+    assert rents.promises[0].probability == 1.0
+    assert rents.expected_cost_usd > waits.expected_cost_usd
+
+
+def test_the_chance_of_all_promises_together(round_catalog: Catalog) -> None:
+    """Three runs that each are late in half of the futures, by luck of their own: all in time in an eighth of them."""
+    runs = [run(f"r{i}", tokens=1e12, mfu=0.5, finish_within_days=40) for i in range(3)]
+    slow = {"samples": 2000, "failure_factor": 1, "time_factor": {"plain_8": {"values": [1, 1.5]}}}
+    found = outlook(round_scenario(*runs, hardware={"systems": ["plain_8"]}, outcomes=slow), catalog=round_catalog)
+    plan = found.plans[0]
+    assert [p.probability for p in plan.promises] == pytest.approx([0.5] * 3, abs=0.01)
+    assert plan.all_kept == pytest.approx(0.125, abs=0.03)
+    assert f"all of it together with probability {plan.all_kept:.1%}" in found.answer
+
+
 def decided(scenario: Scenario, months: int, catalog: Catalog) -> set[str]:
     """What planning from scratch buys when the big servers are announced so many months later."""
     from planner import plan

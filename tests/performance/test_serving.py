@@ -114,7 +114,7 @@ def test_cache_room_is_the_engines(catalog: Catalog, model: str, precision: str,
         catalog.model(model), precision=precision, kv_precision="bf16", memory_bytes=79.18 * GIB, tp=one(tp), pp=one(1),
         attention_dp=one(1), chunk=one(8192), held_tokens=2048.0, profile=ServingProfile(workspace="vllm-0.10"),
     )  # fmt: skip
-    assert budget.room[0] / GIB == pytest.approx(gib, rel=0.10)
+    assert budget.room[0] / GIB == pytest.approx(gib, abs=max(0.5, 0.05 * gib))
 
 
 def test_weights_spread_over_all_chips_and_experts_only_once(catalog: Catalog) -> None:
@@ -127,12 +127,12 @@ def test_weights_spread_over_all_chips_and_experts_only_once(catalog: Catalog) -
 
 
 def test_clients_beyond_the_cache_wait(catalog: Catalog) -> None:
-    h100 = platform(catalog, "dgx_h100", "h100_sxm")
+    h200 = platform(catalog, "dgx_h200", "h200_sxm")
     job = ServingJob(catalog.model("Llama-3.1-70B"), "fp8", "fp8", 1024, 8192)
     shapes = ServingCandidates(
         *(np.array(v) for v in ([1] * 3, [1] * 3, [1] * 3, [1] * 3, [1, 8, 512], [8192] * 3, [0] * 3))
     )
-    e = estimate_serving(job, h100, shapes)
+    e = estimate_serving(job, h200, shapes)
     assert e.concurrency[2] < 512
     assert e.concurrency[2] * (1024 + 8192 * 0.5) < e.kv_capacity_tokens[2]
     assert e.ttft_s[2] > 10 * e.ttft_s[1]

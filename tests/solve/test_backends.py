@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import highspy
 import numpy as np
-import pulp
 import pytest
 
-from planner.solve import Limits, Solution, Status, lexicographic, solve
+from planner.solve import Limits, Solution, Status, lexicographic, solve, violations
+from planner.solve import highs as highs_room
 from planner.solve.battery import (
     CheckFailedError,
     check_backend,
     checks,
     inconsistencies,
     program_of,
+    returned_starts,
     solver_of,
     wrong_optima,
 )
 from planner.solve.drive import solve_here
-from planner.solve.highs import build, relax
+from planner.solve.highs import relax
 from planner.solve.status import status_of_plan
 
 ABILITIES = {
@@ -92,20 +94,68 @@ def test_the_battery_lists_what_fails():
     assert not any(line.startswith("wrong_optimum") for line in failures)  # it takes no continuous columns
 
 
-def test_pulp_own_word_is_not_ours():
-    # PuLP calls a run that hit its time limit optimal; this is why its status is never read
-    timed_out = next(c for c in checks() if c.name == "time_out_with_plan")
-    seen = []
+def test_the_battery_refuses_a_backend_that_returns_its_start():
+    def naive(program, limits, start=None):
+        if start is None or violations(program, start):
+            return solve_here(program, limits, "highs")
+        cost = program.objective_at(start)
+        return Solution(Status.PROVEN_OPTIMAL, start, cost, cost, 0.0)
 
-    def as_pulp_says(program, limits):
-        problem, highs = build(program, limits, time_limit_s=limits.time_limit_s, options={})
-        highs.run()
-        status, _ = pulp.HiGHS(msg=False).findSolutionValues(problem)
-        seen.append((status, highs.getInfo().mip_gap))
-        return solve_here(program, limits, "highs")
+    assert [line.split(":")[0] for line in check_backend(naive)] == ["start_is_no_answer", "start_is_no_loss"]
 
-    timed_out.run(as_pulp_says)
-    assert any(status == pulp.LpStatusOptimal and gap > 1e-3 for status, gap in seen)
+
+@pytest.mark.parametrize("case", range(2))
+def test_a_start_that_comes_back_as_optimal_is_solved_again(case, monkeypatch):
+    # as highspy 1.16.0 does it where the start is given before the run; on other versions the answer is right at once
+    runs = []
+
+    def given_before(highs, program, hook, mail):
+        runs.append(mail)
+        if mail is not None:
+            known = highspy.HighsSolution()
+            known.col_value = mail.offer[1].tolist()
+            highs.setSolution(known)
+
+    monkeypatch.setattr(highs_room, "listen", given_before)
+    program, optimum, starts = returned_starts()[case]
+    for start in starts:
+        found = highs_room.solve_highs(program, Limits(gap=0.0, threads=1), start=np.array(start))
+        assert (found.status, found.objective) == (Status.PROVEN_OPTIMAL, pytest.approx(optimum))
+    if highspy.Highs().version() == "1.16.0":
+        assert len(runs) > len(starts)
+
+
+def test_a_point_that_costs_something_else_is_no_answer(monkeypatch):
+    program, optimum = wrong_optima()[3]
+    honest = highs_room.build
+    lies = []
+
+    class Liar:
+        def __init__(self, highs):
+            self._highs = highs
+
+        def __getattr__(self, name):
+            return getattr(self._highs, name)
+
+        def getSolution(self):  # noqa: N802 - HiGHS's name
+            found = self._highs.getSolution()
+            point = highspy.HighsSolution()
+            point.col_value = [v + 1.0 for v in found.col_value]
+            lies.append(point)
+            return point
+
+    def build(*given, **more):
+        made = honest(*given, **more)
+        return Liar(made) if len(lies) < most else made
+
+    monkeypatch.setattr(highs_room, "build", build)
+    most = 1
+    assert highs_room.solve_highs(program, Limits(gap=0.0)).objective == pytest.approx(optimum)
+    lies.clear()
+    most = 99
+    refused = highs_room.solve_highs(program, Limits(gap=0.0))
+    assert (refused.status, refused.values) == (Status.FAILED, None)
+    assert "of a point that costs" in refused.message
 
 
 def test_cpsat_refuses_continuous_columns_in_words():

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from pathlib import Path
 
@@ -15,8 +14,9 @@ import numpy as np
 import pytest
 
 from planner.errors import SolveError
-from planner.solve import Limits, Status, conflicting_rows, relax, solve
+from planner.solve import Limits, Status, conflicting_rows, pool, relax, solve
 from planner.solve import child as child_room
+from planner.solve import crew as crew_room
 from planner.solve.battery import inconsistencies, program_of, wrong_optima
 from planner.solve.child import run_in_child, solve_in_child
 
@@ -28,9 +28,9 @@ def boot(body):
     """A child whose solver does something else: `body` runs in place of the job, with tell, program and np at hand."""
     text = textwrap.indent(textwrap.dedent(body), "    ")
     return (
-        child_room._BOOT.replace("main()\n", "")
+        pool.BOOT.replace("main(sys.argv[2])\n", "")
         + "import os, time\nimport numpy as np\nfrom planner.solve import drive, wire\n"
-        + f"def job(program, limits, options, hook):\n{text}\ndrive.JOBS['solve'] = job\nmain()\n"
+        + f"def job(program, limits, options, hook, mail):\n{text}\ndrive.JOBS['solve'] = job\nmain('highs')\n"
     )
 
 
@@ -76,7 +76,7 @@ def test_the_log_travels():
 
 def test_a_solver_that_does_not_stop_is_killed(monkeypatch):
     monkeypatch.setattr(child_room, "_BOOT", boot("time.sleep(600)"))
-    monkeypatch.setattr(child_room, "GRACE_S", 0.5)
+    monkeypatch.setattr(crew_room, "GRACE_S", 0.5)
     started = time.monotonic()
     solution = solve_in_child(wrong_optima()[3][0], Limits(time_limit_s=0.5), "highs")
     assert time.monotonic() - started < 5.0
@@ -91,7 +91,7 @@ def test_a_plan_found_before_the_kill_is_kept(monkeypatch):
         time.sleep(600)
     """
     monkeypatch.setattr(child_room, "_BOOT", boot(body))
-    monkeypatch.setattr(child_room, "GRACE_S", 0.5)
+    monkeypatch.setattr(crew_room, "GRACE_S", 0.5)
     solution = solve(wrong_optima()[3][0], Limits(time_limit_s=0.5))
     assert (solution.status, solution.objective, solution.bound) == (Status.FEASIBLE, 29.0, 28.0)
     assert solution.values.tolist() == [13.0, 8.0]
@@ -99,9 +99,11 @@ def test_a_plan_found_before_the_kill_is_kept(monkeypatch):
 
 def test_a_wrong_plan_from_the_child_is_refused(monkeypatch):
     monkeypatch.setattr(child_room, "_BOOT", boot("hook('x', 1.0, 0.0, np.array([1.0, 8.0]))\ntime.sleep(600)"))
-    monkeypatch.setattr(child_room, "GRACE_S", 0.2)
-    solution = solve(wrong_optima()[3][0], Limits(time_limit_s=0.2))
+    monkeypatch.setattr(crew_room, "GRACE_S", 0.2)
+    solution = solve(wrong_optima()[3][0], Limits(time_limit_s=0.2), backend="highs")
     assert (solution.status, solution.values) == (Status.FAILED, None)
+    raced = solve(wrong_optima()[3][0], Limits(time_limit_s=0.2, threads=2))
+    assert (raced.status, raced.values) == (Status.NO_PLAN_FOUND, None)
 
 
 def test_a_crash_is_reported(monkeypatch):
@@ -194,14 +196,13 @@ def test_what_progress_raises_ends_the_solve():
     def stop(_):
         raise StoppedError
 
-    before = threading.active_count()
+    pool.end_idle()
+    before = len(children_of(os.getpid()))
     started = time.monotonic()
     with pytest.raises(StoppedError):
         solve(busy_program(), Limits(time_limit_s=60.0, gap=0.0), progress=stop)
     assert time.monotonic() - started < 10.0
-    while threading.active_count() > before and time.monotonic() - started < 10.0:
-        time.sleep(0.01)
-    assert threading.active_count() == before  # its pipes are closed: the child is gone
+    assert len(children_of(os.getpid())) == before  # it was killed: nothing is kept that still searches
 
 
 @posix
@@ -233,3 +234,87 @@ def test_no_orphan_is_left(sign, tmp_path):
     finally:
         parent.kill()
         parent.communicate()
+
+
+def test_the_child_is_kept_and_its_answers_are_those_of_a_fresh_one():
+    pool.end_idle()
+    programs = [program for program, _ in wrong_optima()] * 2
+    kept = [solve(program, Limits(gap=0.0, threads=1 + k % 2)) for k, program in enumerate(programs)]
+    assert len(pool._idle) == 1
+    for program, here in zip(programs, kept, strict=True):
+        pool.end_idle()
+        fresh = solve(program, Limits(gap=0.0, threads=1))
+        assert (here.status, here.objective, here.bound) == (fresh.status, fresh.objective, fresh.bound)
+        assert np.array_equal(here.values, fresh.values)
+
+
+def test_a_child_that_died_is_tried_once_more(monkeypatch, tmp_path):
+    mark = tmp_path / "died"
+    body = f"""
+        if not os.path.exists({str(mark)!r}):
+            open({str(mark)!r}, 'w').close()
+            os.kill(os.getpid(), 9)
+        return drive._solve_job(program, limits, options, hook)
+    """
+    monkeypatch.setattr(child_room, "_BOOT", boot(body))
+    solution = solve(wrong_optima()[3][0], Limits(gap=0.0))
+    assert mark.exists()
+    assert (solution.status, solution.objective) == (Status.PROVEN_OPTIMAL, pytest.approx(28.2))
+
+
+def test_an_idle_child_that_was_killed_is_replaced():
+    solve(wrong_optima()[3][0])
+    for worker in pool._idle:
+        worker.process.kill()
+        worker.process.wait()
+    assert solve(wrong_optima()[3][0], Limits(gap=0.0)).objective == pytest.approx(28.2)
+
+
+def test_a_plan_outlives_a_child_that_dies_twice(monkeypatch):
+    body = "hook('HiGHS', 29.0, 27.0, np.array([13.0, 8.0]))\nos.abort()"
+    monkeypatch.setattr(child_room, "_BOOT", boot(body))
+    solution = solve(wrong_optima()[3][0], Limits(gap=0.1), backend="highs")
+    assert (solution.status, solution.objective, solution.bound) == (Status.WITHIN_GAP, 29.0, 27.0)
+    assert "without an answer" in solution.message
+
+
+@pytest.mark.parametrize(("kind", "other"), [("highs", "ortools"), ("cpsat", "highspy")])
+def test_the_two_solvers_share_no_process(kind, other):
+    pool.end_idle()
+    program = wrong_optima()[2][0]
+    assert solve(program, Limits(gap=0.0), backend="cpsat_grid", in_child=False).objective == pytest.approx(9.0)
+    assert solve(program, Limits(gap=0.0), backend="split").objective == pytest.approx(9.0)
+    workers = {worker.kind: worker for worker in pool._idle}
+    mapped = Path(f"/proc/{workers[kind].process.pid}/maps")
+    if not mapped.exists():
+        pytest.skip("no /proc")
+    loaded = mapped.read_text(encoding="utf-8")
+    assert f"/{other}/" not in loaded
+    assert f"/{ {'highspy': 'ortools', 'ortools': 'highspy'}[other] }/" in loaded
+
+
+def test_solving_loads_no_solver_here(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        f"import sys\nsys.path[:0] = [{str(ROOT)!r}]\n"
+        "from planner.solve import Limits, relax, solve\nfrom planner.solve.battery import wrong_optima\n"
+        "from planner.solve.intervals import Level, Task, earliest_starts\n"
+        "program = wrong_optima()[2][0]\n"
+        "for backend in ('auto', 'cpsat_grid'):\n"
+        "    assert solve(program, Limits(gap=0.0), backend=backend).objective == 9.0\n"
+        "relax(program)\n"
+        "tasks = [Task('a', 0, 5, 2, 'r', 1), Task('b', 0, 9, 2, 'r', 1)]\n"
+        "assert earliest_starts(tasks, {'r': [Level(0, 20, 1)]}, Limits()) == ({'a': 0, 'b': 2}, True)\n"
+        "print(sorted({'highspy', 'ortools', 'pulp', 'pandas'} & set(sys.modules)))\n"
+        "import os, subprocess\n"
+        "print(*[line.split()[1] for line in subprocess.run(['ps', '-eo', 'ppid=,pid='], capture_output=True, "
+        "text=True).stdout.splitlines() if line.split()[0] == str(os.getpid())])\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    modules, children = done.stdout.splitlines()
+    assert modules == "[]"
+    deadline = time.monotonic() + 10
+    mine = {int(pid) for pid in children.split()}
+    while any(process in mine for _, process in living()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(process in mine for _, process in living())  # what was kept ended with its parent

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Mapping, Sequence
 
 import pytest
 
-from planner.solve.intervals import Level, Task, earliest_starts
+from planner.solve.intervals import Level, Task, earliest_starts, least_amount
 from planner.solve.status import Limits
 
 LIMITS = Limits(time_limit_s=10, threads=1)
@@ -70,7 +71,23 @@ def test_no_schedule_ends_earlier(seed: int) -> None:
 
 def test_out_of_time_the_known_starts_stay() -> None:
     """No time at all: what was known to work comes back, and is not called proven."""
-    tasks = [Task(f"t{i}", 0, 10 * i, 10, "here", 1) for i in range(200)]
+    tasks = [Task(f"t{i}", 0, 10 * i, 10, "here", 1, known=10 * i) for i in range(200)]
     found, proven = earliest_starts(tasks, {"here": [Level(0, 5000, 1)]}, Limits(time_limit_s=1e-6, threads=1))
     assert not proven
     assert found == {t.name: t.latest for t in tasks}
+
+
+def test_the_least_amount_is_the_least_that_works() -> None:
+    """One less leaves no schedule; where windows alone leave none, no amount is enough."""
+    for seed in range(15):
+        made = random_tasks(seed)
+        assert made is not None
+        tasks = made[0]
+        need = least_amount(tasks, "here", LIMITS)
+        wide = [Level(0, 100, 99)]
+        assert earliest_starts(tasks, {"here": [Level(0, 100, int(need))], "there": wide}, LIMITS)[0] is not None
+        if need:
+            fewer = {"here": [Level(0, 100, int(need) - 1)], "there": wide}
+            assert earliest_starts(tasks, fewer, LIMITS) == (None, True)
+    late = [Task("a", 3, 5, 5, "here", 1), Task("b", 0, 5, 6, "here", 1, ("a",))]
+    assert math.isinf(least_amount(late, "here", LIMITS))

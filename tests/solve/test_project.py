@@ -9,7 +9,8 @@ import pytest
 
 from planner.solve import Limits, Program, ProgramBuilder, Status, solve, violations
 from planner.solve.form import with_objective
-from planner.solve.project import projection_of, solve_projected
+from planner.solve.project import solve_projected
+from planner.solve.projection import projection_of
 
 LIMITS = Limits(time_limit_s=20.0, gap=0.0, threads=1)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from planner.errors import SolveError
-from planner.solve import Limits, Program, ProgramBuilder, Status, solve
+from planner.solve import Limits, Program, ProgramBuilder, Status, pool, solve
 from planner.solve import child as child_module
 from planner.solve.several import solve_several
 
@@ -48,12 +48,14 @@ def test_each_program_gets_its_own_answer() -> None:
 
 def test_one_child_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
-    start = child_module._start
-    monkeypatch.setattr(child_module, "_start", lambda errors: started.append(1) or start(errors))
+    start = pool._start
+    monkeypatch.setattr(pool, "_start", lambda *given: started.append(1) or start(*given))
+    pool.end_idle()
     found = solve_several([knapsack(s) for s in range(4)])
     assert all(math.isfinite(f.objective) for f in found)
     assert len(started) == 1
     assert solve_several([]) == []
+    assert solve(knapsack(1)).status.has_plan
     assert len(started) == 1
 
 

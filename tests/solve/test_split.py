@@ -86,11 +86,11 @@ def test_infeasible_and_unbounded_come_through():
 def test_a_plan_is_told_before_the_end():
     program, told = fleet(options=12), []
     solution = solve_split(program, LIMITS, lambda *report: told.append(report))
-    plans = [(objective, values) for _, objective, _, values in told if values is not None]
+    plans = [(objective, values) for _, objective, _, values, *_ in told if values is not None]
     assert plans
     assert min(objective for objective, _ in plans) == pytest.approx(solution.objective)
     assert all(program.objective_at(values) == pytest.approx(objective) for objective, values in plans)
-    assert all(bound <= solution.bound + 1e-6 for _, _, bound, _ in told)
+    assert all(bound <= solution.bound + 1e-6 for _, _, bound, *_ in told)
 
 
 def test_the_same_plan_twice_when_reproducible():
@@ -106,7 +106,7 @@ def test_a_large_program_gets_a_process_that_stops():
     limits = Limits(time_limit_s=1.0, gap=0.0, threads=1)
     assert program.integer.sum() > 2000
     bounds = []
-    found = highs_that_stops(program, limits, lambda phase, objective, bound, values: bounds.append(bound))
+    found = highs_that_stops(program, limits, lambda _phase, _objective, bound, *_: bounds.append(bound))
     assert found.seconds < 10.0
     assert found.bound > 0.0
     assert max(bounds) <= found.bound + 1e-6

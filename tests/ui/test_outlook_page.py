@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from planner.outlook.result import Outlook, ParetoFront, Sensitivity
+from planner.plots.look_charts import front_chart, promises, tornado
 from planner.ui import looks as looks_module
-from planner.ui.look_charts import front_chart, promises, tornado
 from planner.ui.looks import KEY, Looks
 from planner.ui.settings import Settings
 from planner.ui.state import Visit

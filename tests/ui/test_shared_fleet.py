@@ -13,10 +13,10 @@ from tools import load, round_scenario, run
 from planner.answer.plan import Plan
 from planner.api import answered, ask
 from planner.catalog import Catalog
+from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.report import html_page
 from planner.solve import Limits, solve, with_objective
 from planner.ui import service
-from planner.ui.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 
 
 @pytest.fixture(scope="module")

@@ -119,12 +119,27 @@ def test_cache_takes_arrays_and_other_precisions() -> None:
 
 def test_state_of_a_hybrid_does_not_depend_on_length_and_is_not_quantised() -> None:
     model = MODELS["nemotron-h-56b"]
-    # 54 layers of 256 heads x 64 x 256 states and 4 taps on 16384 + 2 x 8 x 256 channels
-    states = 54 * (256 * 64 * 256 + 4 * (16384 + 4096))
-    assert state_bytes_per_sequence(model, 2) == 2 * states
+    # 54 layers of 256 heads x 64 x 256 states, and the last 3 inputs of 16384 + 2 x 8 x 256 channels
+    states, inputs = 54 * 256 * 64 * 256, 54 * 3 * (16384 + 4096)
+    assert state_bytes_per_sequence(model) == 2 * states + 2 * inputs
     attention = 10 * 2 * 8 * 128
-    assert kv_bytes_per_sequence(model, 1000, 1) == 2 * states + 1000 * attention
-    assert kv_bytes_per_sequence(model, 1000, 1, state_bytes_per_element=4) == 4 * states + 1000 * attention
+    assert kv_bytes_per_sequence(model, 1000, 1) == 2 * states + 2 * inputs + 1000 * attention
+    wide = kv_bytes_per_sequence(model, 1000, 1, state_bytes_per_element=4)
+    assert wide == 4 * states + 2 * inputs + 1000 * attention
+
+
+def test_states_are_kept_in_the_precision_that_the_config_names() -> None:
+    # Qwen3.6 27B: 48 layers of 48 x 128 x 128 states in 32 bits
+    model = MODELS["qwen3.6-27b"]
+    assert state_bytes_per_sequence(model) == pytest.approx(156.9e6, rel=0.03)
+    assert kv_bytes_per_token(model, 2) == 65_536
+
+
+def test_a_window_beside_a_compressed_cache_grows_to_its_length() -> None:
+    model = MODELS["deepseek-v4-flash"]
+    short, long = (kv_bytes_per_sequence(model, n, 1) for n in (64, 128))
+    assert long == 2 * short
+    assert kv_bytes_per_sequence(model, 256, 1) < 2 * long
 
 
 def test_compressed_attention_of_deepseek_v4() -> None:

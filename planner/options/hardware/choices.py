@@ -45,6 +45,18 @@ class Choice:
     """How many stand there, for ``installed``."""
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
+    rent_term: str = ""
+    """Commitment of what is rented; none: the cheapest of those that the scenario allows."""
+
+    @property
+    def unit_price_usd(self) -> float:
+        """Price of what is bought at once; what stands already may have none (0).
+
+        Raises ``UnknownFigureError`` where what is to be bought has no price.
+        """
+        system = self.system
+        price = system.get("price_usd") if self.acquire == "installed" else system.need("price_usd")
+        return (price or 0.0) * system.unit_share
 
     @property
     def place(self) -> str:

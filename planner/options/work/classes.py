@@ -21,8 +21,8 @@ from planner.answer.plan import Answered, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
+from planner.options.counted import reach
 from planner.options.hardware.choices import Choice, platform_of
-from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.serving import ServingSearch, unit_of
 from planner.performance.platform import Platform
@@ -146,14 +146,14 @@ class MixedServingSearch:
             collector.drop(choice, w.name, f"it arrives {ready:.0f} days after the load begins")
             return
         hours = horizon_hours(collector.scenario, ready)
-        bounds = collector.bounds(choice, ready, BEYOND)
+        bounds = collector.bounds(choice, ready, beyond=True, cluster=False)
         if bounds.systems < 1:
             collector.drop(choice, w.name, "one system alone exceeds a limit of the place or the plan")
             return
         platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
         most = bounds.chips
         if w.chips is not None and w.chips.max is not None:
-            most = min(most, math.floor(w.chips.max * BEYOND))
+            most = min(most, math.floor(reach(w.chips.max, choice.system.unit_chips, 1.0)))
         found = self.shapes(platform, most)
         collector.count(("classes", w.name, id(found)), found.enumerated, found.priced)
         for quantity, value in found.best_ms.items():
@@ -171,22 +171,20 @@ class MixedServingSearch:
             systems=found.systems[kept],
             spares=np.zeros(len(kept), dtype=np.int64),
             chips=found.chips[kept],
-            activity=np.full(len(kept), PHASE_ACTIVITY["serve"]),
+            activity=np.full(len(kept), PHASE_ACTIVITY["serve"] / w.peak_to_mean),
             run_hours=np.full(len(kept), hours),
             cluster=False,
         )
-        priced = price(collector.scenario, self.catalog, choice, designs, ready)
+        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
         demand = np.array([c.share for c in w.request_classes]) * w.requests_per_s
         for row, shape in enumerate(kept):
             rates = found.rates[shape]
             # more units than would answer all it can of every class are of no use
             alone = float(np.sum(np.divide(demand, rates, out=np.zeros_like(demand), where=rates > 0)))
-            room = max(1, int(bounds.systems // found.systems[shape]))
-            least = math.ceil((w.chips.min or 0) / found.chips[shape]) if w.chips else 0
-            enough = room if "throughput" in collector.scenario.objective else max(math.ceil(alone), least, 1)
             collector.append(
                 choice, w.name, "serve", period, found.precision, designs, priced, row,
-                replicas=int(found.replicas[shape]), max_units=min(enough, room),
+                replicas=int(found.replicas[shape]),
+                max_units=collector.of_use(w, math.ceil(alone), int(found.chips[shape])),
                 rates={label: float(r) for label, r in zip(self.labels, rates, strict=True)},
                 tokens_per_s=0.0, finish_days=0.0,
                 layout=dict(zip(WIDTHS, (int(x) for x in found.widths[shape]), strict=True)),
@@ -313,7 +311,7 @@ def describe_classes(
         systems=np.array([systems]),
         spares=np.zeros(1, dtype=np.int64),
         chips=np.array([chips]),
-        activity=np.array([PHASE_ACTIVITY["serve"]]),
+        activity=np.array([PHASE_ACTIVITY["serve"] / workload.peak_to_mean]),
         run_hours=np.array([hours]),
         cluster=False,
     )

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from planner.answer.plan import Interval, Parallelism, Predicted
+from planner.answer.plan import Drafting, Interval, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import Option
+from planner.options.parts import part_for
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import ClassRate, describe_classes
 from planner.options.work.measured import measured_runs
@@ -27,10 +28,12 @@ from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, un
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
+from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
-from planner.performance.serving.replica import ServingCandidates, estimate_serving
+from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
+from planner.performance.serving.speculation import acceptance_of
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training, Workload
+from planner.scenario.workloads import Recommendation, Serving, Speculation, Training, Workload
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Spec:
     """The other group of a run on two kinds of systems."""
     lead: bool = True
     """Of two groups, the one that the run is counted with."""
+    rent_term: str = ""
+    """Commitment of what is rented."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class Described:
     parallelism: Parallelism
     bought_chips: int
     """Chips of all systems of the unit, spares and idle ones too."""
+    part: int = 0
+    """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
     interconnect: str = ""
     class_rates: Mapping[str, ClassRate] = field(default_factory=dict)
     """Loads with request classes: what a unit does of each alone."""
@@ -94,6 +101,11 @@ class Describer:
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
+        if spec.acquire == "rent":
+            if spec.rent_term not in self.scenario.hardware.rent_terms:
+                allowed = ", ".join(self.scenario.hardware.rent_terms)
+                raise InputError(Problem(f"{spec.system} is rented for {spec.rent_term!r}, allowed: {allowed}"))
+            choice = replace(choice, rent_term=spec.rent_term)
         ready: float | None = 0.0
         if spec.acquire != "installed":
             ready, reason = delivery(self.scenario, choice.system, choice.chip, spec.period)
@@ -156,7 +168,7 @@ class Describer:
             systems=np.array([size.systems + spares]),
             spares=np.array([spares]),
             chips=np.array([size.chips]),
-            activity=np.array([training_activity()]),
+            activity=np.array([training_activity(size.chips, size.systems, platform.system_chips)]),
             run_hours=np.array([size.days * 24.0]),
             cluster=True,
         )
@@ -230,7 +242,10 @@ class Describer:
         candidates = ServingCandidates(**{name: np.array([spec.layout[name]]) for name in SHAPE})
         if not search.is_legal(platform, spec.precision, candidates):
             raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal replica on {spec.system}"))
-        job = search.job(spec.precision, platform)
+        drafts = spec.layout.get("drafts", 0)
+        if drafts not in search.drafts():
+            raise InputError(Problem(f"{spec.workload}: {drafts} drafts a step is none of its choices"))
+        job = search.job(spec.precision, platform, drafts)
         estimate = estimate_serving(job, platform, candidates)
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
@@ -242,13 +257,19 @@ class Describer:
         loaded = search.operating(job, platform, candidates).loaded(search.utilisation_at(load))
         ttft, tpot = search.latencies(platform, candidates, estimate, loaded)
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
+        part = spec.layout.get("part", 0)
+        if part:
+            known = platform.part_chips or platform.system_chips
+            if part != part_for(candidates.chips, platform.system_chips, known)[0]:
+                raise InputError(Problem(f"{spec.workload}: its replica does not occupy {part} chips of {spec.system}"))
+            replicas = part // candidates.chips
         chips = int(candidates.chips[0] * replicas[0])
         hours = horizon_hours(self.scenario, ready)
         designs = Designs(
             systems=systems,
             spares=np.zeros(1, dtype=np.int64),
             chips=np.array([chips]),
-            activity=np.array([serving_activity(spec.role)]),
+            activity=np.array([serving_activity(spec.role, workload.peak_to_mean)]),
             run_hours=np.array([hours]),
             cluster=False,
         )
@@ -271,15 +292,17 @@ class Describer:
             tpot_ms=tpot_ms,
             cached_prefix=job.cached_prefix if workload.prefix_hits else None,
             prefill_share=float(estimate.prefill_share[0]),
+            drafting=self._drafting(search, spec, platform, candidates) if drafts and decoding else None,
+            extrapolation=list(unknown_of(job, platform, candidates)),
             memory_gb_per_chip=float(estimate.memory_bytes[0]) / 1e9,
             memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
             breakdown={k: float(v[0]) for k, v in estimate.breakdown.items() if v[0]},
             memory_gb={k: float(v[0]) / 1e9 for k, v in estimate.memory.items() if v[0]},
             interval=Interval(
                 quantity=name,
-                low=(latency or 0.0) * float(estimate.low80[0]),
-                high=(latency or 0.0) * float(estimate.high80[0]),
-                basis="80% of comparable measured cases of sources left out of the calibration",
+                low=(latency or 0.0) * float((estimate.low80 if decoding else estimate.ttft_low80)[0]),
+                high=(latency or 0.0) * float((estimate.high80 if decoding else estimate.ttft_high80)[0]),
+                basis="80% of measured runs as near as these are, left out of the calibration",
             ),
         )
         shape = spec.layout
@@ -287,12 +310,35 @@ class Describer:
             systems=int(systems[0]), spares=0, chips=chips, replicas=int(replicas[0]),
             rates=dict.fromkeys(PHASES[spec.role], rate), tokens_per_s=rate * tokens, finish_days=0.0,
             run_days=hours / 24.0, predicted=predicted, priced=priced,
-            bought_chips=int(systems[0]) * platform.system_chips,
+            bought_chips=int(systems[0]) * platform.system_chips, part=part,
             parallelism=Parallelism(
                 tp=shape["tp"], pp=shape["pp"], dp=shape["attention_dp"], ep=shape["ep"], batch=shape["batch"],
                 chunk_tokens=shape["chunk"] if prefilling else None, load=search.utilisation_at(load),
+                drafts=shape.get("drafts"),
             ),
         )  # fmt: skip
+
+    def _drafting(
+        self, search: ServingSearch, spec: Spec, platform: Platform, candidates: ServingCandidates
+    ) -> Drafting:
+        """Drafts of a replica, and the same replica at the same share of its throughput without them."""
+        asked = search.workload.speculation or Speculation()
+        drafts, load = spec.layout.get("drafts", 0), search.utilisation_at(spec.layout["load"])
+        job = search.job(spec.precision, platform)
+        estimate = estimate_serving(job, platform, candidates)
+        loaded = search.operating(job, platform, candidates).loaded(load)
+        _, tpot = search.latencies(platform, candidates, estimate, loaded)
+        _, replicas = unit_of(candidates.chips, platform.system_chips)
+        stated = asked.acceptance is not None
+        return Drafting(
+            method=asked.method,
+            drafts=drafts,
+            acceptance=search.acceptance,
+            acceptance_source="the scenario" if stated else acceptance_of(search.model, asked.method).source,
+            tokens_a_step=1.0 + search.job(spec.precision, platform, drafts).accepted_drafts,
+            tpot_ms_without=float(tpot[0]),
+            tokens_per_s_without=float(estimate.output_tokens_per_s[0] * load * replicas[0]),
+        )
 
     def _recommend(self, workload: Recommendation, choice: Choice, spec: Spec, ready: float) -> Described:
         return describe_recommendation(self.scenario, self.catalog, workload, choice, spec, ready)
@@ -304,6 +350,7 @@ def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
         option.workload, option.role, option.location, option.period, option.system, option.chip, option.cooling,
         option.acquire, option.precision, dict(option.parallelism), option.power_cap,
         None if partner is None else spec_of_option(partner), not option.mix or bool(option.rates),
+        option.rent_term,
     )  # fmt: skip
 
 
@@ -317,4 +364,5 @@ def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
                   RECOMPUTE.index(p.recompute or "none"), int(p.sp))  # fmt: skip
         return dict(zip(LAYOUT, values, strict=True)) | ({"micro_batches": p.micro_batches} if p.micro_batches else {})
     shape = (p.tp, p.pp, p.ep, p.dp, p.batch or 1, p.chunk_tokens or 1024, ROLES.get(role, 0))
-    return {**dict(zip(SHAPE, shape, strict=True)), "load": math.ceil((p.load or 0.0) * 1000 - 1e-9)}
+    layout = {**dict(zip(SHAPE, shape, strict=True)), "load": math.ceil((p.load or 0.0) * 1000 - 1e-9)}
+    return layout if p.drafts is None else {**layout, "drafts": p.drafts}

@@ -132,13 +132,11 @@ class MixedTrainingSearch:
         if platform.tiers[-1].size <= platform.system_chips:
             return None  # nothing leaves such a system
         try:
-            bounds = collector.bounds(choice, ready, BEYOND)
+            bounds = collector.bounds(choice, ready)
             most = min(bounds.systems, bounds.chips // platform.system_chips)
         except InputError:
             return None
         most = min(most, MOST_CHIPS // platform.system_chips)
-        if choice.count is None:
-            most = int(most / BEYOND)
         bounded = most
         while most > 0 and most + self.search.spares_of(most * platform.system_chips, platform) > bounded:
             most -= 1  # its spares need room too
@@ -180,7 +178,7 @@ class MixedTrainingSearch:
                 if not found.fits.any():
                     continue
                 at = int(np.argmin(found.step_time_s))
-                _, days = mixed_days(self.search, platforms, chips, float(found.step_time_s[at]))
+                _, days = mixed_days(self.search, chips, float(found.step_time_s[at]))
                 if days > reach and not collector.relaxed:
                     continue
                 self._append(collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, period, precision, ready)
@@ -212,7 +210,7 @@ class MixedTrainingSearch:
                 (
                     side.choice,
                     designs,
-                    price(collector.scenario, self.search.catalog, side.choice, designs, ready),
+                    price(collector.scenario, collector.catalog, side.choice, designs, ready),
                     shape,
                 )
             )
@@ -234,12 +232,10 @@ def _key(platform: Platform) -> tuple[str, str, float]:
     return platform.system_id, platform.chip_id, platform.clock_factor
 
 
-def mixed_days(
-    search: TrainingSearch, platforms: Sequence[Platform], chips: Sequence[int], step_time_s: float
-) -> tuple[float, float]:
+def mixed_days(search: TrainingSearch, chips: Sequence[int], step_time_s: float) -> tuple[float, float]:
     """(effective training time ratio, days of the run, failures included): all chips of both groups may fail."""
     w = search.workload
-    share = search.ettr_of(sum(chips), min(p.server_chips for p in platforms))
+    share = search.ettr_of(sum(chips))
     steps = math.ceil(w.tokens / (w.global_batch * w.sequence_length))
     return share, steps * step_time_s / share / SECONDS_PER_DAY
 
@@ -288,7 +284,7 @@ def describe_mixed(
     )
     side_s = [float(e.step_time_s[0]) for e in estimates]
     step = max(side_s) + exchange
-    share, days = mixed_days(search, platforms, chips, step)
+    share, days = mixed_days(search, chips, step)
     spares = search.spares_of(chips[0], platforms[0])
     systems = chips[0] // platforms[0].system_chips + spares
     designs = Designs(

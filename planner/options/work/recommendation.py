@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from planner.answer.plan import Interval, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
-from planner.facility.reliability import default_profile, effective_training_time
+from planner.facility.reliability import default_profile, mean_training_time
 from planner.network.capability import host_bytes_per_chip
+from planner.options.counted import reach
 from planner.options.hardware.choices import Choice, platform_of, start_days
 from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
@@ -115,7 +116,7 @@ class RecommendationSearch:
         if w.finish_within_days is not None:
             limit = min(limit, begins + w.finish_within_days - ready)
             reach = min(reach, begins + w.finish_within_days * BEYOND - ready)
-        bounds = collector.bounds(choice, ready, BEYOND)
+        bounds = collector.bounds(choice, ready, beyond=True)
         per = platform.system_chips
         batch = int(w.global_batch or 1)
         asked = None if collector.relaxed else w.chips
@@ -156,7 +157,7 @@ class RecommendationSearch:
             run_hours=np.minimum(took * 24.0, hours),
             cluster=True,
         )
-        priced = price(collector.scenario, self.catalog, choice, designs, ready)
+        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
         for row, i in enumerate(index):
             collector.append(
                 choice, w.name, "recommend", period, precision, designs, priced, row, replicas=1, max_units=1,
@@ -167,9 +168,9 @@ class RecommendationSearch:
     def run_days(self, platform: Platform, chips: int, step_time_s: float) -> float:
         """Days of the run, failures included."""
         w = self.workload
-        found = effective_training_time(chips, platform.server_chips, self.parameters, default_profile(self.catalog))
+        share = mean_training_time(chips, self.parameters, default_profile(self.catalog))
         steps = math.ceil(float(w.samples or 0.0) / float(w.global_batch or 1))
-        return steps * step_time_s / float(found.value) / SECONDS_PER_DAY
+        return steps * step_time_s / share / SECONDS_PER_DAY
 
     # -- served ----------------------------------------------------------------------------------------------------
 
@@ -180,8 +181,10 @@ class RecommendationSearch:
         if ready > 0:
             collector.drop(choice, w.name, f"it arrives {ready:.0f} days after the load begins")
             return
-        bounds = collector.bounds(choice, ready, BEYOND)
-        largest = math.floor(w.chips.max * BEYOND) if w.chips and w.chips.max else bounds.chips
+        bounds = collector.bounds(choice, ready, beyond=True, cluster=False)
+        largest = bounds.chips
+        if w.chips and w.chips.max:
+            largest = math.floor(reach(w.chips.max, choice.system.unit_chips, 1.0))
         most = max(1, min(bounds.chips, LARGEST_REPLICA_CHIPS, largest))
         job = self.job(precision)
         candidates = recommendation_grid(job, most, pool=pool_chips(platform), hbm_percents=HBM_PERCENTS)
@@ -209,19 +212,17 @@ class RecommendationSearch:
             systems=systems[index],
             spares=np.zeros(len(index), dtype=np.int64),
             chips=candidates.chips[index] * replicas[index],
-            activity=np.full(len(index), PHASE_ACTIVITY["serve"]),
+            activity=np.full(len(index), PHASE_ACTIVITY["serve"] / w.peak_to_mean),
             run_hours=np.full(len(index), hours),
             cluster=False,
         )
-        priced = price(collector.scenario, self.catalog, choice, designs, ready)
+        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
         for row, i in enumerate(index):
-            room = max(1, int(bounds.systems // systems[i]))
             enough = math.ceil(float(w.samples_per_s or 0.0) / rate[i])
-            least = math.ceil((w.chips.min or 0) / designs.chips[row]) if w.chips else 0
-            limit = room if "throughput" in collector.scenario.objective else max(enough, least, 1)
             collector.append(
                 choice, w.name, "recommend", period, precision, designs, priced, row, replicas=int(replicas[i]),
-                max_units=min(limit, room), rates={"score": float(rate[i])}, tokens_per_s=float(rate[i]),
+                max_units=collector.of_use(w, enough, int(designs.chips[row])), rates={"score": float(rate[i])},
+                tokens_per_s=float(rate[i]),
                 finish_days=0.0,
                 layout=placement(candidates, int(i)),
             )  # fmt: skip
@@ -279,7 +280,7 @@ def describe_recommendation(
         systems=systems,
         spares=np.zeros(1, dtype=np.int64),
         chips=candidates.chips * (1 if training else replicas),
-        activity=np.array([PHASE_ACTIVITY["train" if training else "serve"]]),
+        activity=np.array([PHASE_ACTIVITY["train"] if training else PHASE_ACTIVITY["serve"] / workload.peak_to_mean]),
         run_hours=np.array([min(run_days * 24.0, hours)]),
         cluster=training,
     )

@@ -8,7 +8,7 @@ its rate on no more systems. Every legal shape is priced to find the others.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.options.hardware.choices import Choice, platform_of
+from planner.options.parts import part_for
 from planner.options.work.pools import cached_prefix
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
@@ -32,6 +33,7 @@ from planner.performance.serving.replica import (
     ServingJob,
     estimate_serving,
 )
+from planner.performance.serving.speculation import acceptance_of
 from planner.scenario.workloads import Serving
 
 SHAPE = ("tp", "pp", "ep", "attention_dp", "batch", "chunk", "role")
@@ -42,10 +44,16 @@ PHASES = {"serve": ("prefill", "decode"), "prefill": ("prefill",), "decode": ("d
 
 @dataclass(frozen=True)
 class Unit:
-    """One replica shape as whole systems. Rates are at the workload's utilisation, latencies at its percentile."""
+    """One replica shape as whole systems, or as a part of one.
+
+    Rates are at the workload's utilisation, latencies at its percentile.
+    """
 
     role: str
     systems: int
+    """Whole systems; 1 of a part, which stands in one."""
+    part: int
+    """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
     chips: int
     replicas: int
     requests_per_s: float
@@ -73,13 +81,18 @@ class ServingSearch:
 
     workload: Serving
     catalog: Catalog
+    parts: bool = False
+    """Whether units may occupy parts of a system beside other work."""
     _found: dict[tuple[str, str, float, int], SearchedUnits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.model = self.catalog.model(self.workload.model)
 
-    def job(self, precision: str, platform: Platform | None = None) -> ServingJob:
-        """The job in one precision of the weights; on a platform, whose pools decide what is cached already."""
+    def job(self, precision: str, platform: Platform | None = None, drafts: int = 0) -> ServingJob:
+        """The job in one precision of the weights; on a platform, whose pools decide what is cached already.
+
+        ``drafts``: tokens drafted ahead in a step.
+        """
         w = self.workload
         kv = peak_name(w.kv_precision or "bf16")
         return ServingJob(
@@ -90,10 +103,29 @@ class ServingSearch:
             output_tokens=float(w.output_tokens),
             input_cv=w.input_cv,
             output_cv=w.output_cv,
+            draft_tokens=drafts,
+            draft_acceptance=self.acceptance if drafts else 0.0,
+            engine=w.engine,
+            memory_fraction=w.memory_fraction,
             cached_prefix=w.cached_prefix
             if platform is None
             else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),
         )
+
+    @property
+    def acceptance(self) -> float:
+        """What a draft is accepted at."""
+        s = self.workload.speculation
+        if s is None:
+            return 0.0
+        return acceptance_of(self.model, s.method).value if s.acceptance is None else s.acceptance
+
+    def drafts(self) -> tuple[int, ...]:
+        """Numbers of drafts that may be chosen, ascending; none where `mtp` finds no prediction module in the model."""
+        s = self.workload.speculation
+        if s is None or (s.method == "mtp" and not self.model.mtp_layers):
+            return (0,)
+        return tuple(sorted(s.tokens))
 
     @property
     def traffic(self) -> Traffic:
@@ -123,7 +155,14 @@ class ServingSearch:
         if precision is None:
             wanted = ", ".join(self.workload.precision)
             return SearchedUnits("", (), 0, 0, 0, {}, f"{choice.chip.id} has none of the precisions {wanted}")
-        job = self.job(precision, platform)
+        found = [self._searched(choice, platform, precision, most_chips, drafts) for drafts in self.drafts()]
+        return found[0] if len(found) == 1 else _best_of(found)
+
+    def _searched(
+        self, choice: Choice, platform: Platform, precision: str, most_chips: int, drafts: int
+    ) -> SearchedUnits:
+        """Every unit worth counting that drafts so many tokens a step."""
+        job = self.job(precision, platform, drafts)
         candidates = self._allowed(serving_grid(job, platform, most_chips, ServingGrid()))
         if not len(candidates):
             return SearchedUnits(
@@ -262,28 +301,69 @@ class ServingSearch:
             if counted.any():
                 best[key] = float(values[counted].min())
         keep = fits & (estimate.requests_per_s > 0) & prompt & pace
+        shapes = np.arange(len(candidates))
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
-        rate = estimate.requests_per_s * used * replicas
+        part = np.zeros(len(candidates), dtype=np.int64)
+        if self.parts:  # every shape also as a part of a system, where one holds it
+            held = part_for(candidates.chips, platform.system_chips, platform.part_chips or platform.system_chips)
+            fitting = np.flatnonzero(held)
+            shapes = np.concatenate([shapes, fitting])
+            part = np.concatenate([part, held[fitting]])
+            systems = np.concatenate([systems, np.ones(len(fitting), dtype=np.int64)])
+            replicas = np.concatenate([replicas, held[fitting] // candidates.chips[fitting]])
+        chips = candidates.chips[shapes] * replicas
+        rate = (estimate.requests_per_s * used)[shapes] * replicas
         units: list[Unit] = []
         pruned = 0
         for number, name in ROLE_NAMES.items():
-            mine = np.flatnonzero(keep & (role == number))
-            staying = frontier(systems[mine], rate[mine], (candidates.chips * replicas)[mine])
+            mine = np.flatnonzero((keep & (role == number))[shapes])
+            staying = frontier(systems[mine], rate[mine], chips[mine], part[mine], platform.system_chips)
             pruned += len(mine) - len(staying)
-            for i in mine[staying]:
+            for k in mine[staying]:
+                i = shapes[k]
+                shape = {f: int(getattr(candidates, f)[i]) for f in SHAPE} | {"load": int(loads[level[i]])}
+                if w.speculation is not None:
+                    shape["drafts"] = job.draft_tokens
                 units.append(
                     Unit(
                         role=name,
-                        systems=int(systems[i]),
-                        chips=int(candidates.chips[i] * replicas[i]),
-                        replicas=int(replicas[i]),
-                        requests_per_s=float(rate[i]),
+                        systems=int(systems[k]),
+                        part=int(part[k]),
+                        chips=int(chips[k]),
+                        replicas=int(replicas[k]),
+                        requests_per_s=float(rate[k]),
                         ttft_ms=float(ttft[i]),
                         tpot_ms=float(tpot[i]),
-                        shape={**{f: int(getattr(candidates, f)[i]) for f in SHAPE}, "load": int(loads[level[i]])},
+                        shape=shape | ({"part": int(part[k])} if part[k] else {}),
                     )
                 )
         return tuple(units), pruned, best
+
+
+def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:
+    """Searches that differ in drafts alone as one: units that another one's replace are left out. A prefill replica
+    drafts nothing, so it counts once."""
+    units = [u for k, s in enumerate(found) for u in s.units if u.role != "prefill" or k == 0]
+    staying: list[Unit] = []
+    for role in ROLE_NAMES.values():
+        mine = [u for u in units if u.role == role]
+        if mine:
+            kept = frontier(
+                np.array([u.systems for u in mine]), np.array([u.requests_per_s for u in mine]),
+                np.array([u.chips for u in mine]),
+            )  # fmt: skip
+            staying += [mine[i] for i in kept]
+    best: dict[str, float] = {}
+    for s in found:
+        for key, value in s.best_ms.items():
+            best[key] = min(value, best.get(key, math.inf))
+    roles = {u.role for u in staying}
+    enough = "serve" in roles or len(roles) == 2
+    return SearchedUnits(
+        found[0].precision, tuple(staying), sum(s.enumerated for s in found), sum(s.priced for s in found),
+        sum(s.pruned for s in found) + len(units) - len(staying), best,
+        "" if enough else next((s.reason for s in found if s.reason), ""),
+    )  # fmt: skip
 
 
 def unit_of(chips: NDArray[np.int64], system_chips: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -293,18 +373,29 @@ def unit_of(chips: NDArray[np.int64], system_chips: int) -> tuple[NDArray[np.int
 
 
 def frontier(
-    systems: NDArray[np.int64], rate: NDArray[np.float64], chips: NDArray[np.int64] | None = None
+    systems: NDArray[np.int64],
+    rate: NDArray[np.float64],
+    chips: NDArray[np.int64] | None = None,
+    part: NDArray[np.int64] | None = None,
+    system_chips: int = 0,
 ) -> NDArray[np.int64]:
-    """Indices of units that no whole number of another unit replaces on no more systems.
+    """Indices of units that no whole number of another unit replaces in the place that it takes.
 
-    Unit A replaces B when k A-units, k = floor(systems_B / systems_A), give at least B's rate, on as many chips (which
-    limits count both ways, at most and at least) where ``chips`` of a unit are given.
+    Unit A replaces B when as many A as fit into the place of B (k = floor(systems_B / systems_A) of whole systems, of
+    parts as many as its part or its systems hold) give at least B's rate, on as many chips (which limits count both
+    ways, at most and at least) where ``chips`` of a unit are given. ``part``: chips of the part that a unit takes, 0
+    for whole systems of ``system_chips``.
     """
-    order = np.lexsort((-rate, systems))
+    size = np.zeros(len(systems), dtype=np.int64) if part is None else part
+    taken = np.where(size > 0, size, systems * max(system_chips, 1))
+    order = np.lexsort((-rate, taken))
     staying: list[int] = []
     for i in order:
         kept = np.asarray(staying, dtype=np.int64)
-        times = systems[i] // systems[kept]
+        in_system = system_chips // np.maximum(size[kept], 1)
+        whole_place = np.where(size[kept] > 0, systems[i] * in_system, systems[i] // systems[kept])
+        in_part = np.where(size[kept] > 0, size[i] // np.maximum(size[kept], 1), 0)
+        times = in_part if size[i] else whole_place
         beaten = times * rate[kept] >= rate[i]
         if chips is not None:
             beaten &= times * chips[kept] == chips[i]
@@ -313,6 +404,6 @@ def frontier(
     return np.asarray(staying, dtype=np.int64)
 
 
-def activity(role: str) -> float:
-    """Share of a chip's power range that a phase uses."""
-    return PHASE_ACTIVITY[role]
+def activity(role: str, peak_to_mean: float = 1.0) -> float:
+    """Share of a chip's power range that a phase uses, in the mean of a day."""
+    return PHASE_ACTIVITY[role] / peak_to_mean

@@ -22,10 +22,10 @@ from planner.facility.reliability import (
     checkpoint_floor_s,
     default_profile,
     drain_profile,
-    effective_training_time,
     ettr,
     hazard,
     lost_chip_share,
+    mean_training_time,
     spare_domains,
     spares_for,
     tray_repair_s,
@@ -75,15 +75,26 @@ class Searched:
     """Why there is no size, where there is none."""
 
 
+@dataclass(frozen=True)
+class _OfChips:
+    """What was found of one number of chips on one platform: legal layouts, those that fit, the best of each size."""
+
+    layouts: int
+    fit: int = 0
+    best: tuple[Size, ...] = ()
+
+
 @dataclass
 class TrainingSearch:
-    """Searches one run; results are kept per platform, since places share platforms."""
+    """Searches one run; results are kept per platform and number of chips: places share platforms, limits sizes."""
 
     workload: Training
     catalog: Catalog
     profile: ReliabilityProfile = field(init=False)
     _found: dict[tuple[str, str, float, int, int, bool], Searched] = field(default_factory=dict)
     _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
+    _ratios: dict[int, float] = field(default_factory=dict)
+    _by_chips: dict[tuple[str, str, float], dict[int, _OfChips]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
@@ -113,42 +124,74 @@ class TrainingSearch:
             self._found[key] = self._search(choice, platform, least, most, thin)
         return self._found[key]
 
+    def systems_of(self, platform: Platform, layouts: TrainingCandidates) -> NDArray[np.int64]:
+        """Whole systems that layouts take (n,), without spares: work occupies parts, its inner groups stay together.
+
+        Ranks that exchange most (tensor and context parallel together, experts of a stage) lie inside one scale-up
+        domain wherever they fit into one, so a domain holds as many groups as fit: 64 of 72 chips for groups of 64.
+        """
+        chips = layouts.chips
+        per, part = platform.system_chips, platform.part_chips or platform.system_chips
+        if part >= per:
+            return -(-chips // per)
+        domain = min(per, max(platform.tiers[0].size, 1))
+        inner = layouts.tp * layouts.cp
+        group = np.lcm(np.where(inner <= domain, inner, layouts.tp), np.where(layouts.ep <= domain, layouts.ep, 1))
+        group = np.where(group <= domain, np.maximum(group, 1), domain)
+        usable = np.maximum(per // domain, 1) * (domain // group * group)
+        return np.where(chips <= domain, 1, -(-chips // usable))
+
     def _search(self, choice: Choice, platform: Platform, least: int, most: int, thin: bool) -> Searched:
         precision = self.precision_of(platform)
         if precision is None:
             wanted = ", ".join(self.workload.precision)
             return Searched("", (), 0, 0, f"{choice.chip.id} has none of the precisions {wanted}")
         job = self.job(precision)
-        grids = [self._grid(job, platform, chips) for chips in self._sizes(platform, least, most, thin)]
-        enumerated = priced = 0
-        sizes: list[Size] = []
+        known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
+        asked = self._sizes(platform, least, most, thin)
+        grids = []
+        for chips in asked:
+            if chips not in known:
+                grids.append(self._grid(job, platform, chips))
+                known[chips] = _OfChips(grids[-1].size)
         # layers cost the same whatever the size of the cluster, so many sizes are estimated in one call
         for batch in _batches(grids):
             candidates = _joined(batch)
-            enumerated += candidates.size
             estimate = estimate_training(job, platform, candidates, self.stack, detail=False)
-            priced += int(np.count_nonzero(estimate.fits))
             start = 0
             for grid in batch:
                 stop = start + grid.size
                 fits = np.flatnonzero(estimate.fits[start:stop])
+                sizes = []
                 if len(fits):
                     shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
-                    at = start + int(fits[np.argmin(shown[fits])])
-                    sizes.append(self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at])))
+                    taken = self.systems_of(platform, grid)
+                    fastest = np.inf
+                    for systems in np.unique(taken[fits]):
+                        mine = fits[taken[fits] == systems]
+                        if shown[mine].min() >= fastest:
+                            continue  # of one size more systems must at least be faster
+                        fastest = shown[mine].min()
+                        at = start + int(mine[np.argmin(shown[mine])])
+                        found = self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at]))
+                        sizes.append(found)
+                known[int(grid.chips[0])] = _OfChips(grid.size, len(fits), tuple(sizes))
                 start = stop
+        every = [known[chips] for chips in asked]
+        enumerated, priced = sum(x.layouts for x in every), sum(x.fit for x in every)
+        best = tuple(size for x in every for size in x.best)
         reason = ""
-        if not sizes:
+        if not best:
             reason = (
                 f"no legal layout of {self.workload.model} on {least} to {most} chips"
                 if not enumerated
                 else f"{self.workload.model} fits in memory in no layout on up to {most} chips"
             )
-        return Searched(precision, tuple(sizes), enumerated, priced, reason)
+        return Searched(precision, best, enumerated, priced, reason)
 
     def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
-        """Chips of every size worth a grid: whole systems that some degrees times a divisor of the batch make up."""
-        per = platform.system_chips
+        """Chips of every size worth a grid: whole parts that some degrees times a divisor of the batch make up."""
+        per = platform.part_chips or platform.system_chips
         grid = TrainingGrid()
         powers = [1 << i for i in range(20)]
         tensor = [t for t in powers if t <= min(grid.max_tp, max(platform.tiers[0].size, 1))]
@@ -208,12 +251,12 @@ class TrainingSearch:
                 self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
             )
             step_time_s = step_flops / (chips * peak * self.workload.mfu)
-        share = self.ettr_of(chips, platform.server_chips)
+        share = self.ettr_of(chips)
         share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
         days = float(steps * step_time_s / share / SECONDS_PER_DAY)
         return Size(
-            systems=-(-chips // platform.system_chips),
+            systems=int(self.systems_of(platform, layout)[0]),
             chips=chips,
             layout={name: int(getattr(layout, name)[0]) for name in LAYOUT},
             step_time_s=step_time_s,
@@ -221,12 +264,13 @@ class TrainingSearch:
             days=days,
         )
 
-    def ettr_of(self, chips: int, server_chips: int) -> float:
+    def ettr_of(self, chips: int) -> float:
         """Effective training time ratio at the best checkpoint interval, or at the one the scenario fixes."""
         interval = self.workload.checkpoint_interval_s
         if interval is None:
-            found = effective_training_time(chips, server_chips, self.parameters, self.profile)
-            return float(found.value)
+            if chips not in self._ratios:
+                self._ratios[chips] = mean_training_time(chips, self.parameters, self.profile)
+            return self._ratios[chips]
         rate = hazard(chips / 8, self.profile.node_failures_per_day.value, self.profile.job_stops_per_hour)
         floor = float(checkpoint_floor_s(chips, self.parameters, self.profile))
         return float(ettr(rate, self.profile.restart_s.value, self.profile.write_s.value, max(interval, floor)))
@@ -268,9 +312,9 @@ class TrainingSearch:
         return int(spares_for(chips, platform.server_chips, self.profile))
 
 
-def activity() -> float:
-    """Share of a chip's power range that training uses."""
-    return PHASE_ACTIVITY["train"]
+def activity(chips: int, systems: int, system_chips: int) -> float:
+    """Share of its chips' power range that a run uses: the chips of its ``systems`` that have no part in it idle."""
+    return PHASE_ACTIVITY["train"] * chips / (systems * system_chips)
 
 
 def one_layout(layout: Mapping[str, int]) -> TrainingCandidates:

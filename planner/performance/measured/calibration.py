@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from planner.catalog.load import catalog_folder
 from planner.catalog.records import Chip
+from planner.catalog.yaml_tree import safe_load
 from planner.errors import InputError, Problem
 from planner.performance.measured.neighbours import Neighbours, fit_neighbours
 from planner.performance.measured.observation import Names, Observation
@@ -236,7 +237,7 @@ def read_training_calibration(file: Path) -> TrainingCalibration:
     if not file.is_file():
         return TrainingCalibration()
     try:
-        data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data: Any = safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as wrong:
         raise InputError(Problem(f"not valid YAML: {wrong}", file=str(file))) from wrong
     training = data.get("training") if isinstance(data, dict) else None

@@ -187,7 +187,10 @@ class Neighbours:
             job.tokens / chips,
         )
         here = np.log2(np.stack([*(widths[name].astype(float) for name in WIDTHS), *sizes], axis=1))
-        near = np.exp(-np.abs(here[:, None, :] - self._shapes[None, :, :]).sum(axis=2) / OCTAVES)
+        apart = np.zeros((len(chips), len(self.runs)))
+        for i in range(here.shape[1]):  # one size at a time: the table of all of them would not fit a cache
+            apart += np.abs(here[:, i, None] - self._shapes[None, :, i])
+        near = np.exp(-apart / OCTAVES)
         alike = recompute.astype(str)[:, None] == self._recompute[None, :]
         return np.asarray(fading * near * np.where(alike, 1.0, ANOTHER_RECOMPUTATION) + constant)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem
 from planner.performance.platform import Platform
+from planner.performance.serving.checkpoint import unloadable, weight_bytes
 from planner.performance.serving.job import AGGREGATED, DECODE, PREFILL, ServingCandidates, ServingJob
-from planner.performance.serving.kv_budget import weight_bytes
 
 LOADS = (300, 500, 700)
 """Loads below the workload's ``utilisation`` that replicas may be planned at, in thousandths of their throughput: where
@@ -84,6 +84,8 @@ def _shapes(job: ServingJob, platform: Platform, max_chips: int, grid: ServingGr
                     if (tp * dp) % ep or (experts and not redundant and experts % ep and ep < 32):
                         continue
                     if redundant and ep > 2 * experts:
+                        continue
+                    if unloadable(model, job.precision, tp, dp, ep):
                         continue
                     shapes.add((tp, pp, dp, ep))
     return sorted(shapes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -16,6 +17,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 AGGREGATED, PREFILL, DECODE = 0, 1, 2
+ENGINE_NAMES = ("vllm", "sglang", "trtllm", "atom", "vllm_ascend", "current")
+"""Engines that a workload may name."""
 
 # Bytes of one weight or cache element. fp4: NVFP4, 16 elements share an 8-bit scale (4.5 bits); mxfp4: 32 share one.
 BYTES_PER_ELEMENT: Mapping[str, float] = {
@@ -48,6 +51,9 @@ class ServingJob:
     a multi-token prediction module (0 = off), each accepted with probability ``draft_acceptance`` if those before it
     were. ``input_cv``, ``output_cv``: coefficients of variation of the lengths, 0 = all of the mean; they weigh in
     through attention (a long prompt costs more than in proportion) and through the cache (a long answer stays longer).
+    ``engine``: what serves (``vllm``, ``sglang``, ``trtllm``), with a release after a blank where one is meant
+    (``vllm 0.10``). ``memory_fraction``: share of the memory it is told to use (``gpu_memory_utilization``,
+    ``mem_fraction_static``, ``free_gpu_memory_fraction``), None = its default.
     ``waves``: clients of a closed loop whose requests are all alike, so those that start together end together and
     prefill together again, as in benchmarks with one length; random arrivals and lengths do not.
     Raises ``InputError`` listing every field out of bounds.
@@ -64,6 +70,8 @@ class ServingJob:
     input_cv: float = 0.0
     output_cv: float = 0.0
     waves: bool = False
+    engine: str = "vllm"
+    memory_fraction: float | None = None
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []
@@ -87,11 +95,21 @@ class ServingJob:
             "draft_acceptance": (0.0, 1.0),
             "input_cv": (0.0, 10.0),
             "output_cv": (0.0, 10.0),
+            "memory_fraction": (0.01, 1.0),
         }
         for name, (low, high) in bounds.items():
-            number = float(getattr(self, name))
+            number = float(1.0 if getattr(self, name) is None else getattr(self, name))
             if not low <= number <= high:
                 problems.append(Problem("out of bounds", path=name, found=str(number), allowed=f"{low:g} to {high:g}"))
+        name, _, release = self.engine.partition(" ")
+        if name not in ENGINE_NAMES:
+            problems.append(
+                Problem("unknown engine", path="engine", found=repr(self.engine), allowed=", ".join(ENGINE_NAMES),
+                        nearest=nearest_name(name, ENGINE_NAMES), remedy='A release may follow: "vllm 0.10".')
+            )  # fmt: skip
+        elif release and not re.fullmatch(r"\d{1,3}\.\d{1,3}", release):
+            problems.append(Problem("unknown release of an engine", path="engine", found=repr(release),
+                                    allowed="major and minor number, as 0.10"))  # fmt: skip
         if not self.model.groups:
             problems.append(Problem(f"model {self.model.id} has no layers", path="model", remedy="Use recommendation."))
         if problems:

@@ -2,10 +2,11 @@
 
 vLLM:      room = u * memory - weights - activations - non_torch          (u = gpu_memory_utilization)
 TensorRT:  room = u * (memory - weights - activations - non_torch) * 0.985  (free memory after load; 1.5% kept back)
-SGLang:    room = u * memory - weights                                    (u = mem_fraction_static; workspace outside)
+SGLang:    room = u * (memory - non_torch) - weights                      (u = mem_fraction_static of what is free
+                                                                           before loading; workspace outside)
 
-The workspace constants are data with the release they were measured on (``ACTIVATIONS``, ``NON_TORCH``), because
-they move with releases: vLLM profiles one forward pass of ``max_num_batched_tokens`` tokens.
+The workspace constants are data with the release they were measured on, because they move with releases: vLLM profiles
+one forward pass of ``max_num_batched_tokens`` tokens and one sampling of ``max_num_seqs`` sequences.
 Shapes: arrays are (n,), bytes are per chip.
 """
 
@@ -18,123 +19,85 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog.architecture import ModelArch
+from planner.performance.serving.checkpoint import weight_bytes
 from planner.performance.serving.job import BYTES_PER_ELEMENT
 from planner.performance.serving.profile import ServingProfile
-from planner.workload.layers import LayerProfile, layer_profiles
+from planner.workload.cache import layer_cache_bytes, state_bytes_of
+from planner.workload.layers import layer_profiles
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 GIB = float(2**30)
 TRTLLM_KEPT_BACK = 0.985
-STATE_BYTES = 2.0  # states stay in 16 bit or wider even where the cache is quantised
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Measured workspace of one engine release, GiB per chip."""
+    """Measured workspace of one engine release.
+
+    ``sampler``: bytes for each entry of the vocabulary at the default of 1,024 sequences (logits, probabilities, their
+    sort), 0 where activations are computed from tokens instead; ``forward``: GiB of the rest of the profiling pass;
+    ``non_torch_*``: GiB outside the allocator (context, NCCL, graphs) on one chip and on four or more; buffers of NCCL
+    are kept for each peer (measured: 0.5 GiB more on two chips than on one, 2 on four).
+    """
 
     release: str
-    activations: Mapping[str, float]  # by model family, plus "dense" and "moe"
+    sampler: float
+    forward: float
     non_torch_one: float
     non_torch_many: float
     source: str
 
 
-# Peak activation memory of the profiling pass and memory outside the allocator (CUDA context, NCCL, graphs).
 WORKSPACES: Mapping[str, Workspace] = {
     "vllm-0.19": Workspace(
-        "0.19",
-        {
-            "llama": 1.89,
-            "qwen": 2.21,
-            "qwen_moe": 2.68,
-            "mixtral": 1.21,
-            "deepseek": 1.93,
-            "gemma": 3.94,
-            "dense": 2.0,
-            "moe": 2.5,
-        },
-        0.27,
-        2.10,
-        "llm-d-planner constants, vLLM 0.19 on H100",
+        "0.19", 15.9e3, 0.0, 0.27, 2.10,
+        "llm-d-planner constants, vLLM 0.19 on H100: 1.89 GiB (Llama 3), 2.21 (Qwen 3) and 3.94 (Gemma 3) are one"
+        " figure a vocabulary entry, within 2%",
     ),
     "vllm-0.10": Workspace(
-        "0.10",
-        {"llama": 4.84, "qwen": 5.6, "dense": 5.2, "moe": 7.4},
-        0.0,
-        0.0,
-        "llm-d-planner's table of measured cache room on H100 (release not stated): activations 4.8-5.6 dense, 7.4 MoE,"
-        " with what lies outside the allocator in them",
+        "0.10", 34.5e3, 0.45, 0.27, 2.10,
+        "llm-d-planner's table of measured cache room on H100 before: 4.84 GiB (Llama 3), 5.6 (Qwen 3), with what lies"
+        " outside the allocator in them",
     ),
     "trtllm-1.0": Workspace(
-        "1.0",
-        {"dense": 0.0, "moe": 0.0},  # computed from tokens: see ``activation_bytes``
-        3.5,
-        3.9,
-        "aiconfigurator: 3.5 GB other, 342-392 MB NCCL; activations 2*T*h*c",
+        "1.0", 0.0, 0.0, 3.5, 3.9, "aiconfigurator: 3.5 GB other, 342-392 MB NCCL; activations 2*T*h*c"
     ),
-}
+}  # fmt: skip
+PEERS = 3.0
+"""Peers from which communication buffers grow no more."""
+LEAN_SINCE = 2026
+"""Year of the vLLM releases that sample without sorting whole vocabularies."""
+
+
+def workspace_of(profile: ServingProfile, model: ModelArch) -> Workspace:
+    """The workspace of a profile's release. Where vLLM's release is not known, that of the first releases that load the
+    model: what every release since then leaves at least."""
+    if profile.workspace != "vllm":
+        return WORKSPACES[profile.workspace]
+    year = int(model.as_of[:4]) if model.as_of else LEAN_SINCE
+    return WORKSPACES["vllm-0.19" if year >= LEAN_SINCE else "vllm-0.10"]
 
 
 def activation_bytes(model: ModelArch, tp: Ints, tokens: Floats, workspace: Workspace) -> Floats:
-    """Activation workspace per chip: the release's measured figure, or 2*T*h*c where it has none.
+    """Activation workspace per chip: sampling and the intermediate results of routed experts, or 2*T*h*c where the
+    release has no measured figure.
 
+    Experts of width w on hidden size h, k of them a token: T*k*(max(2w, h) + w) elements (vLLM's fused kernels).
     c = 10.5 (TP1), 6.25 (TP2), 5 (TP4 and wider), double for MoE (aiconfigurator's TensorRT-LLM terms).
     """
-    moe = model.is_moe
-    family = model.family + ("_moe" if moe else "")
-    known = workspace.activations.get(family)
-    if known is None and not moe:
-        known = workspace.activations.get(model.family)
-    if known is None:
-        known = workspace.activations["moe" if moe else "dense"]
-    if known > 0.0:
-        return np.full(np.shape(tp), known * GIB)
-    width = np.where(tp <= 1, 10.5, np.where(tp <= 2, 6.25, 5.0)) * (2.0 if moe else 1.0)
+    if workspace.sampler:
+        routed = np.zeros(np.shape(tp))
+        for group in model.groups:
+            f = group.feed_forward
+            if f.kind == "moe":
+                width = f.expert_hidden / tp
+                elements = np.maximum((2.0 if f.gated else 1.0) * width, f.expert_input or model.hidden) + width
+                routed = np.maximum(routed, 2.0 * tokens * f.experts_per_token * elements)
+        return np.asarray(workspace.sampler * model.vocab + workspace.forward * GIB + routed)
+    width = np.where(tp <= 1, 10.5, np.where(tp <= 2, 6.25, 5.0)) * (2.0 if model.is_moe else 1.0)
     return np.asarray(2.0 * np.minimum(tokens, 16384.0) * model.hidden * width)
-
-
-def _weight_elements(profiles: tuple[LayerProfile, ...]) -> tuple[float, float, float]:
-    """Elements of all layers: cut by TP, replicated over TP, of routed experts."""
-    cut = sum(p.count * sum(g.weights for g in p.gemms if g.shard != "none") for p in profiles)
-    whole = sum(p.count * sum(g.weights for g in p.gemms if g.shard == "none") for p in profiles)
-    return float(cut), float(whole), float(sum(p.count * p.routed_params for p in profiles))
-
-
-def dense_bytes_per_element(model: ModelArch, precision: str) -> float:
-    """Bytes of a weight outside the routed experts.
-
-    4-bit releases of MoE models quantise the experts: attention and shared layers stay 16-bit where the weights were
-    trained so (gpt-oss) and 8-bit otherwise.
-    """
-    if precision in ("fp4", "mxfp4", "int4") and model.is_moe:
-        return 2.0 if model.weights in ("mxfp4", "fp4") else 1.0
-    return BYTES_PER_ELEMENT[precision]
-
-
-def weight_bytes(
-    model: ModelArch, precision: str, tp: Ints, pp: Ints, attention_dp: Ints, *, draft: bool = False
-) -> Floats:
-    """Bytes of weights on a chip of the fullest stage, (n,). Embedding and head stay in 16 bit and are cut by TP.
-
-    Routed experts are spread over all tp * attention_dp chips of a stage (by ep, then inside each expert).
-    """
-    profiles = layer_profiles(model)
-    cut, whole, routed = _weight_elements(profiles)
-    dense = dense_bytes_per_element(model, precision)
-    layers = float(max(model.layers, 1))
-    per_stage = np.ceil(layers / pp) / layers
-    chips = (tp * attention_dp).astype(np.float64)
-    body = (cut / tp + whole) * dense + routed / chips * BYTES_PER_ELEMENT[precision]
-    table = 2.0 * model.vocab * model.hidden / tp
-    ends = np.where(pp > 1, table, table * (1.0 if model.tied_embeddings else 2.0))
-    total = body * per_stage + ends
-    if draft and model.mtp_layers:
-        last = profiles[-1]
-        extra = last.dense_params / tp * dense + last.routed_params / chips * BYTES_PER_ELEMENT[precision]
-        total = total + model.mtp_layers * extra
-    return np.asarray(total)
 
 
 def kv_shards(model: ModelArch, group: int, tp: Ints) -> Floats:
@@ -151,24 +114,32 @@ def kv_shards(model: ModelArch, group: int, tp: Ints) -> Floats:
 
 
 def cache_bytes_per_request(
-    model: ModelArch, tokens: Floats | float, kv_bytes: float, tp: Ints, pp: Ints, block: int, windowed: bool = True
-) -> Floats:
+    model: ModelArch, tokens: Floats | float, kv_bytes: float, tp: Ints, pp: Ints, block: int, windowed: bool = True,
+    chunk: Ints | int = 0,
+) -> Floats:  # fmt: skip
     """Bytes on one chip for one request holding ``tokens`` tokens (rounded up to blocks), (n,).
 
-    ``windowed``: tokens that left a layer's window are freed.
+    ``windowed``: tokens that left a layer's window are freed. ``chunk``: prompt tokens in work, which layers with a
+    window hold besides it.
     """
     held = np.ceil(np.asarray(tokens, dtype=np.float64) / block) * block
-    total = np.zeros(np.broadcast_shapes(np.shape(tp), np.shape(held)))
+    total = np.zeros(np.broadcast_shapes(np.shape(tp), np.shape(held), np.shape(chunk)))
+    state = state_bytes_of(model)
+    beyond = np.asarray(chunk, dtype=np.float64) + block if windowed else np.inf
     for p in layer_profiles(model):
-        kept = held if p.window is None or not windowed else np.minimum(held, float(p.window + block))
-        shards = kv_shards(model, p.group, tp)
-        total = total + p.count * (kept * p.kv_elements * kv_bytes + p.state_elements * STATE_BYTES) / shards
+        each = layer_cache_bytes(p, held, kv_bytes, state, beyond)
+        total = total + p.count * each / kv_shards(model, p.group, tp)
     return np.asarray(total / pp)
 
 
 @dataclass(frozen=True)
 class KvBudget:
-    """Memory of a chip of the fullest stage, (n,), bytes; ``slots``: requests per attention copy that fit, whole."""
+    """Memory of a chip of the fullest stage, (n,), bytes; ``slots``: requests per attention copy that fit, whole.
+
+    ``capacity``: tokens of requests of the held length, as an engine reports them: it counts a request whose prompt is
+    in work, so that layers with a window hold window and chunk. Of the requests in flight only those whose prompt is in
+    work do, one chunk together: ``slots`` sets that chunk aside once.
+    """
 
     weights: Floats
     activations: Floats
@@ -177,6 +148,7 @@ class KvBudget:
     limit: Floats
     bytes_per_request: Floats
     slots: Floats
+    capacity: Floats
 
 
 def kv_budget(
@@ -189,30 +161,38 @@ def kv_budget(
     pp: Ints,
     attention_dp: Ints,
     chunk: Ints,
+    in_work: Ints | int = 0,
     held_tokens: Floats | float,
     profile: ServingProfile,
     draft: bool = False,
 ) -> KvBudget:
-    """Cut a chip's memory as the engine does and count the requests of ``held_tokens`` tokens that fit."""
+    """Cut a chip's memory as the engine does and count the requests of ``held_tokens`` tokens that fit.
+
+    ``chunk``: tokens of the profiling pass; ``in_work``: of them those of prompts, 0 where prompts come from elsewhere.
+    """
     weights = weight_bytes(model, precision, tp, pp, attention_dp, draft=draft)
     trt = profile.engine == "trtllm"
-    workspace = WORKSPACES[profile.workspace]
+    workspace = workspace_of(profile, model)
     activations = profile.activation_scale * activation_bytes(model, tp, chunk.astype(np.float64), workspace)
-    many = tp * pp * attention_dp > 1
-    non_torch = np.where(many, workspace.non_torch_many, workspace.non_torch_one) * GIB
+    peers = np.minimum(tp * pp * attention_dp - 1, PEERS) / PEERS
+    non_torch = (workspace.non_torch_one + (workspace.non_torch_many - workspace.non_torch_one) * peers) * GIB
     used = weights + activations + non_torch
     u = profile.memory_utilisation
     if trt:
         room = u * (memory_bytes - used) * TRTLLM_KEPT_BACK
         limit = used + np.maximum(room, 0.0)
     elif profile.engine == "sglang":  # mem_fraction_static covers weights and cache; the rest is the workspace's
-        room = np.minimum(u * memory_bytes - weights, memory_bytes - used)
+        room = np.minimum(u * (memory_bytes - non_torch) - weights, memory_bytes - used)
         limit = np.full_like(used, memory_bytes)
     else:
         room = u * memory_bytes - used
         limit = np.full_like(used, u * memory_bytes)
-    each = cache_bytes_per_request(
-        model, held_tokens, BYTES_PER_ELEMENT[kv_precision], tp, pp, profile.block_tokens, profile.window_cache
-    )
-    slots = np.floor(np.maximum(room, 0.0) / np.maximum(each, 1.0))
-    return KvBudget(weights, activations, non_torch, room, limit, each, slots)
+    size = BYTES_PER_ELEMENT[kv_precision]
+    block, windowed = profile.block_tokens, profile.window_cache
+    each = cache_bytes_per_request(model, held_tokens, size, tp, pp, block, windowed)
+    filling = cache_bytes_per_request(model, held_tokens, size, tp, pp, block, windowed, in_work)
+    left = np.maximum(room, 0.0)
+    slots = np.floor(np.maximum(left - (filling - each), 0.0) / np.maximum(each, 1.0))
+    slots = np.where(left >= filling, np.maximum(slots, 1.0), 0.0)
+    capacity = left / np.maximum(filling, 1.0) * held_tokens
+    return KvBudget(weights, activations, non_torch, room, limit, each, slots, np.asarray(capacity))

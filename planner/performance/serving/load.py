@@ -30,9 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.platform import Platform
+from planner.performance.serving.engine import profile_of
 from planner.performance.serving.grid import ServingGrid
 from planner.performance.serving.lengths import Lengths, standard_normal_quantile
-from planner.performance.serving.profile import ServingProfile, profile_for, serving_family
+from planner.performance.serving.profile import ServingProfile
 from planner.performance.serving.replica import (
     DECODE,
     PREFILL,
@@ -256,7 +257,7 @@ def operating(
     profile: ServingProfile | None = None,
 ) -> Operating:
     """Candidates whose percentiles are wanted at more than one load; arguments and errors of ``under_load``."""
-    profile = profile_for(serving_family(platform.chip_id, platform.family)) if profile is None else profile
+    profile = profile_of(job, platform) if profile is None else profile
     if curves is None:
         ladder, own = with_ladder(candidates)
         whole = curves_of(ladder, estimate_serving(job, platform, ladder, profile))

@@ -14,11 +14,17 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from planner.catalog.load import catalog_folder
+from planner.catalog.yaml_tree import safe_load
 from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.performance.measured.levels import Levels
+from planner.performance.measured.levels_file import LevelTables, read_levels
 from planner.performance.measured.ordering import OrderShare, read_order
+from planner.performance.serving.levels import COVARIATES, ServingLevels
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class ServingProfile:
     layer_s: float = (
         35e-6  # per step and layer of four matrices (their kernels' gaps and tails); BLIS fits 32 us on H100
     )
+    launch_scale: float = 1.0  # of those fixed costs on a chip family: its runtime's gaps over those of the others
     prefill_layer_s: float = 0.3e-3  # least seconds per layer of a step with prefill: kernels launched one by one
     moe_layer_s: float = 12e-6  # more per MoE layer: gate, permutation
     step_s: float = 0.4e-3  # per step: scheduling, sampling
@@ -70,12 +77,19 @@ class ServingProfile:
     dispatch_s: float = 25e-6  # start-up of expert dispatch and combine; DeepEP's low-latency table within 14%
     combine_s: float = 25e-6
     all_to_all_doubling_s: float = 0.0
+    exchange_share: float = 1.0  # of the catalog's sustained link bandwidth, dispatch and combine
+    # per step and doubling of attention copies: they agree on who runs what, and idle ones run along
+    copies_s: float = 0.1e-3
     point_to_point_s: float = 15e-6
     pipeline_bubble: float = 0.08  # more time of a pipeline of many stages: uneven stages and uneven micro-batches
     pace: float = 1.0  # of a release: seconds of its steps over those of its engine's other releases
     moe_overlap: float = 0.0  # share of dispatch and combine hidden under compute of another micro-batch
     # --- routed experts
     expert_skew: float = 0.15  # load of the fullest rank over the mean, less 1, beyond chance (EPLB 1.05-1.2)
+    copies_skew: float = 0.08  # work of the fullest attention copy over the mean, less 1: a step ends with the slowest
+    # --- speculative decoding
+    draft_acceptance: float = 0.6  # of a draft whose acceptance nobody states
+    draft_s: float = 0.1e-3  # host seconds per draft and step: each is a pass of its own, and is verified
     # --- scheduling
     mixed: bool = True  # prefill chunks share steps with decodes; False: prefill runs in steps of its own
     two_batches: bool = True  # disaggregated wide EP interleaves two micro-batches where that is quicker
@@ -88,7 +102,7 @@ class ServingProfile:
     queue_weight: float = 1.0  # scales the wait of a prefill for other prefills
     # --- memory
     engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm | sglang
-    workspace: str = "vllm-0.19"  # measured workspace of a release (kv_budget.WORKSPACES)
+    workspace: str = "vllm-0.19"  # measured workspace of a release (kv_budget.WORKSPACES); vllm: of the model's day
     memory_utilisation: float = 0.90
     activation_scale: float = 1.0
     kv_hold: float = 0.75  # share of the output a request holds in the cache on average when admission is counted
@@ -102,10 +116,20 @@ class ServingProfile:
     high80: float = 1.45
     ttft_low80: float = 0.5
     ttft_high80: float = 2.2
+    # --- what measured runs with the same names leave over; its own intervals take the place of those above
+    levels: ServingLevels = field(default_factory=ServingLevels, compare=False, repr=False)
+    # names of constants that are arrays (n,), one value a candidate: many variants of a profile priced in one pass
+    varied: tuple[str, ...] = ()
+
+    def taking(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> ServingProfile:
+        """The constants of the candidates at ``index``."""
+        if not self.varied:
+            return self
+        return replace(self, **{name: getattr(self, name)[index] for name in self.varied})
 
     def with_values(self, values: Mapping[str, object], *, file: str = "") -> ServingProfile:
         """A copy with some constants replaced; raises ``InputError`` for a name that is not a constant."""
-        names = [f.name for f in fields(self)]
+        names = _constants()
         bad = [n for n in values if n not in names]
         if bad:
             raise InputError(
@@ -114,12 +138,25 @@ class ServingProfile:
         return replace(self, **values)  # type: ignore[arg-type]
 
 
-# What differs between engines by construction, before any calibration. ``_2024``: releases up to 2024, which are
-# another program: no captured graphs or overlapped scheduling in vLLM, the C++ runtime of static engines in TensorRT.
-# ``hpu``: DeepSpeed on Gaudi, whose graphs are captured; ``other``: eager engines.
+def _constants() -> list[str]:
+    return [f.name for f in fields(ServingProfile) if f.name not in ("levels", "varied")]
+
+
+NUMBERS: tuple[str, ...] = tuple(n for n in _constants() if isinstance(getattr(ServingProfile(), n), float | int)
+                                 and not isinstance(getattr(ServingProfile(), n), bool))  # fmt: skip
+"""Names of the constants that are numbers."""
+
+
+# What differs between engines by construction, before any calibration. An engine belongs to a generation: eager
+# programs launch kernel by kernel (``other``, and vLLM and TensorRT's C++ runtime of static engines up to 2024,
+# ``_2024``); programs of today capture their steps as graphs and schedule the next under the last. ``current`` is that
+# generation itself: what vLLM, SGLang, TensorRT-LLM and ATOM have in common, and so what an engine is taken for that
+# nobody has measured. ``hpu``: DeepSpeed and SynapseAI on Gaudi, whose graphs are captured and shapes static.
 # TensorRT-LLM's scheduler never evicts, so it admits a request only with room for its whole output (kv_hold 1).
 ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
-    "vllm": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "current": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
+    "vllm": {"engine": "vllm", "workspace": "vllm", "memory_utilisation": 0.90},
+    "atom": {"engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
     "vllm_2024": {
         "two_batches": False,
         "window_cache": False,
@@ -149,6 +186,8 @@ ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
     "hpu": {"two_batches": False, "engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
     "other": {"two_batches": False, "engine": "vllm", "workspace": "vllm-0.19", "memory_utilisation": 0.90},
 }
+OF_TODAY: tuple[str, ...] = ("vllm", "sglang", "trtllm", "atom")
+"""Engines of the generation ``current``: each is shrunk towards what they have in common."""
 _OLD = 2024
 
 
@@ -173,6 +212,15 @@ def serving_family(chip_id: str, family: str) -> str:
     return family
 
 
+_BOARDS = ("nvidia_ada", "nvidia_blackwell_rtx")
+
+
+def kin_of(family: str) -> str:
+    """The kin of a chip family, whose levels one without measurements of its own takes: its vendor's parts with stacked
+    memory, or its vendor's boards."""
+    return "nvidia_boards" if family in _BOARDS else f"{family.split('_', maxsplit=1)[0]}_parts"
+
+
 @dataclass(frozen=True)
 class ServingCalibration:
     """What ``catalog/calibration/serving.yaml`` holds: constants for all, by chip family, by engine (later ones win).
@@ -185,22 +233,36 @@ class ServingCalibration:
     engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # "trtllm 1.0": {pace: ...}; a release that is not here runs at its engine's pace
     releases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    # for the reader: errors of left-out sources by family of sources and quantity; nothing computes with them
-    left_out: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     # how often pairs of runs of left-out sources come out in the right order
     order: tuple[OrderShare, ...] = ()
+    pace: Levels = field(default_factory=lambda: Levels(COVARIATES))
+    ttft: Levels = field(default_factory=lambda: Levels(COVARIATES))
 
-    def profile(self, family: str, engine: str = "vllm", *, year: int = 0, release: str = "") -> ServingProfile:
-        """The constants of an engine on a chip family; of a release ("1.0") what is known of it besides."""
+    @property
+    def levels(self) -> LevelTables:
+        """Levels by quantity, as the file beside the calibration has them."""
+        return {name: t for name, t in (("pace", self.pace), ("ttft", self.ttft)) if t}
+
+    def profile(
+        self, family: str, engine: str = "vllm", *, year: int = 0, release: str = "", front: str = "", date: float = 0.0
+    ) -> ServingProfile:
+        """The constants of an engine on a chip family; of a release ("1.0") what is known of it besides.
+
+        ``front``: what joins workers that are apart; ``date``: when, in years, where it is not today.
+        """
         key = engine_key(engine, year)
         values: dict[str, object] = {**ENGINES[key], **self.everything}
+        values.update(self.families.get(kin_of(family), {}))
         values.update(self.families.get(family, {}))
         values.update(self.engines.get(key, {}))
         values.update(self.releases.get(f"{engine} {release}", {}))
+        if values.get("workspace") == "vllm" and (release or year):
+            values["workspace"] = _vllm_workspace(release, year)
         for name in _WHOLE:
             if name in values:
                 values[name] = round(float(values[name]))  # type: ignore[arg-type]
-        profile = ServingProfile(name=key).with_values(values)
+        levels = ServingLevels(self.pace, self.ttft, key, family, front, date)
+        profile = replace(ServingProfile(name=key).with_values(values), levels=levels)
         if FITTED in self.families.get(family, {}):
             return profile
         return replace(
@@ -212,6 +274,13 @@ class ServingCalibration:
         )
 
 
+def _vllm_workspace(release: str, year: int) -> str:
+    """The measured workspace nearest to a release of vLLM, by its number or else its year."""
+    number = release.partition(".")[2]
+    lean = int(number) >= 12 if number.isdigit() and release.startswith("0.") else bool(release) or year > 2025
+    return "vllm-0.19" if lean else "vllm-0.10"
+
+
 _WHOLE = ("chunk_tokens", "max_batch", "block_tokens")
 FITTED = "weight_bandwidth"  # a family with this constant of its own was fitted to measurements
 UNMEASURED = 1.15
@@ -219,7 +288,7 @@ UNMEASURED = 1.15
 
 
 def _numbers(value: object, path: str, file: str, problems: list[Problem]) -> dict[str, float]:
-    names = [f.name for f in fields(ServingProfile)]
+    names = _constants()
     if not isinstance(value, dict):
         problems.append(Problem("must be a mapping of names to numbers", file=file, path=path))
         return {}
@@ -242,7 +311,7 @@ def read_serving_calibration(file: Path) -> ServingCalibration:
     if not file.is_file():
         return ServingCalibration()
     try:
-        data: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data: Any = safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise InputError(Problem(f"not valid YAML: {error}", file=str(file))) from error
     serving = data.get("serving") if isinstance(data, dict) else None
@@ -256,10 +325,24 @@ def read_serving_calibration(file: Path) -> ServingCalibration:
             for name, value in (serving.get(part) or {}).items()
         }
     everything = _numbers(serving.get("everything") or {}, "serving.everything", str(file), problems)
+    levels = _levels(serving.get("levels") or {}, file, problems)
     order = read_order(serving.get("order") or [], "serving.order", str(file), problems)
     if problems:
         raise InputError(problems)
-    return ServingCalibration(everything, tables["families"], tables["engines"], tables["releases"], order=order)
+    return ServingCalibration(
+        everything, tables["families"], tables["engines"], tables["releases"], order=order,
+        pace=levels.get("pace", Levels(COVARIATES)), ttft=levels.get("ttft", Levels(COVARIATES)),
+    )  # fmt: skip
+
+
+def levels_file(file: Path) -> Path:
+    """Where the levels of a calibration file lie: beside it."""
+    return file.with_name(f"{file.stem}_levels.csv")
+
+
+def _levels(told: object, file: Path, problems: list[Problem]) -> LevelTables:
+    """Effects of the file beside, with what the calibration file says of their intervals."""
+    return read_levels(levels_file(file), COVARIATES, told if isinstance(told, dict) else {}, str(file), problems)
 
 
 @functools.cache

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.platform import Platform
+from planner.performance.serving.engine import profile_of
 from planner.performance.serving.job import (
     AGGREGATED,
     BYTES_PER_ELEMENT,
@@ -30,7 +31,8 @@ from planner.performance.serving.job import (
     one_candidate,
 )
 from planner.performance.serving.kv_budget import cache_bytes_per_request, kv_budget
-from planner.performance.serving.profile import ServingProfile, profile_for, serving_family
+from planner.performance.serving.levels import layouts_of
+from planner.performance.serving.profile import ServingProfile
 from planner.performance.serving.step import PARTS, StepLoad, StepModel
 
 __all__ = [
@@ -63,17 +65,20 @@ def step_parts(
     if n > _TOGETHER:
         found = [step.seconds(c, StepLoad(p, prompt, g, context, width)) for p, g in loads]
     else:
-        many = c.take(np.tile(np.arange(n), len(loads)))
+        again = np.tile(np.arange(n), len(loads))
+        many = c.take(again)
         joined = StepLoad(
             np.concatenate([p for p, _ in loads]), prompt, np.concatenate([g for _, g in loads]), context, width
         )
-        parts = step.seconds(many, joined)
+        parts = step.taking(again).seconds(many, joined)
         found = [{name: v[k * n : (k + 1) * n] for name, v in parts.items()} for k in range(len(loads))]
     if step.profile.two_batches:
         wide = np.flatnonzero((c.role != AGGREGATED) & (c.attention_dp > 1) & (c.ep >= TWO_BATCH_RANKS))
         if wide.size:
             found = [
-                _interleaved(step, c.take(wide), wide, StepLoad(p[wide], prompt, g[wide], context, width), whole)
+                _interleaved(
+                    step.taking(wide), c.take(wide), wide, StepLoad(p[wide], prompt, g[wide], context, width), whole
+                )
                 for (p, g), whole in zip(loads, found, strict=True)
             ]
     return found
@@ -105,11 +110,11 @@ def estimate_serving(
 ) -> ServingEstimate:
     """Throughput, latency and memory of every candidate, arrays (n,).
 
-    ``profile`` None takes the planner's calibrated profile of the platform's family with the vLLM engine. Raises
+    ``profile`` None takes the planner's calibrated profile of the job's engine on the platform's family. Raises
     ``UnknownFigureError`` when the chip has no published rate the job's precision can run at.
     """
     if profile is None:
-        profile = profile_for(serving_family(platform.chip_id, platform.family))
+        profile = profile_of(job, platform)
     c = candidates
     c_job = job
     i, o = float(job.input_tokens), float(job.output_tokens)
@@ -123,6 +128,7 @@ def estimate_serving(
     budget = kv_budget(
         job.model, precision=job.precision, kv_precision=job.kv_precision, memory_bytes=platform.memory_bytes,
         tp=c.tp, pp=c.pp, attention_dp=c.attention_dp, chunk=c.chunk, held_tokens=held, profile=profile, draft=draft,
+        in_work=np.where(role == DECODE, 0, c.chunk),
     )  # fmt: skip
     asked = c.batch / dp
     in_flight = np.maximum(np.minimum(asked, budget.slots), np.minimum(asked, 1.0))
@@ -172,6 +178,11 @@ def estimate_serving(
     tpot = np.maximum((cohort - ttft) / np.maximum(decodes, 1e-9) / gain, floor)
     tpot = np.where(has_decode, np.where(decodes < 1.0, mean_step / gain, tpot), 0.0)
     ttft = np.where(role == DECODE, 0.0, ttft + profile.request_s)
+    ends = (profile.low80, profile.high80, profile.ttft_low80, profile.ttft_high80)
+    if step.levels is not None:
+        layout, per_chip = layouts_of(c), np.where(role == PREFILL, 0.0, in_flight * dp / c.chips)
+        ttft = ttft * step.levels.ttft_of(layout, per_chip)
+        ends = (*step.levels.pace_ends(layout, per_chip), *step.levels.ttft_ends(layout, per_chip))  # type: ignore[assignment]
     waiting = np.maximum(c.batch - in_flight * dp, 0.0) / requests
     ttft = ttft + np.where(role == DECODE, 0.0, waiting)
     n = len(c)
@@ -182,7 +193,6 @@ def estimate_serving(
         "kv_cache": np.minimum(in_flight, np.maximum(budget.slots, 1.0)) * budget.bytes_per_request,
     }
     used = np.asarray(sum(memory.values()))
-    per_token = budget.bytes_per_request / np.maximum(held, 1.0)
     whole = _transfer_bytes(c_job, profile, i + o)
     return ServingEstimate(
         chips=c.chips,
@@ -192,7 +202,7 @@ def estimate_serving(
         ttft_s=ttft,
         tpot_s=tpot,
         concurrency=in_flight * dp,
-        kv_capacity_tokens=np.maximum(budget.room, 0.0) / np.maximum(per_token, 1e-9) * dp,
+        kv_capacity_tokens=budget.capacity * dp,
         memory_bytes=used,
         memory_limit_bytes=budget.limit,
         fits=(budget.slots >= np.maximum(1.0, np.minimum(pp, asked))) & (used <= budget.limit * (1.0 + 1e-9)),
@@ -204,12 +214,23 @@ def estimate_serving(
         prefill_share=np.where(role == PREFILL, 1.0, np.clip(prompts_s / cohort, 0.0, 1.0)),
         breakdown=breakdown,
         memory=memory,
-        low80=np.full(n, profile.low80),
-        high80=np.full(n, profile.high80),
-        ttft_low80=np.full(n, profile.ttft_low80),
-        ttft_high80=np.full(n, profile.ttft_high80),
+        low80=np.zeros(n) + ends[0],
+        high80=np.zeros(n) + ends[1],
+        ttft_low80=np.zeros(n) + ends[2],
+        ttft_high80=np.zeros(n) + ends[3],
         kv_bytes_per_request=np.full(n, whole),
     )
+
+
+def unknown_of(
+    job: ServingJob, platform: Platform, candidates: ServingCandidates, profile: ServingProfile | None = None
+) -> tuple[str, ...]:
+    """In words, what no measured run has in common with a job in one layout (arrays of length one)."""
+    if profile is None:
+        profile = profile_of(job, platform)
+    if not profile.levels:
+        return ()
+    return profile.levels.of_job(job).unknown(int(layouts_of(candidates)[0]))
 
 
 def _transfer_bytes(job: ServingJob, profile: ServingProfile, tokens: float) -> float:

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.platform import Platform
+from planner.performance.serving.engine import profile_of
 from planner.performance.serving.load import Traffic
-from planner.performance.serving.profile import ServingProfile, profile_for, serving_family
+from planner.performance.serving.profile import ServingProfile
 from planner.performance.serving.replica import (
     DECODE,
     PREFILL,
@@ -158,7 +159,7 @@ def simulate(
 
     Raises ``UnknownFigureError`` as ``estimate_serving`` does.
     """
-    profile = profile_for(serving_family(platform.chip_id, platform.family)) if profile is None else profile
+    profile = profile_of(job, platform) if profile is None else profile
     given = traffic or Traffic()
     random = np.random.default_rng(seed)
     prompt_law, answer_law = given.of(job)

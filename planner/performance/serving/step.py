@@ -14,6 +14,8 @@ and per step: head, pipeline hand-overs, fixed per step and per sequence.
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,9 +27,12 @@ from planner.performance.collectives import distinct_domains_share
 from planner.performance.overlap import exposed
 from planner.performance.platform import Platform
 from planner.performance.serving import collectives as coll
+from planner.performance.serving.checkpoint import dense_bytes_per_element
 from planner.performance.serving.job import BYTES_PER_ELEMENT, COMPUTE_RATES, ServingCandidates, ServingJob
-from planner.performance.serving.kv_budget import STATE_BYTES, dense_bytes_per_element, kv_shards
+from planner.performance.serving.kv_budget import kv_shards
+from planner.performance.serving.levels import layouts_of
 from planner.performance.serving.profile import ServingProfile
+from planner.workload.cache import state_bytes_of
 from planner.workload.layers import LayerProfile, layer_profiles
 
 Floats = NDArray[np.float64]
@@ -108,7 +113,9 @@ class StepModel:
         self.bf16 = compute_rate(platform, "bf16")
         self.expert_bytes = BYTES_PER_ELEMENT[job.precision]
         self.kv_bytes = BYTES_PER_ELEMENT[job.kv_precision]
+        self.state_bytes = state_bytes_of(job.model)
         self.bandwidth = platform.memory_bandwidth
+        self.levels = profile.levels.of_job(job) if profile.levels else None
 
     def _roofline(
         self, flops: Floats, nbytes: Floats, rate: float, efficiency: Floats, streamed: float = 1.0
@@ -120,13 +127,21 @@ class StepModel:
         ratio = low / np.maximum(high, 1e-30)
         return np.asarray(high * (1.0 + ratio**p) ** (1.0 / p))
 
-    def _narrow(self, rate: float) -> float:
-        """Efficiency at a peak of ``rate`` over that at the 16-bit peak."""
-        return float((1.0 - self.profile.narrow_loss) ** np.log2(max(rate / self.bf16, 1.0)))
+    def taking(self, index: Ints) -> StepModel:
+        """The same with the constants of the candidates at ``index``, where they have constants of their own."""
+        if not self.profile.varied:
+            return self
+        other = copy.copy(self)
+        other.profile = self.profile.taking(index)
+        return other
 
-    def _tile(self, rate: float) -> float:
+    def _narrow(self, rate: float) -> Floats:
+        """Efficiency at a peak of ``rate`` over that at the 16-bit peak."""
+        return np.asarray((1.0 - self.profile.narrow_loss) ** math.log2(max(rate / self.bf16, 1.0)))
+
+    def _tile(self, rate: float) -> Floats:
         """Rows that a tile's fixed time stands for at a peak of ``rate`` over those at the 16-bit peak."""
-        return float(max(rate / self.bf16, 1.0) ** self.profile.tile_growth)
+        return np.asarray(max(rate / self.bf16, 1.0) ** self.profile.tile_growth)
 
     def _gemm(self, weights: Floats, tokens: Floats, nbytes: float, rate: float) -> Floats:
         c = self.profile
@@ -150,7 +165,7 @@ class StepModel:
         flops = 2.0 * load.decode * width * (layer.decode_score_dim * kept + index * keys) / tp
         core = np.maximum(read / (self.bandwidth * c.kv_bandwidth), flops / (self.bf16 * c.decode_attention_efficiency))
         indexing = 2.0 * index * load.prompt / 2.0 * load.prefill / tp / (self.rate * c.attention_efficiency)
-        state = load.decode * width * layer.state_elements * 2.0 * STATE_BYTES / shards / self.bandwidth
+        state = load.decode * width * layer.state_elements * 2.0 * self.state_bytes / shards / self.bandwidth
         tokens = load.prefill + load.decode * width
         scan = layer.scan_flops * tokens / tp / (self.bf16 * c.scan_efficiency)
         return np.asarray(prefill + core + indexing + state / c.kv_bandwidth + scan)
@@ -188,6 +203,7 @@ class StepModel:
         domains = distinct_domains_share(group["ep"].outer, k, float(self.model.routed_groups_limit))
         once = np.where(prefill > 0, domains, 1.0)
         grow = c.all_to_all_doubling_s
+        own = own / c.exchange_share
         sparse = coll.all_to_all(
             group["ep"], own * k * out, tiers, start_up=c.dispatch_s, per_doubling=grow, once=once
         ) + coll.all_to_all(
@@ -198,8 +214,9 @@ class StepModel:
             start_up=c.all_reduce_s, step=c.all_reduce_step_s, across=c.across_s,
             ring=c.ring_step_s, share=c.link_share,
         )  # fmt: skip
-        gathered = coll.gather_scatter(group["stage"], tokens * dp * out, tiers, start_up=c.all_reduce_s)
-        scattered = coll.gather_scatter(group["stage"], tokens * dp * 2.0 * width, tiers, start_up=c.all_reduce_s)
+        shared = tokens * dp / c.exchange_share
+        gathered = coll.gather_scatter(group["stage"], shared * out, tiers, start_up=c.all_reduce_s)
+        scattered = coll.gather_scatter(group["stage"], shared * 2.0 * width, tiers, start_up=c.all_reduce_s)
         dense = gathered + scattered
         routed = np.where(ep > 1, np.minimum(sparse + inside, dense), dense)
         return np.where(dp > 1, routed * (1.0 - c.moe_overlap), 0.0)
@@ -255,10 +272,13 @@ class StepModel:
             "all_to_all": exchange,
             "pipeline": np.where(pp > 1, (pp - 1.0) * hand_over, 0.0),
             "head": head,
-            "layers_fixed": zero + kernels * c.layer_s + moe_layers * c.moe_layer_s,
-            "step_fixed": zero + c.step_s,
+            "layers_fixed": zero + (kernels * c.layer_s + moe_layers * c.moe_layer_s) * c.launch_scale,
+            "step_fixed": zero + c.step_s + c.copies_s * np.log2(dp),
             "sequences_fixed": zero + c.sequence_s * (load.decode + load.prefill / load.prompt),
         }
+        fullest = 1.0 + c.copies_skew * (1.0 - 1.0 / dp)  # a step of many copies ends with the fullest
+        parts["attention"] = parts["attention"] * fullest
+        parts["sequences_fixed"] = parts["sequences_fixed"] * fullest
         if load.decode_width > 1.0:  # each draft: one more layer like the last and the head
             drafts = load.decode_width - 1.0
             share = drafts / layers * (load.decode > 0)
@@ -266,6 +286,7 @@ class StepModel:
             for name in body:
                 parts[name] = parts[name] * (1.0 + share)
             parts["head"] = parts["head"] * (1.0 + drafts * (load.decode > 0))
+            parts["step_fixed"] = parts["step_fixed"] + drafts * c.draft_s * (load.decode > 0)
         # stages take turns, so each passes as often as the last one, which also samples: what it does for one
         # micro-batch the others wait out
         for name in ("head", "step_fixed", "sequences_fixed"):
@@ -275,6 +296,8 @@ class StepModel:
         floor = np.where(load.prefill > 0, layers * c.prefill_layer_s, 0.0)
         parts["layers_fixed"] = parts["layers_fixed"] + np.maximum(floor - busy, 0.0)
         pace = c.pace * (1.0 + c.pipeline_bubble * (1.0 - 1.0 / pp))
+        if self.levels is not None:
+            pace = pace * self.levels.pace_of(layouts_of(cand), np.asarray(load.decode / tp))
         return {name: part * pace for name, part in parts.items()}
 
     def two_batches(self, cand: ServingCandidates, load: StepLoad, whole: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -9,9 +9,9 @@ import streamlit as st
 
 from planner.catalog import Catalog
 from planner.errors import PlannerError
+from planner.plots.charts import predicted_beside_measured
 from planner.report import format as fmt
 from planner.ui import service
-from planner.ui.charts import predicted_beside_measured
 from planner.ui.settings import settings
 from planner.ui.words import md, show_problems
 from planner.validation.cases import CaseResult

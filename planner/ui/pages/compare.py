@@ -8,10 +8,10 @@ import streamlit as st
 
 from planner.answer.plan import Plan
 from planner.errors import InputError
+from planner.plots.charts import bars, spoken
 from planner.report import format as fmt
 from planner.report import summary
 from planner.report.diff import diff_rows
-from planner.ui.charts import bars, spoken
 from planner.ui.settings import settings
 from planner.ui.state import Kept, visit
 from planner.ui.words import md, show_problems

@@ -6,8 +6,8 @@ import streamlit as st
 
 from planner.fleet.model import OBJECTIVE_UNITS
 from planner.outlook.result import Alternatives, Document, Outlook, ParetoFront, Sensitivity
+from planner.plots.look_charts import front_chart, hardware, promises, tornado
 from planner.report import format as fmt
-from planner.ui.look_charts import front_chart, hardware, promises, tornado
 from planner.ui.looks import Inquiry, looks
 from planner.ui.settings import settings
 from planner.ui.state import visit
@@ -135,6 +135,7 @@ def _futures(found: Outlook) -> None:
                 "Expected cost": fmt.usd(p.expected_cost_usd, short=True),
                 f"{found.confidence:.0%} worst case": fmt.usd(p.cost_at_risk_usd, short=True),
                 "Kept": fmt.clean("; ".join(f"{t.workload} {t.probability:.1%} (± {t.error:.1%})" for t in p.promises)),
+                "All kept": f"{p.all_kept:.1%}",
                 "Holds": "yes" if p.holds else "no",
                 "Regret": fmt.usd(p.expected_regret_usd, short=True),
                 "Hardware": hardware(p.pieces),

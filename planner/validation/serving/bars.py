@@ -1,8 +1,8 @@
 """The serving model's figures of merit beside their bars: ``python -m planner.validation.serving.bars [--json]``.
 
 Errors are |predicted/measured - 1| of rows; constants are fitted to all sources (in-sample) but where it says left out,
-which is read from the calibration file. A row whose clients exceed the engine's cache is recognised by the budget, not
-by its measurement: it is answered, and counted apart.
+which is read from the table that calibration writes. A row whose clients exceed the engine's cache is recognised by
+the budget, not by its measurement: it is answered, and counted apart.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean, median
-
-import yaml
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
@@ -30,8 +27,11 @@ from planner.validation.serving.anchors import (
     across_vendors,
     supernode_curve,
 )
-from planner.validation.serving.left_out import LONG_TTFT_MS, OVERVIEW
+from planner.validation.serving.cut_table import ALL, LONG_TTFT_MS, ChipOrder, CutRow, cuts_file, read_cuts
 from planner.validation.serving.rows import validate_serving
+
+OVERVIEW = ("TRT014", "TRT020", "TRT10")
+"""TensorRT-LLM's performance overviews: offline maximum throughput."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def _errors(rows: Sequence[CaseResult]) -> list[float]:
     return [abs(r.error or 0.0) for r in rows]
 
 
-def serving_bars(results: Sequence[CaseResult], calibration_file: Path) -> list[ServingBar]:
-    """Every figure of the serving model on answered rows, and of left-out sources from the calibration file."""
+def serving_bars(results: Sequence[CaseResult]) -> list[ServingBar]:
+    """Every figure of the serving model on answered rows."""
     serving = [r for r in results if r.tags.get("kind") == "serving"]
     done = [r for r in serving if r.predicted]
     found: list[ServingBar] = []
@@ -117,43 +117,43 @@ def serving_bars(results: Sequence[CaseResult], calibration_file: Path) -> list[
     for name, right, pairs in ordered:
         if pairs:
             least(f"pairs in order, {name}", right / pairs, 0.91)
-    found += _left_out_bars(calibration_file)
     return found
 
 
-def _left_out_bars(calibration_file: Path) -> list[ServingBar]:
-    """What sources and chips looked like when they were left out, as the calibration file says."""
-    left = (yaml.safe_load(calibration_file.read_text(encoding="utf-8")) or {}).get("serving", {}).get("left_out") or {}
+BY_SOURCE = {"tpot": 0.16, "tokens/s": 0.16, "ttft": 0.30}
+BY_OTHERS = {"tpot": 0.22, "tokens/s": 0.22, "ttft": 0.40}
+BIAS = 0.05
+CUTS_WITH_BARS = ("source", "engine", "chip family", "model family", "year")
+WORDS = {"tpot": "TPOT", "tokens/s": "tokens/s", "ttft": "TTFT under 5 s"}
+
+
+def left_out_bars(rows: Sequence[CutRow], orders: Sequence[ChipOrder]) -> list[ServingBar]:
+    """What is predicted without its source, engine, chips, models or year, beside its bars."""
     found: list[ServingBar] = []
-
-    def most(name: str, value: float, limit: float | None) -> None:
-        bar = "-" if limit is None else f"at most {limit:.0%}"
-        found.append(ServingBar(name, value, bar, limit is None or value <= limit))
-
-    together = left.get("all") or {}
-    if "tpot_ms" in together:
-        figures = together["tpot_ms"]
-        most("TPOT, sources left out, by row: median error", figures["median"], 0.18)
-        most("TPOT, sources left out, by row: mean error", figures["mean"], 0.30)
-        most("TPOT, sources left out, by group: median of groups' means", figures["group_median"], 0.18)
-        most("TPOT, sources left out, by group: mean of groups' means", figures["group_mean"], 0.30)
-    if "ttft_short_ms" in together:
-        most("TTFT under 5 s, sources left out: median error", together["ttft_short_ms"]["median"], 0.40)
-    chips = {name.removeprefix("chip "): v for name, v in left.items() if name.startswith("chip ")}
-    for kind, limit in (("dense", 0.12), ("moe", None)):
-        some = {chip: v[kind] for chip, v in chips.items() if kind in v}
-        for chip, v in some.items():
-            most(f"TensorRT-LLM overview, {kind}, {chip} left out: mean error", v["mean"], limit)
-        if some:
-            rows = sum(v["rows"] for v in some.values())
-            mean = sum(v["rows"] * v["mean"] for v in some.values()) / rows
-            most(f"TensorRT-LLM overview, {kind}, one chip left out, all: mean error", mean, limit)
-    for family, quantities in left.items():
-        held = [v for v in quantities.values() if "inside" in v]
-        if held:
-            share = sum(v["rows"] * v["inside"] for v in held) / sum(v["rows"] for v in held)
-            name = f"80% intervals, {family} left out: rows inside"
-            found.append(ServingBar(name, share, "72% to 88%", 0.72 <= share <= 0.88))
+    whole = [r for r in rows if r.unit == ALL]
+    for r in whole:
+        limit = (BY_SOURCE if r.cut == "source" else BY_OTHERS)[r.quantity]
+        name = f"{WORDS[r.quantity]}, left out by {r.cut}"
+        if r.cut in CUTS_WITH_BARS:
+            found.append(ServingBar(f"{name}: median error", r.median, f"at most {limit:.0%}", r.median <= limit))
+            found.append(ServingBar(f"{name}: median of groups", r.group_median, "-", True))
+        if r.cut == "source":
+            found.append(ServingBar(f"{name}: bias", r.bias, f"within {BIAS:.0%}", abs(r.bias) <= BIAS))
+    total = sum(r.rows for r in whole)
+    if total:
+        inside = sum(r.rows * r.inside for r in whole) / total
+        found.append(ServingBar("80% intervals, all cuts: inside", inside, "76% to 84%", 0.76 <= inside <= 0.84))
+    for r in rows:
+        if r.unit == ALL or r.cut == "distance":
+            name = r.unit if r.cut == "distance" else f"left out by {r.cut}"
+            bar = ServingBar(
+                f"80% intervals, {WORDS[r.quantity]}, {name}: inside", r.inside, "70% to 90%", 0.7 <= r.inside <= 0.9
+            )
+            found.append(bar)
+    for o in orders:
+        limit = 0.90 if o.quantity.startswith("TTFT") else 0.85
+        name = f"pairs of chips in order, {o.quantity}, left out by {o.cut} ({o.pairs:,})"
+        found.append(ServingBar(name, o.right, f"at least {limit:.0%}", o.right >= limit))
     return found
 
 
@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = catalog_folder()
     catalog = load_catalog()
     results = validate_serving(read_cases(folder / "measurements" / "serving.csv"), catalog)
-    bars = [*serving_bars(results, folder / "calibration" / "serving.yaml"), *anchor_bars(catalog)]
+    bars = [*left_out_bars(*read_cuts(cuts_file())), *serving_bars(results), *anchor_bars(catalog)]
     text = json.dumps([asdict(b) for b in bars], indent=1) if chosen.json else "\n".join(serving_bars_table(bars))
     sys.stdout.write(text + "\n")
     return 0

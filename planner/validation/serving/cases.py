@@ -35,8 +35,8 @@ INFERENCEX_MEAN = 0.9
 # Real chat prompts where a source does not publish the input length (ML.ENERGY): an assumption, stated in the docs.
 UNPUBLISHED_INPUT = 512.0
 # Multi-token prediction as InferenceX runs DeepSeek: three drafts, one where attention is data parallel (the recipes'
-# rule: wide batches verify less); acceptance on random data is not published.
-MTP_DRAFTS, MTP_DRAFTS_ATTENTION_DP, MTP_ACCEPTANCE = 3, 1, 0.55
+# rule: wide batches verify less); where a row states no acceptance it is the engine's fitted ``draft_acceptance``.
+MTP_DRAFTS, MTP_DRAFTS_ATTENTION_DP = 3, 1
 # Requests of a run of TensorRT-LLM's performance overview by (input, output) tokens: all are queued at the start, so
 # a run is a few cohorts and its last one is not full (the document's procedure, the same in every release).
 OVERVIEW_REQUESTS: Mapping[tuple[int, int], int] = {
@@ -52,11 +52,15 @@ _MTP = re.compile(r"MTP[^;]*\bON\b|MTP-\d|incl(?:udes|\.)? MTP|SIMULATED MTP")
 _ACCEPTANCE = re.compile(r"(\d+)% acceptance")
 SATURATED_PER_CHIP = 4096.0
 """Requests offered to a chip of a pool that is kept full: more than any cache holds."""
+LARGEST_COPY_BATCH = 1024.0
+"""Requests beyond which the batch of a pool is of all its copies of attention: no published copy holds more."""
 POOL_ENGINE = "sglang"
 """The stack of a pool of one phase that names none: the open one that such pools are built with."""
 WIDEST_STATED = 16
 """Chips up to which a row without parallelism is one tensor-parallel instance."""
 OFFLINE = ("max_throughput", "offline")  # the engine chooses the batch; elsewhere a load that is not given is unknown
+DIES_PER_CHIP: Mapping[str, int] = {"ascend_910c": 2}
+"""Of modules whose published widths often count dies where their number of chips does not."""
 CORES_PER_CHIP: Mapping[str, int] = {"inferentia2": 2, "trainium1": 2}
 
 
@@ -105,6 +109,8 @@ class ServingCase:
     release: str = ""  # "1.0": major and minor number of the engine's release, where it is given
     waves: bool = False  # a closed loop of requests that are all alike: those that start together stay together
     chunk_tokens: int = 0  # of a pool of prefill: prompt tokens a chip works on at once; 0: the engine's own
+    run: float = 0.0  # when, in years: of the run, of the engine's release, or the middle of its year
+    front: str = ""  # what joins workers that are apart: dynamo, mori, llm_d, mooncake, apart; empty: none are
     median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
 
 
@@ -127,19 +133,39 @@ def _float(row: Mapping[str, str], name: str) -> float | None:
     return float(text) if text else None
 
 
-def engine_of(framework: str) -> str:
-    """trtllm, vllm, vllm_ascend, sglang, hpu or other."""
+_ENGINE_WORDS = (
+    ("gaudi", "hpu"), ("synapse", "hpu"), ("tensorrt", "trtllm"), ("trt-llm", "trtllm"), ("trtllm", "trtllm"),
+    ("nim", "trtllm"), ("sglang", "sglang"), ("atom", "atom"), ("vllm-ascend", "vllm_ascend"), ("vllm", "vllm"),
+    ("llm-d", "vllm"),
+)  # fmt: skip
+_EAGER_WORDS = ("deepspeed", "mii", "transformers", "neuronx", "hugging", "cuda", "sambaflow")
+_FIRST_OF_TODAY = 2025
+"""Engines nobody knows are of today's generation from this year on, and where no year is given but a name is."""
+
+
+def engine_of(framework: str, year: int = 0) -> str:
+    """trtllm, vllm, vllm_ascend, sglang, atom or hpu; ``current`` for another program of today, ``other`` for one that
+    launches kernel by kernel (by its name, or by its age)."""
     low = framework.lower()
-    for word, engine in (
-        ("gaudi", "hpu"),
-        ("tensorrt", "trtllm"),
-        ("sglang", "sglang"),
-        ("vllm-ascend", "vllm_ascend"),
-        ("vllm", "vllm"),
-    ):
+    for word, engine in _ENGINE_WORDS:
         if word in low:
             return engine
-    return "other"
+    if any(word in low for word in _EAGER_WORDS):
+        return "other"
+    return "current" if year >= _FIRST_OF_TODAY or (framework and not year) else "other"
+
+
+_FRONT_WORDS = (("mori", "mori"), ("dynamo", "dynamo"), ("llm-d", "llm_d"), ("mooncake", "mooncake"))
+
+
+def front_of(framework: str, disaggregated: bool = False) -> str:
+    """The front end that joins workers of a deployment: dynamo, mori, llm_d, ...; ``apart`` for pools that name none
+    and empty where workers are not apart."""
+    low = framework.lower()
+    for word, front in _FRONT_WORDS:
+        if word in low:
+            return front
+    return "apart" if disaggregated else ""
 
 
 def release_of(version: str, framework: str = "") -> str:
@@ -149,11 +175,38 @@ def release_of(version: str, framework: str = "") -> str:
     return found[1] if found and "dynamo" not in framework.lower() else ""
 
 
+_RUN = re.compile(r"\brun (?:date )?(20\d\d)-(\d\d)")
+_RELEASED = re.compile(r"(20\d\d)-(\d\d)")
+
+
+UNDATED = 2025
+"""Year of rows that give none (sweeps of releases of that year)."""
+
+
+def run_of(row: Mapping[str, str]) -> float:
+    """When a row was measured, in years and quarters (2026.25: the end of March): what its notes say, or its engine's
+    version, or the middle of its year, ``UNDATED`` where it gives none."""
+    found = _RUN.search(row.get("notes") or "") or _RELEASED.search(row.get("framework_version") or "")
+    if found:
+        return round((int(found[1]) + (int(found[2]) - 0.5) / 12.0) * 4.0) / 4.0
+    return (_int(row, "year") or UNDATED) + 0.5
+
+
 _BOX = re.compile(r"(?:(\d+)\s*(?:worker\(s\))?\s*x\s*)\[tp(\d+)((?: [^\]]*)?)\]")
 
 
-def _box(text: str) -> Worker | None:
-    """A worker in a note's words: ``2 x [tp8 ep8 dpattn=True]``, ``1 worker(s) x [tp1 attn-dp8 moe-tp1 moe-ep8]``."""
+_PLAIN_BOX = re.compile(r"prefill: (\d+) workers tp(\d+) ep(\d+) dpattn (True|False)")
+
+
+def _box(text: str, chips: int = 0) -> Worker | None:
+    """A worker in a note's words: ``2 x [tp8 ep8 dpattn=True]``, ``1 worker(s) x [tp1 attn-dp8 moe-tp1 moe-ep8]``,
+    ``prefill: 2 workers tp1 ep8 dpattn True`` (whose chips are a share of ``chips`` of all such workers)."""
+    plain = _PLAIN_BOX.search(text)
+    if plain:
+        many, width, ranks = (int(plain[i]) for i in (1, 2, 3))
+        size = chips // many if chips >= many and chips % many == 0 else max(width, ranks)
+        ranks = ranks if size % ranks == 0 else 1
+        return Worker(1, 1, ranks, size, many) if plain[4] == "True" else Worker(size, 1, ranks, 1, many)
     found = _BOX.search(text)
     if not found:
         return None
@@ -193,10 +246,7 @@ def _unstated_cache(engine: str, precision: str, moe: bool, bench: bool, blackwe
 
 def _is_pool(row: Mapping[str, str]) -> bool:
     """Whether a row is of the chips of one phase alone."""
-    scenario = row.get("scenario") or ""
-    if row.get("disaggregated") != "1" or scenario not in ("prefill", "decode"):
-        return False
-    return _int(row, f"{scenario}_chips") in (None, _int(row, "n_chips"))
+    return row.get("disaggregated") == "1" and (row.get("scenario") or "") in ("prefill", "decode")
 
 
 def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
@@ -204,6 +254,8 @@ def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
     tp, pp, dp, ep = (_int(row, n) for n in ("tp", "pp", "dp", "ep"))
     cores = CORES_PER_CHIP.get(chip_id, 1)
     pool = _is_pool(row)
+    if pool:  # rates of such rows are by the chips of that phase
+        chips = _int(row, f"{row['scenario']}_chips") or chips
     if moe and pool and tp is None and dp is None and chips is not None and chips > 1:
         dp, ep = chips, ep or chips  # a pool of one phase over many servers: experts spread, attention copied
     if tp is None and dp is None:
@@ -216,6 +268,10 @@ def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
     if tp >= cores and tp % cores == 0:
         tp //= cores
     pp, dp = pp or 1, dp or 1
+    dies = DIES_PER_CHIP.get(chip_id, 1)
+    if dies > 1 and chips is not None and tp * pp * dp == dies * chips:  # widths count dies, chips are whole
+        dp, tp = (dp // dies, tp) if dp % dies == 0 else (dp, max(tp // dies, 1))
+        ep = max(ep // dies, 1) if ep is not None else None
     notes = row.get("notes") or ""
     if moe and tp == 1 and dp == 1 and ep is not None and ep > 1:  # experts over ep chips; attention cut with them
         tp = ep if chips is None or chips % ep == 0 else tp
@@ -251,7 +307,8 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     precision = _precision(row, model.weights)
     kv_text = (row.get("kv_precision") or "").strip()
     pool = _is_pool(row)
-    engine = engine_of(framework) if framework or not pool else POOL_ENGINE
+    year = _int(row, "year") or 0
+    engine = engine_of(framework, year) if framework or not pool else POOL_ENGINE
     if kv_text:
         kv = PRECISIONS.get(kv_text, "bf16")
     else:
@@ -262,7 +319,8 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     prefill: Worker | None = None
     chunk = 0
     if row.get("disaggregated") == "1" and scenario not in ("prefill", "decode"):
-        prefill = _box(notes.split("decode")[0]) if "prefill" in notes else None
+        told = notes[notes.index("prefill") :].split("decode")[0] if "prefill" in notes else ""
+        prefill = _box(told, _int(row, "prefill_chips") or 0) if told else None
         if prefill is None:
             p, d = _int(row, "prefill_chips"), _int(row, "decode_chips")
             if p is None or d is None:
@@ -283,8 +341,9 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         and (worker.attention_dp > 1 if concurrency is not None else _SATURATED.search(notes))
     ):
         mode = "decode"
-        per_chip = SATURATED_PER_CHIP if concurrency is None else concurrency
-        concurrency = per_chip * worker.chips * worker.count
+        per_copy = SATURATED_PER_CHIP if concurrency is None else concurrency
+        if per_copy <= LARGEST_COPY_BATCH or concurrency is None:
+            concurrency = per_copy * worker.chips * worker.count
         osl = osl or 2.0  # the context stays what it is
     elif "static batch" in notes or engine in ("other", "hpu") or scenario in ("prefill", "decode"):
         mode = "static"
@@ -327,8 +386,10 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         worker=worker,
         prefill=prefill,
         draft_tokens=drafts if mtp else 0,
-        draft_acceptance=(int(accepted[1]) / 100.0 if accepted else MTP_ACCEPTANCE) if mtp else 0.0,
-        year=_int(row, "year") or 0,
+        draft_acceptance=int(accepted[1]) / 100.0 if accepted and mtp else 0.0,
+        year=year,
+        run=run_of(row),
+        front=front_of(framework, row.get("disaggregated") == "1"),
         framework=framework,
         moe=model.is_moe,
         requests=requests,

@@ -26,10 +26,16 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.performance.laws import family_of
 from planner.performance.platform import Platform
-from planner.performance.serving.profile import ServingCalibration, engine_key, serving_family
+from planner.performance.serving.profile import (
+    ServingCalibration,
+    ServingProfile,
+    engine_key,
+    kin_of,
+    serving_family,
+)
 from planner.validation.cases import Case
 from planner.validation.serving.cases import MEASURED, ServingCase, UnansweredError, read_case
-from planner.validation.serving.rows import ServingPredictor
+from planner.validation.serving.rows import ServingPredictor, group_key
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -38,6 +44,8 @@ Key = tuple[str, str, str]  # (part, name, constant)
 NOISE = 0.15
 """|log error| of a figure that no constants could remove: release to release, run to run."""
 NEAR, FAR = 0.05, 1.0
+JOBS = 3
+"""Jobs of a source, engine, chip, model and precision that a descent looks at; left-out errors are of all of them."""
 _SLOPE_STEP = 0.04
 _LONGEST = 0.5
 
@@ -87,14 +95,6 @@ class Residuals:
     def __len__(self) -> int:
         return len(self.figures)
 
-    def touched(self, key: Key) -> Bools:
-        """(m,) the figures whose prediction a constant can change."""
-        part, name, _ = key
-        if part == "everything":
-            return np.ones(len(self), dtype=np.bool_)
-        attribute = {"engines": "engine", "families": "family", "releases": "release"}[part]
-        return np.array([getattr(f, attribute) == name for f in self.figures], dtype=np.bool_)
-
     def at(self, calibration: ServingCalibration, mask: Bools | None = None, *, over_budget: bool = False) -> Floats:
         """(m,) residuals; NaN where masked out, unanswered, or of more clients than the cache holds (unless asked)."""
         found = np.full(len(self), np.nan)
@@ -113,6 +113,67 @@ class Residuals:
                 found[j] = math.log(value / figure.measured)
         return found
 
+    def variants(
+        self, calibrations: Sequence[ServingCalibration], parts: Mapping[tuple[str, str], Sequence[int]],
+        mask: Bools | None = None,
+    ) -> dict[tuple[int, int], float]:  # fmt: skip
+        """Residuals by (figure, calibration), where that calibration may change the figure; ``parts``: which ones have
+        another constant of a part (``everything`` or an engine's, a family's, a release's)."""
+        chosen = np.arange(len(self)) if mask is None else np.flatnonzero(mask)
+        by_case: dict[int, list[int]] = {}
+        for j in chosen:
+            by_case.setdefault(self.figures[j].case, []).append(int(j))
+        kept: dict[tuple[object, ...], dict[int, ServingProfile]] = {}
+
+        def profiles(case: ServingCase, platform: Platform) -> dict[int, ServingProfile]:
+            family = serving_family(platform.chip_id, platform.family)
+            engine, release = engine_key(case.engine, case.year), f"{case.engine} {case.release}"
+            key = (family, engine, case.year, release)
+            if key not in kept:
+                kin = ("families", kin_of(family))
+                mine = (("everything", ""), kin, ("families", family), ("engines", engine), ("releases", release))
+                kept[key] = {
+                    k: calibrations[k].profile(family, case.engine, year=case.year, release=case.release)
+                    for part in mine
+                    for k in parts.get(part, ())
+                }
+            return kept[key]
+
+        predictor = ServingPredictor(self.catalog, calibrations[0], self._platforms)
+        answers = predictor.variants([self.cases[i] for i in sorted(by_case)], profiles)
+        found: dict[tuple[int, int], float] = {}
+        for i, figures in by_case.items():
+            case = self.cases[i]
+            for k, answer in answers[case.case_id].items():
+                if isinstance(answer, str) or answer.over_budget:
+                    continue
+                for at in figures:
+                    value = answer.quantity(self.figures[at].quantity, case)
+                    if value and math.isfinite(value):
+                        found[at, k] = math.log(value / self.figures[at].measured)
+        return found
+
+    def per_chip(self, calibration: ServingCalibration) -> Floats:
+        """(cases,) decoding requests a chip; NaN where unanswered."""
+        answers = ServingPredictor(self.catalog, calibration, self._platforms).predict(self.cases)
+        found = (answers[case.case_id] for case in self.cases)
+        return np.array([math.nan if isinstance(a, str) else a.per_chip for a in found])
+
+    def some(self, jobs: int, seed: int = 0) -> Bools:
+        """(m,) figures of at most ``jobs`` jobs (one question, whatever its loads) of each source, engine, chip, model
+        and precision, drawn at random but the same each time: what a descent needs, at a share of the time."""
+        rng = np.random.default_rng(seed)
+        kinds: dict[tuple[object, ...], dict[tuple[object, ...], list[int]]] = {}
+        for i, case in enumerate(self.cases):
+            kind = (case.source, case.engine, case.chip, case.model, case.precision, case.mode)
+            kinds.setdefault(kind, {}).setdefault(group_key(case), []).append(i)
+        kept = np.zeros(len(self.cases), dtype=np.bool_)
+        for found in kinds.values():
+            own = list(found.values())
+            for k in rng.permutation(len(own))[:jobs]:
+                kept[own[k]] = True
+        return kept[self.case_of]
+
     def weights(self, quantities: Mapping[str, float]) -> Floats:
         """(m,) what each figure counts, before its error is known."""
         keys = [(f.source, f.engine, f.model, f.chip, f.quantity) for f in self.figures]
@@ -122,7 +183,7 @@ class Residuals:
 
 @dataclass(frozen=True)
 class Prior:
-    """Log of a constant, less that of ``near`` (or of ``value`` where that is None), has deviation ``spread``."""
+    """Log of a constant, less that of ``value`` (times ``near``, where that is given), has deviation ``spread``."""
 
     value: float
     spread: float
@@ -147,38 +208,40 @@ class Descent:
     def start(self) -> Floats:
         """Where the priors lie, (k,)."""
         at = {key: math.log(p.value) for key, p in zip(self.keys, self.priors, strict=True) if p.near is None}
-        return np.array([at[p.near or key] for key, p in zip(self.keys, self.priors, strict=True)])
+        for key, p in zip(self.keys, self.priors, strict=True):  # a parent stands before its children
+            if p.near is not None:
+                at[key] = at[p.near] + math.log(p.value)
+        return np.array([at[key] for key in self.keys])
 
-    def slopes(self, theta: Floats, here: Floats) -> Floats:
-        """(m, k) change of the residuals with each unknown."""
+    def slopes(self, theta: Floats, here: Floats, among: Bools | None = None) -> Floats:
+        """(m, k) change of the residuals with each unknown; 0 outside ``among``."""
         table = np.zeros((len(self.residuals), len(self.keys)))
-        for i, key in enumerate(self.keys):
-            step = _SLOPE_STEP if theta[i] + _SLOPE_STEP <= math.log(self.bounds[i][1]) else -_SLOPE_STEP
-            moved = theta.copy()
-            moved[i] += step
-            mask = self.residuals.touched(key)
-            if not mask.any():
-                continue
-            there = self.residuals.at(self.calibration(moved), mask)
-            table[:, i] = np.nan_to_num(np.where(mask, (there - here) / step, 0.0))
-        return table
+        steps = np.where(theta + _SLOPE_STEP <= np.log([b[1] for b in self.bounds]), _SLOPE_STEP, -_SLOPE_STEP)
+        moved = theta + np.diag(steps)
+        calibrations = [self.calibration(row) for row in moved]
+        parts: dict[tuple[str, str], list[int]] = {}
+        for k, (part, name, _) in enumerate(self.keys):
+            parts.setdefault((part, name), []).append(k)
+        there = self.residuals.variants(calibrations, parts, among)
+        for (j, k), value in there.items():
+            table[j, k] = (value - here[j]) / steps[k]
+        return np.nan_to_num(table)
 
-    def _pull(self) -> tuple[Floats, Floats]:
+    def pull(self) -> tuple[Floats, Floats]:
         """Rows of the priors: (p, k) matrix and (p,) offsets, in units of their deviations."""
         place = {key: i for i, key in enumerate(self.keys)}
         matrix = np.zeros((len(self.keys), len(self.keys)))
         offset = np.zeros(len(self.keys))
         for i, prior in enumerate(self.priors):
             matrix[i, i] = 1.0 / prior.spread
-            if prior.near is None:
-                offset[i] = math.log(prior.value) / prior.spread
-            else:
+            offset[i] = math.log(prior.value) / prior.spread
+            if prior.near is not None:
                 matrix[i, place[prior.near]] -= 1.0 / prior.spread
         return matrix, offset
 
     def cost(self, theta: Floats, here: Floats, mask: Bools) -> float:
         """What is minimised: weighted absolute errors, saturating, and the priors."""
-        matrix, offset = self._pull()
+        matrix, offset = self.pull()
         error = np.abs(here[mask])
         counted = self.counts[mask]
         known = np.isfinite(error)
@@ -193,17 +256,17 @@ class Descent:
 
         ``slopes`` given are kept throughout; else they are taken anew every ``renew`` steps.
         """
-        matrix, offset = self._pull()
+        matrix, offset = self.pull()
         low = np.log([b[0] for b in self.bounds])
         high = np.log([b[1] for b in self.bounds])
         theta = np.clip(theta, low, high)
-        here = self.residuals.at(self.calibration(theta))
+        here = self.residuals.at(self.calibration(theta), mask)
         best = self.cost(theta, here, mask)
-        table = self.slopes(theta, here) if slopes is None else slopes
+        table = self.slopes(theta, here, mask) if slopes is None else slopes
         damping = 1.0
         for turn in range(rounds):
             if slopes is None and turn and turn % renew == 0:
-                table = self.slopes(theta, here)
+                table = self.slopes(theta, here, mask)
             used = mask & np.isfinite(here)
             error = here[used]
             size = np.sqrt(error**2 + NEAR**2)
@@ -219,7 +282,7 @@ class Descent:
                 move = np.zeros_like(theta)
                 move[free] = -np.linalg.solve(held[np.ix_(free, free)], gradient[free])
                 trial = np.clip(theta + np.clip(move, -_LONGEST, _LONGEST), low, high)
-                there = self.residuals.at(self.calibration(trial))
+                there = self.residuals.at(self.calibration(trial), mask)
                 found = self.cost(trial, there, mask)
                 if found < best:
                     better = best - found > 1e-4 * best

@@ -10,25 +10,20 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import yaml
 
 from planner.catalog import Catalog
-from planner.performance.serving.profile import ENGINES, ServingCalibration, ServingProfile
+from planner.performance.measured.levels_file import levels_facts
+from planner.performance.measured.ordering import OrderShare
+from planner.performance.serving.profile import ENGINES, OF_TODAY, ServingCalibration, ServingProfile, kin_of
 from planner.validation.cases import Case
-from planner.validation.serving.descent import Descent, Floats, Key, Prior, Residuals
-from planner.validation.serving.left_out import (
-    Chips,
-    Outside,
-    left_out,
-    left_out_chips,
-    left_out_summary,
-    serving_order,
-    with_intervals,
-)
+from planner.validation.pairs import Run, order_shares
+from planner.validation.serving.descent import JOBS, Descent, Floats, Key, Prior, Residuals
+from planner.validation.serving.left_out import Fitted, Seen, left_out, with_intervals
 
 
 @dataclass(frozen=True)
@@ -53,6 +48,7 @@ EVERYTHING: Mapping[str, Constant] = {
     "wave_synchrony": Constant(0.02, 1.0, 0.5),
     "narrow_loss": Constant(0.02, 0.35, 0.3),
     "pipeline_bubble": Constant(0.01, 0.6, 0.5),
+    "copies_skew": Constant(0.01, 0.6, 0.5),
 }
 BY_FAMILY: Mapping[str, Constant] = {
     "gemm_efficiency": Constant(0.30, 0.90, 0.25),
@@ -61,6 +57,11 @@ BY_FAMILY: Mapping[str, Constant] = {
     "weight_bandwidth": Constant(0.50, 0.95, 0.25),
     "kv_bandwidth": Constant(0.35, 0.95, 0.25),
     "all_reduce_s": Constant(2e-6, 60e-6, 0.4),
+    "decode_attention_efficiency": Constant(0.10, 0.80, 0.3),
+    "exchange_share": Constant(0.15, 1.3, 0.3),
+    "dispatch_s": Constant(5e-6, 200e-6, 0.4),
+    "combine_s": Constant(5e-6, 200e-6, 0.4),
+    "launch_scale": Constant(0.5, 5.0, 0.4),
 }
 BY_ENGINE: Mapping[str, Constant] = {
     "layer_s": Constant(1e-6, 1e-3, 0.6),
@@ -76,6 +77,9 @@ BY_ENGINE: Mapping[str, Constant] = {
     "expert_level": Constant(0.4, 1.6, 0.3),
     "expert_streaming": Constant(0.4, 1.0, 0.2),
     "activation_scale": Constant(0.3, 2.5, 0.3),
+    "copies_s": Constant(1e-6, 5e-3, 0.8),
+    "draft_acceptance": Constant(0.3, 0.85, 0.2),
+    "draft_s": Constant(1e-6, 3e-3, 0.8),
 }
 PACE = Constant(0.8, 1.25, 0.05)
 BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -99,7 +103,22 @@ WEIGHTS: Mapping[str, float] = {
 # Vendor claims without a configuration, and rows whose precision and parallelism are not stated, are never fitted.
 NEVER_FITTED = ("MTT", "LPU", "MOREH", "XEON", "SPARK", "NEUR", "IXCOST")
 # Families whose level can be told from their engine's; elsewhere one source on one engine says one thing, not two.
-FITTED_FAMILIES = ("nvidia_hopper", "nvidia_blackwell", "nvidia_blackwell_rtx", "nvidia_ampere", "nvidia_ada")
+FITTED_FAMILIES = (
+    "nvidia_hopper", "nvidia_blackwell", "nvidia_blackwell_rtx", "nvidia_ampere", "nvidia_ada", "amd_cdna3",
+    "amd_cdna4",
+)  # fmt: skip
+CHILD_SPREAD = 0.7
+"""An engine of today strays from its generation, and a family from its kin, this much of what a constant may stray from
+where it starts."""
+
+
+# Best measured share of the 16-bit peak of plain GEMMs (MAMF, S. Bekman); CDNA3: of MI300X (0.514) and MI325X (0.604).
+CEILINGS: Mapping[str, float] = {
+    "nvidia_ampere": 0.869, "nvidia_hopper": 0.803, "nvidia_blackwell": 0.776, "amd_cdna2": 0.514,
+    "amd_cdna3": 0.557, "amd_cdna4": 0.68,
+}  # fmt: skip
+MEAN_CEILING = 0.816
+"""Of the NVIDIA families with stacked memory, which the common level is mostly of."""
 
 
 def may_fit(case: Case) -> bool:
@@ -109,7 +128,7 @@ def may_fit(case: Case) -> bool:
         return False
     if source.startswith("ANL") and case.text("chip") not in ("A100", "H100", "GH200", "Gaudi2"):
         return False
-    return "speculative decoding ON" not in case.text("notes") and "MTP+" not in case.text("notes")
+    return "MTP+" not in case.text("notes")
 
 
 def thin(cases: Sequence[Case], per_source: int, seed: int = 0) -> list[Case]:
@@ -160,10 +179,21 @@ def unknowns(rows: Sequence[Case], catalog: Catalog) -> Descent:
         table[("everything", "", name)] = (c, Prior(float(getattr(default, name)), c.spread))
     for name, c in BY_FAMILY.items():
         table[("everything", "", name)] = (c, Prior(float(getattr(default, name)), COMMON_SPREAD))
-    for family in sorted({f.family for f in residuals.figures} & set(FITTED_FAMILIES)):
+    known = sorted({f.family for f in residuals.figures} & set(FITTED_FAMILIES))
+    for kin in sorted({kin_of(family) for family in known}):
         for name, c in BY_FAMILY.items():
-            table[("families", family, name)] = (c, Prior(0.0, c.spread, ("everything", "", name)))
-    for engine in sorted({f.engine for f in residuals.figures}):
+            near = ("everything", "", name)
+            ratio = CEILINGS["amd_cdna3"] / MEAN_CEILING if (kin, name) == ("amd_parts", "gemm_efficiency") else 1.0
+            table[("families", kin, name)] = (c, Prior(ratio, c.spread, near))
+    for family in known:
+        for name, c in BY_FAMILY.items():
+            ratio = 1.0
+            if name == "gemm_efficiency" and family in CEILINGS:
+                ratio = CEILINGS[family] / (CEILINGS["amd_cdna3"] if family.startswith("amd") else MEAN_CEILING)
+            near = ("families", kin_of(family), name)
+            table[("families", family, name)] = (c, Prior(ratio, c.spread * CHILD_SPREAD, near))
+    engines = sorted({f.engine for f in residuals.figures} - {"current"})
+    for engine in ("current", *engines):  # a parent before its children
         for name, c in BY_ENGINE.items():
             if name == "kv_hold" and ENGINES[engine].get(name) == 1.0:
                 continue  # never evicts: not a matter of fitting
@@ -171,6 +201,10 @@ def unknowns(rows: Sequence[Case], catalog: Catalog) -> Descent:
                 continue
             if name == "activation_scale" and ENGINES[engine]["engine"] != "trtllm":
                 continue  # measured workspaces elsewhere
+            parent = ("engines", "current", name)
+            if engine in OF_TODAY and parent in table:
+                table[("engines", engine, name)] = (c, Prior(1.0, c.spread * CHILD_SPREAD, parent))
+                continue
             begin = STARTS.get(engine, {}).get(name, ENGINES[engine].get(name, getattr(default, name)))
             table[("engines", engine, name)] = (c, Prior(float(begin), c.spread))
     for release, count in sorted(Counter(f.release for f in residuals.figures).items()):
@@ -199,15 +233,15 @@ def calibration_yaml(calibration: ServingCalibration) -> str:
             "families": {k: tidy(v) for k, v in sorted(calibration.families.items())},
             "engines": {k: tidy(v) for k, v in sorted(calibration.engines.items())},
             "releases": {k: tidy(v) for k, v in sorted(calibration.releases.items())},
-            "left_out": {k: {q: tidy(v) for q, v in table.items()} for k, table in calibration.left_out.items()},
+            "levels": levels_facts(calibration.levels),
             "order": [share.to_json() for share in calibration.order],
         }
     }
     head = (
         "# Constants of the serving model: over the defaults in planner/performance/serving/profile.py.\n"
         "# Written by planner.validation.serving.fit from catalog/measurements/serving.csv (docs/serving-model.md).\n"
-        "# families.huawei_ascend and families.amd_* are not fitted: the first is from CloudMatrix384's published\n"
-        "# dispatch and combine times (arXiv:2506.12708), the others from measured GEMM ceilings (S. Bekman's MAMF)\n"
+        "# families.huawei_ascend and families.amd_cdna2 are not fitted: the first is from CloudMatrix384's published\n"
+        "# dispatch and combine times (arXiv:2506.12708), the other from its measured GEMM ceiling (S. Bekman's MAMF)\n"
         "# times the share of their ceiling that serving reaches on the fitted families.\n"
     )
     return head + yaml.safe_dump(data, sort_keys=False)
@@ -217,11 +251,6 @@ def calibration_yaml(calibration: ServingCalibration) -> str:
 GIVEN: Mapping[str, Mapping[str, float]] = {
     "huawei_ascend": {"dispatch_s": 75e-6, "combine_s": 40e-6, "all_to_all_doubling_s": 2.5e-6},
 }
-# Best measured share of the 16-bit peak of plain GEMMs (MAMF, S. Bekman); CDNA3: of MI300X (0.514) and MI325X (0.604).
-CEILINGS: Mapping[str, float] = {
-    "nvidia_ampere": 0.869, "nvidia_hopper": 0.803, "nvidia_blackwell": 0.776, "amd_cdna2": 0.514,
-    "amd_cdna3": 0.557, "amd_cdna4": 0.68,
-}  # fmt: skip
 
 
 def with_given(calibration: ServingCalibration) -> ServingCalibration:
@@ -249,22 +278,35 @@ def fit_all(
     for i, key in enumerate(problem.keys):
         if begin and key in begin:
             theta[i] = math.log(begin[key])
-    everything = np.ones(len(problem.residuals), dtype=np.bool_)
+    few = problem.residuals.some(JOBS)
     begun, best = time.monotonic(), math.inf
     while True:
-        theta, slopes, found = problem.descend(theta, everything, rounds=2)
-        if time.monotonic() - begun > seconds or found > best * (1.0 - 5e-4):
-            return problem, theta, slopes
+        theta, _, found = problem.descend(theta, few, rounds=4, renew=4)
+        if time.monotonic() - begun > seconds or found > best * (1.0 - 2e-3):
+            break
         best = found
+    return problem, theta, problem.slopes(theta, problem.residuals.at(problem.calibration(theta)))
 
 
-def calibrate_serving(cases: Sequence[Case], catalog: Catalog, *, seconds: float = 600.0) -> ServingCalibration:
-    """Refit every constant, then predict each family of sources and each chip without it, for intervals and figures.
+def calibrate_serving(
+    cases: Sequence[Case], catalog: Catalog, *, seconds: float = 600.0
+) -> tuple[ServingCalibration, tuple[Seen, ...]]:
+    """Refit every constant and level, then predict every unit of every cut without it, for intervals and figures.
 
-    Takes about twice ``seconds``.
+    Takes ``seconds`` and some five minutes more.
     """
-    problem, theta, slopes = fit_all(cases, catalog, seconds=seconds)
-    outside: Outside = left_out(problem, theta, slopes)
-    chips: Chips = left_out_chips(problem, theta, slopes)
-    found = with_intervals(problem.calibration(theta), outside)
-    return replace(found, left_out=left_out_summary(outside, chips, found), order=serving_order(outside))
+    fitted = Fitted(*fit_all(cases, catalog, seconds=seconds))
+    seen = tuple(left_out(fitted))
+    found, seen = with_intervals(fitted.calibration, seen)
+    return replace(found, order=serving_order(s for s in seen if s.cut == "source")), seen
+
+
+def serving_order(seen: Iterable[Seen]) -> tuple[OrderShare, ...]:
+    """How often the model orders pairs of runs of one source, model, engine and precision, by quantity."""
+    runs: dict[str, list[Run]] = defaultdict(list)
+    for s in seen:
+        f = s.figure
+        quantity = f.quantity if f.quantity.endswith("_ms") else "tokens_per_s_per_chip"
+        group = (f.source, f.model, f.engine, s.precision, f.quantity)
+        runs[quantity].append(Run(group, f.chip, f.measured, f.measured * math.exp(s.error)))
+    return tuple(share for quantity, own in sorted(runs.items()) for share in order_shares(quantity, own))

@@ -1,51 +1,50 @@
-"""What the serving model says about sources and chips it has not seen: errors, and the intervals that follow from them.
+"""What the serving model says of runs whose source, engine, chips, models, precision or year it has not seen.
 
-A family of sources (one benchmark, one harness) is predicted by constants fitted to all other families; so is a chip,
-by constants fitted without any of its rows. Each of these fits starts where the whole fit ended and keeps its slopes,
-but descends on residuals of its own, and priors take back what only the rows left out had said.
+Each unit of each cut (``cuts``) is predicted by constants and levels fitted to all other rows. The constants' fit
+starts where the whole fit ended, with its slopes: what is left out is taken back on residuals that change in
+proportion, and the rows left out are then priced anew. Levels are solved without them; only how much names of a kind
+differ (their variances) is taken from all rows. Intervals are the spread of these errors by how well the levels were
+known.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.errors import InputError
-from planner.performance.measured.ordering import OrderShare
+from planner.performance.measured.levels import Levels, knots_of
+from planner.performance.serving.levels import COVARIATES, PACE_KINDS, TTFT_KINDS
 from planner.performance.serving.profile import ServingCalibration
-from planner.validation.pairs import Run, order_shares
-from planner.validation.serving.descent import Bools, Descent, Figure, Floats
+from planner.validation.serving.cuts import CUTS
+from planner.validation.serving.descent import FAR, JOBS, NEAR, NOISE, Bools, Descent, Figure, Floats
+from planner.validation.serving.effects import NUISANCE, Mixed, Variances
+from planner.validation.serving.observed import Runs
 
-# Sources that are one benchmark are left out together: the same harness, images and runs.
-SOURCE_FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "inferencex": ("IMAX", "IXFX", "IXDB", "IMAXD"),
-    "trtllm_docs_2024": ("TRT014", "TRT05", "TRT09"),
-    "trtllm_docs_2025": ("TRT020", "TRT10", "TRTDS"),
-    "nvidia_sweep": ("NVGAP",),
-    "ml_energy": ("MLEN",),
-    "static_batches": ("SPLIT", "ANL", "ANLP", "ANLW", "ANLT"),
-    "others": ("DSTPD", "ASC", "VLLM", "SGL", "MOON"),
-}
-OVERVIEW = ("TRT014", "TRT020", "TRT10")
-"""TensorRT-LLM's performance overviews: offline maximum throughput."""
-QUANTITIES = ("output_tok_s_per_chip", "total_tok_s_per_chip", "tpot_ms", "ttft_ms")
-LONG_TTFT_MS = 5000.0
-ROUNDS = 6
+ROUNDS = 4
+LONGEST = 1.0
+"""No constant moves further than this, as a logarithm, when rows are left out."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A figure predicted without its source or chip: ``error`` is log(predicted / measured)."""
+    """A figure predicted without its unit of a cut: ``error`` is log(predicted / measured); ``deviation`` is that of
+    its level, ``missing`` the kinds of names it does not know; ``over_budget``: more clients than the cache holds."""
 
+    cut: str
+    unit: str
     figure: Figure
     error: float
+    deviation: float
+    missing: tuple[str, ...]
     mode: str
     moe: bool
     precision: str
+    lengths: tuple[float, float]
+    load: float
+    drafts: bool
 
     @property
     def relative(self) -> float:
@@ -58,164 +57,135 @@ class Seen:
         return -self.error if self.figure.quantity.endswith("_ms") else self.error
 
 
-Outside = Mapping[str, Sequence[Seen]]  # by family of sources
-Chips = Mapping[str, Sequence[Seen]]  # by chip
+class Fitted:
+    """Constants and levels fitted to all rows, and what is needed to fit them without some."""
+
+    def __init__(self, problem: Descent, theta: Floats, slopes: Floats) -> None:
+        self.problem, self.theta, self.slopes = problem, theta, slopes
+        residuals = problem.residuals
+        base = problem.calibration(theta)
+        self.residual = residuals.at(base)
+        self.few = residuals.some(JOBS)
+        self.runs = Runs(residuals, residuals.per_chip(base))
+        self.pace = Mixed(self.runs.pace(self.residual), _kinds(PACE_KINDS), len(COVARIATES))
+        self.pace_variances = self.pace.variances()
+        pace = self.pace.levels(COVARIATES, self.pace_variances)
+        self.paced = residuals.at(replace(base, pace=pace))
+        self.ttft = Mixed(self.runs.ttft(self.paced), _kinds(TTFT_KINDS), len(COVARIATES))
+        self.ttft_variances: Variances = self.ttft.variances()
+        ttft = self.ttft.levels(COVARIATES, self.ttft_variances)
+        self.calibration = replace(base, pace=pace, ttft=ttft)
+
+    def without(self, figures: Bools) -> ServingCalibration:
+        """The calibration fitted to all but some figures."""
+        problem = self.problem
+        move = self._moved(~figures)
+        base = problem.calibration(self.theta + move)
+        shift = np.where(figures, np.nan, self.slopes @ move)
+        cases = np.zeros(len(problem.residuals.cases), dtype=np.bool_)
+        cases[problem.residuals.case_of[figures]] = True
+        self.pace.y = np.array([r.value for r in self.runs.pace(self.residual + shift)])
+        self.ttft.y = np.array([r.value for r in self.runs.ttft(self.paced + shift)])
+        pace = self.pace.levels(COVARIATES, self.pace_variances, ~cases)
+        ttft = self.ttft.levels(COVARIATES, self.ttft_variances, ~cases)
+        return replace(base, pace=pace, ttft=ttft)
+
+    def _moved(self, used: Bools) -> Floats:
+        """How far the constants move when only some figures are fitted, residuals changing in proportion."""
+        problem = self.problem
+        matrix, offset = problem.pull()
+        low = np.log([b[0] for b in problem.bounds]) - self.theta
+        high = np.log([b[1] for b in problem.bounds]) - self.theta
+        low, high = np.maximum(low, -LONGEST), np.minimum(high, LONGEST)
+        known = used & np.isfinite(self.residual) & self.few
+        j, here, counts = self.slopes[known], self.residual[known], problem.counts[known]
+        move = np.zeros_like(self.theta)
+        free = np.ones(move.size, dtype=np.bool_)
+        for _ in range(ROUNDS):
+            size = np.sqrt((here + j @ move) ** 2 + NEAR**2)
+            weight = counts / NOISE / size / (1.0 + (size / FAR) ** 2)
+            normal = j.T @ (weight[:, None] * j) + matrix.T @ matrix + 1e-9 * np.eye(move.size)
+            right = -(j.T @ (weight * here) + matrix.T @ (matrix @ self.theta - offset))
+            held = np.where(free, 0.0, move)
+            found = move.copy()
+            found[free] = np.linalg.solve(normal[np.ix_(free, free)], (right - normal @ held)[free])
+            move = np.clip(found, low, high)
+            free = (found >= low) & (found <= high)
+        return move
 
 
-def family_of_source(source: str) -> str:
-    """The family a source is left out with; itself when it is in none."""
-    for name, members in SOURCE_FAMILIES.items():
-        if source in members:
-            return name
-    return source
+def _kinds(kinds: object) -> dict[str, Sequence[int]]:
+    return {**dict(kinds), **dict.fromkeys(NUISANCE, (0,))}  # type: ignore[call-overload]
 
 
-def _without(problem: Descent, theta: Floats, slopes: Floats, own: Bools) -> tuple[Seen, ...]:
-    """The figures of ``own`` predicted by a fit to all others."""
-    at, _, _ = problem.descend(theta, ~own, rounds=ROUNDS, slopes=slopes)
-    residuals = problem.residuals
-    errors = residuals.at(problem.calibration(at), own, over_budget=True)
-    return tuple(
-        Seen(f, float(errors[j]), case.mode, case.moe, case.precision)
-        for j, (f, case) in enumerate((f, residuals.cases[f.case]) for f in residuals.figures)
-        if own[j] and np.isfinite(errors[j])
-    )
+def left_out(fitted: Fitted, cuts: Sequence[str] = tuple(CUTS)) -> Iterator[Seen]:
+    """Every figure predicted without its unit of every cut."""
+    residuals = fitted.problem.residuals
+    for cut in cuts:
+        units = [
+            CUTS[cut](f, residuals.cases[f.case], fitted.runs.model_family[f.case]) for f in residuals.figures
+        ]  # fmt: skip
+        for unit in dict.fromkeys(units):
+            own = np.array([u == unit for u in units])
+            calibration = fitted.without(own)
+            errors = residuals.at(calibration, own, over_budget=True)
+            for j in np.flatnonzero(own & np.isfinite(errors)):
+                f = residuals.figures[j]
+                case = residuals.cases[f.case]
+                levels = calibration.ttft if f.quantity == "ttft_ms" else calibration.pace
+                level = levels.at(fitted.runs.names[f.case])
+                deviation = float(levels.deviation(level, fitted.runs.covariates[f.case]))
+                yield Seen(
+                    cut, unit, f, float(errors[j]), deviation, level.missing, case.mode, case.moe,
+                    case.precision, (case.input_tokens, case.output_tokens), case.concurrency, case.draft_tokens > 0,
+                )  # fmt: skip
 
 
-def left_out(problem: Descent, theta: Floats, slopes: Floats) -> dict[str, tuple[Seen, ...]]:
-    """Every family of sources predicted without it."""
-    families = [family_of_source(f.source) for f in problem.residuals.figures]
-    return {
-        name: _without(problem, theta, slopes, np.array([f == name for f in families]))
-        for name in dict.fromkeys(families)
-    }
+NOVEL: Mapping[str, str] = {"engine": "engine", "chip family": "chips", "model family": "model"}
+"""Kind of name that no run has when a unit of a cut is left out."""
 
 
-def left_out_chips(problem: Descent, theta: Floats, slopes: Floats) -> dict[str, tuple[Seen, ...]]:
-    """Overview rows of every chip, predicted without any row of that chip."""
-    figures = problem.residuals.figures
-    found: dict[str, tuple[Seen, ...]] = {}
-    for chip in dict.fromkeys(f.chip for f in figures if f.source in OVERVIEW):
-        seen = _without(problem, theta, slopes, np.array([f.chip == chip for f in figures]))
-        found[chip] = tuple(s for s in seen if s.figure.source in OVERVIEW)
-    return found
+def with_intervals(
+    calibration: ServingCalibration, seen: Sequence[Seen]
+) -> tuple[ServingCalibration, tuple[Seen, ...]]:
+    """The calibration with 80% intervals from what was left out, by class of deviation, and the figures with theirs.
 
-
-def interval_of(seen: Iterable[Seen], inside: float = 0.8) -> tuple[float, float]:
-    """(low, high) multipliers on predicted times that hold ``inside`` of the measurements.
-
-    A figure of a group (source, chip, model) of n weighs as 1/sqrt(n), between counting rows and counting groups, and
-    sources together weigh as the square root of what they hold: a next source is more like a source than like a row.
+    What names of a kind differ by, fitted among levels, leaves out what constants of an engine or a family of chips
+    have said already; so a name nobody measured counts as far off as names of its kind were when left out.
     """
-    groups: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for s in seen:
-        groups[(s.figure.source, s.figure.chip, s.figure.model)].append(s.slower)
-    if not groups:
-        raise InputError("no answered measurement to take an interval from")
-    held: dict[str, float] = defaultdict(float)
-    for key, g in groups.items():
-        held[key[0]] += math.sqrt(len(g))
-    values = np.array([v for g in groups.values() for v in g])
-    weights = np.array([1.0 / math.sqrt(len(g) * held[key[0]]) for key, g in groups.items() for _ in g])
-    order = np.argsort(values)
-    cumulative = np.cumsum(weights[order]) / weights.sum()
-    tail = (1.0 - inside) / 2.0
-    low = values[order][np.searchsorted(cumulative, tail)]
-    high = values[order][min(int(np.searchsorted(cumulative, 1.0 - tail)), len(values) - 1)]
-    return math.exp(min(float(low), -0.02)), math.exp(max(float(high), 0.02))
+    found: list[Seen] = []
+    tables: dict[str, Levels] = {}
+    for name, levels in (("pace", calibration.pace), ("ttft", calibration.ttft)):
+        own = [s for s in seen if (s.figure.quantity == "ttft_ms") == (name == "ttft")]
+        kinds = dict(levels.kinds)
+        added = {}
+        for cut, kind in NOVEL.items():
+            off = [s for s in own if s.cut == cut]
+            if kind in kinds and len(off) >= 50:
+                low, high = _quantiles(off)
+                known = float(np.median([s.deviation**2 for s in off])) - kinds[kind][0] ** 2
+                wide = max(((high - low) / 2.5631) ** 2 - known, kinds[kind][0] ** 2)
+                added[kind] = wide - kinds[kind][0] ** 2
+                kinds[kind] = (math.sqrt(wide), *kinds[kind][1:])
+        own = [replace(s, deviation=math.sqrt(s.deviation**2 + sum(added.get(k, 0.0) for k in s.missing))) for s in own]
+        knots = knots_of([s.slower for s in own], [s.deviation for s in own], [_group(s) for s in own]) if own else ()
+        tables[name] = replace(levels, kinds=kinds, knots=knots)
+        found += own
+    return replace(calibration, pace=tables["pace"], ttft=tables["ttft"]), tuple(found)
 
 
-def _bounds(seen: Sequence[Seen]) -> dict[str, float]:
-    paced = [s for s in seen if s.figure.quantity != "ttft_ms"]
-    first = [s for s in seen if s.figure.quantity == "ttft_ms"]
-    found: dict[str, float] = {}
-    if paced:
-        found["low80"], found["high80"] = interval_of(paced)
-    if first:
-        found["ttft_low80"], found["ttft_high80"] = interval_of(first)
-    return found
+def _group(s: Seen) -> str:
+    return " | ".join((s.cut, s.figure.source, s.figure.model, s.figure.chip))
 
 
-def with_intervals(calibration: ServingCalibration, outside: Outside, *, least: int = 60) -> ServingCalibration:
-    """The calibration with 80% intervals of left-out sources: by engine where it has enough figures.
-
-    Other engines take the interval of those that no other family of sources had, predicted as new ones are; of TTFT,
-    too few for that, the interval of all.
-    """
-    seen = [s for rows in outside.values() for s in rows]
-    held_by: dict[str, set[str]] = defaultdict(set)
-    for name, rows in outside.items():
-        for s in rows:
-            held_by[s.figure.engine].add(name)
-    new = [s for s in seen if len(held_by[s.figure.engine]) == 1]
-    pace = {name: value for name, value in _bounds(new).items() if not name.startswith("ttft")}
-    everything = {**calibration.everything, **_bounds(seen), **pace}
-    engines = {name: dict(values) for name, values in calibration.engines.items()}
-    for name in sorted({s.figure.engine for s in seen}):
-        rows = [s for s in seen if s.figure.engine == name]
-        if len(rows) >= least:
-            engines.setdefault(name, {}).update(_bounds(rows))
-    return replace(calibration, everything=everything, engines=engines)
+def _quantiles(seen: Sequence[Seen]) -> tuple[float, float]:
+    """The tenth and ninetieth of a hundred of log measured over predicted time; a group of n weighs as its root."""
+    (knot,) = knots_of([s.slower for s in seen], [1.0] * len(seen), [_group(s) for s in seen], classes=1)
+    return knot[1], knot[2]
 
 
 def holds(s: Seen, calibration: ServingCalibration) -> bool:
-    """Whether the interval of the figure's engine holds it."""
-    values = {**calibration.everything, **calibration.engines.get(s.figure.engine, {})}
-    prefix = "ttft_" if s.figure.quantity == "ttft_ms" else ""
-    return math.log(values[f"{prefix}low80"]) <= s.slower <= math.log(values[f"{prefix}high80"])
-
-
-def serving_order(outside: Outside) -> tuple[OrderShare, ...]:
-    """How often the model orders pairs of runs of one source, model, engine and precision, by quantity."""
-    runs: dict[str, list[Run]] = defaultdict(list)
-    for s in (s for rows in outside.values() for s in rows):
-        f = s.figure
-        quantity = f.quantity if f.quantity.endswith("_ms") else "tokens_per_s_per_chip"
-        group = (f.source, f.model, f.engine, s.precision, f.quantity)
-        runs[quantity].append(Run(group, f.chip, f.measured, f.measured * math.exp(s.error)))
-    return tuple(share for quantity, own in sorted(runs.items()) for share in order_shares(quantity, own))
-
-
-def _figures(seen: Sequence[Seen]) -> dict[str, float]:
-    """Errors by row, and by group of one source, model and chip (each group's mean counts once)."""
-    errors = [s.relative for s in seen]
-    groups: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for s in seen:
-        groups[(s.figure.source, s.figure.model, s.figure.chip)].append(s.relative)
-    means = [float(np.mean(g)) for g in groups.values()]
-    return {
-        "rows": float(len(errors)),
-        "median": float(np.median(errors)),
-        "mean": float(np.mean(errors)),
-        "groups": float(len(means)),
-        "group_median": float(np.median(means)),
-        "group_mean": float(np.mean(means)),
-    }
-
-
-def left_out_summary(
-    outside: Outside, chips: Chips, calibration: ServingCalibration
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Errors of what was left out.
-
-    By family of sources, and of all (``all``), and quantity: rows, groups, errors, share inside the interval; TTFT also
-    under 5 s alone (``ttft_short_ms``). By chip (``chip ...``): its overview rows.
-    """
-    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
-    together: Outside = {"all": [s for rows in outside.values() for s in rows]}
-    for name, rows in (*sorted(outside.items()), *together.items()):
-        for quantity in QUANTITIES:
-            some = [s for s in rows if s.figure.quantity == quantity]
-            if some:
-                found[name][quantity] = {
-                    **_figures(some), "inside": float(np.mean([holds(s, calibration) for s in some])),
-                }  # fmt: skip
-        short = [s for s in rows if s.figure.quantity == "ttft_ms" and s.figure.measured < LONG_TTFT_MS]
-        if short:
-            found[name]["ttft_short_ms"] = _figures(short)
-    for chip, rows in sorted(chips.items()):
-        for kind in (False, True):
-            some = [s for s in rows if s.moe == kind and s.figure.quantity == "output_tok_s_per_chip"]
-            if some:
-                found[f"chip {chip}"]["moe" if kind else "dense"] = _figures(some)
-    return dict(found)
+    """Whether the interval at the figure's deviation holds it."""
+    levels = calibration.ttft if s.figure.quantity == "ttft_ms" else calibration.pace
+    low, high = levels.ends(np.array(s.deviation))
+    return bool(math.log(float(low)) <= s.slower <= math.log(float(high)))

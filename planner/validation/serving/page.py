@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from statistics import fmean, median
-
-import yaml
 
 from planner.catalog import load_catalog
 from planner.catalog.load import catalog_folder
 from planner.performance.serving.profile import read_serving_calibration
 from planner.validation.cases import CaseResult
 from planner.validation.pairs import order_lines
-from planner.validation.serving.bars import anchor_bars, order_right, serving_bars, serving_bars_table
-from planner.validation.serving.left_out import LONG_TTFT_MS
+from planner.validation.serving.bars import (
+    CUTS_WITH_BARS,
+    anchor_bars,
+    left_out_bars,
+    order_right,
+    serving_bars,
+    serving_bars_table,
+)
+from planner.validation.serving.cut_table import ALL, LONG_TTFT_MS, CutRow, cuts_file, read_cuts
 
 # The largest errors by group, and the mechanism that is missing: written by hand, checked against the tables below.
 KNOWN_WORST = (
@@ -114,18 +118,14 @@ def pool_rows(results: Iterable[CaseResult]) -> list[list[str]]:
     ]  # fmt: skip
 
 
-def left_out_rows(file: Path) -> list[list[str]]:
-    """Errors of sources predicted without them, from the calibration file: family, quantity, rows, errors, coverage."""
-    if not file.is_file():
-        return []
-    table = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("serving", {}).get("left_out") or {}
+def left_out_rows(rows: Sequence[CutRow]) -> list[list[str]]:
+    """Errors of what was predicted without itself: cut, unit, quantity, rows, errors, bias, coverage."""
     return [
         [
-            name, quantity, f"{v['rows']:.0f}", _percent(v["median"]), _percent(v["mean"]),
-            _percent(v["group_median"]), _percent(v["group_mean"]), _percent(v["inside"]) if "inside" in v else "-",
+            r.cut, r.unit, r.quantity, f"{r.rows:,}", f"{r.groups}", _percent(r.median), _percent(r.group_median),
+            f"{100.0 * r.bias:+.1f}%", _percent(r.inside),
         ]
-        for name, quantities in table.items()
-        for quantity, v in quantities.items()
+        for r in rows
     ]  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def serving_markdown(results: Sequence[CaseResult]) -> str:
         "",
     ]
     file = catalog_folder() / "calibration" / "serving.yaml"
-    outside = left_out_rows(file)
+    outside, orders = read_cuts(cuts_file())
     if answered:
         lines += [
             "### Every figure beside its bar",
@@ -154,7 +154,9 @@ def serving_markdown(results: Sequence[CaseResult]) -> str:
             "From `python -m planner.validation.serving.bars`; a `no` is a",
         ]
         lines[-1] += ' bar that the model does not reach. Without "left out", constants are fitted to all sources.'
-        lines += ["", *serving_bars_table([*serving_bars(results, file), *anchor_bars(load_catalog())])]
+        lines += ["", *serving_bars_table(
+            [*left_out_bars(outside, orders), *serving_bars(results), *anchor_bars(load_catalog())]
+        )]  # fmt: skip
     pools = [r for r in serving if r.tags.get("mode") in ("prefill", "decode")]
     if pools:
         lines += [
@@ -168,16 +170,17 @@ def serving_markdown(results: Sequence[CaseResult]) -> str:
         ]
     if outside:
         lines += [
-            "### Sources left out",
+            "### Left out in turn",
             "",
-            "Each family of sources (one benchmark is one family) predicted by constants fitted to the other families"
-            " only, over all its rows; and each chip of TensorRT-LLM's overviews by constants fitted without any row of"
-            " that chip. A group is one source, model and chip; its mean error counts once.",
+            "Every unit of every cut (a family of sources is one benchmark) predicted by constants and levels fitted to"
+            " all other rows. TTFT: rows under 5 s. A group is one source, engine, model, chip and precision.",
             "",
         ]
-        head = ("left out", "quantity", "rows", "median error", "mean error", "median of groups", "mean of groups",
+        head = ("left out by", "unit", "quantity", "rows", "groups", "median error", "median of groups", "bias",
                 "inside the 80% interval")  # fmt: skip
-        lines += [*_table(head, outside), ""]
+        lines += [*_table(head, left_out_rows(outside)), ""]
+        worst = sorted((r for r in outside if r.unit != ALL and r.cut in CUTS_WITH_BARS), key=lambda r: -r.median)
+        lines += ["The ten units that are worst when left out:", "", *_table(head, left_out_rows(worst[:10])), ""]
         lines += [
             "### How far apart two serving predictions must be to trust their order",
             "",

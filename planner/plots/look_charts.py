@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 
 from planner.outlook.result import Axis, Outlook, ParetoFront, Sensitivity
+from planner.plots.charts import COLOURS, Chart
 from planner.report import format as fmt
-from planner.ui.charts import COLOURS, Chart
 
 _ROW, _LABEL = 30, "#7d8894"
 

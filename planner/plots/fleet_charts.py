@@ -7,8 +7,8 @@ from typing import Any
 import altair as alt
 
 from planner.answer.plan import Plan
+from planner.plots.charts import COLOURS
 from planner.report import format as fmt
-from planner.ui.charts import COLOURS
 
 Chart = alt.Chart | alt.LayerChart
 

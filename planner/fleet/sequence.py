@@ -1,0 +1,298 @@
+"""Short runs one after another within a slot: exact, by rows that no schedule breaks and a schedule that proves them.
+
+A run that fits into a slot may begin at any moment of it, and what a longer run leaves of its last slot is free again.
+The program counts such pieces by what every schedule must keep: systems times time. Whether the pieces of a plan can
+be placed is asked of CP-SAT, slot by slot. Where they cannot, the fewest systems that they need together become a row
+(logic-based Benders cuts; Hooker and Ottosson, Mathematical Programming 96, 2003) and the program is solved again. No
+row ever cuts a plan that can be placed, so the bound stays a bound; a plan that is placed is a plan. Where rounds or
+time run out, pieces take whole slots, and the bound of the program before that says how far that may be from the best.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from planner.fleet.pieces import Piece, pieces_of
+from planner.fleet.stock_model import StockModel, StockPlan, plan_of
+from planner.options.parts import systems_for
+from planner.options.stock import Run, Start, Stock
+from planner.solve.form import Program, with_row
+from planner.solve.intervals import Level, Task, least_amount, some_starts
+from planner.solve.status import Limits, Solution, Status, relative_gap, status_of_plan
+
+MOST_ROUNDS = 20
+"""Times the program is solved again before pieces take whole slots."""
+FOLDS = range(1, 7)
+"""Dual feasible functions floor((k + 1) x) / k of Fekete and Schepers (2001): of pieces longer than 1/(k+1) of a slot
+no more than k follow one another."""
+SECONDS = 5.0
+"""Longest that one slot's placing is searched."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Pieces of a slot that do not fit together: the group they lack systems of, and how many they need of it.
+
+    ``need`` is None where that is not known, and infinite where no number would do.
+    """
+
+    slot: int
+    group: int
+    pieces: tuple[Piece, ...]
+    need: float | None
+
+
+def place(stock: Stock, plan: StockPlan, limits: Limits) -> tuple[dict[str, int], list[Failure]]:
+    """({run: minute at which its movable piece begins}, what could not be placed) of a plan."""
+    if not stock.slot_days:
+        return {}, []
+    at_work: dict[int, list[tuple[int, Run, Start]]] = defaultdict(list)
+    for i, (run, start) in enumerate(plan.runs):
+        for slot in range(start.slot, start.last_slot + 1) if not run.term else ():
+            at_work[slot].append((i, run, start))
+    starts: dict[str, int] = {}
+    failures = []
+    short = replace(limits, time_limit_s=min(SECONDS, limits.time_limit_s), threads=1)
+    for slot, runs in sorted(at_work.items()):
+        pieces = pieces_of(stock, slot, runs)
+        if not pieces:
+            continue
+        free = _free(stock, plan, slot, {p.column for p in pieces}, runs)
+        found = _placed(stock, slot, pieces, free, short)
+        if found is None:
+            failures.append(_failure(stock, slot, pieces, free, short))
+        else:
+            starts |= {p.run.workload: found[p.run.workload] for p in pieces if p.moves}
+    return starts, failures
+
+
+def _free(
+    stock: Stock, plan: StockPlan, slot: int, pieces: set[int], runs: Sequence[tuple[int, Run, Start]]
+) -> dict[int, int]:
+    """Systems of each group that neither serve in a slot nor run through all of it."""
+    period = stock.slots[slot]
+    free: dict[int, int] = defaultdict(int)
+    for lot, count in plan.lots:
+        free[lot.group] += count if lot.begin <= period < lot.end else 0
+    parts: dict[int, Counter[int]] = defaultdict(Counter)
+    for work, units in plan.works:
+        if work.part:
+            parts[work.group][work.part] += units[period]
+        else:
+            free[work.group] -= work.systems * units[period]
+    for group, counts in parts.items():
+        free[group] -= systems_for(counts, stock.groups[group].chips)
+    for i, run, _ in runs:
+        free[run.group] -= run.systems if i not in pieces else 0
+    return free
+
+
+def _tasks(stock: Stock, pieces: Sequence[Piece]) -> list[Task]:
+    names = {p.run.workload for p in pieces}
+    return [
+        Task(p.run.workload, p.earliest, p.due - p.minutes, p.minutes, str(p.run.group), p.run.systems,
+             tuple(a for a, b in stock.order if b == p.run.workload and a in names))
+        for p in pieces
+    ]  # fmt: skip
+
+
+def _placed(
+    stock: Stock, slot: int, pieces: Sequence[Piece], free: Mapping[int, int], limits: Limits
+) -> dict[str, int] | None:
+    low, high = (stock.minute(slot + i) for i in (0, 1))
+    groups = {p.run.group for p in pieces}
+    if any(free[g] < max(p.run.systems for p in pieces if p.run.group == g) for g in groups):
+        return None
+    resources = {str(g): [Level(low, high, free[g])] for g in groups}
+    return some_starts(_tasks(stock, pieces), resources, limits)
+
+
+def _failure(stock: Stock, slot: int, pieces: Sequence[Piece], free: Mapping[int, int], limits: Limits) -> Failure:
+    """The group that lacks most, and the fewest systems of it with which the pieces could be placed."""
+    tasks = _tasks(stock, pieces)
+    worst: tuple[float, int, float] | None = None
+    for g in sorted({p.run.group for p in pieces}):
+        need = least_amount(tasks, str(g), limits)
+        if need > free[g] and (worst is None or need - free[g] > worst[0]):
+            worst = need - free[g], g, need
+    if worst is None:  # each group alone would do: it is the order across groups that does not
+        return Failure(slot, pieces[0].run.group, tuple(pieces), None)
+    _, g, need = worst
+    tied = {name for pair in stock.order for name in pair}
+    mine = tuple(p for p in pieces if p.run.workload in tied or (p.run.group == g and math.isfinite(need)))
+    return Failure(slot, g, mine, need)
+
+
+# -- the program again -------------------------------------------------------------------------------------------------
+
+
+def solved_and_placed(
+    model: StockModel, solved: Callable[[Program, float], list[Solution]], limits: Limits
+) -> tuple[StockModel, list[Solution]]:
+    """The program with the rows that its plan needed, and solutions whose plan can be placed in days.
+
+    ``solved`` minimises a program's objectives within so many seconds.
+    """
+    started = time.monotonic()
+    tight: set[int] = set()
+    for round_ in range(MOST_ROUNDS + 1):
+        left = max(0.1 * limits.time_limit_s, limits.time_limit_s - (time.monotonic() - started))
+        solutions = solved(model.program, left)
+        last = next((s for s in reversed(solutions) if s.values is not None), None)
+        if last is None or last.values is None:
+            return model, solutions
+        values = last.values
+        failures = place(model.stock, plan_of(model, values), limits)[1]
+        if not failures:
+            return model, solutions
+        spent = time.monotonic() - started
+        if round_ == MOST_ROUNDS or spent > 0.7 * limits.time_limit_s or any(f.need is None for f in failures):
+            return _whole(model, solved, limits, solutions, max(0.1 * limits.time_limit_s, limits.time_limit_s - spent))
+        for failure in failures:
+            if failure.group not in tight:
+                tight.add(failure.group)
+                model = _folded(model, failure.group)
+            model = _cut(model, failure, round_)
+    raise AssertionError("not reached")
+
+
+def _rows(model: StockModel, rows: Sequence[tuple[str, dict[int, float], float]]) -> StockModel:
+    """The same with rows: name, coefficients, most."""
+    program = model.program
+    for name, coefficients, upper in rows:
+        if name not in program.row_names:
+            program = with_row(program, name, coefficients, upper=upper, kind="use")
+    return replace(model, program=program)
+
+
+def _at_work(model: StockModel, group: int, slot: int) -> list[tuple[int, Run, Start]]:
+    return [
+        (c, run, start)
+        for columns, run in zip(model.runs, model.stock.runs, strict=True)
+        if run.group == group and not run.term
+        for c, start in zip(columns, run.starts, strict=True)
+        if start.slot <= slot <= start.last_slot
+    ]
+
+
+def _standing(model: StockModel, group: int, slot: int) -> dict[int, float]:
+    """Coefficients of what serves in a slot less what stands in it, of one group."""
+    stock, period = model.stock, model.stock.slots[slot]
+    found = {
+        c: -1.0
+        for c, lot in zip(model.lots, stock.lots, strict=True)
+        if lot.group == group and lot.begin <= period < lot.end
+    }
+    for columns, work in zip(model.serve, stock.works, strict=True):
+        if work.group == group:
+            # of parts their chips: whatever they fill, it is no less than that
+            chips = stock.groups[group].chips
+            found[columns[period]] = work.part / chips if work.part else float(work.systems)
+    return found
+
+
+def _folded(model: StockModel, group: int) -> StockModel:
+    """Rows of one group that every placing keeps, in every slot: each run alone, ends of long ones together."""
+    rows: list[tuple[str, dict[int, float], float]] = []
+    stock = model.stock
+    for slot in range(len(stock.slots)):
+        runs = _at_work(model, group, slot)
+        pieces = pieces_of(stock, slot, runs)
+        moving = [p for p in pieces if p.moves]
+        if not moving:
+            continue
+        columns = {p.column for p in pieces}
+        length = stock.minute(slot + 1) - stock.minute(slot)
+        base = _standing(model, group, slot) | {c: float(r.systems) for c, r, _ in runs if c not in columns}
+        for name in dict.fromkeys(p.run.workload for p in moving):
+            mine = {p.column: float(p.run.systems) for p in pieces if p.run.workload == name}
+            rows.append((f"wide[{group},{slot},{name}]", base | mine, 0.0))
+        ends = {p.column: float(p.run.systems) for p in pieces if not p.moves}
+        rows.append((f"ends[{group},{slot}]", base | ends, 0.0))
+        for k in FOLDS:
+            part = {p.column: p.run.systems * math.floor((k + 1) * p.minutes / length - 1e-12) / k for p in pieces}
+            part |= {p.column: float(p.run.systems) for p in pieces if p.minutes >= length}
+            if any(part[p.column] > p.run.systems * p.minutes / length + 1e-9 for p in pieces):
+                rows.append((f"fold[{group},{slot},{k}]", base | part, 0.0))
+    return _rows(model, rows)
+
+
+def _cut(model: StockModel, failure: Failure, number: int) -> StockModel:
+    """What these pieces need of their group, wherever they meet in a slot of the same length."""
+    assert failure.need is not None  # noqa: S101 - the caller looked
+    stock = model.stock
+    low, high = (stock.minute(failure.slot + i) for i in (0, 1))
+    rows: list[tuple[str, dict[int, float], float]] = []
+    for slot in range(len(stock.slots)):
+        first, last = (stock.minute(slot + i) for i in (0, 1))
+        if last - first != high - low:
+            continue
+        here = pieces_of(stock, slot, _every(model, slot))
+        chosen: dict[int, float] = {}
+        for piece in failure.pieces:
+            # whatever of the same run needs no less: at least as many systems for as long, in no wider a window
+            alike = [
+                p.column
+                for p in here
+                if p.run.workload == piece.run.workload
+                and p.run.group == piece.run.group
+                and p.moves == piece.moves
+                and p.run.systems >= piece.run.systems
+                and p.minutes >= piece.minutes
+                and p.due - first <= piece.due - low
+            ]
+            if not alike:
+                break
+            chosen |= dict.fromkeys(alike, failure.need if math.isfinite(failure.need) else 1.0)
+        else:
+            name = f"fits[{failure.group},{slot},{number},{len(model.program.row_names)}]"
+            if math.isinf(failure.need):
+                rows.append((name, chosen, len(failure.pieces) - 1.0))
+                continue
+            runs = _at_work(model, failure.group, slot)
+            columns = {p.column for p in here}
+            base = _standing(model, failure.group, slot)
+            base |= {c: float(r.systems) for c, r, _ in runs if c not in columns}
+            rows.append((name, base | chosen, failure.need * (len(failure.pieces) - 1.0)))
+    return _rows(model, rows)
+
+
+def _every(model: StockModel, slot: int) -> list[tuple[int, Run, Start]]:
+    groups = {run.group for run in model.stock.runs}
+    return [x for g in sorted(groups) for x in _at_work(model, g, slot)]
+
+
+def _whole(
+    model: StockModel, solved: Callable[[Program, float], list[Solution]], limits: Limits,
+    before: Sequence[Solution], left: float,
+) -> tuple[StockModel, list[Solution]]:  # fmt: skip
+    """The program in which every run holds its systems for whole slots, with the bound of the one before."""
+    rows: list[tuple[str, dict[int, float], float]] = []
+    stock = model.stock
+    for slot in range(len(stock.slots)):
+        for group in range(len(stock.groups)):
+            runs = _at_work(model, group, slot)
+            if any(p.moves for p in pieces_of(stock, slot, runs)):
+                whole = _standing(model, group, slot) | {c: float(r.systems) for c, r, _ in runs}
+                rows.append((f"whole[{group},{slot}]", whole, 0.0))
+        every = _every(model, slot)
+        for first, then in stock.order:
+            begins = {c: 1.0 for c, r, s in every if r.workload == then and s.slot == slot}
+            ends = {c: 1.0 for c, r, s in every if r.workload == first and s.last_slot == slot}
+            if begins and ends:
+                rows.append((f"apart[{first},{then},{slot}]", begins | ends, 1.0))
+    strict = _rows(model, rows)
+    solutions = solved(strict.program, left)
+    best = solutions[0]
+    if best.values is None:
+        # no plan in whole slots is no proof that there is none
+        lost = Status.NO_PLAN_FOUND if best.status is Status.INFEASIBLE else best.status
+        return strict, [replace(best, status=lost, bound=before[0].bound), *solutions[1:]]
+    bound = before[0].bound
+    status = status_of_plan(best.objective, bound, limits.gap)
+    honest = replace(best, bound=bound, gap=relative_gap(best.objective, bound), status=status)
+    return strict, [honest, *solutions[1:]]

@@ -1,0 +1,102 @@
+"""What a fleet over time did for each workload, and who pays for what stands: by the time that it works for whom.
+
+What a lot costs is divided over all work on systems of its kind, by systems and days of work; also what stands without
+work is paid by those whom it stands for. Systems rented for one run are that run's. What never works is nobody's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from planner.answer.plan import Fleet, Schedule, ScheduledLoad, ScheduledRun
+from planner.cost.finance import HOURS_PER_YEAR
+from planner.options.hardware.timeline import demand_by_period
+from planner.options.stock_figures import Hardware, StockFigures
+from planner.scenario.workloads import Serving
+from planner.unit_costs import Worked
+
+SECONDS_PER_DAY = 86_400.0
+
+
+def requests_over_time(figures: StockFigures) -> dict[str, float]:
+    """{serving load: requests of the horizon}, at the mean of a day, as the demand of each period asks."""
+    line, days = figures.timeline, _days(figures)
+    found = {}
+    for w in figures.scenario.workloads:
+        if isinstance(w, Serving):
+            rates = demand_by_period(line, w.requests_per_s, dict(w.requests_path), w.growth_per_year)
+            peak = sum(float(rate) * d for rate, d in zip(rates, days, strict=True))
+            found[w.name] = peak * SECONDS_PER_DAY / w.peak_to_mean
+    return found
+
+
+def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> list[Worked]:
+    """Runs and loads of a plan with their share of what stands."""
+    shared, days = figures.scenario.fleet.shared, _days(figures)
+
+    def kind(x: ScheduledRun | ScheduledLoad) -> Hardware:
+        alone = isinstance(x, ScheduledRun) and x.rented_alone
+        owner = x.workload if alone or not shared else ""
+        # systems rented for one run are no others' of their kind
+        return Hardware(x.site, x.system, x.chip, x.cooling, x.fabric, f"{owner} alone" if alone else owner)
+
+    busy: dict[Hardware, list[tuple[int, float]]] = defaultdict(list)
+    work: list[ScheduledRun | ScheduledLoad] = [*schedule.runs, *schedule.loads]
+    taken = []
+    for i, x in enumerate(work):
+        took = x.end_day - x.start_day if isinstance(x, ScheduledRun) else _unit_days(x, days)
+        taken.append(took)
+        size = x.part_chips / figures.stand(kind(x).kind).chips if x.part_chips else float(x.systems)
+        busy[kind(x)].append((i, took * size))
+    lines: list[dict[str, float]] = [defaultdict(float) for _ in work]
+    idle = [0.0] * len(work)
+    for lot in fleet.lots:
+        owner = f"{lot.workload} alone" if lot.rented_days else lot.workload
+        hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, owner)
+        all_days = sum(n for _, n in busy[hardware])
+        stood = lot.rented_days or sum(days[t] for t in _periods(figures, lot.begin, lot.end))
+        base = figures.stand(hardware, lot.acquire).facility_base_w * lot.systems * stood * SECONDS_PER_DAY
+        for i, n in busy[hardware]:
+            share = n / all_days if all_days else 0.0
+            idle[i] += base * share
+            for name, usd in lot.money.lines_usd.items():
+                lines[i][name] += usd * share
+    found = []
+    for i, x in enumerate(work):
+        for name, usd in x.money.lines_usd.items():
+            lines[i][name] += usd
+        p = x.predicted
+        found.append(
+            Worked(
+                workload=x.workload,
+                role=x.role,
+                chip_hours=x.chips * taken[i] * 24.0,
+                lines_usd=_plain(lines[i]),
+                joules=x.added_mw * 1e6 * taken[i] * SECONDS_PER_DAY + idle[i],
+                prefill_share=p.prefill_share,
+                requests_per_s=(p.requests_per_s or 0.0) * taken[i] / sum(days),
+                cached_prefix=p.cached_prefix or 0.0,
+            )
+        )
+    return found
+
+
+def _unit_days(x: ScheduledLoad, days: list[float]) -> float:
+    """Days of all its units together."""
+    return sum(n * d for n, d in zip(x.units, days, strict=True))
+
+
+def _days(figures: StockFigures) -> list[float]:
+    """Days of each period, as money counts the hours of a year."""
+    line = figures.timeline
+    return [line.period_years(t) * HOURS_PER_YEAR / 24.0 for t in range(line.periods)]
+
+
+def _periods(figures: StockFigures, begin: str, end: str) -> range:
+    line = figures.timeline
+    return range(line.names.index(begin), line.names.index(end) if end else line.periods)
+
+
+def _plain(lines: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(usd) for name, usd in lines.items()}

@@ -1,0 +1,17 @@
+"""Which constants a job is served with: its engine's, on the platform's family, with the memory it may use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from planner.performance.platform import Platform
+from planner.performance.serving.job import ServingJob
+from planner.performance.serving.profile import ServingProfile, serving_family, shipped_serving_calibration
+
+
+def profile_of(job: ServingJob, platform: Platform) -> ServingProfile:
+    """The calibrated profile of the job's engine (and release) on the platform's family."""
+    engine, _, release = job.engine.partition(" ")
+    family = serving_family(platform.chip_id, platform.family)
+    profile = shipped_serving_calibration().profile(family, engine, release=release)
+    return profile if job.memory_fraction is None else replace(profile, memory_utilisation=job.memory_fraction)

@@ -1,0 +1,205 @@
+"""The names and covariates of a serving run: what the levels of measured runs go by, and which no run is known of.
+
+Engine, front end, chip family and vendor, model family and model, precision, experts, layout, drafts; load (decoding
+requests a chip), prompt length and date. A replica's layout is one of a few classes (``LAYOUTS``), so a level is two
+numbers for each: a constant, and a slope over load.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.performance.measured.levels import Level, Levels, clipped
+from planner.performance.serving.job import ServingCandidates, ServingJob
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+COVARIATES = ("one", "load", "prompt", "date")
+ONE, LOAD, PROMPT, DATE = range(4)
+PACE_KINDS: Mapping[str, Sequence[int]] = {
+    "engine": (ONE, LOAD),
+    "chips": (ONE, LOAD),
+    "engine+chips": (ONE, LOAD),
+    "experts+chips": (ONE, LOAD),
+    "experts+engine": (ONE, LOAD),
+    "precision+chips": (ONE,),
+    "precision+engine": (ONE,),
+    "model": (ONE, PROMPT),
+    "model+chips": (ONE,),
+    "model+engine": (ONE,),
+    "layout+vendor": (ONE, LOAD),
+    "layout+engine": (ONE, LOAD),
+    "front": (ONE, LOAD),
+    "drafts+engine": (ONE, LOAD),
+    "engine+vendor": (ONE, PROMPT, DATE),
+    "vendor": (DATE,),
+}
+"""Kinds of names that have an effect on the time of steps, and the covariates each has a slope over."""
+TTFT_KINDS: Mapping[str, Sequence[int]] = {
+    "engine": (ONE, LOAD, PROMPT),
+    "chips": (ONE,),
+    "engine+chips": (ONE, LOAD),
+    "experts+engine": (ONE, LOAD),
+    "model": (ONE,),
+    "model+engine": (ONE,),
+    "layout+engine": (ONE, LOAD),
+    "front": (ONE, LOAD, PROMPT),
+    "engine+vendor": (ONE, PROMPT, DATE),
+}
+"""The same of the first token, over what the pace of steps has changed already."""
+
+LAYOUTS = ("one", "tensor", "stages", "copies", "wide")
+"""One chip; tensor parallel; pipeline stages; attention copied; attention copied over ``WIDE`` expert ranks or more."""
+WIDE = 16
+TODAY = 2026.5
+"""The date that a plan counts software at where nobody states another: that of the newest runs measured."""
+WORDS: Mapping[str, str] = {
+    "engine": "no run of this engine is known",
+    "chips": "no run on this family of chips is known",
+    "engine+chips": "no run of this engine on this family of chips is known",
+    "experts+chips": "no run of a model like this (experts or none) on this family of chips is known",
+    "precision+chips": "no run in this precision on this family of chips is known",
+    "model": "no run of this family of models is known",
+    "model+chips": "no run of this family of models on this family of chips is known",
+    "layout+vendor": "no run in such a layout on this vendor's chips is known",
+    "front": "no run behind this front end is known",
+}
+"""What a missing name means, most telling first."""
+
+
+def vendor_of(family: str) -> str:
+    """``nvidia`` of ``nvidia_hopper``."""
+    return family.split("_", maxsplit=1)[0]
+
+
+def layouts_of(c: ServingCandidates) -> Ints:
+    """Index (n,) into ``LAYOUTS``."""
+    wide = (c.attention_dp > 1) & (c.ep >= WIDE)
+    kinds = np.where(c.tp > 1, 1, 0)
+    kinds = np.where(c.pp > 1, 2, kinds)
+    kinds = np.where(c.attention_dp > 1, 3, kinds)
+    return np.where(wide, 4, kinds)
+
+
+def load_of(per_chip: Floats) -> Floats:
+    """The covariate of so many decoding requests a chip: octaves from four, over four; none of none."""
+    octaves = np.log2(np.maximum(per_chip, 2.0**-4) / 4.0)
+    return np.where(per_chip > 0.0, np.clip(octaves, -5.0, 7.0) / 4.0, 0.0)
+
+
+def prompt_of(tokens: float) -> float:
+    """The covariate of a prompt's length: octaves from 1,024, over two."""
+    return min(max(math.log2(max(tokens, 16.0) / 1024.0), -4.0), 7.0) / 2.0
+
+
+def date_of(year: float) -> float:
+    """The covariate of a date: years before ``TODAY``, no more than two; software of another day counts as today's."""
+    return min(max(year - TODAY, -2.0), 0.0) if year else 0.0
+
+
+def names_of(
+    engine: str, family: str, front: str, model: str, moe: bool, precision: str, layout: str, drafts: bool
+) -> dict[str, str]:
+    """Names by kind of a run; ``model``: its family."""
+    kind, vendor = "experts" if moe else "dense", vendor_of(family)
+    return {
+        "engine": engine,
+        "chips": family,
+        "engine+chips": f"{engine} {family}",
+        "experts+chips": f"{kind} {family}",
+        "experts+engine": f"{kind} {engine}",
+        "precision+chips": f"{precision} {family}",
+        "precision+engine": f"{precision} {engine}",
+        "model": model,
+        "model+chips": f"{model} {family}",
+        "model+engine": f"{model} {engine}",
+        "layout+vendor": f"{layout} {vendor}",
+        "layout+engine": f"{layout} {engine}",
+        "front": front or "none",
+        "drafts+engine": f"{'drafts' if drafts else 'none'} {engine}",
+        "engine+vendor": f"{engine} {vendor}",
+        "vendor": vendor,
+    }
+
+
+@dataclass(frozen=True)
+class ServingLevels:
+    """Levels of one engine on one family of chips, behind one front end, at one date (a year, ``TODAY`` if 0)."""
+
+    pace: Levels = field(default_factory=lambda: Levels(COVARIATES))
+    ttft: Levels = field(default_factory=lambda: Levels(COVARIATES))
+    engine: str = "current"
+    family: str = ""
+    front: str = ""
+    date: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.pace)
+
+    def of_job(self, job: ServingJob) -> JobLevels:
+        """What the levels say of a job, by class of layout."""
+        m = job.model
+        drafts = job.draft_tokens > 0
+        names = [
+            names_of(self.engine, self.family, self.front, m.family, m.is_moe, job.precision, layout, drafts)
+            for layout in LAYOUTS
+        ]
+        return JobLevels(
+            self.pace, self.ttft, tuple(self.pace.at(n) for n in names), tuple(self.ttft.at(n) for n in names),
+            prompt_of(job.input_tokens), date_of(self.date),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class JobLevels:
+    """Levels of one job by class of layout: constants and slopes over load, and their deviations."""
+
+    pace: Levels
+    ttft: Levels
+    paces: tuple[Level, ...]
+    ttfts: tuple[Level, ...]
+    prompt: float
+    date: float
+
+    def _line(self, levels: tuple[Level, ...]) -> tuple[Floats, Floats]:
+        """Constant and slope over load of each layout, (5,) each."""
+        fixed = np.array([lv.value[ONE] + lv.value[PROMPT] * self.prompt + lv.value[DATE] * self.date for lv in levels])
+        return fixed, np.array([lv.value[LOAD] for lv in levels])
+
+    def pace_of(self, layout: Ints, per_chip: Floats) -> Floats:
+        """Factor (n,) on the time of steps with ``per_chip`` decoding requests a chip."""
+        fixed, slope = self._line(self.paces)
+        return np.exp(clipped(fixed[layout] + slope[layout] * load_of(per_chip)))
+
+    def ttft_of(self, layout: Ints, per_chip: Floats) -> Floats:
+        """Factor (n,) on the time to the first token of a closed loop, over that of its steps."""
+        fixed, slope = self._line(self.ttfts)
+        return np.exp(clipped(fixed[layout] + slope[layout] * load_of(per_chip)))
+
+    def _ends(self, known: Levels, levels: tuple[Level, ...], layout: Ints, per_chip: Floats) -> tuple[Floats, Floats]:
+        square = np.array([1.0, 0.0, self.prompt**2, self.date**2])
+        fixed = np.array([float(square @ lv.variance) for lv in levels])
+        slope = np.array([lv.variance[LOAD] for lv in levels])
+        x = load_of(per_chip)
+        return known.ends(np.sqrt(fixed[layout] + slope[layout] * x * x + known.own**2))
+
+    def pace_ends(self, layout: Ints, per_chip: Floats) -> tuple[Floats, Floats]:
+        """Multipliers (n,) of a predicted time of tokens to both ends of its 80% interval."""
+        return self._ends(self.pace, self.paces, layout, per_chip)
+
+    def ttft_ends(self, layout: Ints, per_chip: Floats) -> tuple[Floats, Floats]:
+        """The same of the first token."""
+        return self._ends(self.ttft, self.ttfts, layout, per_chip)
+
+    def unknown(self, layout: int) -> tuple[str, ...]:
+        """In words, what no measured run has in common with this job in a layout, most telling first."""
+        missing = self.paces[layout].missing
+        if "engine" in missing or "chips" in missing:
+            missing = tuple(k for k in missing if k not in ("engine+chips", "experts+chips", "precision+chips"))
+        return tuple(text for kind, text in WORDS.items() if kind in missing)

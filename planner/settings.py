@@ -1,0 +1,69 @@
+"""Every environment variable that the planner reads, once: name, meaning, default (docs/settings.md shows the table).
+
+The app's own limits (``PLANNER_APP_...``) are fields of ``planner.ui.settings.Settings``. What is kept for a user lies
+where the operating system wants it (XDG on Linux): the cache folder holds only what can be made again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+APP_NAME = "ai-compute-planner"
+OFF = frozenset({"off", "no", "0", "false"})
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An environment variable and what it does."""
+
+    name: str
+    meaning: str
+    default: str
+
+
+CATALOG = Setting(
+    "PLANNER_CATALOG",
+    "folder of your own chips, systems and prices, merged over the catalog by every command that is given no "
+    "`--catalog`, and by the app",
+    "none",
+)
+CACHE = Setting(
+    "PLANNER_CACHE", "folder of what can be made again (the catalog as it was read); `off` keeps nothing",
+    "`ai-compute-planner` in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`)",
+)  # fmt: skip
+DEBUG = Setting("PLANNER_DEBUG", "anything: a fault of the program shows its traceback", "unset")
+LOG = Setting(
+    "PLANNER_LOG",
+    "level of what is logged on standard error: `debug`, `info` or `warning`; `-v` is `info`, `-vv` is `debug`",
+    "`warning`",
+)
+APP_PREFIX = Setting("PLANNER_APP_...", "limits of the app, one variable each (docs/app.md)", "see docs/app.md")
+
+SETTINGS = (CATALOG, CACHE, DEBUG, LOG, APP_PREFIX)
+
+
+def installed_version() -> str:
+    """Version of the installed planner."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(APP_NAME)
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def value_of(setting: Setting) -> str | None:
+    """What the environment says, stripped; None where it says nothing."""
+    return os.environ.get(setting.name, "").strip() or None
+
+
+def cache_folder() -> Path | None:
+    """Where what can be made again is kept, made when it is first written; None where nothing shall be kept."""
+    said = value_of(CACHE)
+    if said is not None:
+        return None if said.casefold() in OFF else Path(said).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path(APP_NAME, appauthor=False)

@@ -1,0 +1,265 @@
+"""What was run, priced: a closed loop, an offline run, one static batch, a pool of one phase, or two pools.
+
+Cases of one question (model, platform, engine, lengths) are arrays of one call of the model. A profile may hold
+constants of each case (``ServingProfile.varied``), which is how many variants of a calibration are priced at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.performance.platform import Platform
+from planner.performance.serving.levels import layouts_of
+from planner.performance.serving.power import chip_power
+from planner.performance.serving.profile import ServingProfile
+from planner.performance.serving.replica import (
+    AGGREGATED,
+    DECODE,
+    PREFILL,
+    ServingCandidates,
+    ServingEstimate,
+    ServingJob,
+    estimate_serving,
+)
+from planner.validation.serving.cases import INPUT_RATE, ServingCase, Worker
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+DISAGGREGATED_STEPS = 48
+NO_ROOM = "the weights leave no room for a cache on this chip"
+
+Ends = tuple[float, float, float, float]
+"""Multipliers on TPOT, then on TTFT, to the lower and upper end of their 80% intervals."""
+
+
+def _ends(e: ServingEstimate, i: int) -> Ends:
+    return float(e.low80[i]), float(e.high80[i]), float(e.ttft_low80[i]), float(e.ttft_high80[i])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The figures of one case, SI, rates over the whole deployment; ``power_w`` per chip or None."""
+
+    requests_per_s: float
+    ttft_s: float
+    tpot_s: float
+    chips: int
+    power_w: float | None
+    ends: Ends
+    per_chip: float  # decoding requests a chip
+    over_budget: bool = False  # more clients than the cache holds requests: by the budget, not by the measurement
+
+    def quantity(self, name: str, case: ServingCase) -> float | None:
+        """A measured column's prediction in its own unit."""
+        rate = self.requests_per_s / self.chips
+        return {
+            "output_tok_s_per_chip": rate * case.output_tokens,
+            "total_tok_s_per_chip": rate * (case.output_tokens + case.input_tokens),
+            INPUT_RATE: rate * case.input_tokens,
+            "ttft_ms": self.ttft_s * 1e3,
+            "tpot_ms": self.tpot_s * 1e3,
+            "power_w_per_chip": self.power_w,
+        }[name]
+
+
+def _candidates(
+    workers: Sequence[Worker], batch: Sequence[float] | Floats, chunk: Sequence[float] | Floats, role: int
+) -> ServingCandidates:
+    def column(values: Sequence[float] | Floats) -> Ints:
+        return np.maximum(np.rint(np.asarray(values, dtype=np.float64)), 1).astype(np.int64)
+
+    return ServingCandidates(
+        tp=column([w.tp for w in workers]),
+        pp=column([w.pp for w in workers]),
+        ep=column([w.ep for w in workers]),
+        attention_dp=column([w.attention_dp for w in workers]),
+        batch=column(batch),
+        chunk=column(chunk),
+        role=np.full(len(workers), role, dtype=np.int64),
+    )
+
+
+def layout_of(case: ServingCase) -> Ints:
+    """The class of layout of the workers that decode, (1,)."""
+    return layouts_of(_candidates([case.worker], [1.0], [1.0], AGGREGATED))
+
+
+@dataclass(frozen=True)
+class Question:
+    """One job on one platform, whose chip's power is known or not (W; share of it that an idle chip takes)."""
+
+    job: ServingJob
+    platform: Platform
+    tdp_w: float | None
+    idle_power: float
+
+    def answers(self, cases: Sequence[ServingCase], profile: ServingProfile) -> list[Answer | str]:
+        """Answers of cases of one mode, in their order; a string is the reason there is none."""
+        mode = cases[0].mode
+        if mode == "static":
+            return self._static(cases, profile)
+        if mode in ("prefill", "decode"):
+            return self._pool(cases, profile)
+        if mode == "disaggregated":
+            return self._apart(cases, profile)
+        return self._whole(cases, profile)
+
+    def _power(self, e: ServingEstimate) -> Floats | None:
+        return None if self.tdp_w is None else chip_power(e, self.tdp_w, self.idle_power)
+
+    def _estimate(
+        self, workers: Sequence[Worker], batch: Sequence[float] | Floats, chunk: Sequence[float] | Floats, role: int,
+        profile: ServingProfile,
+    ) -> ServingEstimate:  # fmt: skip
+        return estimate_serving(self.job, self.platform, _candidates(workers, batch, chunk, role), profile)
+
+    def _whole(self, cases: Sequence[ServingCase], profile: ServingProfile) -> list[Answer | str]:
+        """Replicas that prefill and decode, at a fixed concurrency or at the batch that the engine chooses."""
+        first, n = cases[0], len(cases)
+        workers = [c.worker for c in cases]
+        if first.mode == "offline":
+            batch = np.broadcast_to(profile.max_batch, n) * np.array([w.attention_dp * 1.0 for w in workers])
+        else:
+            batch = np.array([c.concurrency / c.worker.count for c in cases])
+        chunk = np.full(n, float(profile.chunk_tokens))
+        e = self._estimate(workers, batch, chunk, AGGREGATED, profile)
+        rates = self._finite(first.requests, e, workers, chunk, profile) if first.requests else e.requests_per_s
+        tpot = _median_gap(e) if first.median_gap else e.tpot_s
+        over = (first.mode == "closed") & (np.maximum(batch, 1.0) > e.concurrency * (1.0 + 1e-9))
+        return self._told(cases, e, rates, e.ttft_s, tpot, over)
+
+    def _told(
+        self, cases: Sequence[ServingCase], e: ServingEstimate, rates: Floats, ttft: Floats, tpot: Floats,
+        over: NDArray[np.bool_], decodes: bool = True,
+    ) -> list[Answer | str]:  # fmt: skip
+        power = self._power(e)
+        per_chip = e.concurrency / e.chips if decodes else np.zeros(len(cases))
+        return [
+            NO_ROOM
+            if e.kv_capacity_tokens[i] <= 0.0
+            else Answer(
+                float(rates[i]) * case.worker.count, float(ttft[i]), float(tpot[i]),
+                case.worker.chips * case.worker.count, None if power is None else float(power[i]), _ends(e, i),
+                float(per_chip[i]), bool(over[i]),
+            )
+            for i, case in enumerate(cases)
+        ]  # fmt: skip
+
+    def _finite(
+        self, requests: int, e: ServingEstimate, workers: Sequence[Worker], chunk: Floats, profile: ServingProfile
+    ) -> Floats:
+        """Requests/s of a run of ``requests`` all queued at its start: full cohorts, then what is left over."""
+        full = np.floor(requests / np.maximum(e.concurrency, 1.0))
+        rest = requests - full * e.concurrency
+        last = self._estimate(workers, np.maximum(rest, 1.0), chunk, AGGREGATED, profile)
+        seconds = full * e.concurrency / e.requests_per_s + np.where(rest > 0.5, rest / last.requests_per_s, 0.0)
+        return np.asarray(requests / seconds)
+
+    def _static(self, cases: Sequence[ServingCase], profile: ServingProfile) -> list[Answer | str]:
+        """One batch: all prompts prefilled together, then all decode together."""
+        workers = [c.worker for c in cases]
+        size = np.maximum([c.concurrency / c.worker.count for c in cases], 1.0)
+        tokens = size * self.job.input_tokens / np.array([w.attention_dp for w in workers])
+        first = self._estimate(workers, size, tokens, PREFILL, profile)
+        rest = self._estimate(workers, size, tokens, DECODE, profile)
+        layout = np.concatenate([layout_of(c) for c in cases])
+        ttft = size / first.requests_per_s + profile.request_s
+        ttft = ttft * self._first_tokens(profile, layout, rest.concurrency / rest.chips)
+        total = ttft + max(self.job.output_tokens - 1.0, 0.0) * rest.tpot_s
+        power = self._power(rest)
+        return [
+            Answer(
+                float(size[i]) * case.worker.count / float(total[i]), float(ttft[i]), float(rest.tpot_s[i]),
+                case.worker.chips * case.worker.count, None if power is None else float(power[i]), _ends(rest, i),
+                float(rest.concurrency[i] / rest.chips[i]),
+            )
+            for i, case in enumerate(cases)
+        ]  # fmt: skip
+
+    def _first_tokens(self, profile: ServingProfile, layout: Ints, per_chip: Floats) -> Floats | float:
+        """Factor on TTFT that is put together from parts: what first tokens of its kind leave over."""
+        return profile.levels.of_job(self.job).ttft_of(layout, per_chip) if profile.levels else 1.0
+
+    def _pool(self, cases: Sequence[ServingCase], profile: ServingProfile) -> list[Answer | str]:
+        """A pool of one phase that is kept full: prompts alone, or a fixed number of requests that decode."""
+        first, n = cases[0], len(cases)
+        workers = [c.worker for c in cases]
+        none = np.zeros(n, dtype=np.bool_)
+        if first.mode == "prefill":
+            chunk = float(first.chunk_tokens or profile.chunk_tokens)
+            inside = max(chunk / self.job.input_tokens, 1.0)
+            batch = np.array([inside * w.attention_dp * w.pp for w in workers])
+            e = self._estimate(workers, batch, np.full(n, chunk), PREFILL, profile)
+            return self._told(cases, e, e.requests_per_s, e.ttft_s, e.tpot_s, none, decodes=False)
+        batch = np.array([c.concurrency / c.worker.count for c in cases])
+        e = self._estimate(workers, batch, np.full(n, 1024.0), DECODE, profile)
+        held = np.minimum(batch, e.concurrency)
+        rates = held / np.maximum(e.tpot_s, 1e-12) / self.job.output_tokens
+        return self._told(cases, e, rates, e.ttft_s, e.tpot_s, none)
+
+    def _apart(self, cases: Sequence[ServingCase], profile: ServingProfile) -> list[Answer | str]:
+        """Two pools and a fixed population: the split of clients at which both pass the same rate."""
+        n, steps = len(cases), DISAGGREGATED_STEPS
+        prefill = [c.prefill or c.worker for c in cases]
+        decode = [c.worker for c in cases]
+        count = np.array([d.count for d in decode], dtype=np.float64)
+        clients = np.maximum([c.concurrency for c in cases], 1.0)
+        one = self._estimate(
+            prefill, [p.attention_dp * p.pp for p in prefill], np.full(n, float(profile.chunk_tokens)), PREFILL, profile
+        )
+        busiest = one.requests_per_s * np.array([p.count for p in prefill])
+        decoding = np.geomspace(np.minimum(1.0, clients), clients, steps, axis=1)
+        each = np.repeat(np.arange(n), steps)
+        e = self._estimate(
+            [decode[i] for i in each], np.ceil(decoding / count[:, None]).ravel(), np.full(n * steps, 1024.0), DECODE,
+            profile.taking(each),
+        )  # fmt: skip
+        hold = max(self.job.output_tokens - 1.0, 1e-9) * e.tpot_s.reshape(n, steps)
+        passed = np.minimum(decoding, e.concurrency.reshape(n, steps) * count[:, None]) / hold
+        slack = np.maximum(clients[:, None] - decoding, 1e-9)
+        offered = np.minimum(slack / np.maximum(one.prefill_s[:, None], 1e-12), busiest[:, None])
+        at = np.argmin(np.abs(np.log(passed) - np.log(offered)), axis=1)
+        here = np.arange(n) * steps + at
+        rate = np.minimum(passed.ravel()[here], busiest)
+        bandwidth = self.platform.tiers[-1].bandwidth * np.array([p.chips for p in prefill])
+        ttft = np.maximum(clients / rate - hold.ravel()[here], one.prefill_s)
+        ttft = ttft + one.kv_bytes_per_request / bandwidth + profile.request_s
+        per_chip = (e.concurrency / e.chips)[here]
+        ttft = ttft * self._first_tokens(profile, np.concatenate([layout_of(c) for c in cases]), per_chip)
+        power = self._power(e)
+        found: list[Answer | str] = []
+        for i, k in enumerate(here):
+            if min(one.kv_capacity_tokens[i], e.kv_capacity_tokens[k]) <= 0.0:
+                worker = "prefill" if one.kv_capacity_tokens[i] <= 0.0 else "decode"
+                found.append(f"the weights leave no room for a cache on the {worker} worker")
+                continue
+            chips = prefill[i].chips * prefill[i].count + decode[i].chips * decode[i].count
+            watts = None if power is None else float(power[k])
+            found.append(
+                Answer(
+                    float(rate[i]),
+                    float(ttft[i]),
+                    float(e.tpot_s[k]),
+                    chips,
+                    watts,
+                    _ends(e, int(k)),
+                    float(per_chip[i]),
+                )
+            )
+        return found
+
+
+def _median_gap(e: ServingEstimate) -> Floats:
+    """Median gap between tokens: of a pure decode step unless most steps also carry a prompt.
+
+    Prompts arrive at random, so a share ``1 - exp(-arrivals a step)`` of the steps carries one; TPOT is the mean.
+    """
+    pure = (e.step_s - e.mixed_share * e.mixed_step_s) / np.maximum(1.0 - e.mixed_share, 1e-9)
+    gain = np.maximum(e.step_s / np.maximum(e.tpot_s, 1e-12), 1e-12)
+    arrivals = e.requests_per_s * e.step_s
+    carried = np.minimum(-np.expm1(-arrivals), e.mixed_share)
+    return np.asarray(np.where(carried < 0.5, np.minimum(pure / gain, e.tpot_s), e.tpot_s))

@@ -1,0 +1,109 @@
+"""What limits and objectives read is one table: leave a figure out of it and dominance loses plans that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from tools import load, option, run, run_option, scenario_of
+
+from planner.fleet.build import build_fleet
+from planner.options import counted
+from planner.options import enumerate as room
+from planner.options.counted import GOALS, PLAN_LIMITS, Figure, Yearly, used
+from planner.options.enumerate import prune
+from planner.options.option import Option
+from planner.solve import Limits, Status, solve, with_objective
+
+TABLE = used()
+NAMES = [f"{figure.name} {'least' if sign > 0 else 'most'}" for figure, sign in TABLE]
+WORSE, BETTER = 1.1, 0.8
+USES = ("cost_usd", "capex_usd", "carbon_t", "water_m3", "facility_peak_w", "racks")
+BY_YEAR = ("opex_usd_by_year", "carbon_t_by_year", "water_m3_by_year")
+
+
+def twins(figure: Figure | Yearly, sign: float) -> list[Option]:
+    """An option, and another that is worse in everything but one figure, of which it uses less (or has more)."""
+    name = figure.name
+    years: dict[str, Any] = dict.fromkeys(BY_YEAR, (100.0, 100.0))
+    good = run_option("good", 30.0, **years) if name == "finish_days" else option("good", racks=1.0, **years)
+    if name == "installed":
+        good = replace(good, acquire="installed", system="old", systems=2)
+    worse: dict[str, Any] = {field: getattr(good, field) * WORSE for field in USES}
+    # in the second year it may still be better: each year of a figure is one by itself
+    worse |= {field: tuple(v * WORSE for v in getattr(good, field)) for field in BY_YEAR}
+    if name in BY_YEAR:
+        worse[name] = (100.0 * WORSE, 100.0 * BETTER)
+    elif name == "racks":
+        worse["racks"] = 0.5
+    elif name == "all_chips":
+        good, worse["bought_chips"] = replace(good, bought_chips=16), 12
+    elif name in {"chips", "chips of a load"}:
+        worse["chips"] = 4 if sign > 0 else 12
+        good = replace(good, bought_chips=12)
+        worse["bought_chips"] = 12
+    elif name == "installed":
+        worse["systems"] = 1
+    elif name == "tokens_per_s":
+        worse[name] = 2 * good.tokens_per_s
+    else:
+        worse[name] = getattr(good, name) * BETTER
+    return [good, replace(good, id="other", **worse)]
+
+
+def least(figure: Figure | Yearly, sign: float, options: Sequence[Option]) -> float | None:
+    """The least (or most) of a figure that a plan over some options can have, under a limit on cost."""
+    is_run = any(o.role == "train" for o in options)
+    site = {"name": "here", "region": "us_va", "power_mw": 100, "installed": [{"system": "old", "count": 40}]}
+    scenario = scenario_of(run() if is_run else load(3), limits={"cost_usd": 5e6}, sites=[site])
+    model = build_fleet(scenario, options)
+    vector = np.zeros(model.program.column_count)
+    for o, column in zip(options, model.units, strict=True):
+        vector[column] = sign * figure.amounts(o)[-1]
+    found = solve(with_objective(model.program, vector), Limits(gap=0.0, time_limit_s=20), in_child=False)
+    assert found.status in {Status.PROVEN_OPTIMAL, Status.INFEASIBLE}
+    return None if found.values is None else found.objective
+
+
+@pytest.mark.parametrize(("figure", "sign"), TABLE, ids=NAMES)
+def test_what_is_counted_is_kept_and_what_is_forgotten_is_lost(
+    figure: Figure | Yearly, sign: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the table the best plan by each figure survives pruning; without the figure in it, it does not."""
+    options = twins(figure, sign)
+    best = least(figure, sign, options)
+    assert best is not None
+    assert least(figure, sign, prune(options)[0]) == pytest.approx(best)
+    forgetful = tuple(entry for entry in TABLE if entry != (figure, sign))
+    assert len(forgetful) == len(TABLE) - 1
+    monkeypatch.setattr(room, "used", lambda: forgetful)
+    without = least(figure, sign, prune(options)[0])
+    assert without is None or without > best + 1e-6 * abs(best)
+
+
+def test_every_limit_and_objective_is_in_the_table() -> None:
+    """What the plan's limits and goals read is what dominance reads."""
+    names = {figure.name for figure, _ in TABLE}
+    assert {limit.figure.name for limit in PLAN_LIMITS} <= names
+    assert {goal.figure.name for goal in GOALS.values()} <= names
+
+
+def test_a_limit_from_outside_is_kept_by_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One entry more in the table: rows, bounds of columns and dominance follow, with nothing else changed."""
+    weight = Figure("weight", lambda o: 900.0 if o.id == "good" else 500.0)
+    limit = counted.PlanLimit("chips", "weight[all]", "weight", weight, "kg", 1e3, lambda x: f"{x:g} kg")
+    monkeypatch.setattr(counted, "PLAN_LIMITS", (limit,))
+    monkeypatch.setattr("planner.fleet.budget.PLAN_LIMITS", (limit,))
+    options = [option("good", cost_usd=5e5), option("other")]
+    scenario = scenario_of(load(3), limits={"chips": 2100})
+    kept = prune(options)[0]
+    assert {o.id for o in kept} == {"good", "other"}
+    model = build_fleet(scenario, kept)
+    found = solve(with_objective(model.program, model.objectives["cost"]), Limits(gap=0.0), in_child=False)
+    assert found.values is not None
+    counts = {o.id: round(found.values[c]) for o, c in zip(model.options, model.units, strict=True)}
+    assert counts == {"good": 1, "other": 2}
+    assert counted.most_units(options[0], scenario, {}, None) == 2  # 2100 kg x 1.25 / 900 kg

@@ -1,0 +1,115 @@
+"""Levels of measured serving runs: what they add, how sure they are, and what they say is not known."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from planner.catalog import Catalog, load_catalog
+from planner.errors import InputError, Problem
+from planner.performance.compile import build_platform
+from planner.performance.measured.levels import Effect, Levels, knots_of
+from planner.performance.measured.levels_file import levels_csv, levels_facts, read_levels
+from planner.performance.serving.levels import COVARIATES, ServingLevels, load_of
+from planner.performance.serving.profile import ServingProfile
+from planner.performance.serving.replica import ServingJob, estimate_serving, one_candidate, unknown_of
+
+KINDS = {"engine": (0.3, 0.1, 0.0, 0.0), "engine+chips": (0.2, 0.0, 0.0, 0.0)}
+
+
+@functools.cache
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+def levels(value: float = 0.2, slope: float = 0.0, deviation: float = 0.05) -> Levels:
+    known = Effect((value, slope, 0.0, 0.0), (deviation, 0.0, 0.0, 0.0))
+    return Levels(COVARIATES, {"engine=vllm": known}, KINDS, own=0.1)
+
+
+def estimate(table: Levels, batch: int = 8, **fields: float):  # type: ignore[no-untyped-def]
+    platform = build_platform(catalog(), "dgx_h100", "h100_sxm", "")
+    job = ServingJob(catalog().model("llama-3.1-8b"), "fp8")
+    told = ServingLevels(table, Levels(COVARIATES), "vllm", "nvidia_hopper")
+    profile = replace(ServingProfile(**fields), levels=told)  # type: ignore[arg-type]
+    return estimate_serving(job, platform, one_candidate(batch=batch), profile), job, platform, profile
+
+
+def test_a_level_stretches_every_step_and_so_pace_and_rate() -> None:
+    plain, *_ = estimate(levels(0.0))
+    slow, *_ = estimate(levels(0.2))
+    assert slow.decode_step_s[0] / plain.decode_step_s[0] == pytest.approx(math.exp(0.2))
+    assert plain.requests_per_s[0] / slow.requests_per_s[0] == pytest.approx(math.exp(0.2))
+
+
+def test_a_slope_counts_from_four_requests_a_chip() -> None:
+    flat, *_ = estimate(levels(0.0), batch=64)
+    tilted, *_ = estimate(levels(0.0, slope=0.4), batch=64)
+    # decoding alone: 64 requests are four octaves over four, so one step of the covariate
+    assert tilted.tpot_s[0] / flat.tpot_s[0] == pytest.approx(math.exp(0.4), rel=0.05)
+    assert load_of(np.array([4.0, 64.0, 0.0])).tolist() == pytest.approx([0.0, 1.0, 0.0])
+
+
+def test_the_interval_widens_where_no_run_is_known_and_says_so() -> None:
+    near, job, platform, profile = estimate(levels())
+    far, *_ = estimate(Levels(COVARIATES, {}, KINDS, own=0.1))
+    assert far.high80[0] > near.high80[0] > 1.0 > near.low80[0] > far.low80[0]
+    # engine known, engine on these chips not: 0.05, 0.2 and 0.1 together
+    assert math.log(near.high80[0]) == pytest.approx(1.2816 * math.sqrt(0.05**2 + 0.2**2 + 0.1**2), rel=1e-3)
+    said = unknown_of(job, platform, one_candidate(), profile)
+    assert said == ("no run of this engine on this family of chips is known",)
+
+
+def test_shipped_levels_know_common_runs_better_than_new_engines() -> None:
+    platform = build_platform(catalog(), "dgx_h100", "h100_sxm", "")
+    job = ServingJob(catalog().model("llama-3.1-70b"), "fp8", "fp8")
+    from planner.performance.serving.profile import profile_for
+
+    known = estimate_serving(job, platform, one_candidate(tp=4, batch=32), profile_for("nvidia_hopper", "vllm"))
+    new = estimate_serving(job, platform, one_candidate(tp=4, batch=32), profile_for("nvidia_hopper", "current"))
+    assert new.high80[0] / new.low80[0] > known.high80[0] / known.low80[0]
+    said = unknown_of(job, platform, one_candidate(tp=4), profile_for("nvidia_hopper", "current"))
+    assert said[0] == "no run of this engine is known"
+    # an engine nobody knows is no eager program: it is in the range of engines of today
+    others = [
+        float(estimate_serving(job, platform, one_candidate(tp=4, batch=4), profile_for("nvidia_hopper", e)).tpot_s[0])
+        for e in ("vllm", "sglang", "trtllm", "other")
+    ]
+    unknown = float(
+        estimate_serving(job, platform, one_candidate(tp=4, batch=4), profile_for("nvidia_hopper", "current")).tpot_s[0]
+    )
+    assert unknown < others[3]
+    assert 0.7 * min(others[:3]) < unknown < 1.4 * max(others[:3])
+
+
+def test_knots_hold_four_of_five_in_each_class_and_never_narrow() -> None:
+    rng = np.random.default_rng(3)
+    wide = np.repeat([0.1, 0.4], 2000)
+    off = rng.normal(0.0, wide)
+    knots = knots_of(off.tolist(), wide.tolist(), [str(i) for i in range(off.size)], classes=2)
+    assert [k[0] for k in knots] == pytest.approx([0.1, 0.4])
+    for (_, low, high), deviation in zip(knots, (0.1, 0.4), strict=True):
+        assert (low, high) == pytest.approx((-1.2816 * deviation, 1.2816 * deviation), rel=0.12)
+    table = replace(levels(), knots=knots)
+    low, high = table.ends(np.array([0.05, 0.25, 0.9]))
+    assert np.all(np.diff(high) >= 0)
+    assert np.all(np.diff(low) <= 0)
+
+
+def test_levels_go_through_their_file(tmp_path: Path) -> None:
+    table = {"pace": replace(levels(), knots=((0.1, -0.1, 0.2), (0.5, -0.4, 0.6))), "ttft": levels(0.1)}
+    file = tmp_path / "serving_levels.csv"
+    file.write_text(levels_csv(table), encoding="utf-8")
+    problems: list[Problem] = []
+    assert read_levels(file, COVARIATES, levels_facts(table), "serving.yaml", problems) == table
+    assert not problems
+    file.write_text(file.read_text(encoding="utf-8").replace("vllm,0.2", "vllm,much"), encoding="utf-8")
+    with pytest.raises(InputError) as wrong:
+        read_levels(file, COVARIATES, levels_facts(table), "serving.yaml", problems)
+    assert (wrong.value.problems[0].line, "much" in str(wrong.value.problems[0].found)) == (3, True)
+    read_levels(tmp_path / "none.csv", COVARIATES, {}, "serving.yaml", problems)
