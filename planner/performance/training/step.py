@@ -42,6 +42,12 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 GIB = float(1 << 30)
+HOST_SHARE = 0.9
+"""Share of the host's memory that pinned copies of a run may take."""
+LORA_FLOPS_SHARE = 2.0 / 3.0
+"""Of the model FLOPs of a trained token: forward and data gradients, no weight gradients."""
+ADAPTER_VARIANCE = 0.02
+"""Variance of log step times of adapters over that of full training (residuals of published LoRA runs: 0.18)."""
 RECOMPUTE_NONE, RECOMPUTE_SELECTIVE, RECOMPUTE_FULL = 0, 1, 2
 # Share of usable memory that a caching allocator cannot hand out (fragmentation; SimuMax divides by 0.94).
 ALLOCATOR_RESERVE = 0.05
@@ -56,8 +62,10 @@ LOGIT_TILE = 1.0 / 8.0  # share of the logits alive where loss is computed over 
 class TrainingJob:
     """What is trained: a model on sequences of ``sequence_length`` tokens, ``global_batch`` sequences a step.
 
-    ``precision`` is any name ``normalise_precision`` knows. ``trainable``: ``full``, or ``lora`` (frozen weights: no
-    weight gradients of the matrices, no gradient traffic, states of the adapters only).
+    ``precision`` is any name ``normalise_precision`` knows. ``trainable``: ``full``, or ``lora``: frozen weights at
+    ``frozen_bytes`` each in the layers (2; 1 and 0.52 are QLoRA's 8 bits and NF4, arXiv:2305.14314), no weight
+    gradients of the matrices, and gradients, traffic and states only of adapters of ``adapter_rank`` beside every
+    matrix that is not a routed expert's (arXiv:2106.09685).
     """
 
     model: ModelArch
@@ -66,6 +74,17 @@ class TrainingJob:
     precision: str = "bf16"
     trainable: str = "full"
     mtp: bool = True
+    adapter_rank: int = 16
+    frozen_bytes: float = 2.0
+
+    @property
+    def trained_share(self) -> float:
+        """Share of the parameters outside routed experts that is trained."""
+        if self.trainable != "lora":
+            return 1.0
+        profiles = layer_profiles(self.model)
+        adapters = sum(p.count * self.adapter_rank * (g.n + g.k) for p in profiles for g in p.gemms)
+        return adapters / max(sum(p.count * p.dense_params for p in profiles), 1)
 
 
 def _ints(value: ArrayLike) -> Ints:
@@ -202,6 +221,11 @@ def _layers(job: TrainingJob, machine: Machine, keys: Keys) -> _Layers:
         back_share["gemm"] = 0.52  # no weight gradients; the adapters' own are small
     average = {p: mean("forward", p) + mean("backward", p) * back_share[p] for p in FORWARD_PARTS}
     again = {p: mean("forward", p) for p in FORWARD_PARTS}
+    if lora and job.frozen_bytes < 2.0:  # read in few bits and written in 16, before each pass of a layer
+        moved = (job.frozen_bytes + 2.0) * sum((c.dense_params + c.routed_params) * n for c, n in costs) / count
+        restored = moved / (machine.platform.memory_bandwidth * machine.law.memory)
+        average["elementwise"] = average["elementwise"] + 2.0 * restored
+        again["elementwise"] = again["elementwise"] + restored
     total = [sum(c.forward[p] + c.backward[p] * back_share[p] for p in FORWARD_PARTS) for c, _ in costs]
     contiguous = len(costs) == 2 and not model.kind.startswith("hybrid") and costs[1][1] >= 2 * costs[0][1]
     mean_total = sum(t * n for t, (_, n) in zip(total, costs, strict=True)) / count
@@ -293,26 +317,28 @@ def _states(
     group = dp * cp
     expert_group = np.maximum(group * tp / (ep * expert_tp), 1.0)
     tiers = machine.platform.tiers
-    trained = 0.01 if job.trainable == "lora" else 1.0
+    trained, trained_routed = job.trained_share, 0.0 if job.trainable == "lora" else 1.0
 
     shard = group
     if profile.hybrid_shard and tiers[0].size >= 64:  # a pod; servers of eight shard across them
         inside = np.maximum(np.floor(tiers[0].size / tp), 1.0)
         shard = np.where(zero >= 3, np.minimum(group, inside), group)
 
-    def traffic(bytes_each: float, factor: float = 1.0, among: Floats = group) -> Floats:
+    def traffic(
+        bytes_each: float, factor: float = 1.0, among: Floats = group, share: tuple[float, float] = (1.0, 1.0)
+    ) -> Floats:
         joined = profile.joined_ports
-        dense = collectives.all_gather(tiers, among, tp, np.maximum(first, last) * bytes_each, joined)
-        experts = np.maximum(routed_first, routed_last) * bytes_each
+        dense = collectives.all_gather(tiers, among, tp, np.maximum(first, last) * bytes_each * share[0], joined)
+        experts = np.maximum(routed_first, routed_last) * bytes_each * share[1]
         routed = collectives.all_gather(tiers, expert_group, ep * expert_tp, experts, joined)
         return np.asarray((dense + np.where(routed_first > 0, routed, 0.0)) * factor)
 
     scattered = (zero > 0) & (not profile.grad_all_reduce)
-    reduce_s = (
-        np.where(scattered, traffic(profile.grad_traffic_bytes), traffic(profile.grad_traffic_bytes, 2.0)) * trained
-    )
-    gather_s = np.where(zero > 0, traffic(2.0, among=shard), 0.0)
-    gather_s = np.where(zero >= 3, gather_s, gather_s * trained)
+    shares, wire = (trained, trained_routed), profile.grad_traffic_bytes
+    reduce_s = np.where(scattered, traffic(wire, share=shares), traffic(wire, 2.0, share=shares))
+    frozen = 2.0 if job.trainable != "lora" else job.frozen_bytes
+    gather_s = np.where(zero > 0, traffic(2.0, among=shard, share=shares), 0.0)
+    gather_s = np.where(zero >= 3, traffic(frozen, among=shard), gather_s)
 
     share1 = np.where(zero >= 1, shard, 1.0)
     share1e = np.where(zero >= 1, expert_group, 1.0)
@@ -322,19 +348,25 @@ def _states(
     share3e = np.where(zero >= 3, expert_group, 1.0)
     w = 2.0
     columns = [reduce_s, gather_s, np.zeros_like(tp)]
-    local = (np.maximum(first, last) / share1 + np.maximum(routed_first, routed_last) / share1e) * trained
-    grads_all = (np.maximum(first, last) + np.maximum(routed_first, routed_last)) * trained
+    largest, largest_routed = np.maximum(first, last) * trained, np.maximum(routed_first, routed_last) * trained_routed
+    local = largest / share1 + largest_routed / share1e
+    grads_all = largest + largest_routed
     bandwidth = machine.platform.memory_bandwidth * machine.law.memory
     # Adam reads gradient, master, two moments, writes three and the 16-bit copy; gradients are zeroed, scaled, normed
     columns.append(((6.0 + 2.0 * profile.optimizer_bytes) * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
     columns.append(np.where(zero >= 2, 0.0, profile.accumulate_bytes * grads_all / bandwidth))  # a micro-batch
-    at_rest = np.where(zero >= 3, profile.sharded_weight_bytes, w)
-    for dense, routed in ((first, routed_first), (last, routed_last)):
-        columns.append(at_rest * (dense / share3 + routed / share3e))
-    for dense, routed in ((first, routed_first), (last, routed_last)):
-        columns.append(trained * profile.grad_bytes * (dense / share2 + routed / share2e))
-    for dense, routed in ((first, routed_first), (last, routed_last)):
-        columns.append(trained * profile.optimizer_bytes * (dense / share1 + routed / share1e))
+    if job.trainable == "lora":  # frozen layers in their own format, embedding and head in 16 bits, in every stage
+        tables = (np.where(pp > 1, embedding, embedding + (0.0 if tied else table)), table)
+        for dense, routed, kept in zip((first, last), (routed_first, routed_last), tables, strict=True):
+            whole = np.minimum(kept, dense)
+            columns.append((frozen * (dense - whole) + w * whole) / share3 + frozen * routed / share3e)
+    else:
+        at_rest = np.where(zero >= 3, profile.sharded_weight_bytes, w)
+        for dense, routed in ((first, routed_first), (last, routed_last)):
+            columns.append(at_rest * (dense / share3 + routed / share3e))
+    for each, one, two in ((profile.grad_bytes, share2, share2e), (profile.optimizer_bytes, share1, share1e)):
+        for dense, routed in ((first, routed_first), (last, routed_last)):
+            columns.append(each * (trained * dense / one + trained_routed * routed / two))
     columns.append(np.where(zero >= 3, 2.0 * w * (dense_layer + routed_layer), 0.0))
     return np.stack([np.broadcast_to(c, tp.shape) for c in columns], axis=1)
 
@@ -488,9 +520,13 @@ def estimate_training(
     chips = tp * pp * dp * cp
     rate = tokens / step
     flops = train_flops_per_token(job.model, job.sequence_length, mtp=job.mtp and job.model.mtp_layers > 0)
+    flops *= LORA_FLOPS_SHARE if job.trainable == "lora" else 1.0
     model_flops = flops * rate / chips
     peak = platform.peak_flops[machine.recipe.peak]
 
+    host_limit = np.inf
+    if prof.offloads and prof.offload_gb_s <= 0 and platform.host_memory_bytes is not None:
+        host_limit = platform.host_memory_bytes * HOST_SHARE
     limit = np.full_like(peak_bytes, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
     # a search asks for times alone: its intervals are those of what no measured run is near to
     deviation = log_deviation(job, platform, prof, c) if detail else np.full_like(step, UNKNOWN_DEVIATION)
@@ -524,7 +560,7 @@ def estimate_training(
         mfu=model_flops / peak,
         memory_bytes=peak_bytes,
         memory_limit_bytes=limit,
-        fits=peak_bytes <= limit,
+        fits=(peak_bytes <= limit) & (host_bytes <= host_limit),
         host_bytes=host_bytes,
         low80=low,
         high80=high,
@@ -590,7 +626,8 @@ def log_deviation(
     """Standard deviation (n,) of the logarithm of step times: what measured runs leave open."""
     widths = {name: getattr(candidates, name) for name in MEASURED_WIDTHS}
     asked = measured_job(job, platform, profile, source)
-    return platform.neighbours.deviation(asked, widths, candidates.chips, candidates.recompute)
+    found = platform.neighbours.deviation(asked, widths, candidates.chips, candidates.recompute)
+    return found if job.trainable == "full" else np.sqrt(found**2 + ADAPTER_VARIANCE)
 
 
 def _breakdown(
