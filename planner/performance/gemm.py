@@ -76,8 +76,7 @@ def grouped_gemm_seconds(
     rows = tokens_per_expert + np.minimum(64.0, tokens_per_expert)
     flops = 2.0 * rows * experts * n * k
     moved = experts * (element_bytes * (tokens_per_expert * k + n * k) + 2.0 * tokens_per_expert * n)
-    narrow = 1.0 + law.grouped_narrow * (1.0 / n + 1.0 / k)
-    compute, traffic = flops / (rate * law.grouped) * narrow, moved / (bandwidth * law.memory)
+    compute, traffic = flops / (rate * law.grouped), moved / (bandwidth * law.memory)
     return (np.maximum(compute, traffic) if fused else compute + traffic) + law.launch_s * 2.0
 
 

@@ -22,7 +22,8 @@ class KernelLaw:
     the same of those peaks; ``wgrad``: of that, what weight gradients reach; ``grouped``: of that, what grouped
     (expert) products reach with many tokens. ``wave_outputs``: outputs computed by all cores at once (cores x tile),
     for the last, partly filled wave. ``attention``: share of the 16-bit peak over causal FLOPs of long sequences,
-    forward; ``attention_backward`` likewise; ``attention_half``: keys at which half of it is reached.
+    forward; ``attention_backward`` likewise; ``attention_half``: keys at which half of it is reached; ``softmax``:
+    share of it that exponentials take at heads of 128, twice that at 64.
     ``memory``: share of memory bandwidth of element-wise kernels; ``launch_s``: seconds no kernel beats.
     ``scan``: share of the 16-bit peak of a state-space scan over its FLOPs. ``speed``: calibrated level of all kernels.
     """
@@ -32,7 +33,6 @@ class KernelLaw:
     gemm_4bit: float = 0.42
     wgrad: float = 0.96
     grouped: float = 0.92
-    grouped_narrow: float = 0.0
     wave_outputs: float = 4.0e6
     wave_share: float = 0.40
     bytes_share: float = 0.20

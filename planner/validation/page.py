@@ -8,7 +8,7 @@ with the error when whole sources are left out.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import cast
@@ -17,8 +17,15 @@ import yaml
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
-from planner.performance.measured.calibration import calibrate_training, left_out_levels, read_training_calibration
+from planner.performance.measured.calibration import (
+    calibrate_training,
+    left_out,
+    left_out_levels,
+    process_of,
+    read_training_calibration,
+)
 from planner.performance.measured.observation import Observation
+from planner.performance.measured.process import LEVEL_TERMS, TERMS
 from planner.performance.training.step import estimate_training
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
@@ -115,13 +122,17 @@ def _mechanisms(answers: Sequence[Answer]) -> dict[str, str]:
     return found
 
 
-def _left_out(observations: Sequence[Observation], unit: Callable[[Observation], str]) -> list[str]:
-    """Mean and median over groups when units are left out: effects alone, then with measured runs near each row."""
-    found = []
-    for near in (False, True):
-        errors = group_errors(observations, left_out_levels(observations, unit, near=near))
-        found += [_percent(fmean(errors)), _percent(median(errors))]
-    return found
+def _left_out(observations: Sequence[Observation]) -> list[tuple[str, ...]]:
+    """By cut: mean and median over groups with effects alone, then with measured runs near each row."""
+    fits = [process_of(observations, terms) for terms in (LEVEL_TERMS, TERMS)]
+    rows = []
+    for name, unit in UNITS.items():
+        row = [name]
+        for fitted in fits:
+            errors = group_errors(observations, left_out(observations, unit, fitted=fitted).levels)
+            row += [_percent(fmean(errors)), _percent(median(errors))]
+        rows.append(tuple(row))
+    return rows
 
 
 def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
@@ -194,7 +205,7 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         "",
         *_table(
             ("left out", "effects alone: mean", "median", "with runs near it: mean", "median"),
-            [(name, *_left_out(observations, unit)) for name, unit in UNITS.items()],
+            _left_out(observations),
         ),
     ]
     lines += ["### By source, that source left out", ""]

@@ -12,6 +12,7 @@ from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError
 from planner.estimate.hardware import machine_of
 from planner.options.work.training import stack_of
+from planner.performance.training.alternatives import under_stacks
 from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 from planner.scenario.workloads import Training
@@ -104,3 +105,17 @@ def test_bits_of_frozen_weights_are_refused_where_nothing_is_frozen(tmp_path: Pa
     file.write_text(SCENARIO.replace("MORE", "frozen_bits: 4"), encoding="utf-8")
     with pytest.raises(InputError, match="frozen_bits"):
         load_scenario(file)
+
+
+def test_a_layout_under_other_stacks_says_what_the_choice_is_worth(catalog) -> None:
+    job = TrainingJob(catalog.model("deepseek-v3"), 4096, 15360, "fp8")
+    platform = machine_of(catalog, "hgx_h800", None, None).platform
+    layout = TrainingCandidates.of(pp=16, dp=128, ep=64, micro_batch=1, recompute=1)
+    found = under_stacks(job, platform, layout, get_profile("tuned"), ("default", "hai_llm", "tuned"))
+    by_name = {o.stack: o for o in found}
+    assert [o.step_time_s for o in found] == sorted(o.step_time_s for o in found)
+    assert by_name["tuned"].time_ratio == 1.0
+    assert by_name["hai_llm"].time_ratio < 1.0 < by_name["default"].time_ratio
+    published = 19.926  # seconds a step of the run itself (arXiv:2505.09343)
+    assert by_name["hai_llm"].step_time_s == pytest.approx(published, rel=0.12)
+    assert by_name["hai_llm"].fits

@@ -185,9 +185,11 @@ PROFILES: Mapping[str, Profile] = {
             memory_passes=1.2,
             permute=1.6,
         ),
-        Profile(
-            "hai_llm",
-            ep_overlap=0.9,
+        # DeepSeek-V3's own (arXiv:2412.19437): DualPipe, dispatch as in DeepEP, activations cached in 8 bits, 16-bit
+        # moments.
+        replace(
+            with_mechanisms(Profile("hai_llm"), ("fused_operators", "fused_dispatch", "expert_exchange_overlap")),
+            generation=2024,
             dp_overlap=0.95,
             p2p_overlap=0.95,
             schedule="dualpipe",
@@ -195,10 +197,10 @@ PROFILES: Mapping[str, Profile] = {
             ep_dedup=1.0,
             straggler_cv=0.004,
             balanced_stages=True,
-            memory_passes=0.6,
             permute=0.4,
-            attention=1.15,
             moe_s=5e-5,
+            activations=0.75,
+            optimizer_bytes=8.0,
             selective=("norms", "latent_up", "activation"),
         ),
     )

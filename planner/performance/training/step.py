@@ -419,7 +419,8 @@ def estimate_training(
     column = {name: state[:, i] for i, name in enumerate(_STATE_COLUMNS)}
 
     pp, dp, cp, tp = (a.astype(np.float64) for a in (c.pp, c.dp, c.cp, c.tp))
-    chunks = np.maximum(c.vpp.astype(np.float64), 1.0)
+    # zero-bubble and bidirectional schedules cut stages in their own way: more chunks add nothing
+    chunks = np.maximum(c.vpp.astype(np.float64), 1.0) if prof.schedule == "1f1b" else np.ones_like(pp)
     if micro_batches is None:
         rounds = np.maximum(np.ceil(job.global_batch / (dp * c.micro_batch)), 1.0)
         sequences: Floats | float = float(job.global_batch)
