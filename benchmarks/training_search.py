@@ -19,8 +19,8 @@ import time
 from planner.catalog import load_catalog
 from planner.performance.compile import build_platform
 from planner.performance.training.grid import TrainingGrid
-from planner.performance.training.profile import get_profile
 from planner.performance.training.search import TechniqueGrid, search_training
+from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 CHIPS = 4096

@@ -19,8 +19,9 @@ from planner.performance.measured.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
 from planner.performance.training.grid import training_grid, training_grid_chunks
-from planner.performance.training.profile import Profile, get_profile
-from planner.performance.training.step import TrainingCandidates, TrainingEstimate, TrainingJob, unexplained_share
+from planner.performance.training.profile import Profile
+from planner.performance.training.stacks import get_profile
+from planner.performance.training.step import TrainingCandidates, TrainingEstimate, TrainingJob, log_deviation
 from planner.performance.training.step import estimate_training as price
 from planner.scenario.workloads import Framework
 
@@ -288,7 +289,7 @@ def _estimation(
             quantity="step_time_s",
             low=step * float(found.low80[0]),
             high=step * float(found.high80[0]),
-            basis=_basis(platform, float(unexplained_share(job, platform, stack, layout)[0])),
+            basis=_basis(platform, float(log_deviation(job, platform, stack, layout)[0])),
         ),
         framework=stack.name,
         measured_correction=correction,
@@ -298,13 +299,10 @@ def _estimation(
     )  # fmt: skip
 
 
-def _basis(platform: Platform, unexplained: float) -> str:
+def _basis(platform: Platform, deviation: float) -> str:
     """Where the interval comes from."""
-    table = shipped_training_calibration().spread
-    if not table.knots:
+    known = [r for r in platform.neighbours.runs if r.family == platform.family]
+    text = f"80% of measured runs as uncertain as this one ({deviation:.0%} from what is known), left out in turn"
+    if not platform.neighbours.runs:
         return "an assumed width: no calibration is installed"
-    near = f"as near to published runs as this one ({1.0 - unexplained:.0%} of the variance explained)"
-    if unexplained > 0.99:
-        near = "as far from other published runs as this one"
-    text = f"80% of measured runs {near}, their sources left out of the calibration"
-    return text if platform.family in table.scales else f"{text}; widened: none on {platform.family}"
+    return text if known else f"{text}; none is on {platform.family}"

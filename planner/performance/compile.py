@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import median
 
 from planner.catalog import Catalog
-from planner.catalog.records import Chip
+from planner.catalog.records import Chip, System
 from planner.errors import InputError, Problem
 from planner.network.topology import EVERYWHERE, tiers_of
 from planner.performance.laws import family_of
@@ -72,6 +72,12 @@ def clock_factor(catalog: Catalog, chip: Chip, cooling_id: str) -> float:
     return 1.0 if factor is None else factor
 
 
+def _host_memory(system: System) -> float | None:
+    """Bytes of host memory per chip, None where the system's is not published."""
+    whole = system.get("host_dram_tb")
+    return None if whole is None else whole * 1e12 / max(system.unit_chips, 1)
+
+
 def headroom(catalog: Catalog, chip: Chip) -> float:
     """What large products sustain of a chip's peak over what its family does: more where matrix units were cut."""
     family = family_of(chip.id, chip.text("family"))
@@ -117,6 +123,7 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         peak_flops=peaks,
         memory_bytes=usable * GIB,
         memory_bandwidth=chip.need("mem_bw_tb_s") * 1e12,
+        host_memory_bytes=_host_memory(system),
         host_bandwidth=(DEFAULT_HOST_GB_S if host is None else host) * 1e9,
         tiers=tiers_of(catalog, system, chip),
         system_chips=system.unit_chips,
@@ -127,6 +134,6 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),
         neighbours=shipped_neighbours(),
-        spread=shipped_training_calibration().spread.of(family),
+        spread=shipped_training_calibration().spread,
         load_store=system.text("unified_memory_addressing") == "yes",
     )

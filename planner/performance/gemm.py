@@ -80,10 +80,16 @@ def grouped_gemm_seconds(
     return (np.maximum(compute, traffic) if fused else compute + traffic) + law.launch_s * 2.0
 
 
-def attention_seconds(flops: Floats, keys: Floats | float, asymptote: float, peak: float, law: KernelLaw) -> Floats:
-    """Seconds of fused attention of ``flops`` (causal FLOPs only) whose queries see up to ``keys`` keys."""
+def attention_seconds(
+    flops: Floats, keys: Floats | float, asymptote: float, peak: float, law: KernelLaw, head: float = 128.0
+) -> Floats:
+    """Seconds of fused attention of ``flops`` (causal FLOPs only) whose queries see up to ``keys`` keys.
+
+    Each score takes one exponential whatever the ``head`` size: of heads of 64 it weighs twice as much as of 128.
+    """
     reach = np.asarray(keys, dtype=np.float64)
-    return flops / (peak * asymptote) * (1.0 + law.attention_half / np.maximum(reach, 1.0)) + law.launch_s
+    softmax = 1.0 + law.softmax * (128.0 / head - 1.0)
+    return flops / (peak * asymptote) * softmax * (1.0 + law.attention_half / np.maximum(reach, 1.0)) + law.launch_s
 
 
 def stream_seconds(moved: Floats, kernels: float, bandwidth: float, law: KernelLaw) -> Floats:

@@ -22,7 +22,8 @@ class KernelLaw:
     the same of those peaks; ``wgrad``: of that, what weight gradients reach; ``grouped``: of that, what grouped
     (expert) products reach with many tokens. ``wave_outputs``: outputs computed by all cores at once (cores x tile),
     for the last, partly filled wave. ``attention``: share of the 16-bit peak over causal FLOPs of long sequences,
-    forward; ``attention_backward`` likewise; ``attention_half``: keys at which half of it is reached.
+    forward; ``attention_backward`` likewise; ``attention_half``: keys at which half of it is reached; ``softmax``:
+    share of it that exponentials take at heads of 128, twice that at 64.
     ``memory``: share of memory bandwidth of element-wise kernels; ``launch_s``: seconds no kernel beats.
     ``scan``: share of the 16-bit peak of a state-space scan over its FLOPs. ``speed``: calibrated level of all kernels.
     """
@@ -38,10 +39,11 @@ class KernelLaw:
     attention: float = 0.55
     attention_backward: float = 0.47
     attention_half: float = 900.0
+    softmax: float = 0.0
     memory: float = 0.80
     permute: float = 0.35
     launch_s: float = 4.0e-6
-    scan: float = 0.10
+    scan: float = 0.05
     speed: float = 1.0
 
 
@@ -72,17 +74,19 @@ FAMILY_LAWS: Mapping[str, KernelLaw] = {
         attention_backward=0.32,
         memory=0.6,
         attention_half=700.0,
+        softmax=0.3,
         permute=0.27,
         wave_share=0.45,
     ),
     "nvidia_blackwell": KernelLaw(
         gemm=0.70,
         gemm_8bit=0.56,
-        gemm_4bit=0.45,
+        gemm_4bit=0.52,
         wave_outputs=148 * 256 * 128,
         attention=0.78,
         attention_backward=0.64,
         attention_half=800.0,
+        softmax=0.6,
         memory=0.5,
         grouped=1.0,
         permute=0.5,

@@ -35,6 +35,7 @@ class Platform:
     part_chips: int = 0  # the smallest part of a system that work occupies by itself; 0: the system
     largest_job: int = 1 << 40  # chips that one job may take at most
     comm_core_share: float = 0.15
+    host_memory_bytes: float | None = None  # of the host, per chip; None: not published, no limit here
     clock_factor: float = 1.0  # of cooling or power cap; multiplies compute rates
     cap_speed: float = 1.0  # what a power cap leaves of compute speed; part of ``clock_factor`` already
     # chips of the scale-up domain load and store each other's memory (one address space across its servers)

@@ -119,6 +119,9 @@ Framework = Literal[
     "bridge",
     "bridge_2026",
     "bridge_2606",
+    "mlperf_2026",
+    "nemo_2024",
+    "automodel",
     "fsdp",
     "deepspeed",
     "xla",
@@ -198,6 +201,30 @@ class Training(Part):
         description="Maturity of the training stack, a profile of the performance model: `default` is a competent "
         "stack of one's own, `tuned` one tuned for the model and the chips, `plain` one out of the box.",
     )
+    trainable: Literal["full", "lora"] = Field(
+        default="full",
+        description="What is trained: `full`, all weights (pre-training, full fine-tuning), or `lora`, low-rank "
+        "adapters beside frozen ones.",
+    )
+    adapter_rank: int = Field(default=16, ge=1, le=4096, description="Rank of the adapters of `lora`.")
+    frozen_bits: Literal[16, 8, 4] = Field(
+        default=16,
+        description="Bits a frozen weight of `lora` takes: 16, or 8 or 4 (QLoRA: read in few bits, computed in 16).",
+        json_schema_extra=unit("bits"),
+    )
+    offload: tuple[Literal["optimizer", "weights", "activations"], ...] = Field(
+        default=(),
+        description="What is kept in the hosts' memory and streamed through the chips, over their links to the host.",
+    )
+    gradient_bits: Literal[16, 32] | None = Field(
+        default=None, description="Bits of a gradient as kept; none: the stack's.", json_schema_extra=unit("bits")
+    )
+    optimizer_bytes: Literal[6, 8, 12, 16] | None = Field(
+        default=None,
+        description="Bytes of masters and moments a parameter: 12 is Adam in FP32, 8 precision-aware; none: the "
+        "stack's.",
+        json_schema_extra=unit("bytes"),
+    )
     mixed_systems: bool = Field(
         default=False,
         description="Whether the run may take two kinds of systems at one site together: replicas on both, each "
@@ -220,6 +247,14 @@ class Training(Part):
         description="Time between checkpoints; none: the best one for the failure rate.",
         json_schema_extra=unit("s"),
     )
+
+    @model_validator(mode="after")
+    def _tuned(self) -> Self:
+        if self.trainable == "full" and self.frozen_bits != 16:
+            report([Finding(("frozen_bits",), "only with trainable: lora: nothing is frozen in a full training")])
+        if self.mixed_systems and (self.trainable != "full" or self.offload):
+            report([Finding(("mixed_systems",), "not with lora or offload: what they exchange is not priced")])
+        return self
 
     @model_validator(mode="after")
     def _mix(self) -> Self:

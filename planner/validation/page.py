@@ -8,7 +8,7 @@ with the error when whole sources are left out.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import cast
@@ -17,8 +17,15 @@ import yaml
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
-from planner.performance.measured.calibration import calibrate_training, left_out_levels, read_training_calibration
+from planner.performance.measured.calibration import (
+    calibrate_training,
+    left_out,
+    left_out_levels,
+    process_of,
+    read_training_calibration,
+)
 from planner.performance.measured.observation import Observation
+from planner.performance.measured.process import LEVEL_TERMS, TERMS
 from planner.performance.training.step import estimate_training
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
@@ -28,6 +35,7 @@ from planner.validation.serving.page import serving_markdown
 from planner.validation.summary import by_group, by_tag, is_rate, overall, time_error
 from planner.validation.training.bars import bars_table, group_errors, training_bars
 from planner.validation.training.calibrate import answers_of, observations_of
+from planner.validation.training.cuts import UNITS, cuts_table, training_cuts
 from planner.validation.training.rows import Answer
 
 SHOWN_ROWS = 60
@@ -114,21 +122,17 @@ def _mechanisms(answers: Sequence[Answer]) -> dict[str, str]:
     return found
 
 
-_UNITS: tuple[tuple[str, Callable[[Observation], str]], ...] = (
-    ("source", lambda o: o.source),
-    ("model", lambda o: o.model_name),
-    ("chip", lambda o: o.chip),
-    ("family of chips", lambda o: o.family),
-)
-
-
-def _left_out(observations: Sequence[Observation], unit: Callable[[Observation], str]) -> list[str]:
-    """Mean and median over groups when units are left out: effects alone, then with measured runs near each row."""
-    found = []
-    for near in (False, True):
-        errors = group_errors(observations, left_out_levels(observations, unit, near=near))
-        found += [_percent(fmean(errors)), _percent(median(errors))]
-    return found
+def _left_out(observations: Sequence[Observation]) -> list[tuple[str, ...]]:
+    """By cut: mean and median over groups with effects alone, then with measured runs near each row."""
+    fits = [process_of(observations, terms) for terms in (LEVEL_TERMS, TERMS)]
+    rows = []
+    for name, unit in UNITS.items():
+        row = [name]
+        for fitted in fits:
+            errors = group_errors(observations, left_out(observations, unit, fitted=fitted).levels)
+            row += [_percent(fmean(errors)), _percent(median(errors))]
+        rows.append(tuple(row))
+    return rows
 
 
 def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
@@ -189,15 +193,19 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
         "",
         *bars_table(training_bars(cases, catalog)),
     ]
-    lines += ["### What is left out, and what measured runs near a row add", ""]
+    lines += ["### What is left out", ""]
     lines += [
-        "Error of step time when all rows of one source, model, chip or family of chips are left out in turn: with the "
-        "physical model and its calibrated effects alone, and corrected by the measured runs that are near "
-        "(docs/training-model.md, 8). A row that is far from all of them gets no correction.",
+        "From `python -m planner.validation.training.cuts`. Error of step time when all rows of one source, stack, "
+        "chip or model are left out in turn, and rows of a year predicted from those of earlier years alone; a group "
+        "is one source, model, chip and precision. Intervals are made of left-out residuals of other sources.",
+        "",
+        *cuts_table(training_cuts(observations)),
+        "The same with the physical model and its calibrated effects alone, and corrected by the measured runs that "
+        "are near (docs/training-model.md, 8).",
         "",
         *_table(
             ("left out", "effects alone: mean", "median", "with runs near it: mean", "median"),
-            [(name, *_left_out(observations, unit)) for name, unit in _UNITS],
+            _left_out(observations),
         ),
     ]
     lines += ["### By source, that source left out", ""]

@@ -6,7 +6,8 @@ import pytest
 
 from planner.catalog import load_catalog
 from planner.catalog.load import catalog_folder
-from planner.performance.training.profile import get_profile, with_changes
+from planner.performance.training.profile import with_changes
+from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, estimate_training
 from planner.validation.cases import Case, read_cases
 from planner.validation.training.rows import setup_of, stated_slowdown

@@ -13,7 +13,7 @@ from planner.catalog import Catalog
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.training.mixed import MixedGroup, _split, exchange_seconds, mixed_steps, side
-from planner.performance.training.profile import get_profile
+from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 from planner.workload.parameters import parameter_counts
 

@@ -13,7 +13,7 @@ from planner.performance.overlap import exposed, share_of_ideal, step_at_share
 from planner.performance.serving.profile import profile_for
 from planner.performance.serving.replica import DECODE, PREFILL, ServingCandidates, ServingJob, one_candidate
 from planner.performance.serving.step import PARTS, StepLoad, StepModel
-from planner.performance.training.profile import get_profile
+from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 CATALOG = load_catalog()

@@ -13,6 +13,7 @@ from training_fixtures import dense_model, moe_model, platform
 from planner.catalog import load_catalog
 from planner.errors import InputError, UnknownFigureError
 from planner.performance.compile import build_platform
+from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 LAYOUTS = st.fixed_dictionaries(
@@ -104,7 +105,9 @@ def test_memory_falls_with_sharding_and_recomputation(layout):
     states = [sum(p[k][0] for k in ("weights", "gradients", "optimizer")) for p in parts]
     assert states == sorted(states, reverse=True)
     assert states[3] < states[2] < states[1] < states[0]
-    assert states[3] == pytest.approx(states[0] / (8 * layout["cp"]), rel=1e-9)
+    # where FP32 masters are the weights (FSDP) there is no 16-bit copy at rest: 16 bytes a parameter instead of 18
+    kept = 16.0 / 18.0 if get_profile(layout["profile"]).sharded_weight_bytes == 0.0 else 1.0
+    assert states[3] == pytest.approx(kept * states[0] / (8 * layout["cp"]), rel=1e-9)
 
 
 def test_states_are_eighteen_bytes_a_parameter():

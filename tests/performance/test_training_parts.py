@@ -17,8 +17,10 @@ from planner.performance.keys import factorise
 from planner.performance.laws import FAMILY_LAWS, KernelLaw, family_of, law_of
 from planner.performance.overlap import exposed
 from planner.performance.precision import normalise_precision
+from planner.performance.training.frameworks import profile_for_framework, with_stated_mechanisms
+from planner.performance.training.generations import MECHANISMS, with_mechanisms, without_mechanisms
 from planner.performance.training.pipeline import bubble_seconds, in_flight, stage_layers
-from planner.performance.training.profile import get_profile, profile_for_framework
+from planner.performance.training.stacks import PROFILES, get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 
@@ -194,11 +196,37 @@ def test_profiles_by_framework_name():
     assert profile_for_framework("Megatron-Bridge (NeMo 26.04)", 2026).name == "bridge_2026"
     assert profile_for_framework("Megatron-Bridge (NeMo 26.08)", 2026).name == "bridge_2606"
     assert get_profile("bridge_2606").level_name == "bridge_2026"  # releases of a stack share its calibrated level
-    assert profile_for_framework("NeMo 24.07 / Megatron-Core", 2024).name == "tuned"
+    assert profile_for_framework("NeMo 24.07 / Megatron-Core", 2024).name == "nemo_2024"
+    assert profile_for_framework("NeMo/Megatron-Core", 2025, audited=True).name == "mlperf"
+    assert profile_for_framework("Primus/Megatron (AMD)", 2026, audited=True).name == "mlperf_2026"
+    assert profile_for_framework("Megatron-Core", 2026).name == "bridge_2026"
+    assert profile_for_framework("Megatron-LM (Megatron-Core 0.14)", 2026).name == "mcore"
+    assert profile_for_framework("NeMo Automodel (PyTorch FSDP2, TE, DeepEP)", 2026).name == "automodel"
     assert profile_for_framework("torchtitan (PyTorch)", 2025).name == "fsdp"
     assert profile_for_framework("MaxText (JAX)", 2024).name == "xla"
     assert profile_for_framework("something else").name == "default"
     assert get_profile(None).name == "default"
+
+
+def test_mechanisms_come_with_their_dates_and_from_a_source_s_own_words():
+    fused = get_profile("bridge_2026")
+    plain = with_stated_mechanisms(fused, "all-to-all dispatcher, main branch")
+    assert plain.permute > fused.permute
+    assert plain.ep_overlap < fused.ep_overlap
+    assert with_stated_mechanisms(plain, "DeepEP").permute == fused.permute
+    assert with_stated_mechanisms(fused, "DeepEP, 1F1B all-to-all overlap").ep_overlap > fused.ep_overlap
+    assert not with_stated_mechanisms(get_profile("bridge_2606"), "cuda_graph=transformer_engine").fused_experts
+    assert with_stated_mechanisms(fused, "nothing of the kind") == fused
+    for name, mechanism in MECHANISMS.items():
+        assert (2022, 1) < mechanism.since < (2027, 1), name
+        assert set(mechanism.sets) == set(mechanism.without)
+        assert without_mechanisms(with_mechanisms(fused, [name]), [name]) != with_mechanisms(fused, [name])
+
+
+def test_tuned_is_the_newest_generation():
+    newest = max(p.generation for p in PROFILES.values())
+    assert get_profile("tuned").generation == newest
+    assert get_profile("tuned").level_name == "bridge_2026"
 
 
 def test_families():

@@ -9,8 +9,9 @@ from planner.catalog import load_catalog
 from planner.performance.compile import build_platform
 from planner.performance.training.grid import TrainingGrid, declared_size, training_grid
 from planner.performance.training.offload import LINK_SHARE
-from planner.performance.training.profile import get_profile, with_changes
+from planner.performance.training.profile import with_changes
 from planner.performance.training.search import NO_TECHNIQUES, TechniqueGrid, search_training
+from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
 CATALOG = load_catalog()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from planner.performance.training.profile import PROFILES
+from planner.performance.training.stacks import PROFILES
 from planner.scenario.workloads import Framework
 
 

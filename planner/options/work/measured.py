@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from planner.answer.plan import MeasuredRun
-from planner.performance.measured.neighbours import WIDTHS, Run
+from planner.performance.measured.process import WIDTHS, Run
 from planner.performance.platform import Platform
 from planner.performance.training.profile import Profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, measured_job, measured_shift

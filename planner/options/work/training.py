@@ -34,8 +34,15 @@ from planner.options.hardware.choices import Choice, platform_of
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
 from planner.performance.training.grid import TrainingGrid, divisors, training_grid
-from planner.performance.training.profile import get_profile
-from planner.performance.training.step import TrainingCandidates, TrainingEstimate, TrainingJob, estimate_training
+from planner.performance.training.profile import Profile, with_changes
+from planner.performance.training.stacks import get_profile
+from planner.performance.training.step import (
+    LORA_FLOPS_SHARE,
+    TrainingCandidates,
+    TrainingEstimate,
+    TrainingJob,
+    estimate_training,
+)
 from planner.scenario.workloads import Training
 from planner.workload.flops import train_flops_per_token
 from planner.workload.parameters import parameter_counts
@@ -49,6 +56,19 @@ MOST_THINNED = 1000
 MOST_MISSING = 0.99
 """Of an elastic run that faults stop as often as repairs let it go on: it never ends, and is not divided by zero."""
 RECOMPUTE = ("none", "selective", "full")
+FROZEN_BYTES: Mapping[int, float] = {16: 2.0, 8: 1.0, 4: 0.52}
+"""Bytes of a frozen weight by its bits; NF4 with doubly quantised scales takes 4.13 bits (arXiv:2305.14314)."""
+
+
+def stack_of(workload: Training) -> Profile:
+    """The stack a run names, with what its scenario says of offload, gradients and optimizer."""
+    stack = get_profile(workload.framework)
+    changes: dict[str, float] = {f"offload_{what}": 1.0 for what in workload.offload}
+    if workload.gradient_bits is not None:
+        changes["grad_bytes"] = workload.gradient_bits / 8.0
+    if workload.optimizer_bytes is not None:
+        changes["optimizer_bytes"] = float(workload.optimizer_bytes)
+    return with_changes(stack, **changes) if changes else stack
 
 
 @dataclass(frozen=True)
@@ -99,13 +119,20 @@ class TrainingSearch:
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
         self.model = self.catalog.model(self.workload.model)
-        self.stack = get_profile(self.workload.framework)
+        self.stack = stack_of(self.workload)
         self.parameters = float(parameter_counts(self.model).total)
         self.total_flops = self.workload.tokens * train_flops_per_token(self.model, self.workload.sequence_length)
+        if self.workload.trainable == "lora":
+            self.total_flops *= LORA_FLOPS_SHARE
 
     def job(self, precision: str) -> TrainingJob:
         """The job in one precision."""
-        return TrainingJob(self.model, self.workload.sequence_length, self.workload.global_batch, precision)
+        w = self.workload
+        frozen = FROZEN_BYTES[w.frozen_bits]
+        return TrainingJob(
+            self.model, w.sequence_length, w.global_batch, precision, trainable=w.trainable,
+            adapter_rank=w.adapter_rank, frozen_bytes=frozen,
+        )  # fmt: skip
 
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip has."""
@@ -146,6 +173,8 @@ class TrainingSearch:
         if precision is None:
             wanted = ", ".join(self.workload.precision)
             return Searched("", (), 0, 0, f"{choice.chip.id} has none of the precisions {wanted}")
+        if self.workload.offload and platform.host_memory_bytes is None:
+            return Searched(precision, (), 0, 0, f"systems {choice.system.id}: host_dram_tb is not published")
         job = self.job(precision)
         known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
         asked = self._sizes(platform, least, most, thin)

@@ -24,10 +24,19 @@ from planner.catalog.load import catalog_folder
 from planner.catalog.records import Chip
 from planner.catalog.yaml_tree import safe_load
 from planner.errors import InputError, Problem
-from planner.performance.measured.neighbours import Neighbours, carried_over, fit_neighbours
-from planner.performance.measured.observation import Observation
+from planner.performance.measured.neighbours import Neighbours, fit_neighbours
+from planner.performance.measured.observation import Names, Observation
 from planner.performance.measured.ordering import OrderShare, read_order
-from planner.performance.measured.spread import SpreadTable, fit_spread
+from planner.performance.measured.process import (
+    LEVEL_TERMS,
+    PRIOR_MEAN,
+    TERMS,
+    Fitted,
+    Term,
+    fit,
+    run_of,
+)
+from planner.performance.measured.spread import Spread, fit_spread
 
 Floats = NDArray[np.float64]
 
@@ -35,24 +44,8 @@ BOUNDS = (0.55, 2.2)
 """A level outside of this is a mechanism that is missing, not a level."""
 
 EFFECT = "effect:"
-# Strength of shrinkage by kind of effect: groups of measurements that count as much as the belief in no effect.
-_SHRINKAGE: Mapping[str, float] = {
-    "all": 0.5,
-    "profile": 2.0,
-    "family": 2.0,
-    "chip": 3.0,
-    "precision": 3.0,
-    "experts": 3.0,
-    "family+profile": 3.0,
-    "family+precision": 3.0,
-    "family+experts": 4.0,
-    "profile+experts": 4.0,
-    "profile+precision": 4.0,
-}
-
-
-def _kind(effect: str) -> str:
-    return "+".join(part.split("=")[0] for part in effect.split("+"))
+ALL = "all"
+"""The effect that all have: ``process.PRIOR_MEAN``."""
 
 
 def level_of(efficiency: Mapping[str, float], names: Sequence[str], shift: float = 0.0) -> float:
@@ -72,7 +65,7 @@ class TrainingCalibration:
     """
 
     effects: Mapping[str, float] = field(default_factory=dict)
-    spread: SpreadTable = field(default_factory=SpreadTable)
+    spread: Spread = field(default_factory=Spread)
     sources: tuple[str, ...] = ()
     error: Mapping[str, float] = field(default_factory=dict)
     order: tuple[OrderShare, ...] = ()
@@ -89,87 +82,127 @@ class TrainingCalibration:
 
 
 def fit_effects(observations: Sequence[Observation]) -> dict[str, float]:
-    """Effects by ridge regression on the median log ratio of each group, outliers damped (Huber weights, 0.15).
+    """Effects by name: what the process over all runs says of each name alone (its terms that make a level)."""
+    return _effects_of(process_of(observations), observations)
 
-    Each group counts once however many rows it has; every kind of effect is shrunk by its own strength.
-    """
-    groups: dict[str, list[Observation]] = {}
-    for o in observations:
-        if o.fit:
-            groups.setdefault(o.group, []).append(o)
-    if not groups:
-        return {}
-    members = list(groups.values())
-    target = np.array([float(np.median([math.log(o.ratio) for o in rows])) for rows in members])
-    names = sorted({name for rows in members for name in rows[0].effects})
-    index = {name: i for i, name in enumerate(names)}
-    design = np.zeros((len(members), len(names)))
-    for row, rows in enumerate(members):
-        for name in rows[0].effects:
-            design[row, index[name]] = 1.0
-    penalty = np.diag([_SHRINKAGE[_kind(name)] for name in names])
-    weights = np.ones(len(members))
-    solution = np.zeros(len(names))
-    for _ in range(4):
-        weighted = design * weights[:, None]
-        solution = np.linalg.solve(design.T @ weighted + penalty, weighted.T @ target)
-        residual = np.abs(target - design @ solution)
-        weights = np.minimum(1.0, 0.15 / np.maximum(residual, 1e-9))
-    return {name: float(value) for name, value in zip(names, solution, strict=True) if abs(value) > 1e-4}
+
+def process_of(observations: Sequence[Observation], terms: Sequence[Term] = TERMS) -> Fitted:
+    """The process of all rows; those that may not be fitted are in it and say nothing."""
+    return fit([run_of(o, math.log(o.ratio)) for o in observations], terms, [o.fit for o in observations])
+
+
+def _effects_of(fitted: Fitted, rows: Sequence[Observation]) -> dict[str, float]:
+    found: dict[str, float] = {ALL: PRIOR_MEAN} if any(o.fit for o in rows) else {}
+    for o, weight in zip(rows, fitted.weights, strict=True):
+        for term in LEVEL_TERMS:
+            name = o.names.effect(term.names)
+            found[name] = found.get(name, 0.0) + term.variance * float(weight)
+    return {name: value for name, value in found.items() if abs(value) > 1e-4}
+
+
+def effect_names(names: Names) -> tuple[str, ...]:
+    """The effects that make the level of what has these names."""
+    return (ALL, *(names.effect(term.names) for term in LEVEL_TERMS))
+
+
+def residuals_over(effects: Mapping[str, float], observations: Sequence[Observation]) -> list[float]:
+    """Logarithm of what each observation leaves over effects by name."""
+    carried = {EFFECT + name: value for name, value in effects.items()}
+    return [math.log(o.ratio / level_of(carried, effect_names(o.names))) for o in observations]
 
 
 def _source(o: Observation) -> str:
     return o.source
 
 
-def left_out(
-    observations: Sequence[Observation], unit: Callable[[Observation], str] = _source, *, near: bool = True
-) -> tuple[list[float], list[float]]:
-    """(levels, unexplained) of observations when their whole source (or another ``unit``) is left out, in order.
+@dataclass(frozen=True)
+class LeftOut:
+    """Observations predicted without their unit: levels, and standard deviations of their logarithms."""
 
-    A level is that of its effects and, with ``near``, of what measured runs near it leave over, both of the other
-    units alone; ``unexplained`` is the share of variance that those runs do not explain.
+    levels: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
+def left_out(
+    observations: Sequence[Observation],
+    unit: Callable[[Observation], str] = _source,
+    *,
+    near: bool = True,
+    fitted: Fitted | None = None,
+) -> LeftOut:
+    """Levels when the whole source (or another ``unit``) of an observation is left out, in order.
+
+    With ``near`` what measured runs near it leave over is in the level; of the other units alone. ``fitted``: the
+    process of all rows, where it is known already.
     """
-    levels, unexplained = [1.0] * len(observations), [1.0] * len(observations)
-    units = [unit(o) for o in observations]
-    for name in sorted(set(units)):
-        held = [i for i, other in enumerate(units) if other == name]
-        rest = [o for o, other in zip(observations, units, strict=True) if other != name and o.fit]
-        effects, left = effects_and_residuals(rest)
-        asked = [observations[i] for i in held]
-        shifts, shares = carried_over(rest, left, asked) if near else (np.zeros(len(held)), np.ones(len(held)))
-        for i, shift, share in zip(held, shifts, shares, strict=True):
-            levels[i] = level_of(effects, observations[i].effects, float(shift))
-            unexplained[i] = float(share)
-    return levels, unexplained
+    whole = process_of(observations, TERMS if near else LEVEL_TERMS) if fitted is None else fitted
+    said = whole.left_out([unit(o) for o in observations])
+    return LeftOut(tuple(_bounded(float(m)) for m in said.mean), tuple(float(d) for d in said.deviation))
+
+
+def predicted_from(known: Sequence[Observation], asked: Sequence[Observation]) -> LeftOut:
+    """Levels of some observations from others alone (of an earlier year)."""
+    said = process_of(known).predict([run_of(o) for o in asked])
+    return LeftOut(tuple(_bounded(float(m)) for m in said.mean), tuple(float(d) for d in said.deviation))
+
+
+def _bounded(log_level: float) -> float:
+    return min(max(math.exp(log_level), BOUNDS[0]), BOUNDS[1])
 
 
 def left_out_levels(
     observations: Sequence[Observation], unit: Callable[[Observation], str] = _source, *, near: bool = True
 ) -> list[float]:
     """The levels of ``left_out``."""
-    return left_out(observations, unit, near=near)[0]
+    return list(left_out(observations, unit, near=near).levels)
 
 
-def effects_and_residuals(observations: Sequence[Observation]) -> tuple[dict[str, float], list[float]]:
-    """Effects as a platform carries them, and the logarithm of what each observation leaves over them."""
-    effects = {EFFECT + name: value for name, value in fit_effects(observations).items()}
-    return effects, [math.log(o.ratio / level_of(effects, o.effects)) for o in observations]
+def kept_in_levels(observations: Sequence[Observation], folds: int) -> list[float]:
+    """The level of each observation when one row in ``folds`` is left out in turn and the rest of its source is not."""
+    fold = {id(o): str(i % folds) for i, o in enumerate(observations)}
+    return left_out_levels(observations, lambda o: fold[id(o)])
+
+
+INTERVAL_CUTS: tuple[Callable[[Observation], str], ...] = (
+    _source,
+    lambda o: o.profile,
+    lambda o: o.family,
+    lambda o: o.model_family,
+)
+"""What is left out in turn for the intervals: they must hold for what no run is like, and for what many are."""
+
+
+def interval_rows(observations: Sequence[Observation]) -> tuple[Floats, Floats, list[str], list[str]]:
+    """Log residuals and deviations of rows left out in turn by each of ``INTERVAL_CUTS``; their groups and sources."""
+    whole = process_of(observations)
+    return _interval_rows(observations, [left_out(observations, unit, fitted=whole) for unit in INTERVAL_CUTS])
+
+
+def _interval_rows(
+    observations: Sequence[Observation], cuts: Sequence[LeftOut]
+) -> tuple[Floats, Floats, list[str], list[str]]:
+    pairs = [
+        (o, level, d) for cut in cuts for o, level, d in zip(observations, cut.levels, cut.deviations, strict=True)
+    ]
+    residuals = np.array([math.log(o.ratio / level) for o, level, _ in pairs])
+    deviations = np.array([d for _, _, d in pairs])
+    return residuals, deviations, [o.group for o, _, _ in pairs], [o.source for o, _, _ in pairs]
 
 
 def calibrate_training(observations: Sequence[Observation]) -> TrainingCalibration:
-    """Fit the effects on all observations, and the intervals and the error with whole sources left out in turn."""
-    levels, unexplained = left_out(observations)
-    residuals = [math.log(o.ratio / level) for o, level in zip(observations, levels, strict=True)]
-    spread = fit_spread(residuals, unexplained, [o.family for o in observations], [o.group for o in observations])
+    """Fit the effects on all observations, and the intervals and the error with whole units left out in turn."""
+    whole = process_of(observations)
+    cuts = [left_out(observations, unit, fitted=whole) for unit in INTERVAL_CUTS]
+    residuals, deviations, groups, _ = _interval_rows(observations, cuts)
+    spread = fit_spread(residuals, deviations, groups)
     per_group: dict[str, list[float]] = {}
-    for o, level in zip(observations, levels, strict=True):
+    for o, level in zip(observations, cuts[0].levels, strict=True):
         per_group.setdefault(o.group, []).append(abs(level / o.ratio - 1.0))
     errors = [float(np.mean(v)) for v in per_group.values()]
     error = {"mean": float(np.mean(errors)), "median": float(np.median(errors))} if errors else {}
     used = tuple(sorted({o.source for o in observations if o.fit}))
-    effects = fit_effects(observations)
-    _, left = effects_and_residuals(observations)
+    effects = _effects_of(whole, observations)
+    left = residuals_over(effects, observations)
     return TrainingCalibration(effects, spread, used, error, neighbours=fit_neighbours(observations, left))
 
 
@@ -180,7 +213,6 @@ def calibration_yaml(calibration: TrainingCalibration) -> str:
             "effects": {name: round(value, 4) for name, value in sorted(calibration.effects.items())},
             "spread": {
                 "knots": [[round(x, 4) for x in knot] for knot in calibration.spread.knots],
-                "families": {name: round(x, 3) for name, x in sorted(calibration.spread.scales.items())},
             },
             "left_out_error": {name: round(value, 4) for name, value in calibration.error.items()},
             "order": [share.to_json() for share in calibration.order],
@@ -214,7 +246,7 @@ def read_training_calibration(file: Path) -> TrainingCalibration:
     problems: list[Problem] = []
     effects: dict[str, float] = {}
     for name, value in dict(training.get("effects") or {}).items():
-        if _kind(str(name)) not in _SHRINKAGE:
+        if tuple(part.split("=")[0] for part in str(name).split("+")) not in {(ALL,), *(t.names for t in LEVEL_TERMS)}:
             problems.append(Problem(f"unknown effect {name!r}", file=str(file), path="training.effects"))
             continue
         effects[str(name)] = _number(value, -2.0, 2.0, f"training.effects.{name}", file, problems)
@@ -227,27 +259,23 @@ def read_training_calibration(file: Path) -> TrainingCalibration:
     return TrainingCalibration(effects, spread, sources, error, order)
 
 
-def _read_spread(value: object, file: Path, problems: list[Problem]) -> SpreadTable:
+def _read_spread(value: object, file: Path, problems: list[Problem]) -> Spread:
     where = "training.spread"
     if not isinstance(value, dict):
-        problems.append(Problem("must be a mapping of knots and families", file=str(file), path=where))
-        return SpreadTable()
+        problems.append(Problem("must be a mapping of knots", file=str(file), path=where))
+        return Spread()
     knots = []
     for i, knot in enumerate(value.get("knots") or []):
         path = f"{where}.knots[{i}]"
         if not isinstance(knot, list) or len(knot) != 3:
-            problems.append(Problem("must be three numbers: unexplained share, low, high", file=str(file), path=path))
+            problems.append(Problem("must be three numbers: deviation, low, high", file=str(file), path=path))
             continue
-        share = _number(knot[0], 0.0, 1.0, path, file, problems)
-        low, high = _number(knot[1], -3.0, 0.0, path, file, problems), _number(knot[2], 0.0, 3.0, path, file, problems)
-        knots.append((share, low, high))
+        deviation = _number(knot[0], 0.0, 3.0, path, file, problems)
+        low, high = _number(knot[1], -9.0, 0.0, path, file, problems), _number(knot[2], 0.0, 9.0, path, file, problems)
+        knots.append((deviation, low, high))
     if knots != sorted(knots):
-        problems.append(Problem("must ascend by unexplained share", file=str(file), path=f"{where}.knots"))
-    scales = {
-        str(name): _number(x, 0.05, 20.0, f"{where}.families.{name}", file, problems)
-        for name, x in dict(value.get("families") or {}).items()
-    }
-    return SpreadTable(tuple(knots), scales)
+        problems.append(Problem("must ascend by deviation", file=str(file), path=f"{where}.knots"))
+    return Spread(tuple(knots)) if knots else Spread()
 
 
 @functools.cache

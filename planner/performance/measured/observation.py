@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
-def effects_of(family: str, chip: str, profile: str, precision: str, experts: bool) -> tuple[str, ...]:
-    """Names of the effects that make the level of a job on a chip under a framework profile."""
-    width = {"bf16": "16", "fp4": "4"}.get(precision, "8")
-    kind = "moe" if experts else "dense"
-    return (
-        "all",
-        f"profile={profile}",
-        f"family={family}",
-        f"chip={chip}",
-        f"precision={width}",
-        f"experts={kind}",
-        f"family={family}+profile={profile}",
-        f"family={family}+precision={width}",
-        f"family={family}+experts={kind}",
-        f"profile={profile}+experts={kind}",
-        f"profile={profile}+precision={width}",
-    )
+def width_of(precision: str) -> str:
+    """Bits of a training precision's matrix operands: 16, 8 or 4."""
+    return {"bf16": "16", "fp4": "4"}.get(precision, "8")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a job and a measured run can have in common beside sizes: what its level is made of."""
+
+    family: str
+    chip: str
+    profile: str
+    generation: str
+    precision: str
+    experts: bool
+
+    def value(self, kind: str) -> str:
+        """One of the names, as effects write it."""
+        if kind == "precision":
+            return width_of(self.precision)
+        if kind == "experts":
+            return "moe" if self.experts else "dense"
+        return str(getattr(self, kind))
+
+    def effect(self, kinds: tuple[str, ...]) -> str:
+        """The name of an effect of some kinds: ``family=nvidia_hopper+experts=moe``."""
+        return "+".join(f"{kind}={self.value(kind)}" for kind in kinds)
 
 
 @dataclass(frozen=True)
 class Observation:
     """One measured row for the fit: ``ratio`` is measured over predicted step time at level one.
 
-    ``shape``: logarithms to base two of its widths and sizes (``neighbours.SHAPE``), and ``recompute`` what it
-    recomputes, for how near two rows are; the fit of effects does not read them.
+    ``shape``: logarithms to base two of its widths and sizes (``process.SHAPE``), and ``recompute`` what it
+    recomputes, for how near two rows are.
     """
 
     group: str
@@ -48,13 +59,22 @@ class Observation:
     recompute: str = ""
     model: str = ""
     """Id of its architecture; where it has none, the model's name in ``group``."""
+    generation: str = ""
+    """Year of the techniques of its stack."""
+    year: int = 0
 
     @property
-    def effects(self) -> tuple[str, ...]:
-        """Its effects."""
-        return effects_of(self.family, self.chip, self.profile, self.precision, self.experts)
+    def names(self) -> Names:
+        """Its names."""
+        return Names(self.family, self.chip, self.profile, self.generation, self.precision, self.experts)
 
     @property
     def model_name(self) -> str:
         """What tells its model from others."""
         return self.model or (self.group.split(" | ")[1] if self.group.count(" | ") >= 3 else self.group)
+
+    @property
+    def model_family(self) -> str:
+        """The first word of its model's published name: llama, qwen, gpt."""
+        name = self.group.split(" | ")[1] if self.group.count(" | ") >= 3 else self.model_name
+        return re.split(r"[-\s_.]?\d", name)[0].split("-")[0].lower() or name

@@ -2,7 +2,7 @@
 
 Legal means: the widths multiply to the chips (data parallelism is what is left); tp divides the query heads and, where
 key/value heads are fewer, divides or is divided by them; pp leaves no stage empty and vpp cuts the layers of a stage
-evenly (the embedding and the head may count as a layer each, as Megatron allows); cp divides the sequence; ep divides
+evenly (embedding, head and extra predictions may count as a layer each); cp divides the sequence; ep divides
 the experts and the ranks of one stage; dp x micro-batch divides the global batch; interleaving wants micro-batches in
 whole rounds of the stages; gradients and weights (ZeRO 2, 3) are sharded only without pipeline; sequence parallelism
 goes with tp > 1, and with tp > 1 experts want it.
@@ -103,7 +103,7 @@ def _axes(job: TrainingJob, platform: Platform, chips: int, grid: TrainingGrid) 
     experts = max((g.feed_forward.experts for g in model.groups if g.feed_forward.kind == "moe"), default=1)
     widest = min(grid.max_tp, max(platform.tiers[0].size, 1))
     context = min(max(job.sequence_length // 4096, 1), 32)
-    per_stage = divisors_up_to(model.layers + 2, grid.max_vpp)
+    per_stage = divisors_up_to(model.layers + 2 + model.mtp_layers, grid.max_vpp)
     return _Axes(
         tp=_sorted(grid.tp if grid.tp is not None else _powers(widest), "tp"),
         pp=_sorted(
@@ -162,6 +162,8 @@ def training_grid_chunks(
     axes = _axes(job, platform, chips, grid)
     tp, pp, cp = _outer(job, chips, axes)
     layers, is_moe = job.model.layers, job.model.is_moe
+    # embedding, head and each extra prediction may stand for a layer (Megatron's account_for_... and pipeline layouts)
+    extras = (0, 2, *range(3, 3 + job.model.mtp_layers))
     experts = int(max((g.feed_forward.experts for g in job.model.groups if g.feed_forward.kind == "moe"), default=1))
     # first what decides legality, then the free choices
     ep, vpp, micro = (a.reshape(-1) for a in np.meshgrid(axes.ep, axes.vpp, axes.micro_batch, indexing="ij"))
@@ -173,7 +175,7 @@ def training_grid_chunks(
         d = chips // (t * p * c)
         batch = d * micro
         rounds = job.global_batch // np.maximum(batch, 1)
-        even = (layers % (p * vpp) == 0) | ((layers + 2) % (p * vpp) == 0)
+        even = np.isin(-layers % (p * vpp), extras)
         legal = (
             (job.global_batch % batch == 0)
             & (experts % ep == 0)

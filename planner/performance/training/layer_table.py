@@ -72,11 +72,15 @@ class LayerCost:
     forward: dict[str, Floats]
     backward: dict[str, Floats]
     kept_bytes: Floats  # activations kept for backward, nothing recomputed
-    core_bytes: Floats  # of these, scores and masks of unfused attention (dropped by selective recomputation)
+    freed_bytes: Floats  # of these, what the stack's selective recomputation drops
+    again: Floats  # seconds that selective recomputation repeats
     input_bytes: Floats  # the layer's input alone (full recomputation)
     dense_params: Floats  # per rank
     routed_params: Floats  # per rank
 
+
+CHEAP_SHARE = 0.5
+"""Share of a layer's element-wise work that norms and gated activations are."""
 
 FORWARD_PARTS = ("gemm", "attention", "elementwise", "host", "tp", "cp", "ep")
 
@@ -151,8 +155,9 @@ def _attention(profile: LayerProfile, group: LayerGroup, keys: Keys, machine: Ma
             kept = min(seen, profile.sparse_top_k) if profile.sparse_top_k else seen
             flops = 2.0 * (profile.score_dim * kept + profile.index_score_dim * seen) * keys.tokens / width
             peak = machine.peak16 * machine.profile.attention
-            forward += attention_seconds(flops, 2.0 * kept / keys.cp, law.attention, peak, law)
-            backward += attention_seconds(2.5 * flops, 2.0 * kept / keys.cp, law.attention_backward, peak, law)
+            reach, head = 2.0 * kept / keys.cp, 0.5 * profile.score_dim / max(group.mixer.heads, 1)
+            forward += attention_seconds(flops, reach, law.attention, peak, law, head)
+            backward += attention_seconds(2.5 * flops, reach, law.attention_backward, peak, law, head)
         else:
             # scores in memory: nothing is skipped for causality; 2 batched products with k = head size forward
             flops = 2.0 * profile.score_dim * keys.sequence * keys.tokens / width
@@ -182,7 +187,7 @@ def _elementwise(
             inner += 2.0 * g.n + (1.0 if gated else 2.0) * g.n
         elif g.name in {"q_up", "kv_up", "in"}:
             inner += 4.0 * g.n
-        cast += machine.recipe.cast_bytes * (g.k + g.n) * 0.5
+        cast += machine.recipe.cast_bytes * (g.k + g.n) * 0.5 * machine.profile.cast
     outer = (4.0 * group.norms + 12.0) * hidden
     expert = 0.0
     if profile.experts:
@@ -190,10 +195,14 @@ def _elementwise(
         if fused_experts(group, machine):
             expert *= 0.5  # written once more, already quantised
         else:
-            expert += machine.recipe.cast_bytes * 0.5 * sum(g.k + g.n for g in profile.expert_gemms)
+            expert += (
+                machine.recipe.cast_bytes * 0.5 * machine.profile.cast * sum(g.k + g.n for g in profile.expert_gemms)
+            )
         outer += 8.0 * profile.experts
     local = inner + cast
-    passes = machine.profile.memory_passes
+    stack = machine.profile
+    usual = group.mixer.kind in {"attention", "none"} and not profile.experts
+    passes = stack.memory_passes if usual or not stack.other_passes else stack.other_passes
     bandwidth, law = machine.platform.memory_bandwidth, machine.law
     moved = (outer * keys.norm_tokens + local * keys.tokens / keys.tp + expert * routed / keys.expert_tp) * passes
     kernels = 7.0 * passes
@@ -248,21 +257,29 @@ def _communication(
     return result
 
 
+SELECTIVE = ("core_attention", "norms", "activation", "latent_up", "operators")
+"""What selective recomputation may repeat: scores of unfused attention, outputs of norms, gated activations (of dense
+layers and experts), up-projections of latent attention, or every cheap operator and every other matrix (torchtitan's
+per-operator policy)."""
+
+
 def _activation_bytes(
     profile: LayerProfile, group: LayerGroup, keys: Keys, machine: Machine, hidden: int
 ) -> tuple[Floats, Floats]:
-    """Bytes a layer keeps for its backward pass, and the part that is scores and masks of unfused attention."""
+    """Bytes a layer keeps for its backward pass, and the part that the stack's selective recomputation drops."""
     saved = 2.0 if machine.recipe.cast_bytes == 0 else 1.0  # a quantised input of a matrix is kept quantised
     mixer, ff = group.mixer, group.feed_forward
-    outer = 2.0 * group.norms * hidden  # inputs of the norms (the residual stream)
-    outer += (
-        saved * hidden * (float(mixer.kind != "none") + float(ff.kind != "none")) * (0.5 if group.parallel else 1.0)
-    )
+    drops = machine.profile.selective
+    normed = saved * hidden * (float(mixer.kind != "none") + float(ff.kind != "none")) * (0.5 if group.parallel else 1)
+    outer = 2.0 * group.norms * hidden + normed  # inputs of the norms (the residual stream), and their outputs
     inner = 0.0
+    inner_freed = 0.0
     extra16 = 0.0 if saved == 2.0 else saved
     for g in profile.gemms:
         if g.name in {"qkv", "q", "q_up", "kv_up", "in"}:
             inner += 2.0 * g.n
+            if g.name in {"q_up", "kv_up"} and "latent_up" in drops:
+                inner_freed += 2.0 * g.n
         elif g.name in {"q_down", "kv_down"}:
             outer += (2.0 + saved) * g.n
         elif g.name == "out":
@@ -271,25 +288,52 @@ def _activation_bytes(
             inner += 2.0 * g.n
         elif g.name.endswith("down") and not g.name.startswith("latent"):
             inner += saved * g.k
+            inner_freed += saved * g.k if "activation" in drops else 0.0
     if mixer.kind == "mla":
-        inner += 2.0 * mixer.heads * (mixer.qk_nope_head_dim + 2 * mixer.qk_rope_head_dim)
+        joined = 2.0 * mixer.heads * (mixer.qk_nope_head_dim + 2 * mixer.qk_rope_head_dim)
+        inner += joined
+        inner_freed += joined if "latent_up" in drops else 0.0
     if profile.scan_flops:
         inner += 4.0 * sum(g.n for g in profile.gemms if g.name == "in")
-    expert = 0.0
+    expert = expert_freed = 0.0
     for g in profile.expert_gemms:
         expert += (saved * g.k + 2.0 * g.n) if g.name.endswith("up") else saved * g.k
+        if not g.name.endswith("up") and "activation" in drops:
+            expert_freed += saved * g.k
     if not machine.profile.flash:
         outer += 2.0 * hidden  # dropout masks
     routed = keys.tokens / np.where(keys.ep > 1, np.where(keys.sp > 0, keys.tp, 1.0), 1.0)
     routed = routed * profile.experts_per_token * machine.profile.imbalance
-    kept = outer * keys.norm_tokens + inner * keys.tokens / keys.tp
+    inside = keys.tokens / keys.tp
+    kept = outer * keys.norm_tokens + inner * inside
+    freed = (normed if "norms" in drops else 0.0) * keys.norm_tokens + inner_freed * inside
     if profile.experts:
         kept = kept + routed * (expert / keys.expert_tp) + 8.0 * profile.experts * keys.norm_tokens
+        freed = freed + routed * (expert_freed / keys.expert_tp)
     core = np.zeros_like(keys.tp)
     if not machine.profile.flash and profile.score_dim:
         core = 5.0 * mixer.heads * keys.sequence * keys.tokens / keys.tp
-    kept = kept * machine.profile.activations
-    return kept + core, core
+    kept, freed = kept * machine.profile.activations, freed * machine.profile.activations
+    if "operators" in drops:
+        freed = 0.5 * (kept - 2.0 * hidden * keys.norm_tokens)
+    return kept + core, freed + (core if "core_attention" in drops else 0.0)
+
+
+def _selective_seconds(profile: LayerProfile, keys: Keys, machine: Machine, forward: dict[str, Floats]) -> Floats:
+    """Forward seconds that the stack's selective recomputation repeats."""
+    drops = machine.profile.selective
+    again = np.zeros_like(keys.tp)
+    if "operators" in drops:
+        return again + forward["elementwise"] + 0.5 * forward["gemm"]
+    if "core_attention" in drops and (not machine.profile.flash or drops == ("core_attention",)):
+        again = again + forward["attention"]
+    again = again + (CHEAP_SHARE * forward["elementwise"] if {"norms", "activation"} & set(drops) else 0.0)
+    if "latent_up" in drops:
+        for g in profile.gemms:
+            if g.name in {"q_up", "kv_up"}:
+                n, k = np.full_like(keys.tp, float(g.n)) / keys.tp, np.full_like(keys.tp, float(g.k))
+                again = again + _low_time(keys.tokens, n, k, machine)
+    return np.asarray(again)
 
 
 def _host_wait(busy: Floats, host_s: float) -> Floats:
@@ -329,12 +373,13 @@ def layer_cost(profile: LayerProfile, group: LayerGroup, model: ModelArch, keys:
         window_b = attention_b if name == "cp" else busy_b
         forward[name] = exposed(ahead, window_f, omegas[name], sigma, p.mu)
         backward[name] = exposed(back, window_b, omegas[name], sigma, p.mu)
-    kept, core = _activation_bytes(profile, group, keys, machine, model.hidden)
+    kept, freed = _activation_bytes(profile, group, keys, machine, model.hidden)
     return LayerCost(
         forward=forward,
         backward=backward,
         kept_bytes=kept,
-        core_bytes=core,
+        freed_bytes=freed,
+        again=_selective_seconds(profile, keys, machine, forward),
         input_bytes=2.0 * model.hidden * keys.norm_tokens,
         dense_params=profile.dense_params / keys.tp,
         routed_params=profile.routed_params / (keys.ep * keys.expert_tp),
@@ -368,7 +413,9 @@ def end_cost(model: ModelArch, keys: Keys, machine: Machine) -> EndCost:
         embedding_s=lookup * machine.profile.kernel,
         head_forward_s=(forward + loss) * machine.profile.kernel,
         head_backward_s=(backward + loss) * machine.profile.kernel,
-        logits_bytes=keys.tokens * vocab * 8.0,
+        logits_bytes=keys.tokens
+        * vocab
+        * np.where(keys.tp > 1, machine.profile.split_logit_bytes, machine.profile.logit_bytes),
         embedding_params=table + model.learned_positions * hidden,
         head_params=table,
     )

@@ -8,6 +8,7 @@ docs/training-model.md has the equations and their sources.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -19,17 +20,19 @@ from planner.errors import InputError, Problem, UnknownFigureError
 from planner.performance import collectives
 from planner.performance.keys import factorise
 from planner.performance.laws import law_of
-from planner.performance.measured.calibration import BOUNDS, level_of
-from planner.performance.measured.neighbours import WIDTHS as MEASURED_WIDTHS
+from planner.performance.measured.calibration import BOUNDS, effect_names, level_of
 from planner.performance.measured.neighbours import Job as MeasuredJob
-from planner.performance.measured.observation import effects_of
+from planner.performance.measured.observation import Names
+from planner.performance.measured.process import OWN_VARIANCE, variance
+from planner.performance.measured.process import WIDTHS as MEASURED_WIDTHS
 from planner.performance.overlap import exposed
 from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
 from planner.performance.training.layer_table import FORWARD_PARTS, Keys, Machine, all_layers, end_cost
 from planner.performance.training.offload import offload_seconds, resident
 from planner.performance.training.pipeline import bubble_seconds, in_flight, stage_layers
-from planner.performance.training.profile import Profile, get_profile
+from planner.performance.training.profile import Profile
+from planner.performance.training.stacks import get_profile
 from planner.workload.flops import train_flops_per_token
 from planner.workload.layers import LayerProfile, layer_profiles
 from planner.workload.parameters import parameter_counts
@@ -39,12 +42,19 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 GIB = float(1 << 30)
+HOST_SHARE = 0.9
+"""Share of the host's memory that pinned copies of a run may take."""
+LORA_FLOPS_SHARE = 2.0 / 3.0
+"""Of the model FLOPs of a trained token: forward and data gradients, no weight gradients."""
+ADAPTER_VARIANCE = 0.02
+"""Variance of log step times of adapters over that of full training (residuals of published LoRA runs: 0.18)."""
 RECOMPUTE_NONE, RECOMPUTE_SELECTIVE, RECOMPUTE_FULL = 0, 1, 2
 # Share of usable memory that a caching allocator cannot hand out (fragmentation; SimuMax divides by 0.94).
 ALLOCATOR_RESERVE = 0.05
 # Shares of a chip's memory from which a stack whose allocator cannot move blocks starts to free its cache, and from
 # which it does so every step (docs/training-model.md, 10).
 PRESSURE_FROM, PRESSURE_FULL = 0.75, 0.80
+UNKNOWN_DEVIATION = math.sqrt(variance() + OWN_VARIANCE)  # of a logarithm of which no run tells anything
 LOGIT_TILE = 1.0 / 8.0  # share of the logits alive where loss is computed over tiles of the sequence
 
 
@@ -52,8 +62,10 @@ LOGIT_TILE = 1.0 / 8.0  # share of the logits alive where loss is computed over 
 class TrainingJob:
     """What is trained: a model on sequences of ``sequence_length`` tokens, ``global_batch`` sequences a step.
 
-    ``precision`` is any name ``normalise_precision`` knows. ``trainable``: ``full``, or ``lora`` (frozen weights: no
-    weight gradients of the matrices, no gradient traffic, states of the adapters only).
+    ``precision`` is any name ``normalise_precision`` knows. ``trainable``: ``full``, or ``lora``: frozen weights at
+    ``frozen_bytes`` each in the layers (2; 1 and 0.52 are QLoRA's 8 bits and NF4, arXiv:2305.14314), no weight
+    gradients of the matrices, and gradients, traffic and states only of adapters of ``adapter_rank`` beside every
+    matrix that is not a routed expert's (arXiv:2106.09685).
     """
 
     model: ModelArch
@@ -62,6 +74,17 @@ class TrainingJob:
     precision: str = "bf16"
     trainable: str = "full"
     mtp: bool = True
+    adapter_rank: int = 16
+    frozen_bytes: float = 2.0
+
+    @property
+    def trained_share(self) -> float:
+        """Share of the parameters outside routed experts that is trained."""
+        if self.trainable != "lora":
+            return 1.0
+        profiles = layer_profiles(self.model)
+        adapters = sum(p.count * self.adapter_rank * (g.n + g.k) for p in profiles for g in p.gemms)
+        return adapters / max(sum(p.count * p.dense_params for p in profiles), 1)
 
 
 def _ints(value: ArrayLike) -> Ints:
@@ -169,11 +192,11 @@ class _Layers:
 
     average: dict[str, Floats]  # seconds of a layer by part, forward and backward together, nothing recomputed
     again: dict[str, Floats]  # the same of what full recomputation repeats
-    core_again: Floats  # of what selective recomputation repeats
+    selective_again: Floats  # of what selective recomputation repeats
     forward: Floats
     slow: Floats  # seconds of the main layer over the average
     kept: Floats
-    core: Floats
+    freed: Floats  # of the kept bytes, what selective recomputation drops
     inputs: Floats
     embedding_s: Floats
     head_f: Floats
@@ -198,6 +221,11 @@ def _layers(job: TrainingJob, machine: Machine, keys: Keys) -> _Layers:
         back_share["gemm"] = 0.52  # no weight gradients; the adapters' own are small
     average = {p: mean("forward", p) + mean("backward", p) * back_share[p] for p in FORWARD_PARTS}
     again = {p: mean("forward", p) for p in FORWARD_PARTS}
+    if lora and job.frozen_bytes < 2.0:  # read in few bits and written in 16, before each pass of a layer
+        moved = (job.frozen_bytes + 2.0) * sum((c.dense_params + c.routed_params) * n for c, n in costs) / count
+        restored = moved / (machine.platform.memory_bandwidth * machine.law.memory)
+        average["elementwise"] = average["elementwise"] + 2.0 * restored
+        again["elementwise"] = again["elementwise"] + restored
     total = [sum(c.forward[p] + c.backward[p] * back_share[p] for p in FORWARD_PARTS) for c, _ in costs]
     contiguous = len(costs) == 2 and not model.kind.startswith("hybrid") and costs[1][1] >= 2 * costs[0][1]
     mean_total = sum(t * n for t, (_, n) in zip(total, costs, strict=True)) / count
@@ -211,11 +239,11 @@ def _layers(job: TrainingJob, machine: Machine, keys: Keys) -> _Layers:
     return _Layers(
         average=average,
         again=again,
-        core_again=again["attention"],
+        selective_again=np.asarray(sum(c.again * n for c, n in costs) / count),
         forward=np.asarray(sum(again.values())),
         slow=np.asarray(slow),
         kept=np.asarray(sum(c.kept_bytes * n for c, n in costs) / count),
-        core=np.asarray(sum(c.core_bytes * n for c, n in costs) / count),
+        freed=np.asarray(sum(c.freed_bytes * n for c, n in costs) / count),
         inputs=costs[-1][0].input_bytes,
         embedding_s=ends.embedding_s,
         head_f=head_f,
@@ -289,26 +317,28 @@ def _states(
     group = dp * cp
     expert_group = np.maximum(group * tp / (ep * expert_tp), 1.0)
     tiers = machine.platform.tiers
-    trained = 0.01 if job.trainable == "lora" else 1.0
+    trained, trained_routed = job.trained_share, 0.0 if job.trainable == "lora" else 1.0
 
     shard = group
     if profile.hybrid_shard and tiers[0].size >= 64:  # a pod; servers of eight shard across them
         inside = np.maximum(np.floor(tiers[0].size / tp), 1.0)
         shard = np.where(zero >= 3, np.minimum(group, inside), group)
 
-    def traffic(bytes_each: float, factor: float = 1.0, among: Floats = group) -> Floats:
+    def traffic(
+        bytes_each: float, factor: float = 1.0, among: Floats = group, share: tuple[float, float] = (1.0, 1.0)
+    ) -> Floats:
         joined = profile.joined_ports
-        dense = collectives.all_gather(tiers, among, tp, np.maximum(first, last) * bytes_each, joined)
-        experts = np.maximum(routed_first, routed_last) * bytes_each
+        dense = collectives.all_gather(tiers, among, tp, np.maximum(first, last) * bytes_each * share[0], joined)
+        experts = np.maximum(routed_first, routed_last) * bytes_each * share[1]
         routed = collectives.all_gather(tiers, expert_group, ep * expert_tp, experts, joined)
         return np.asarray((dense + np.where(routed_first > 0, routed, 0.0)) * factor)
 
     scattered = (zero > 0) & (not profile.grad_all_reduce)
-    reduce_s = (
-        np.where(scattered, traffic(profile.grad_traffic_bytes), traffic(profile.grad_traffic_bytes, 2.0)) * trained
-    )
-    gather_s = np.where(zero > 0, traffic(2.0, among=shard), 0.0)
-    gather_s = np.where(zero >= 3, gather_s, gather_s * trained)
+    shares, wire = (trained, trained_routed), profile.grad_traffic_bytes
+    reduce_s = np.where(scattered, traffic(wire, share=shares), traffic(wire, 2.0, share=shares))
+    frozen = 2.0 if job.trainable != "lora" else job.frozen_bytes
+    gather_s = np.where(zero > 0, traffic(2.0, among=shard, share=shares), 0.0)
+    gather_s = np.where(zero >= 3, traffic(frozen, among=shard), gather_s)
 
     share1 = np.where(zero >= 1, shard, 1.0)
     share1e = np.where(zero >= 1, expert_group, 1.0)
@@ -318,18 +348,25 @@ def _states(
     share3e = np.where(zero >= 3, expert_group, 1.0)
     w = 2.0
     columns = [reduce_s, gather_s, np.zeros_like(tp)]
-    local = (np.maximum(first, last) / share1 + np.maximum(routed_first, routed_last) / share1e) * trained
-    grads_all = (np.maximum(first, last) + np.maximum(routed_first, routed_last)) * trained
+    largest, largest_routed = np.maximum(first, last) * trained, np.maximum(routed_first, routed_last) * trained_routed
+    local = largest / share1 + largest_routed / share1e
+    grads_all = largest + largest_routed
     bandwidth = machine.platform.memory_bandwidth * machine.law.memory
     # Adam reads gradient, master, two moments, writes three and the 16-bit copy; gradients are zeroed, scaled, normed
-    columns.append((30.0 * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
+    columns.append(((6.0 + 2.0 * profile.optimizer_bytes) * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
     columns.append(np.where(zero >= 2, 0.0, profile.accumulate_bytes * grads_all / bandwidth))  # a micro-batch
-    for dense, routed in ((first, routed_first), (last, routed_last)):
-        columns.append(w * (dense / share3 + routed / share3e))
-    for dense, routed in ((first, routed_first), (last, routed_last)):
-        columns.append(trained * profile.grad_bytes * (dense / share2 + routed / share2e))
-    for dense, routed in ((first, routed_first), (last, routed_last)):
-        columns.append(trained * 12.0 * (dense / share1 + routed / share1e))
+    if job.trainable == "lora":  # frozen layers in their own format, embedding and head in 16 bits, in every stage
+        tables = (np.where(pp > 1, embedding, embedding + (0.0 if tied else table)), table)
+        for dense, routed, kept in zip((first, last), (routed_first, routed_last), tables, strict=True):
+            whole = np.minimum(kept, dense)
+            columns.append((frozen * (dense - whole) + w * whole) / share3 + frozen * routed / share3e)
+    else:
+        at_rest = np.where(zero >= 3, profile.sharded_weight_bytes, w)
+        for dense, routed in ((first, routed_first), (last, routed_last)):
+            columns.append(at_rest * (dense / share3 + routed / share3e))
+    for each, one, two in ((profile.grad_bytes, share2, share2e), (profile.optimizer_bytes, share1, share1e)):
+        for dense, routed in ((first, routed_first), (last, routed_last)):
+            columns.append(each * (trained * dense / one + trained_routed * routed / two))
     columns.append(np.where(zero >= 3, 2.0 * w * (dense_layer + routed_layer), 0.0))
     return np.stack([np.broadcast_to(c, tp.shape) for c in columns], axis=1)
 
@@ -382,7 +419,8 @@ def estimate_training(
     column = {name: state[:, i] for i, name in enumerate(_STATE_COLUMNS)}
 
     pp, dp, cp, tp = (a.astype(np.float64) for a in (c.pp, c.dp, c.cp, c.tp))
-    chunks = np.maximum(c.vpp.astype(np.float64), 1.0)
+    # zero-bubble and bidirectional schedules cut stages in their own way: more chunks add nothing
+    chunks = np.maximum(c.vpp.astype(np.float64), 1.0) if prof.schedule == "1f1b" else np.ones_like(pp)
     if micro_batches is None:
         rounds = np.maximum(np.ceil(job.global_batch / (dp * c.micro_batch)), 1.0)
         sequences: Floats | float = float(job.global_batch)
@@ -393,7 +431,9 @@ def estimate_training(
 
     # one layer, by part, recomputation included: the table is small, the gather is what is per candidate
     base = np.asarray(sum(layer.average.values()))
-    repeat = np.where(full, prof.recompute_share * layer.forward[at], np.where(selective, layer.core_again[at], 0.0))
+    repeat = np.where(
+        full, prof.recompute_share * layer.forward[at], np.where(selective, layer.selective_again[at], 0.0)
+    )
     per_layer = base[at] + repeat
     slow = layer.slow[at]
     head = layer.head_f[at] + layer.head_b[at]
@@ -469,11 +509,10 @@ def estimate_training(
         steady = steady + pressure
     servers = np.maximum(tp * pp * dp * cp / max(platform.server_chips, 1), 1.0)
     wait = steady * prof.straggler_cv * np.sqrt(2.0 * np.log(np.maximum(servers, 1.0)))
-    names = effects_of(
-        platform.family, platform.chip_id, prof.level_name, normalise_precision(job.precision), job.model.is_moe
-    )
-    level: Floats | float = level_of(platform.efficiency, names)
-    near = measured_shift(job, platform, prof, c) if shift is None else shift
+    level: Floats | float = level_of(platform.efficiency, effect_names(names_of(job, platform, prof)))
+    whole_batch = micro_batches is None
+    steps = None if whole_batch else np.asarray(sequences, dtype=np.float64) * job.sequence_length
+    near = measured_shift(job, platform, prof, c, tokens=steps) if shift is None else shift
     if near is not None:
         level = np.clip(level * np.exp(near), *BOUNDS)
     step = level * (steady + wait + prof.step_s)
@@ -482,13 +521,17 @@ def estimate_training(
     chips = tp * pp * dp * cp
     rate = tokens / step
     flops = train_flops_per_token(job.model, job.sequence_length, mtp=job.mtp and job.model.mtp_layers > 0)
+    flops *= LORA_FLOPS_SHARE if job.trainable == "lora" else 1.0
     model_flops = flops * rate / chips
     peak = platform.peak_flops[machine.recipe.peak]
 
+    host_limit = np.inf
+    if prof.offloads and prof.offload_gb_s <= 0 and platform.host_memory_bytes is not None:
+        host_limit = platform.host_memory_bytes * HOST_SHARE
     limit = np.full_like(peak_bytes, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
     # a search asks for times alone: its intervals are those of what no measured run is near to
-    unknown = unexplained_share(job, platform, prof, c) if detail else np.ones_like(step)
-    low, high = platform.spread.ends(unknown)
+    deviation = log_deviation(job, platform, prof, c) if detail else np.full_like(step, UNKNOWN_DEVIATION)
+    low, high = platform.spread.ends(deviation)
 
     breakdown: dict[str, Floats] = {}
     parts: dict[str, Floats] = {}
@@ -518,7 +561,7 @@ def estimate_training(
         mfu=model_flops / peak,
         memory_bytes=peak_bytes,
         memory_limit_bytes=limit,
-        fits=peak_bytes <= limit,
+        fits=(peak_bytes <= limit) & (host_bytes <= host_limit),
         host_bytes=host_bytes,
         low80=low,
         high80=high,
@@ -528,44 +571,64 @@ def estimate_training(
     )
 
 
-def measured_job(job: TrainingJob, platform: Platform, profile: Profile, source: str = "") -> MeasuredJob:
-    """What measured runs are compared with: names and sizes that all layouts of a job have."""
-    return MeasuredJob(
-        profile=profile.level_name,
+def names_of(job: TrainingJob, platform: Platform, profile: Profile) -> Names:
+    """What makes the level of a job on a platform under a profile."""
+    return Names(
+        family=platform.family,
         chip=platform.chip_id,
-        model=job.model.id,
+        profile=profile.level_name,
+        generation=str(profile.generation),
         precision=normalise_precision(job.precision),
         experts=job.model.is_moe,
+    )
+
+
+def measured_job(job: TrainingJob, platform: Platform, profile: Profile, source: str = "") -> MeasuredJob:
+    """What measured runs are compared with: names and sizes that all layouts of a job have."""
+    names = names_of(job, platform, profile)
+    return MeasuredJob(
+        profile=names.profile,
+        chip=names.chip,
+        model=job.model.id,
+        precision=names.precision,
+        experts=names.experts,
         sequence_length=job.sequence_length,
         active_parameters=float(parameter_counts(job.model).active),
         tokens=float(job.global_batch) * job.sequence_length,
         source=source,
+        family=names.family,
+        generation=names.generation,
     )
 
 
 def measured_shift(
-    job: TrainingJob, platform: Platform, profile: Profile, candidates: TrainingCandidates, source: str = ""
+    job: TrainingJob,
+    platform: Platform,
+    profile: Profile,
+    candidates: TrainingCandidates,
+    source: str = "",
+    tokens: Floats | None = None,
 ) -> Floats | None:
     """Logarithm (n,) of what measured runs near candidates took over what the model says; None where none says any.
 
-    It depends on layouts and on the profile's name, not on techniques. Runs of full training only.
+    It depends on layouts and on the profile's name, not on techniques. Runs of full training only. ``tokens`` (n,): of
+    a step of each candidate, where replicas elsewhere do the rest of the global batch.
     """
     if not platform.neighbours.runs or job.trainable != "full":
         return None
     widths = {name: getattr(candidates, name) for name in MEASURED_WIDTHS}
     asked = measured_job(job, platform, profile, source)
-    return platform.neighbours.log_shift(asked, widths, candidates.chips, candidates.recompute)
+    return platform.neighbours.log_shift(asked, widths, candidates.chips, candidates.recompute, tokens)
 
 
-def unexplained_share(
+def log_deviation(
     job: TrainingJob, platform: Platform, profile: Profile, candidates: TrainingCandidates, source: str = ""
 ) -> Floats:
-    """Share (n,) of what the model leaves over that no measured run near candidates explains: 1 far from all."""
-    if not platform.neighbours.runs or job.trainable != "full":
-        return np.ones(candidates.size)
+    """Standard deviation (n,) of the logarithm of step times: what measured runs leave open."""
     widths = {name: getattr(candidates, name) for name in MEASURED_WIDTHS}
     asked = measured_job(job, platform, profile, source)
-    return platform.neighbours.unexplained(asked, widths, candidates.chips, candidates.recompute)
+    found = platform.neighbours.deviation(asked, widths, candidates.chips, candidates.recompute)
+    return found if job.trainable == "full" else np.sqrt(found**2 + ADAPTER_VARIANCE)
 
 
 def _breakdown(
@@ -595,7 +658,7 @@ def _kept_per_layer(profile: Profile, layer: _Layers, at: Ints, full: Bools, sel
     """Activation bytes of a layer and micro-batch under each candidate's recomputation."""
     kept, share = layer.kept[at], profile.recompute_share
     partial = layer.inputs[at] if share >= 1.0 else share * layer.inputs[at] + (1.0 - share) * kept
-    return np.where(full, partial, np.where(selective, kept - layer.core[at], kept))
+    return np.where(full, partial, np.where(selective, kept - layer.freed[at], kept))
 
 
 def _memory(
@@ -612,7 +675,7 @@ def _memory(
     last_layers: Floats,
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Bytes by component on the first and on the last stage."""
-    kept, core, inputs = layer.kept[at], layer.core[at], layer.inputs[at]
+    kept, freed, inputs = layer.kept[at], layer.freed[at], layer.inputs[at]
     full, selective = c.recompute == RECOMPUTE_FULL, c.recompute == RECOMPUTE_SELECTIVE
     profile = machine.profile
     per_layer = _kept_per_layer(profile, layer, at, full, selective)
@@ -622,7 +685,7 @@ def _memory(
     twice = 2.0 if schedule == "dualpipe" else 1.0
     copies = np.where(pp > 1, twice, 1.0)
     # the layer being worked on: what full recomputation restores, and gradients of its activations
-    working = np.where(full, kept, np.where(selective, core, 0.0)) + 4.0 * inputs
+    working = np.where(full, kept, np.where(selective, freed, 0.0)) + 4.0 * inputs
     overhead = np.full_like(pp, machine.profile.overhead_gib * GIB)
     logits = layer.logits[at] * (LOGIT_TILE if profile.tiled_loss else 1.0)
     first = {

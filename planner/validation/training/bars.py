@@ -15,27 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-import numpy as np
-from numpy.typing import NDArray
-
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
-from planner.performance.measured.calibration import (
-    effects_and_residuals,
-    left_out,
-    level_of,
-)
-from planner.performance.measured.neighbours import shared_residuals
+from planner.performance.measured.calibration import kept_in_levels, left_out
 from planner.performance.measured.observation import Observation
-from planner.performance.measured.spread import fit_spread
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.report import ValidationReport
 from planner.validation.summary import baseline_error, time_error
 from planner.validation.training.calibrate import answers_of, observations_of
+from planner.validation.training.cuts import training_cuts
 from planner.validation.training.rows import Answer, allocator_peak, validate_training
-
-Floats = NDArray[np.float64]
 
 FOLDS = 5
 CLASSIC = ("KORT", "SC21", "MTNLG", "MEM-MTNLG")
@@ -61,45 +51,6 @@ def group_errors(observations: Sequence[Observation], levels: Sequence[float]) -
     for o, level in zip(observations, levels, strict=True):
         groups.setdefault(o.group, []).append(abs(level / o.ratio - 1.0))
     return [fmean(errors) for errors in groups.values()]
-
-
-def kept_in_levels(observations: Sequence[Observation]) -> list[float]:
-    """The level of each observation when it is left out and the rest of its source is not, one fifth at a time.
-
-    Effects are fitted without the fold; what the other rows leave over, by what they share with it and how near their
-    layouts are, is added by ``shared_residuals``.
-    """
-    levels = [1.0] * len(observations)
-    for fold in range(FOLDS):
-        held = [i for i in range(len(observations)) if i % FOLDS == fold]
-        rest = [o for i, o in enumerate(observations) if i % FOLDS != fold]
-        effects, left = effects_and_residuals(rest)
-        asked = [observations[i] for i in held]
-        for i, shift in zip(held, shared_residuals(rest, left, asked), strict=True):
-            levels[i] = level_of(effects, observations[i].effects, float(shift))
-    return levels
-
-
-def left_out_coverage(
-    observations: Sequence[Observation], levels: Sequence[float], unexplained: Sequence[float]
-) -> float:
-    """Share of rows inside the 80% interval that the residuals of all other sources give."""
-    logs = np.array([math.log(o.ratio / level) for o, level in zip(observations, levels, strict=True)])
-    share = np.array(unexplained)
-    inside = 0
-    for source in {o.source for o in observations}:
-        other = [i for i, o in enumerate(observations) if o.source != source]
-        table = fit_spread(
-            list(logs[other]),
-            list(share[other]),
-            [observations[i].family for i in other],
-            [observations[i].group for i in other],
-        )
-        for i, o in enumerate(observations):
-            if o.source == source:
-                low, high = table.of(o.family).ends(share[i : i + 1])
-                inside += bool(low[0] <= math.exp(logs[i]) <= high[0])
-    return inside / len(observations)
 
 
 def sources_above_baseline(
@@ -153,7 +104,8 @@ def training_bars(cases: Sequence[Case], catalog: Catalog) -> list[Bar]:
     results = validate_training(cases, catalog)
     step = ValidationReport(results).step_times()
     observations = observations_of(answers)
-    levels, unexplained = left_out(observations)
+    levels = left_out(observations).levels
+    cuts = training_cuts(observations)
     errors = group_errors(observations, levels)
     base_groups: dict[str, list[float]] = {}
     for r in step:
@@ -163,7 +115,7 @@ def training_bars(cases: Sequence[Case], catalog: Catalog) -> list[Bar]:
             base_groups.setdefault(key, []).append(abs(error))
     baseline = fmean(fmean(v) for v in base_groups.values())
     mean, middle = fmean(errors), median(errors)
-    kept = fmean(group_errors(observations, kept_in_levels(observations)))
+    kept = fmean(group_errors(observations, kept_in_levels(observations, FOLDS)))
     classic = [abs(e) for r in step if r.case_id.startswith(CLASSIC) and (e := time_error(r)) is not None]
     per_group: dict[str, list[float]] = {}
     for r in step:
@@ -172,7 +124,6 @@ def training_bars(cases: Sequence[Case], catalog: Catalog) -> list[Bar]:
             per_group.setdefault(key, []).append(math.log1p(signed))
     bias = math.exp(fmean(fmean(v) for v in per_group.values())) - 1.0
     above = sources_above_baseline(observations, levels, step)
-    coverage = left_out_coverage(observations, levels, unexplained)
     found: list[Bar] = []
 
     def add(name: str, value: float, bar: str, holds: Callable[[float], bool]) -> None:
@@ -208,7 +159,8 @@ def training_bars(cases: Sequence[Case], catalog: Catalog) -> list[Bar]:
     if other:
         add("peak memory, other readings: mean error", fmean(abs(e) for e in other), "at most 12%",
             lambda v: v <= 0.12)  # fmt: skip
-    add("80% intervals, sources left out: rows inside", coverage, "72% to 88%", lambda v: 0.72 <= v <= 0.88)
+    for cut in cuts:
+        add(f"80% intervals, {cut.name} left out: inside", cut.inside, "74% to 86%", lambda v: 0.74 <= v <= 0.86)
     return found
 
 

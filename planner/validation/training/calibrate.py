@@ -14,12 +14,14 @@ from planner.performance.measured.calibration import (
     TrainingCalibration,
     calibrate_training,
     calibration_yaml,
+    effect_names,
     left_out_levels,
     level_of,
 )
 from planner.performance.measured.neighbours import Neighbours, neighbours_csv
-from planner.performance.measured.observation import Observation, effects_of
+from planner.performance.measured.observation import Observation
 from planner.performance.measured.ordering import OrderShare
+from planner.performance.training.step import names_of
 from planner.validation.cases import Case, read_cases
 from planner.validation.pairs import Run, order_shares
 from planner.validation.training.rows import Answer, Setup, answer, is_pretraining, may_fit, with_pod_networks
@@ -51,10 +53,8 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
         if a.setup is None or measured is None or not is_pretraining(a.case):
             continue
         s = a.setup
-        names = effects_of(
-            s.platform.family, s.platform.chip_id, s.profile.level_name, s.job.precision, s.job.model.is_moe
-        )
-        ratio = measured / a.step_s * level_of(s.platform.efficiency, names)
+        names = names_of(s.job, s.platform, s.profile)
+        ratio = measured / a.step_s * level_of(s.platform.efficiency, effect_names(names))
         if not math.isfinite(ratio) or ratio <= 0:
             continue
         group = " | ".join((a.case.source, a.case.text("model"), a.case.text("chip"), a.case.text("precision")))
@@ -62,17 +62,19 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
             Observation(
                 group=group,
                 source=a.case.source,
-                family=s.platform.family,
-                chip=s.platform.chip_id,
-                profile=s.profile.level_name,
-                precision=s.job.precision,
-                experts=s.job.model.is_moe,
+                family=names.family,
+                chip=names.chip,
+                profile=names.profile,
+                precision=names.precision,
+                experts=names.experts,
                 ratio=ratio,
                 fit=may_fit(a.case),
                 case_id=a.case.case_id,
                 rate=float(s.job.sequence_length) * s.job.global_batch / measured / s.chips,
                 shape=_shape_of(s),
                 model=s.job.model.id,
+                generation=names.generation,
+                year=a.case.whole("year") or 0,
                 recompute=f"{int(s.candidate.recompute[0])}{' in part' if s.partial_recompute else ''}",
             )
         )
@@ -80,7 +82,7 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
 
 
 def _shape_of(s: Setup) -> tuple[float, ...]:
-    """Logarithms (base two) of a row's widths and sizes: ``neighbours.SHAPE``."""
+    """Logarithms (base two) of a row's widths and sizes: ``process.SHAPE``."""
     c, job = s.candidate, s.job
     widths = (c.tp, c.pp, c.vpp, c.cp, c.ep, c.micro_batch)
     sizes = (

@@ -1,4 +1,4 @@
-"""Variances of largest likelihood of what measured runs share (``performance.neighbours``) on carried measurements.
+"""Variances of largest likelihood of what measured runs share (``measured.process``) on carried measurements.
 
 ``python -m planner.validation.training.kept_in`` prints them beside those in use.
 """
@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from planner.catalog import load_catalog
 from planner.catalog.load import catalog_folder
-from planner.performance.measured.calibration import effects_and_residuals
-from planner.performance.measured.neighbours import OWN_VARIANCE, SHARED, correlations, run_of
 from planner.performance.measured.observation import Observation
+from planner.performance.measured.process import OWN_VARIANCE, PRIOR_MEAN, TERMS, correlations, run_of
 from planner.validation.cases import read_cases
 from planner.validation.training.calibrate import answers_of, observations_of
 
@@ -24,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 def likelihood_variances(rows: Sequence[Observation], residuals: Sequence[float], rounds: int = 30) -> Floats:
-    """Variances of largest likelihood: those of ``SHARED`` in order, then of each row's own part.
+    """Variances of largest likelihood: those of ``TERMS`` in order, then of each row's own part.
 
     Sign-based ascent on their logarithms with the exact gradient; normal residuals, cut at 0.5.
     """
@@ -54,12 +53,12 @@ def likelihood_variances(rows: Sequence[Observation], residuals: Sequence[float]
 def main() -> int:
     """Print the variances of largest likelihood beside those in use."""
     cases = read_cases(catalog_folder() / "measurements" / "training.csv")
-    rows = observations_of(answers_of(cases, load_catalog()))
-    _, left = effects_and_residuals(rows)
-    names = [", ".join(kind) + (" (fading)" if fades else "") for kind, fades, _ in SHARED] + ["own"]
-    used = [v for _, _, v in SHARED] + [OWN_VARIANCE]
+    rows = [o for o in observations_of(answers_of(cases, load_catalog())) if o.fit]
+    left = [math.log(o.ratio) - PRIOR_MEAN for o in rows]
+    names = [", ".join(t.names) + (" (fading)" if t.fades else "") for t in TERMS] + ["own"]
+    used = [t.variance for t in TERMS] + [OWN_VARIANCE]
     for name, found, now in zip(names, likelihood_variances(rows, left), used, strict=True):
-        sys.stdout.write(f"{name:32s} {found:.4f} (in use {now:.4f})\n")
+        sys.stdout.write(f"{name:40s} {found:.4f} (in use {now:.4f})\n")
     return 0
 
 

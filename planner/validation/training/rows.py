@@ -28,13 +28,15 @@ from planner.performance.compile import build_platform
 from planner.performance.measured.neighbours import Neighbours, shipped_neighbours
 from planner.performance.platform import Platform
 from planner.performance.precision import normalise_precision
-from planner.performance.training.profile import Profile, get_profile, profile_for_framework, with_changes
+from planner.performance.training.frameworks import profile_for_framework, with_stated_mechanisms
+from planner.performance.training.profile import Profile, with_changes
+from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import (
     TrainingCandidates,
     TrainingJob,
     estimate_training,
+    log_deviation,
     measured_shift,
-    unexplained_share,
 )
 from planner.validation.cases import Case, CaseResult
 from planner.validation.models import model_of_case
@@ -89,6 +91,9 @@ ADAPTER_GBIT_S = 200.0
 # Stacks of before the distributed optimizer (Megatron-Core 2022): every rank keeps all optimizer states where they fit.
 WHOLE_OPTIMIZER = frozenset({"megatron_classic", "megatron_fork"})
 
+# Expert parallelism of fused dispatch where a row does not say: what published recipes of DeepEP and HybridEP go to.
+WIDEST_DISPATCH = 64
+
 # What stacks recompute to fit is chosen well: cheap operators with large outputs first, at half the cost of a layer.
 PARTIAL_RECOMPUTE_COST = 0.5
 
@@ -137,8 +142,14 @@ def set_aside(case: Case) -> bool:
 
 
 def is_pretraining(case: Case) -> bool:
-    """Whether a row is of pre-training a language model (not adapters)."""
-    return "lora" not in f"{case.text('model')} {case.text('source_title')}".lower()
+    """Whether a row is of pre-training a language model (not adapters, not whole steps of reinforcement learning)."""
+    words = f"{case.text('model')} {case.text('source_title')}".lower()
+    return "lora" not in words and not is_post_training(case)
+
+
+def is_post_training(case: Case) -> bool:
+    """Whether a row's step is one of reinforcement learning: rollouts and training together."""
+    return re.search(r"\b(grpo|rl step)\b", f"{case.text('model')} {case.text('source_title')}".lower()) is not None
 
 
 def zero_stage_of(words: str) -> int | None:
@@ -206,11 +217,11 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         raise _UnanswerableError("the row gives no sequence length")
     platform = _platform(case, catalog)
     year = case.whole("year")
-    profile = _with_stated_techniques(profile_for_framework(case.text("framework"), year), case)
+    named = profile_for_framework(case.text("framework"), year, audited="mlperf" in case.source.lower())
+    profile = _with_stated_techniques(named, case)
     precision = case.text("precision")
     if not precision:
-        eight = profile.name.startswith("bridge") and "fp8" in platform.peak_flops
-        precision = "fp8" if eight else "bf16"
+        precision = default_precision(case, profile, platform)
         assumed["precision"] = precision
     precision = normalise_precision(precision)
     if precision != "bf16" and platform.peak_flops.get({"mxfp8": "fp8"}.get(precision, precision)) is None:
@@ -231,13 +242,13 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         assumed["n_chips"] = str(chips)
     experts = max((g.feed_forward.experts for g in model.groups), default=0)
     if ep is None:
-        ep = default_expert_parallel(experts, chips, tp, pp, cp, platform.server_chips)
+        ep = default_expert_parallel(experts, chips, tp, pp, cp, platform.server_chips, profile)
         if experts and ep > 1:
             assumed["ep"] = str(ep)
     zero = zero_stage_of(case.text("zero_stage_or_fsdp"))
     unsharded = zero is None and profile.name in WHOLE_OPTIMIZER
     if zero is None:
-        zero = 3 if profile.name in {"fsdp", "xla"} else 1
+        zero = 3 if profile.name in {"fsdp", "automodel", "xla"} else 1
         assumed["zero_stage"] = str(zero)
     batch = case.whole("global_batch")
     job = TrainingJob(
@@ -249,8 +260,9 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         mtp=_counts_mtp(case),
     )
     if tp is None or pp is None:
-        tp, pp = _smallest_layout(job, platform, profile, chips, cp, zero, batch, tp, pp)
+        tp, pp = _smallest_layout(job, platform, profile, chips, cp, zero, batch, tp, pp, ep)
         assumed["tp"], assumed["pp"] = str(tp), str(pp)
+        ep = math.gcd(ep, max(chips // pp, 1)) if chips % pp == 0 else ep
     span = tp * pp * cp
     if dp is None or dp * span != chips:
         if chips % span == 0:
@@ -314,8 +326,7 @@ def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
     its layers are eager PyTorch, which keeps what nanotron's do. DeepSpeed's BF16 optimizer accumulates gradients in
     FP32 and sums them, as they are, on every rank (runtime/bf16_optimizer.py).
     """
-    if profile.fused_experts and "cuda_graph=transformer_engine" in case.text("notes").lower():
-        profile = with_changes(profile, fused_experts=False)  # graphs of single layers: the experts stay outside
+    profile = with_stated_mechanisms(profile, f"{case.text('framework')} {case.text('notes')}")
     if "offload" in case.text("zero_stage_or_fsdp").lower():
         profile = with_changes(profile, offload_optimizer=1.0)
     if profile.name.startswith("megatron_fork") and "fp32 gradient accumulation" in case.text("notes").lower():
@@ -326,16 +337,38 @@ def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
     return profile
 
 
-def default_expert_parallel(experts: int, chips: int, tp: int | None, pp: int | None, cp: int, server: int) -> int:
-    """Expert-parallel width where a row states no layout: a server's chips; one where it gives widths but not this."""
-    if experts < 2 or tp is not None or pp is not None:
+def default_precision(case: Case, profile: Profile, platform: Platform) -> str:
+    """The precision where a row does not say: the recipe of the stack on that chip.
+
+    MLPerf entries are NVFP4 where the chip has it from v5.1 (2025) on, 8 bits before; Megatron-Bridge's recipes 8 bits.
+    """
+    audited = "mlperf" in f"{case.source} {case.text('framework')}".lower()
+    if audited and profile.generation >= 2025 and "fp4" in platform.peak_flops:
+        return "fp4"
+    return "fp8" if profile.generation >= 2025 and "fp8" in platform.peak_flops else "bf16"
+
+
+def default_expert_parallel(
+    experts: int, chips: int, tp: int | None, pp: int | None, cp: int, server: int, profile: Profile
+) -> int:
+    """Expert-parallel width where a row does not give it.
+
+    A server's chips where the row gives no whole layout, one where it gives all other widths; with fused dispatch,
+    which nobody has for one, all ranks of a stage up to ``WIDEST_DISPATCH``.
+    """
+    if experts < 2:
         return 1
-    return math.gcd(math.gcd(experts, max(chips // cp, 1)), max(server, 1))
+    ranks = max(chips // (cp * (pp or 1)), 1)
+    if profile.permute < 0.5:
+        return math.gcd(math.gcd(experts, ranks), WIDEST_DISPATCH)
+    if tp is not None and pp is not None:
+        return 1
+    return math.gcd(math.gcd(experts, ranks), max(server, 1))
 
 
 def default_interleave(profile: Profile, layers: int, pp: int, micro_batches: int) -> int:
     """Chunks per stage where a source does not say: tuned stacks interleave where few micro-batches make it pay."""
-    if profile.name != "tuned" or pp <= 1 or layers % pp or micro_batches % pp:
+    if profile.name != "nemo_2024" or pp <= 1 or layers % pp or micro_batches % pp:
         return 1
     per_stage = layers // pp
     options = [v for v in range(1, per_stage + 1) if per_stage % v == 0 and v <= 6]
@@ -377,6 +410,7 @@ def _smallest_layout(
     batch: int | None,
     tp: int | None,
     pp: int | None,
+    ep: int,
 ) -> tuple[int, int]:
     """The smallest tp x pp that fits in memory (tp inside a server first), when the source does not say."""
     servers = max(platform.server_chips, 1)
@@ -387,7 +421,10 @@ def _smallest_layout(
         dp = chips // (t * p * cp)
         trial = replace(job, global_batch=batch or dp * 8 * p)
         repeat = (0, 1, 2) if profile.name == "xla" else (0, 1)  # rematerialisation is the habit there, pipelines not
-        candidate = TrainingCandidates.of(tp=t, pp=p, dp=dp, cp=cp, zero_stage=zero, recompute=repeat, sp=int(t > 1))
+        wide = math.gcd(ep, dp * cp * t)
+        candidate = TrainingCandidates.of(
+            tp=t, pp=p, dp=dp, cp=cp, ep=wide, zero_stage=zero, recompute=repeat, sp=int(t > 1)
+        )
         if bool(estimate_training(trial, platform, candidate, profile, detail=False).fits.any()):
             return t, p
     return pairs[-1] if pairs else (1, 1)
@@ -458,6 +495,8 @@ def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -
     try:
         if case.impossible:
             raise _UnanswerableError(case.impossible)
+        if is_post_training(case):
+            raise _UnanswerableError("the row is a whole step of reinforcement learning, not one of training")
         if set_aside(case):
             raise _UnanswerableError("the row's notes say that its figures contradict each other and not to use it")
         setup = setup_of(case, catalog)
@@ -473,7 +512,7 @@ def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -
             asked = (setup.job, replace(setup.platform, neighbours=known), setup.profile, setup.candidate, case.source)
             shift = measured_shift(*asked)
             step *= 1.0 if shift is None else math.exp(float(shift[0]))
-            low, high = (float(end[0]) for end in setup.platform.spread.ends(unexplained_share(*asked)))
+            low, high = (float(end[0]) for end in setup.platform.spread.ends(log_deviation(*asked)))
     except _UnanswerableError as reason:
         return Answer(case, None, str(reason))
     except PlannerError as error:
@@ -561,14 +600,14 @@ def results_of(answers: Sequence[Answer]) -> tuple[CaseResult, ...]:
 def validate_training(cases: Sequence[Case], catalog: Catalog) -> tuple[CaseResult, ...]:
     """Predictions beside measurements, one result per row and measured quantity."""
     ready, known = with_pod_networks(catalog), shipped_neighbours()
-    of_source: dict[str, Neighbours] = {}
-    answers = []
-    for case in cases:
-        held = known.holds(case.case_id, case.source)
-        if held and case.source not in of_source:
-            of_source[case.source] = known.without(case.source)
-        answers.append(answer(case, ready, of_source[case.source] if held else known))
-    return results_of(answers)
+    places: dict[str, list[int]] = {}  # one source at a time: what its rows may know of takes tens of megabytes
+    for i, case in enumerate(cases):
+        places.setdefault(case.source if known.holds(case.case_id, case.source) else "", []).append(i)
+    answers: dict[int, Answer] = {}
+    for source, rows in places.items():
+        speaking = known.without(source) if source else known
+        answers |= {i: answer(cases[i], ready, speaking) for i in rows}
+    return results_of([answers[i] for i in range(len(cases))])
 
 
 __all__ = ["Answer", "Setup", "answer", "results_of", "setup_of", "validate_training", "with_pod_networks"]
