@@ -17,6 +17,7 @@ from planner.facility.reliability import default_profile
 from planner.network.capability import RECORD, level_of
 from planner.options.counted import MEGAWATT, RACKS, most_units, reach, used
 from planner.options.dominance import nondominated
+from planner.options.form import shares_servers
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
@@ -150,7 +151,7 @@ class Collector:
             if workload.request_classes:
                 return search_for(MixedServingSearch, workload, self.catalog)
             return search_for(
-                ServingSearch, workload, self.catalog, parts=self.parts, shared=self.scenario.fleet.shared
+                ServingSearch, workload, self.catalog, parts=self.parts, shared=shares_servers(self.scenario)
             )
         return search_for(RecommendationSearch, workload, self.catalog)
 

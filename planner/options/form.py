@@ -26,6 +26,11 @@ def over_lots(scenario: Scenario, catalog: Catalog) -> bool:
     return any(_has_parts(system) for system in _systems(scenario, catalog))
 
 
+def shares_servers(scenario: Scenario) -> bool:
+    """Whether replicas of several loads stand side by side in servers, each on chips of its own."""
+    return scenario.fleet.shared and sum(isinstance(w, Serving) for w in scenario.workloads) > 1
+
+
 def compact_only(scenario: Scenario) -> bool:
     """Whether it asks for what only the compact form has."""
     asked: list[object] = [

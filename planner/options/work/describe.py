@@ -16,6 +16,7 @@ from planner.answer.plan import Drafting, Interval, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.options.enumerate import interconnect_of
+from planner.options.form import shares_servers
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import Option
 from planner.options.parts import part_for
@@ -261,7 +262,7 @@ class Describer:
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
         part = spec.layout.get("part", 0)
         if part:
-            known = replace(search, shared=self.scenario.fleet.shared).part_of(platform)
+            known = replace(search, shared=shares_servers(self.scenario)).part_of(platform)
             if part != part_for(candidates.chips, platform.system_chips, known)[0]:
                 raise InputError(Problem(f"{spec.workload}: its replica does not occupy {part} chips of {spec.system}"))
             replicas = part // candidates.chips
