@@ -212,7 +212,7 @@ def test_the_refusal_names_the_limits_and_the_way_out() -> None:
     words = " ".join(answer.conflicts[0].limits)
     assert "20 days" in words
     assert "MW" in words or "capital" in words
-    confirmed = [n for n in answer.nearest if n.confirmed]
+    confirmed = [n for n in answer.nearest if n.confirmed or n.confirmed_together]
     assert {n.limit for n in confirmed} >= {"workloads.pretrain.finish_within_days", "sites.small.power_mw"}
     assert planned("infeasible", "possible").has_plan
 

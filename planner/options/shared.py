@@ -796,7 +796,7 @@ def _beats(
 
 
 def _run_no_more(x: Run, y: Run) -> bool:
-    if x.chips != y.chips or x.tokens_per_s < y.tokens_per_s or not no_more(x, y):
+    if x.chips != y.chips or not no_more(x, y):
         return False
     mine = {s.slot: s for s in x.starts}
     found = ((mine.get(theirs.slot), theirs) for theirs in y.starts)

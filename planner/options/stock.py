@@ -199,6 +199,8 @@ def figures_of(kind: type) -> tuple[str, ...]:
     return _FIGURES[kind]
 
 
+GIVES = frozenset({"tokens_per_s"})
+"""Figures of which more is better."""
 _FIGURES: Mapping[type, tuple[str, ...]] = {
     kind: tuple(f.name for f in fields(kind) if f.type in {"float", "Floats"})
     for kind in (Group, Lot, Work, Start, Run)
@@ -206,8 +208,13 @@ _FIGURES: Mapping[type, tuple[str, ...]] = {
 
 
 def no_more(x: Any, y: Any) -> bool:
-    """Whether the first of two records of one kind has no more of any figure than the second."""
-    return all(bool(np.all(getattr(x, name) <= getattr(y, name))) for name in figures_of(type(y)))
+    """Whether the first of two records of one kind has no more of any figure than the second, nor gives less."""
+    return all(
+        bool(np.all(getattr(y, name) <= getattr(x, name)))
+        if name in GIVES
+        else bool(np.all(getattr(x, name) <= getattr(y, name)))
+        for name in figures_of(type(y))
+    )
 
 
 @dataclass(frozen=True)

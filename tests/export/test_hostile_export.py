@@ -88,9 +88,7 @@ def hostile(job: Job, text: str) -> Job:
     layout = d.parallelism.model_copy(update={"schedule": text})
     return dataclasses.replace(
         job,
-        deployment=d.model_copy(
-            update=told | {"parallelism": layout, "mix": text, "rent_term": text, "precision": text, "option": text}
-        ),
+        deployment=d.model_copy(update=told | {"parallelism": layout, "mix": text, "rent_term": text, "option": text}),
         asked=job.asked.model_copy(update={"name": text, "model": text, "framework": text, "kv_precision": text}),
         model=job.model.model_copy(update={"id": text, "weights": text})
         if hasattr(job.model, "model_copy")

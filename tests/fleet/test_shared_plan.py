@@ -242,7 +242,7 @@ def test_every_leaf_is_held_to_account(answer: Plan, question: Scenario, round_c
         ("workloads.0.requests_path", {"2026-10": 1000, "2028-10": 19000}, "is served at"),
         ("workloads.0.chips", {"max": 8}, "at most 8 allowed"),
         ("workloads.0.tpot_ms", 0.11, "tpot_ms"),
-        ("workloads.1.start", "2030-01", "before it may"),
+        ("workloads.1.start", "2030-09", "before it may"),
         ("workloads.2.finish_within_days", 5, "5 allowed"),
         ("workloads.1.after", ["second"], "which it waits for"),
         ("workloads.1.chips", {"max": 1}, "at most 1 allowed"),
