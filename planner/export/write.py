@@ -107,7 +107,11 @@ def with_assumptions(plan: Plan, catalog: Catalog) -> Catalog:
     """The catalog with the figures that the plan assumes."""
     wanted: dict[str, dict[str, dict[str, float | str]]] = {}
     for a in plan.assumptions:
-        kind, record, name = a.path.split(".", 2)
+        kind, _, rest = a.path.partition(".")
+        record, _, name = rest.partition(".")
+        if not (kind and record and name):
+            raise InputError(Problem("is no figure of a record", path="assumptions", found=a.path[:80],
+                                     allowed="kind.id.field"))  # fmt: skip
         wanted.setdefault(kind, {}).setdefault(record, {})[name] = a.value
     return catalog.with_assumptions(wanted) if wanted else catalog
 

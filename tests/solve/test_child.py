@@ -210,6 +210,7 @@ def test_what_progress_raises_ends_the_solve():
 def test_no_orphan_is_left(sign, tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it\n"
         f"import sys\nsys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests' / 'solve')!r}]\n"
         "from planner.solve import Limits, solve\nfrom test_child import busy_program\n"
         "solve(busy_program(), Limits(time_limit_s=300.0, gap=0.0, threads=1), backend='highs',\n"

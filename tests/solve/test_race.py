@@ -139,7 +139,7 @@ def test_the_limit_is_hard_and_the_best_plan_is_kept() -> None:
     began = time.monotonic()
     solution = solve(program, limits, progress=seen.append)
     assert time.monotonic() - began < 8.0
-    assert solution.status is Status.FEASIBLE
+    assert solution.status in {Status.FEASIBLE, Status.PROVEN_OPTIMAL}  # as far as the machine gets in the time
     assert inconsistencies(program, solution, limits) == []
     best = [p.incumbent for p in seen if p.incumbent is not None]
     assert best == sorted(best, reverse=True)
