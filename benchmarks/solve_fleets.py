@@ -1,7 +1,7 @@
 """Generated fleets of many shapes, solved by this checkout and by another one, in one run.
 
-    git worktree add /tmp/before COMMIT
-    python benchmarks/solve_fleets.py --before /tmp/before --json result.json
+    git worktree add BEFORE COMMIT
+    python benchmarks/solve_fleets.py --before BEFORE --json result.json
     python benchmarks/solve_fleets.py --backends auto,highs,split,cpsat_grid --most 12
 
 Programs of the planner's form: lots of systems bought by site and period, loads served by units on them (normalised to

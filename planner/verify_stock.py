@@ -30,7 +30,7 @@ from planner.options.enumerate import interconnect_of
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.options.ownership import LotPrice, Standing
-from planner.options.parts import packed
+from planner.options.parts import packed, systems_taken
 from planner.options.shared import arrivals, demand_of, due_days, lot_ends, may_move, rent_ends
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit, runs_once
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
@@ -454,7 +454,7 @@ def _busy(again: _Again, hardware: Hardware, period: int) -> float:
     """Systems of a kind that serve, parts of them as such; whosever they are, where ``hardware`` names no owner."""
     chips = again.figures.stand(hardware).chips
     return math.fsum(
-        x.said.units[period] * (x.described.part / chips if x.described.part else x.described.systems)
+        x.said.units[period] * systems_taken(x.described.systems, x.described.part, chips)
         for x in again.loads
         if hardware in {x.hardware, x.hardware.kind}
     )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from planner.fleet.pieces import Piece, pieces_of
 from planner.fleet.stock_model import StockModel, StockPlan, plan_of
-from planner.options.parts import systems_for
+from planner.options.parts import systems_for, systems_taken
 from planner.options.stock import Run, Start, Stock
 from planner.solve.form import Program, with_row
 from planner.solve.intervals import Level, Task, least_amount, some_starts
@@ -191,7 +191,7 @@ def _standing(model: StockModel, group: int, slot: int) -> dict[int, float]:
         if work.group == group:
             # of parts their chips: whatever they fill, it is no less than that
             chips = stock.groups[group].chips
-            found[columns[period]] = work.part / chips if work.part else float(work.systems)
+            found[columns[period]] = systems_taken(work.systems, work.part, chips)
     return found
 
 

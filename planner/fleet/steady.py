@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.fleet.stock_model import StockModel
+from planner.options.parts import systems_taken
 from planner.solve.form import Program, violations
 from planner.solve.status import Limits
 
@@ -50,7 +51,7 @@ def _program(model: StockModel, values: Floats, goals: Sequence[Floats]) -> tupl
     stock, program = model.stock, model.program
     stands = {x.group for x, c in zip(stock.lots, model.lots, strict=True) if values[c] > 0.5}
     pairs = [
-        (work.part / stock.groups[work.group].chips if work.part else work.systems, columns[t - 1], columns[t])
+        (systems_taken(work.systems, work.part, stock.groups[work.group].chips), columns[t - 1], columns[t])
         for work, columns in zip(stock.works, model.serve, strict=True)
         if work.group in stands
         for t in range(1, stock.periods)

@@ -26,6 +26,7 @@ from planner.answer.plan import (
 )
 from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.timeline import DAYS_PER_MONTH
+from planner.options.parts import systems_taken
 from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
@@ -171,7 +172,7 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
         hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap)
         mine = found[hardware]
         for t, units in enumerate(load.units):
-            mine[t] += units * (load.part_chips / figures.stand(hardware).chips if load.part_chips else load.systems)
+            mine[t] += units * systems_taken(load.systems, load.part_chips, figures.stand(hardware).chips)
     for run in schedule.runs:
         if run.rented_alone:
             continue

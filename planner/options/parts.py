@@ -40,6 +40,11 @@ def part_for(chips: NDArray[np.int64], system_chips: int, part_chips: int) -> ND
     return np.where(at < len(sizes), np.append(sizes, 0)[np.minimum(at, len(sizes))], 0)
 
 
+def systems_taken(systems: int, part: int, system_chips: int) -> float:
+    """Systems that a unit takes: whole ones, or its share of the one that its part stands in."""
+    return part / system_chips if part else float(systems)
+
+
 def room_for(system_chips: int, part: int) -> int:
     """Chips of a system that parts of at least this size can take."""
     return system_chips // part * part

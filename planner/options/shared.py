@@ -39,6 +39,7 @@ from planner.options.ownership import (
     serves_only,
     standing,
 )
+from planner.options.parts import systems_taken
 from planner.options.pricing import Designs, Priced
 from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock, StockSet, Work, no_more
 from planner.options.work.pairs import pairs_left_out
@@ -521,7 +522,7 @@ def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tupl
 def _work(
     timeline: Timeline, stand: Standing, group: int, workload: str, option: _Found, watts: tuple[float, float]
 ) -> Work:
-    size = option.part / stand.chips if option.part else option.systems
+    size = systems_taken(option.systems, option.part, stand.chips)
     prices = [price_load(timeline, stand, watts, size, t) for t in range(timeline.periods)]
     return Work(
         id=_digest(workload, option.role, *_of_owner("", stand), *_hardware(stand), option.precision, option.systems,

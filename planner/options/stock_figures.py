@@ -29,6 +29,7 @@ from planner.options.ownership import (
     run_watts,
     standing,
 )
+from planner.options.parts import systems_taken
 from planner.options.work.describe import Described, Describer, Spec
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Workload
@@ -166,7 +167,7 @@ class StockFigures:
 
     def unit_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> float:
         """Facility watts of one unit of a load above what its systems draw without it."""
-        size = described.part / self.stand(hardware).chips if described.part else described.systems
+        size = systems_taken(described.systems, described.part, self.stand(hardware).chips)
         return self.watts(workload, role, hardware, described)[1] * size
 
     def run(self, workload: Workload, role: str, hardware: Hardware, described: Described, month: float) -> WorkFigures:
@@ -182,7 +183,7 @@ class StockFigures:
     ) -> WorkFigures:
         """Units of a load by period."""
         watts, stand = self.watts(workload, role, hardware, described), self.stand(hardware)
-        size = described.part / stand.chips if described.part else described.systems
+        size = systems_taken(described.systems, described.part, stand.chips)
         lines: dict[str, float] = {}
         opex, carbon, water = (np.zeros(self.timeline.years) for _ in range(3))
         for t, count in enumerate(units):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from planner.answer.plan import Fleet, Schedule, ScheduledLoad, ScheduledRun
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.options.hardware.timeline import demand_by_period
+from planner.options.parts import systems_taken
 from planner.options.stock_figures import Hardware, StockFigures
 from planner.scenario.workloads import Serving, Workload
 from planner.unit_costs import Worked
@@ -67,7 +68,7 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
     for i, x in enumerate(work):
         took = x.end_day - x.start_day if isinstance(x, ScheduledRun) else _unit_days(x, days)
         taken.append(took)
-        size = x.part_chips / figures.stand(kind(x).kind).chips if x.part_chips else float(x.systems)
+        size = systems_taken(x.systems, x.part_chips, figures.stand(kind(x).kind).chips)
         busy[kind(x)].append((i, took * size))
     lines: list[dict[str, float]] = [defaultdict(float) for _ in work]
     idle = [0.0] * len(work)
