@@ -55,6 +55,7 @@ TTFT_KINDS: Mapping[str, Sequence[int]] = {
     "wide+engine": (ONE, LOAD),
     "front": (ONE, LOAD, PROMPT),
     "engine+vendor": (ONE, PROMPT, DATE),
+    "loop+engine": (ONE, LOAD),
 }
 """The same of the first token, over what the pace of steps has changed already."""
 
@@ -64,6 +65,9 @@ WIDE = 16
 TUNED = "tuned"
 """Front end of pools of one phase that their makers tuned and kept full: levels are of recipes anybody can run, so the
 physical model alone says what such pools do, as surely as levels say of others."""
+SPREAD, ALIKE, BATCH = "spread", "alike", "batch"
+"""How clients load a replica: their requests differ, as those of a plan do; all are alike, so those that start together
+stay together; or one batch, prefilled whole."""
 TODAY = 2026.5
 """The date that a plan counts software at where nobody states another: that of the newest runs measured."""
 WORDS: Mapping[str, str] = {
@@ -113,8 +117,9 @@ def date_of(year: float) -> float:
 
 
 def names_of(
-    engine: str, family: str, front: str, model: str, moe: bool, precision: str, layout: str, drafts: bool
-) -> dict[str, str]:
+    engine: str, family: str, front: str, model: str, moe: bool, precision: str, layout: str, drafts: bool,
+    loop: str = SPREAD,
+) -> dict[str, str]:  # fmt: skip
     """Names by kind of a run; ``model``: its family."""
     kind, vendor = "experts" if moe else "dense", vendor_of(family)
     wide = {"wide+vendor": vendor, "wide+engine": engine} if layout == "wide" else {}
@@ -137,6 +142,7 @@ def names_of(
         "drafts+engine": f"{'drafts' if drafts else 'none'} {engine}",
         "engine+vendor": f"{engine} {vendor}",
         "vendor": vendor,
+        "loop+engine": f"{loop} {engine}",
     }
 
 
@@ -153,6 +159,7 @@ class ServingLevels:
     family: str = ""
     front: str | None = None
     date: float = 0.0
+    loop: str = SPREAD
 
     def __bool__(self) -> bool:
         return bool(self.pace)
@@ -164,7 +171,7 @@ class ServingLevels:
         names = [
             names_of(
                 self.engine, self.family, front if self.front is None else self.front, m.family, m.is_moe,
-                job.precision, layout, drafts,
+                job.precision, layout, drafts, self.loop,
             )
             for front in ("", "apart")
             for layout in LAYOUTS

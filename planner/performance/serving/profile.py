@@ -24,7 +24,7 @@ from planner.errors import InputError, Problem, nearest_name, unknown_name
 from planner.performance.measured.levels import Levels
 from planner.performance.measured.levels_file import LevelTables, read_levels
 from planner.performance.measured.ordering import OrderShare, read_order
-from planner.performance.serving.levels import COVARIATES, ServingLevels
+from planner.performance.serving.levels import COVARIATES, SPREAD, ServingLevels
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class ServingProfile:
         35e-6  # per step and layer of four matrices (their kernels' gaps and tails); BLIS fits 32 us on H100
     )
     launch_scale: float = 1.0  # of those fixed costs on a chip family: its runtime's gaps over those of the others
+    host_scale: float = 1.0  # of a test bench: its host's seconds over those of others (shared cores, power limits)
+    launch_trend: float = 0.9  # of ``launch_scale`` from a family to one a year younger
     prefill_layer_s: float = 0.3e-3  # least seconds per layer of a step with prefill: kernels launched one by one
     moe_layer_s: float = 12e-6  # more per MoE layer: gate, permutation
     step_s: float = 0.4e-3  # per step: scheduling, sampling
@@ -233,6 +235,8 @@ class ServingCalibration:
     engines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # "trtllm 1.0": {pace: ...}; a release that is not here runs at its engine's pace
     releases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # "ml_energy nvidia_blackwell": {host_scale: ...}; of those who measured, so fitted with the rest and never carried
+    benches: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     # how often pairs of runs of left-out sources come out in the right order
     order: tuple[OrderShare, ...] = ()
     pace: Levels = field(default_factory=lambda: Levels(COVARIATES))
@@ -252,6 +256,8 @@ class ServingCalibration:
         release: str = "",
         front: str | None = None,
         date: float = 0.0,
+        bench: str = "",
+        loop: str = SPREAD,
     ) -> ServingProfile:
         """The constants of an engine on a chip family; of a release ("1.0") what is known of it besides.
 
@@ -263,12 +269,13 @@ class ServingCalibration:
         values.update(self.families.get(family, {}))
         values.update(self.engines.get(key, {}))
         values.update(self.releases.get(f"{engine} {release}", {}))
+        values.update(self.benches.get(bench, {}))
         if values.get("workspace") == "vllm" and (release or year):
             values["workspace"] = _vllm_workspace(release, year)
         for name in _WHOLE:
             if name in values:
                 values[name] = round(float(values[name]))  # type: ignore[arg-type]
-        levels = ServingLevels(self.pace, self.ttft, key, family, front, date)
+        levels = ServingLevels(self.pace, self.ttft, key, family, front, date, loop)
         profile = replace(ServingProfile(name=key).with_values(values), levels=levels)
         if FITTED in self.families.get(family, {}):
             return profile

@@ -287,6 +287,8 @@ class StepModel:
                 parts[name] = parts[name] * (1.0 + share)
             parts["head"] = parts["head"] * (1.0 + drafts * (load.decode > 0))
             parts["step_fixed"] = parts["step_fixed"] + drafts * c.draft_s * (load.decode > 0)
+        for name in ("layers_fixed", "step_fixed", "sequences_fixed"):
+            parts[name] = parts[name] * c.host_scale
         # stages take turns, so each passes as often as the last one, which also samples: what it does for one
         # micro-batch the others wait out
         for name in ("head", "step_fixed", "sequences_fixed"):

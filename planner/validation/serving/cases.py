@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.performance.laws import family_of
-from planner.performance.serving.levels import TUNED
+from planner.performance.serving.levels import ALIKE, BATCH, SPREAD, TUNED
 
 INPUT_RATE = "input_tok_s_per_chip"
 """Answered for pools of prefill alone: elsewhere it is the output rate again, times the lengths' ratio."""
@@ -40,6 +40,8 @@ UNPUBLISHED_INPUT = 512.0
 MTP_DRAFTS, MTP_DRAFTS_ATTENTION_DP = 3, 1
 # Requests of a run of TensorRT-LLM's performance overview by (input, output) tokens: all are queued at the start, so
 # a run is a few cohorts and its last one is not full (the document's procedure, the same in every release).
+REAL_ANSWERS, ANSWER_CV = ("MLEN",), 0.7
+"""Sources whose requests are real ones, and how much the lengths of real answers vary (public chat traces: 0.6-1.0)."""
 OVERVIEW_REQUESTS: Mapping[tuple[int, int], int] = {
     (128, 128): 30000, (128, 2048): 3000, (128, 4096): 1500, (500, 2000): 3000, (1000, 1000): 3000,
     (1000, 2000): 1500, (1024, 2048): 1500, (2048, 128): 3000, (2048, 2048): 1500, (5000, 500): 1500,
@@ -55,6 +57,8 @@ SATURATED_PER_CHIP = 4096.0
 """Requests offered to a chip of a pool that is kept full: more than any cache holds."""
 LARGEST_COPY_BATCH = 1024.0
 """Requests beyond which the batch of a pool is of all its copies of attention: no published copy holds more."""
+STATIC = ("TRT05", "TRT09")
+"""Documents whose runs are static batches inside the engine's process (gptSessionBenchmark), all of them."""
 POOL_ENGINE = "sglang"
 """The stack of a pool of one phase that names none: the open one that such pools are built with."""
 WIDEST_STATED = 16
@@ -112,7 +116,13 @@ class ServingCase:
     chunk_tokens: int = 0  # of a pool of prefill: prompt tokens a chip works on at once; 0: the engine's own
     run: float = 0.0  # when, in years: of the run, of the engine's release, or the middle of its year
     front: str = ""  # what joins workers that are apart: dynamo, mori, ..., apart, tuned; empty: none are
+    output_cv: float = 0.0  # coefficient of variation of answers, where they are of real requests
     median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
+
+    @property
+    def loop(self) -> str:
+        """How clients loaded it (``planner.performance.serving.levels``)."""
+        return BATCH if self.mode == "static" else ALIKE if self.waves else SPREAD
 
 
 class UnansweredError(Exception):
@@ -122,6 +132,30 @@ class UnansweredError(Exception):
 def source_of(case_id: str) -> str:
     """The source's prefix: TRT014, IMAX, ..."""
     return re.split(r"-", case_id, maxsplit=1)[0]
+
+
+SOURCE_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "inferencex": ("IMAX", "IXFX", "IXDB", "IMAXD", "IXFH", "IXBL"),
+    "trtllm_docs_2024": ("TRT014", "TRT05", "TRT09"),
+    "trtllm_docs_2025": ("TRT020", "TRT10", "TRTDS", "GREC"),
+    "nvidia_sweep": ("NVGAP",),
+    "ml_energy": ("MLEN",),
+    "static_batches": ("SPLIT", "ANL", "ANLP", "ANLW", "ANLT"),
+    "amd_pages": ("AMDPR",),
+    "dell_405b": ("DST405", "DST405L"),
+    "gaudi_pages": ("GAUDI",),
+    "ascend": ("ASC", "ASC2"),
+    "others": ("DSTPD", "VLLM", "VLLM2", "VREC", "SGL", "MOON"),
+}
+"""Sources that are one benchmark are one source: the same harness, images and runs."""
+
+
+def family_of_source(source: str) -> str:
+    """The family a source is left out with; itself when it is in none."""
+    for name, members in SOURCE_FAMILIES.items():
+        if source in members:
+            return name
+    return source
 
 
 def _int(row: Mapping[str, str], name: str) -> int | None:
@@ -345,7 +379,12 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         if per_copy <= LARGEST_COPY_BATCH or concurrency is None:
             concurrency = per_copy * worker.chips * worker.count
         osl = osl or 2.0  # the context stays what it is
-    elif "static batch" in notes or engine in ("other", "hpu") or scenario in ("prefill", "decode"):
+    elif (
+        "static batch" in notes
+        or (source in STATIC and concurrency is not None)
+        or engine in ("other", "hpu")
+        or scenario in ("prefill", "decode")
+    ):
         mode = "static"
     elif concurrency is None and scenario in OFFLINE:
         mode = "offline"
@@ -397,5 +436,6 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         release=release_of(row.get("framework_version") or "", framework),
         chunk_tokens=chunk,
         waves=mode == "closed" and not spread,
+        output_cv=ANSWER_CV if source in REAL_ANSWERS else 0.0,
         median_gap="tpot=median ITL" in notes,
     )

@@ -35,7 +35,7 @@ from planner.performance.serving.profile import (
 )
 from planner.validation.cases import Case
 from planner.validation.serving.cases import MEASURED, ServingCase, UnansweredError, read_case
-from planner.validation.serving.rows import ServingPredictor, group_key
+from planner.validation.serving.rows import ServingPredictor, bench_of, group_key
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -128,12 +128,14 @@ class Residuals:
         def profiles(case: ServingCase, platform: Platform) -> dict[int, ServingProfile]:
             family = serving_family(platform.chip_id, platform.family)
             engine, release = engine_key(case.engine, case.year), f"{case.engine} {case.release}"
-            key = (family, engine, case.year, release)
+            bench = bench_of(case, family)
+            key = (family, engine, case.year, release, bench)
             if key not in kept:
                 kin = ("families", kin_of(family))
-                mine = (("everything", ""), kin, ("families", family), ("engines", engine), ("releases", release))
+                mine = (("everything", ""), kin, ("families", family), ("engines", engine), ("releases", release),
+                        ("benches", bench))  # fmt: skip
                 kept[key] = {
-                    k: calibrations[k].profile(family, case.engine, year=case.year, release=case.release)
+                    k: calibrations[k].profile(family, case.engine, year=case.year, release=case.release, bench=bench)
                     for part in mine
                     for k in parts.get(part, ())
                 }
@@ -183,11 +185,13 @@ class Residuals:
 
 @dataclass(frozen=True)
 class Prior:
-    """Log of a constant, less that of ``value`` (times ``near``, where that is given), has deviation ``spread``."""
+    """Log of a constant, less that of ``value`` (times ``near``, where that is given), has deviation ``spread``;
+    ``trend``: a constant and the power of it that the value is times as well."""
 
     value: float
     spread: float
     near: Key | None = None
+    trend: tuple[Key, float] | None = None
 
 
 @dataclass
@@ -210,7 +214,7 @@ class Descent:
         at = {key: math.log(p.value) for key, p in zip(self.keys, self.priors, strict=True) if p.near is None}
         for key, p in zip(self.keys, self.priors, strict=True):  # a parent stands before its children
             if p.near is not None:
-                at[key] = at[p.near] + math.log(p.value)
+                at[key] = at[p.near] + math.log(p.value) + (at[p.trend[0]] * p.trend[1] if p.trend else 0.0)
         return np.array([at[key] for key in self.keys])
 
     def slopes(self, theta: Floats, here: Floats, among: Bools | None = None) -> Floats:
@@ -237,6 +241,8 @@ class Descent:
             offset[i] = math.log(prior.value) / prior.spread
             if prior.near is not None:
                 matrix[i, place[prior.near]] -= 1.0 / prior.spread
+            if prior.trend is not None:
+                matrix[i, place[prior.trend[0]]] -= prior.trend[1] / prior.spread
         return matrix, offset
 
     def cost(self, theta: Floats, here: Floats, mask: Bools) -> float:

@@ -23,7 +23,7 @@ FREEDOM = 4.0
 """Degrees of freedom of a run's own noise: a release that runs twice as slow as the next is an outlier, no trend."""
 ROUNDS = 30
 LEAST_VARIANCE = 1e-6
-NUISANCE = ("source", "group")
+NUISANCE = ("source", "bench", "group")
 """Kinds that no plan has: what they differ by is part of every deviation."""
 
 

@@ -24,6 +24,7 @@ from planner.validation.cases import Case
 from planner.validation.pairs import Run, order_shares
 from planner.validation.serving.descent import JOBS, Descent, Floats, Key, Prior, Residuals
 from planner.validation.serving.left_out import Fitted, Seen, left_out, with_intervals
+from planner.validation.serving.rows import bench_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ EVERYTHING: Mapping[str, Constant] = {
     "narrow_loss": Constant(0.02, 0.35, 0.3),
     "pipeline_bubble": Constant(0.01, 0.6, 0.5),
     "copies_skew": Constant(0.01, 0.6, 0.5),
+    "launch_trend": Constant(0.6, 1.1, 0.1),
 }
 BY_FAMILY: Mapping[str, Constant] = {
     "gemm_efficiency": Constant(0.30, 0.90, 0.25),
@@ -80,6 +82,15 @@ BY_ENGINE: Mapping[str, Constant] = {
     "draft_s": Constant(1e-6, 3e-3, 0.8),
 }
 PACE = Constant(0.8, 1.25, 0.05)
+TREND: Key = ("everything", "", "launch_trend")
+SINCE: Mapping[str, float] = {
+    "nvidia_ampere": 2020.5, "nvidia_ada": 2022.8, "nvidia_hopper": 2022.8, "nvidia_blackwell": 2024.9,
+    "nvidia_blackwell_rtx": 2025.3, "amd_cdna3": 2023.9, "amd_cdna4": 2025.7,
+}  # fmt: skip
+SINCE_OF_KIN = 2022.8
+"""When the first chips of a family were delivered, and the year that constants of a kin are of: launches of kernels get
+cheaper from one generation to the next."""
+HOST = Constant(0.4, 4.0, 0.3)
 BOUNDS: Mapping[str, tuple[float, float]] = {
     name: (c.low, c.high) for name, c in (*EVERYTHING.items(), *BY_FAMILY.items(), *BY_ENGINE.items(), ("pace", PACE))
 }
@@ -151,7 +162,7 @@ class Fit:
     def calibration(self) -> ServingCalibration:
         """As the performance room reads it, with what is given."""
         tables: dict[str, dict[str, dict[str, float]]] = {
-            p: defaultdict(dict) for p in ("families", "engines", "releases")
+            p: defaultdict(dict) for p in ("families", "engines", "releases", "benches")
         }
         everything: dict[str, float] = {}
         for (part, name, constant), value in self.values.items():
@@ -160,7 +171,13 @@ class Fit:
             else:
                 tables[part][name][constant] = value
         return with_given(
-            ServingCalibration(everything, dict(tables["families"]), dict(tables["engines"]), dict(tables["releases"]))
+            ServingCalibration(
+                everything,
+                dict(tables["families"]),
+                dict(tables["engines"]),
+                dict(tables["releases"]),
+                dict(tables["benches"]),
+            )
         )
 
 
@@ -189,7 +206,8 @@ def unknowns(rows: Sequence[Case], catalog: Catalog) -> Descent:
             if name == "gemm_efficiency" and family in CEILINGS:
                 ratio = CEILINGS[family] / (CEILINGS["amd_cdna3"] if family.startswith("amd") else MEAN_CEILING)
             near = ("families", kin_of(family), name)
-            table[("families", family, name)] = (c, Prior(ratio, c.spread * CHILD_SPREAD, near))
+            trend = (TREND, SINCE[family] - SINCE_OF_KIN) if name == "launch_scale" else None
+            table[("families", family, name)] = (c, Prior(ratio, c.spread * CHILD_SPREAD, near, trend))
     engines = sorted({f.engine for f in residuals.figures} - {"current"})
     for engine in ("current", *engines):  # a parent before its children
         for name, c in BY_ENGINE.items():
@@ -208,6 +226,10 @@ def unknowns(rows: Sequence[Case], catalog: Catalog) -> Descent:
     for release, count in sorted(Counter(f.release for f in residuals.figures).items()):
         if release and count >= RELEASE_ROWS:
             table[("releases", release, "pace")] = (PACE, Prior(1.0, PACE.spread))
+    benches = Counter(bench_of(residuals.cases[f.case], f.family) for f in residuals.figures)
+    for bench, count in sorted(benches.items()):
+        if count >= RELEASE_ROWS:
+            table[("benches", bench, "host_scale")] = (HOST, Prior(1.0, HOST.spread))
     return Descent(
         residuals,
         tuple(table),

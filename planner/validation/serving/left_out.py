@@ -24,6 +24,8 @@ from planner.validation.serving.effects import NUISANCE, Mixed, Variances
 from planner.validation.serving.observed import Runs
 
 ROUNDS = 4
+MANY, DESCENTS = 300, 3
+"""Figures without which the fit descends again, and how often."""
 LONGEST = 1.0
 """No constant moves further than this, as a logarithm, when rows are left out."""
 
@@ -74,21 +76,40 @@ class Fitted:
         self.ttft = Mixed(self.runs.ttft(self.paced), _kinds(TTFT_KINDS), len(COVARIATES))
         self.ttft_variances: Variances = self.ttft.variances()
         ttft = self.ttft.levels(COVARIATES, self.ttft_variances)
-        self.calibration = replace(base, pace=pace, ttft=ttft)
+        self.calibration = replace(base, pace=pace, ttft=ttft, benches={})
 
     def without(self, figures: Bools) -> ServingCalibration:
-        """The calibration fitted to all but some figures."""
-        problem = self.problem
-        move = self._moved(~figures)
-        base = problem.calibration(self.theta + move)
-        shift = np.where(figures, np.nan, self.slopes @ move)
-        cases = np.zeros(len(problem.residuals.cases), dtype=np.bool_)
-        cases[problem.residuals.case_of[figures]] = True
-        self.pace.y = np.array([r.value for r in self.runs.pace(self.residual + shift)])
-        self.ttft.y = np.array([r.value for r in self.runs.ttft(self.paced + shift)])
+        """The calibration fitted to all but some figures.
+
+        Few figures move the constants little: residuals then change in proportion to them. Without many, the fit
+        descends again on what is left, and levels are of the residuals there.
+        """
+        problem, residuals = self.problem, self.problem.residuals
+        theta = self.theta + self._moved(~figures)
+        left = self.few & ~figures
+        many = int(np.sum(self.few & figures)) >= MANY
+        if many:
+            theta = self._descended(theta, left)
+        base = problem.calibration(theta)
+        cases = np.zeros(len(residuals.cases), dtype=np.bool_)
+        cases[residuals.case_of[figures]] = True
+        if many:
+            self.pace.y = np.array([r.value for r in self.runs.pace(residuals.at(base, ~figures))])
+        else:
+            shift = np.where(figures, np.nan, self.slopes @ (theta - self.theta))
+            self.pace.y = np.array([r.value for r in self.runs.pace(self.residual + shift)])
         pace = self.pace.levels(COVARIATES, self.pace_variances, ~cases)
+        paced = residuals.at(replace(base, pace=pace), ~figures) if many else self.paced + shift
+        self.ttft.y = np.array([r.value for r in self.runs.ttft(paced)])
         ttft = self.ttft.levels(COVARIATES, self.ttft_variances, ~cases)
-        return replace(base, pace=pace, ttft=ttft)
+        return replace(base, pace=pace, ttft=ttft, benches={})
+
+    def _descended(self, theta: Floats, used: Bools) -> Floats:
+        """The constants fitted to the figures of ``used``, from ``theta`` or the whole fit, whichever is nearer."""
+        problem = self.problem
+        there = problem.cost(theta, problem.residuals.at(problem.calibration(theta), used), used)
+        begin = theta if there < problem.cost(self.theta, self.residual, used) else self.theta
+        return problem.descend(begin, used, rounds=DESCENTS, slopes=self.slopes)[0]
 
     def _moved(self, used: Bools) -> Floats:
         """How far the constants move when only some figures are fitted, residuals changing in proportion."""

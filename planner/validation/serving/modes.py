@@ -167,7 +167,7 @@ class Question:
         first = self._estimate(workers, size, tokens, PREFILL, profile)
         rest = self._estimate(workers, size, tokens, DECODE, profile)
         layout = np.concatenate([layout_of(c) for c in cases])
-        ttft = size / first.requests_per_s + profile.request_s
+        ttft = size / first.requests_per_s  # in the engine's process: no server hands requests over
         ttft = ttft * self._first_tokens(profile, layout, rest.concurrency / rest.chips)
         total = ttft + max(self.job.output_tokens - 1.0, 0.0) * rest.tpot_s
         power = self._power(rest)

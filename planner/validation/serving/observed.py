@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.serving.levels import LAYOUTS, TUNED, date_of, load_of, names_of, prompt_of
-from planner.validation.serving.cases import ServingCase
-from planner.validation.serving.cuts import family_of_source
+from planner.validation.serving.cases import ServingCase, family_of_source
 from planner.validation.serving.descent import Figure, Residuals
 from planner.validation.serving.effects import Observed
 from planner.validation.serving.modes import layout_of
@@ -44,11 +43,12 @@ class Runs:
     def _names(self, case: ServingCase, f: Figure, family: str) -> dict[str, str]:
         layout = LAYOUTS[int(layout_of(case)[0])]
         names = names_of(
-            f.engine, f.family, case.front, family, case.moe, case.precision, layout, case.draft_tokens > 0
+            f.engine, f.family, case.front, family, case.moe, case.precision, layout, case.draft_tokens > 0, case.loop
         )
         return {
             **names,
             "source": f"{family_of_source(case.source)} {f.engine}",
+            "bench": f"{family_of_source(case.source)} {f.family}",
             "group": " | ".join((case.source, f.engine, case.model, case.chip, case.precision)),
         }
 

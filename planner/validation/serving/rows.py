@@ -29,7 +29,14 @@ from planner.performance.serving.profile import (
 )
 from planner.performance.serving.replica import ServingJob
 from planner.validation.cases import Case, CaseResult
-from planner.validation.serving.cases import INPUT_RATE, MEASURED, ServingCase, UnansweredError, read_case
+from planner.validation.serving.cases import (
+    INPUT_RATE,
+    MEASURED,
+    ServingCase,
+    UnansweredError,
+    family_of_source,
+    read_case,
+)
 from planner.validation.serving.modes import Answer, Ends, Question
 
 POWER_LOW80, POWER_HIGH80 = 0.75, 1.3
@@ -42,7 +49,13 @@ def group_key(case: ServingCase) -> tuple[object, ...]:
         case.model, case.precision, case.kv_precision, round(case.input_tokens, 3), round(case.output_tokens, 3),
         case.chip, case.system, case.engine, case.mode, case.draft_tokens, case.draft_acceptance, case.year,
         case.requests, case.waves, case.release, case.chunk_tokens, case.front, case.run,
+        family_of_source(case.source), case.output_cv,
     )  # fmt: skip
+
+
+def bench_of(case: ServingCase, family: str) -> str:
+    """Who measured a case on which chips: machines of one bench have hosts alike."""
+    return f"{family_of_source(case.source)} {family}"
 
 
 class ServingPredictor:
@@ -69,8 +82,9 @@ class ServingPredictor:
         """The engine's constants on the chip's family."""
         family = serving_family(platform.chip_id, platform.family)
         return self.calibration.profile(
-            family, case.engine, year=case.year, release=case.release, front=case.front, date=case.run
-        )
+            family, case.engine, year=case.year, release=case.release, front=case.front, date=case.run,
+            bench=bench_of(case, family), loop=case.loop,
+        )  # fmt: skip
 
     def predict(self, cases: Sequence[ServingCase]) -> dict[str, Answer | str]:
         """Answers by case id; a string is the reason there is none."""
@@ -124,6 +138,7 @@ class ServingPredictor:
             draft_tokens=first.draft_tokens,
             draft_acceptance=first.draft_acceptance or (acceptance if first.draft_tokens else 0.0),
             waves=first.waves,
+            output_cv=first.output_cv,
         )
         chip = self.catalog.chip(first.chip)
         runs = Question(job, platform, chip.get("tdp_w"), chip.get("idle_power_fraction_of_tdp") or IDLE_POWER)
