@@ -425,6 +425,23 @@ class Schedule(_Part):
     demand: tuple[LoadDemand, ...] = ()
 
 
+class Simplified(_Part):
+    """How a plan was made simpler at little cost: ``solve.simplify``. Objectives in the objective's unit."""
+
+    share: float
+    """Of the best objective, that a simpler plan may be worse by."""
+    best: float
+    """The objective of the best plan that was found."""
+    kinds_before: int
+    """Kinds of systems (system, chip, cooling) that the best plan has at work."""
+    pools_before: int
+    """Pools (one job of one workload on one kind at one site) that it has."""
+    kinds: int
+    pools: int
+    proven: bool
+    """No plan within the share has fewer kinds, or as few and fewer pools."""
+
+
 class Totals(_Part):
     """Sums over deployments. Of a shared fleet: counts and power of the period in which each is largest, money, carbon
     and water of the whole plan, ``opex_usd_per_year`` the mean of its years."""
@@ -627,6 +644,8 @@ class Plan(PlanViews, _Part):
     schedule: Schedule | None = None
     totals: Totals | None = None
     chance: Chance | None = None
+    simplified: Simplified | None = None
+    """Where a simpler plan than the best one was taken."""
     """None where there is no plan, or nothing is known of how far off its predictions may be."""
     binding: tuple[Binding, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
@@ -651,6 +670,18 @@ class Plan(PlanViews, _Part):
     def holdings(self) -> tuple[Deployment | FleetLot, ...]:
         """What is bought, rented or used: the lots of a fleet, else the deployments."""
         return self.deployments if self.fleet is None else self.fleet.lots
+
+    @property
+    def kinds(self) -> frozenset[tuple[str, str, str]]:
+        """Kinds of systems at work: (system, chip, cooling)."""
+        return frozenset((d.system, d.chip, d.cooling) for d in self.deployments)
+
+    @property
+    def pools(self) -> frozenset[tuple[str, str, str, str, str, str]]:
+        """Pools at work: (site, system, chip, cooling, workload, role)."""
+        return frozenset(
+            (d.site.split("/")[0], d.system, d.chip, d.cooling, d.workload, d.role) for d in self.deployments
+        )
 
     @property
     def has_plan(self) -> bool:
