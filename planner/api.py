@@ -61,6 +61,7 @@ from planner.settings import installed_version
 from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
 from planner.solve import Limits, Program, Solution, Status, lexicographic, refusal, solve, with_objective
 from planner.verify import verify_plan
+from planner.walls import walls_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -531,7 +532,10 @@ class _Draft:
     def _done(self, answer: Plan, binding: tuple[Binding, ...], others: tuple[Alternative, ...]) -> Plan:
         self.clock.lap("explaining")
         proof = answer.proof.model_copy(update={"seconds": self.clock.total, "seconds_by_room": dict(self.clock.laps)})
-        return answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+        told = answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+        walls = walls_of(self.scenario, told, self.catalog)
+        said = f"{told.answer} {walls.sentence}" if walls is not None else told.answer
+        return told.model_copy(update={"walls": walls, "answer": said})
 
 
 def _rent_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[str]:

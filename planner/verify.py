@@ -35,6 +35,7 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.sentence import throughput_of
 from planner.unit_costs import joules_per_token, unit_cost_usd
+from planner.walls import walls_of
 
 RELATIVE_TOLERANCE = 1e-9
 """Of recomputed figures: the same arithmetic in another order."""
@@ -243,6 +244,13 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
     }
     again = chance_of(scenario, plan)
+    if plan.walls is not None:  # of a plan that was explained
+        try:
+            walls = walls_of(scenario, plan, catalog)
+        except (PlannerError, KeyError, ValueError) as error:
+            yield f"walls: {error}"
+        else:
+            yield from differences("walls", plan.walls.model_dump(mode="json"), walls and walls.model_dump(mode="json"))
     found: dict[str, object] = {
         "scenario": scenario.name,
         "start": scenario.start,

@@ -88,6 +88,11 @@ def host_bytes_per_chip(system: System) -> float | None:
     return None if dram is None else dram * 1e12 / system.need("chips_total")
 
 
+def domain_chips(system: System, chip: Chip) -> int:
+    """Chips of one scale-up domain: the system's figure, else the chip's; 1 where neither is published."""
+    return int(system.get("scaleup_domain_chips") or chip.get("scaleup_domain_chips") or 1)
+
+
 def capability(catalog: Catalog, system: System, chip: Chip) -> Capability:
     """The record of one system with one chip; never raises for what is not published."""
     access, scope, coherent = (system.text(name) for name in RECORD)
