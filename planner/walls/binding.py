@@ -23,9 +23,9 @@ from planner.answer.walls import (
     WallName,
     Walls,
 )
+from planner.answer.words import money, number
 from planner.catalog import Catalog
 from planner.scenario.types import Scenario
-from planner.sentence import money, number
 from planner.walls.communication import communication_wall
 from planner.walls.complexity import complexity_wall
 from planner.walls.power import power_wall
