@@ -30,8 +30,8 @@ class Exposed(Part):
     ``host`` (memory behind the host link); sums to ``share``."""
     by_cause: dict[str, float] = Field(default_factory=dict)
     """The same by kind of traffic, in the names of ``predicted.breakdown``; sums to ``share``."""
-    quantity: Literal["days", "chips"]
-    """What it would need less of without it: a run days, a load chips."""
+    quantity: str
+    """``days`` or ``chips``: what it would need less of without it: a run days, a load chips."""
     now: float
     without: float
 
@@ -50,7 +50,8 @@ class Headroom(Part):
     """One limit of the power tree of a site."""
 
     place: str
-    unit: Literal["MW", "racks", "kW per rack"]
+    unit: str
+    """``MW``, ``racks`` or ``kW per rack``."""
     used: float
     of: float
     worth_per_unit: float | None = None
@@ -68,7 +69,8 @@ class Lift(Part):
     cooling: str
     instead: str
     """The cooling that lifts."""
-    lifts: Literal["MW", "kW per rack"]
+    lifts: str
+    """``MW`` or ``kW per rack``."""
     factor: float
     """IT power under one meter, or of one rack, over what the cooling in the plan leaves."""
     hosted: bool

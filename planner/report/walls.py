@@ -36,11 +36,10 @@ def _communication(walls: Walls) -> Iterator[Row]:
         yield "communication", "exposed", fmt.DASH, "times by cause are not known"
     for w in walls.communication.works:
         tiers = ", ".join(f"{fmt.share(share)} {name}" for name, share in w.by_tier.items()) or "none"
-        unit = {"days": "days", "chips": "chips"}[w.quantity]
         yield (
             "communication", f"{fmt.clean(w.workload)} {fmt.ROLE_WORDS.get(w.role, w.role)} on {fmt.clean(w.system)}",
             f"{fmt.share(w.share)} exposed: {tiers}",
-            f"without it {fmt.number(w.without)} {unit} instead of {fmt.number(w.now)}",
+            f"without it {fmt.number(w.without)} {fmt.clean(w.quantity)} instead of {fmt.number(w.now)}",
         )  # fmt: skip
 
 
@@ -60,7 +59,7 @@ def _power(walls: Walls) -> Iterator[Row]:
             where = "" if lift.hosted else ", which the site does not host"
             moves.append(f"{lift.instead} leaves {fmt.share(lift.factor - 1)} more{where}")
         yield (
-            "power and cooling", f"{x.unit} at {fmt.clean(x.place)}",
+            "power and cooling", f"{fmt.clean(x.unit)} at {fmt.clean(x.place)}",
             f"{fmt.number(x.used)} of {fmt.number(x.of)} ({fmt.share(x.used / x.of) if x.of else fmt.DASH})",
             "; ".join(moves) or ("some is left" if x.used < x.of else "used up, but more of it changes nothing"),
         )  # fmt: skip

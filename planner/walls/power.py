@@ -76,7 +76,7 @@ def _headroom(binding: Sequence[Binding], place: str, unit: str, used: float, of
     kind = "power" if unit == "MW" else "racks"
     found = next((b for b in binding if b.kind == kind and _is_of(b.path, place)), None)
     return Headroom(
-        place=place, unit="MW" if unit == "MW" else "racks", used=used, of=of,
+        place=place, unit=unit, used=used, of=of,
         worth_per_unit=None if found is None else found.worth_per_unit,
         worth_unit="" if found is None else found.worth_unit,
     )  # fmt: skip
@@ -160,5 +160,5 @@ def _lifts(scenario: Scenario, held: Sequence[Deployment | FleetLot], catalog: C
             if factor > LEAST_LIFT:
                 yield Lift(
                     site=h.site, system=h.system, chip=h.chip, cooling=h.cooling, instead=best,
-                    lifts="MW" if lifts == "MW" else "kW per rack", factor=factor, hosted=best in here,
+                    lifts=lifts, factor=factor, hosted=best in here,
                 )  # fmt: skip
