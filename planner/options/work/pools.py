@@ -12,6 +12,7 @@ import numpy as np
 from planner.catalog import Catalog
 from planner.catalog.architecture import ModelArch
 from planner.network.capability import host_bytes_per_chip
+from planner.network.remote import ROCE_DRAM
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving.job import BYTES_PER_ELEMENT
@@ -34,20 +35,22 @@ BLOCK_TOKENS = 128
 def pools_of(catalog: Catalog, platform: Platform, *, network: bool) -> tuple[Pool, ...]:
     """Pools of a system, nearest first; none where its host memory is unknown.
 
-    One pool of a domain replaces the separate ones of its servers: the same bytes, read by all. Remote host memory is
-    read at 103 GB/s over a supernode's fabric and 20 over the network (catalog, measured on A3).
+    One pool of a domain replaces the separate ones of its servers: the same bytes, read by all, at the rate of the
+    system's record (103 GB/s measured on A3; 20 over the network). Where one address space holds one chip, each chip
+    keeps caches of its own.
     """
     host = host_bytes_per_chip(catalog.system(platform.system_id))
     if host is None:
         return ()
     room = HOST_SHARE * host
     local = platform.host_bandwidth * HOST_READ_SHARE
-    if platform.load_store:
-        remote = catalog.interconnects["remote_dram_read_a3"].need("gb_s_unidir_per_chip") * 1e9
-        return (Pool("domain", "domain", room, min(remote, platform.tiers[0].bandwidth)),)
+    if platform.remote.spans_domain:
+        return (Pool("domain", "domain", room, platform.remote.read_rate),)
     if network:
-        roce = catalog.interconnects["remote_dram_roce_a3"].need("gb_s_unidir_per_chip") * 1e9
+        roce = catalog.interconnects[ROCE_DRAM].need("gb_s_unidir_per_chip") * 1e9
         return (Pool("network", "cluster", room, min(roce, platform.tiers[-1].bandwidth)),)
+    if platform.remote.scope == "chip":
+        return (Pool("chip", "chip", room, local),)
     return (Pool("server", "server", room, local),)
 
 
@@ -81,4 +84,7 @@ def cached_prefix(catalog: Catalog, workload: Serving, model: ModelArch, platfor
         kv_bytes_per_token=per_token,
         prefill_tokens_per_s=pace,
     )
-    return float(found.hit)
+    # what is computed anew must also be written there, by the chips that prefill
+    written = workload.requests_per_s * tokens * (1.0 - float(found.hit)) * per_token / chips
+    kept = min(1.0, platform.remote.write_rate / written) if platform.remote.spans_domain and written else 1.0
+    return float(found.hit) * kept
