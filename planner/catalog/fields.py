@@ -187,6 +187,12 @@ _TEXTS: tuple[FieldSpec, ...] = (
         words=("nic", "copy", "load_store"),
     ),
     _text(
+        "nic_access",
+        (SYSTEMS,),
+        "Memories that network cards reach: both (GPUDirect RDMA), device (ports on the chip) or host; else a copy",
+        words=("both", "device", "host"),
+    ),
+    _text(
         "address_scope",
         (SYSTEMS,),
         "What one address space spans: chip, server or domain; host memory and embedding rows are pooled over it",

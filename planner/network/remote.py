@@ -28,8 +28,8 @@ MESSAGE_S: Mapping[str, float] = {"nic": 5e-6, "copy": 1e-6, "load_store": 1e-6}
 """Software seconds of one message or copy where a system's ``remote_message_us`` is not published: the 5 us between
 7 us through a protocol stack and 2 us by addresses (vendor's figure, Huawei Connect 2026); a doorbell and a completion
 of an asynchronous copy (planner estimate)."""
-READ_DRAM, WRITE_DRAM, ROCE_DRAM = "remote_dram_read_a3", "remote_dram_write_a3", "remote_dram_roce_a3"
-"""Measured rates of remote host memory over a supernode's fabric, and over the network."""
+READ_DRAM, WRITE_DRAM = "remote_dram_read_a3", "remote_dram_write_a3"
+"""Measured rates of remote host memory over a supernode's fabric."""
 
 
 @dataclass(frozen=True, slots=True)

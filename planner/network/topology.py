@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, Interconnect, System
 from planner.errors import UnknownFigureError
 from planner.network.remote import inner_chips
 from planner.network.tiers import Tier
+from planner.network.transfer import over_network
 
 EVERYWHERE = 1 << 40
 """Size of a tier that spans all chips there are."""
@@ -132,4 +133,11 @@ def tiers_of(catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefa
         oversubscription=defaults.oversubscription,
         kind="scale_out",
     )
+    access = system.text("nic_access") or "both"
+    if access == "host" and host is not None:  # collectives pass the host's memory at both ends, in pieces
+        route = over_network(outer, host * 1e9, access, pipelined=True)
+        copies = sum(stage.latency_s for stage in route.stages) - outer.latency
+        outer = replace(
+            outer, bandwidth=min(outer.bandwidth, route.rate / outer.efficiency), latency=outer.latency + copies
+        )
     return (*tiers, outer)

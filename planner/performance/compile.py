@@ -116,5 +116,6 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         efficiency=efficiency_of(chip, family),
         neighbours=shipped_neighbours(),
         spread=shipped_training_calibration().spread,
+        nic_access=system.text("nic_access") or "both",
         remote=remote_memory(catalog, system, tiers[0].size, tiers[0].latency, tiers[0].bandwidth),
     )

@@ -41,6 +41,8 @@ class Platform:
     cap_speed: float = 1.0  # what a power cap leaves of compute speed; part of ``clock_factor`` already
     # more of a schedule's overlap than core-driven collectives realise
     overlap_factor: float = 1.0
+    # memories that network cards reach: both | device | host
+    nic_access: str = "both"
     # how a chip reaches memory of other chips and hosts
     remote: RemoteMemory = field(default_factory=RemoteMemory)
     # fields of the family's kernel law to put in its place, and calibrated levels (``speed``, ``speed.<profile>``)

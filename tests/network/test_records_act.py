@@ -28,10 +28,10 @@ RECORD = {
     "in_switch_reduction": (CHIPS, "yes"),
     "remote_access": (SYSTEMS, "nic"), "address_scope": (SYSTEMS, "server"), "coherent_scope": (SYSTEMS, "domain"),
     "remote_read_us": (SYSTEMS, 40.0), "remote_message_us": (SYSTEMS, 40.0), "remote_read_gb_s": (SYSTEMS, 0.1),
-    "remote_write_gb_s": (SYSTEMS, 0.001),
+    "remote_write_gb_s": (SYSTEMS, 0.001), "nic_access": (SYSTEMS, "host"),
 }  # fmt: skip
 """Another value of each field, for a supernode of chips that load and store each other's memory."""
-PREFIXES = ("remote_", "address_", "coherent_", "moves_", "comm_core", "overlap_", "in_switch")
+PREFIXES = ("remote_", "address_", "coherent_", "moves_", "comm_core", "overlap_", "in_switch", "nic_")
 BASE = {
     SYSTEMS: {SYSTEM: {"host_dram_tb": 144, "remote_access": "load_store", "remote_message_us": 10}},
     CHIPS: {CHIP: {}},
@@ -47,7 +47,7 @@ def answers(assumed: dict[str, dict[str, dict[str, object]]], own_sigma: bool) -
         known = replace(known, chips={**known.chips, CHIP: replace(chip, figures=figures)})
     platform = build_platform(known, SYSTEM, CHIP, "d2c_1p")
     job = TrainingJob(known.model("llama-3.1-8b"), 4096, 256)
-    step = estimate_training(job, platform, TrainingCandidates.of(tp=8, dp=16, sp=0)).step_time_s
+    step = estimate_training(job, platform, TrainingCandidates.of(tp=8, dp=64, sp=0)).step_time_s
     rows = RecommendationJob(known.model("dlrm-1t"), training=True)
     shape = RecommendationCandidates(*(np.array([v]) for v in (256, POOLED, 2048, 100)))
     pooled = estimate_recommendation(rows, replace(platform, memory_bytes=12e9), shape)
