@@ -10,11 +10,13 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
+from planner.answer.part import Part as _Part
 from planner.answer.views import PlanViews
+from planner.answer.walls import Walls
 from planner.errors import InputError, Problem, at_most
 
 SCHEMA_VERSION = 2
@@ -23,10 +25,6 @@ Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbo
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
 
 Role = Literal["train", "serve", "prefill", "decode", "recommend"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Objective(_Part):
@@ -496,6 +494,10 @@ class Binding(_Part):
     worth_per_unit: float | None = None
     worth_unit: str = ""
     note: str = ""
+    kind: str = ""
+    """What sort of limit: power, racks, budget, chips, supply, carbon, water, deadline, demand, ..."""
+    path: str = ""
+    """The leaf of the scenario that states it."""
 
 
 class Alternative(_Part):
@@ -506,6 +508,8 @@ class Alternative(_Part):
     difference: float | None = None
     """(alternative - best) / best of the objective."""
     summary: str
+    kinds: int = 0
+    """Kinds of systems (with their chips) that it is made of; 0 where it was not described."""
     cost_difference_usd: dict[str, float] = Field(default_factory=dict)
     """By cost line over the horizon: the alternative's less the plan's."""
 
@@ -648,6 +652,8 @@ class Plan(PlanViews, _Part):
     """Where a simpler plan than the best one was taken."""
     """None where there is no plan, or nothing is known of how far off its predictions may be."""
     binding: tuple[Binding, ...] = ()
+    walls: Walls | None = None
+    """Communication, power and cooling, complexity: how hard each presses, and which binds. None without a plan."""
     alternatives: tuple[Alternative, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
     left_out: tuple[LeftOut, ...] = ()

@@ -104,6 +104,8 @@ def binding_by_relaxation(
                 worth_per_unit=worth,
                 worth_unit=f"{unit} per {limit.unit}",
                 note=note if known else "not known: solving again found no answer in time",
+                kind=limit.kind,
+                path=limit.path,
             )
         )
     return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
@@ -148,7 +150,7 @@ def lots_rivals(
             if outcome.status != "proven_optimal" and difference is not None:
                 summary += ", or better: not searched to the end"
             found.append(Alternative(name=name, objective=outcome.objective * scale, difference=difference,
-                                     summary=summary))  # fmt: skip
+                                     summary=summary, kinds=int(name.startswith("only "))))  # fmt: skip
         elif outcome.status == "infeasible":
             found.append(
                 Alternative(name=name, objective=None, summary=f"{_IMPOSSIBLE}: some date, demand or limit fails")

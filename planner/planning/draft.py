@@ -50,6 +50,7 @@ from planner.scenario.types import Scenario
 from planner.settings import installed_version
 from planner.solve import Limits, Solution
 from planner.solve import Status as SolveStatus
+from planner.walls import walls_of
 
 
 class Draft:
@@ -219,7 +220,10 @@ class Draft:
     def _done(self, answer: Plan, binding: tuple[Binding, ...], others: tuple[Alternative, ...]) -> Plan:
         self.clock.lap("explaining")
         proof = answer.proof.model_copy(update={"seconds": self.clock.total, "seconds_by_room": dict(self.clock.laps)})
-        return answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+        told = answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+        walls = walls_of(self.scenario, told, self.catalog)
+        said = f"{told.answer} {walls.sentence}" if walls is not None else told.answer
+        return told.model_copy(update={"walls": walls, "answer": said})
 
 
 def _simplified_notes(made: Simplified | None, value: float, objective: str) -> list[str]:

@@ -9,9 +9,11 @@ from planner.answer.asked import asked_of
 from planner.answer.chance import chance_of
 from planner.answer.plan import Deployment, Plan, Simplified
 from planner.catalog import Catalog
+from planner.errors import PlannerError
 from planner.scenario import problem_digest
 from planner.scenario.types import Scenario
 from planner.verify.compare import differences
+from planner.walls import walls_of
 
 UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
 
@@ -57,6 +59,13 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
     }
     again = chance_of(scenario, plan)
+    if plan.walls is not None:  # of a plan that was explained
+        try:
+            walls = walls_of(scenario, plan, catalog)
+        except (PlannerError, KeyError, ValueError) as error:
+            yield f"walls: {error}"
+        else:
+            yield from differences("walls", plan.walls.model_dump(mode="json"), walls and walls.model_dump(mode="json"))
     found: dict[str, object] = {
         "scenario": scenario.name,
         "start": scenario.start,
