@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from planner.answer.plan import Alternative, Deployment, Plan
+from planner.answer.words import money, number
 from planner.catalog import Catalog
 from planner.errors import InputError
-from planner.explain import unable
+from planner.explain.conflict import unable
 from planner.facility.cooling import AIR
 from planner.fleet.answer import chosen_options, deployments_of, totals_of
 from planner.fleet.build import build_fleet
@@ -21,7 +22,6 @@ from planner.fleet.model import OBJECTIVE_UNITS
 from planner.options.option import Dropped, Option, OptionSet
 from planner.options.work.describe import Describer
 from planner.scenario.types import Scenario
-from planner.sentence import money, number
 from planner.solve import Limits, Solution, with_objective
 from planner.solve.several import solve_several
 
@@ -74,9 +74,11 @@ def alternatives(
         model, values = models[name], places[name]
         theirs = float(model.objectives[objective] @ values) * scale
         try:
-            text, lines = _told(scenario, answer, deployments_of(scenario, describer, chosen_options(model, values)))
+            theirs_deployed = deployments_of(scenario, describer, chosen_options(model, values))
+            text, lines = _told(scenario, answer, theirs_deployed)
+            kinds = len({(d.system, d.chip) for d in theirs_deployed})
         except InputError as error:  # what is shown beside a plan never takes the plan away
-            text, lines = str(error.problems[0]), {}
+            text, lines, kinds = str(error.problems[0]), {}, 0
         difference = (theirs - value) / abs(value) if value else None
         result.append(
             Alternative(
@@ -84,6 +86,7 @@ def alternatives(
                 objective=theirs,
                 difference=difference,
                 summary=f"{_against(difference, objective)}; {text}",
+                kinds=kinds,
                 cost_difference_usd=lines,
             )
         )
