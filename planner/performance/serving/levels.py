@@ -1,7 +1,7 @@
 """The names and covariates of a serving run: what the levels of measured runs go by, and which no run is known of.
 
-Engine, front end, chip family and vendor, model family and model, precision, experts, layout, drafts; load (decoding
-requests a chip), prompt length and date. A replica's layout is one of a few classes (``LAYOUTS``), so a level is two
+Engine, front end, chip family and vendor, model family and model, precision, experts, layout; load (decoding requests
+a chip), prompt length and age of support. A replica's layout is one of a few classes (``LAYOUTS``), so a level is two
 numbers for each: a constant, and a slope over load.
 """
 
@@ -20,42 +20,32 @@ from planner.performance.serving.job import AGGREGATED, ServingCandidates, Servi
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-COVARIATES = ("one", "load", "prompt", "date")
-ONE, LOAD, PROMPT, DATE = range(4)
+COVARIATES = ("one", "load", "prompt", "age")
+ONE, LOAD, PROMPT, AGE = range(4)
 PACE_KINDS: Mapping[str, Sequence[int]] = {
-    "engine": (ONE, LOAD),
-    "chips": (ONE, LOAD),
-    "engine+chips": (ONE, LOAD),
-    "experts+chips": (ONE, LOAD),
-    "experts+engine": (ONE, LOAD),
-    "precision+chips": (ONE,),
-    "precision+engine": (ONE,),
-    "model": (ONE,),
+    "engine+chips": (ONE,),
     "model+chips": (ONE,),
     "model+engine": (ONE,),
-    "layout+vendor": (ONE, LOAD),
-    "layout+engine": (ONE, LOAD),
-    "wide+vendor": (ONE, LOAD),
-    "wide+engine": (ONE, LOAD),
-    "front": (ONE, LOAD),
-    "drafts+engine": (ONE, LOAD),
-    "engine+vendor": (ONE, DATE),
-    "vendor": (DATE,),
+    "wide+vendor": (ONE,),
+    "front": (ONE,),
+    "all": (AGE,),
 }
-"""Kinds of names that have an effect on the time of steps, and the covariates each has a slope over. None has one over
-the length of prompts: a longer request never costs less."""
-TTFT_KINDS: Mapping[str, Sequence[int]] = {
-    "engine": (ONE, LOAD, PROMPT),
+"""Kinds of names that have an effect on the time of steps, and covariates each has a slope over; the age of software on
+a family of chips makes what all share: its learning curve. What engines and chips differ by is in their constants; more
+kinds, slopes over load and date, and a curve for each family made predictions of what was left out worse."""
+KNOWN_KINDS: Mapping[str, Sequence[int]] = {
+    "engine": (ONE,),
     "chips": (ONE,),
-    "engine+chips": (ONE, LOAD),
-    "experts+engine": (ONE, LOAD),
+    "experts+chips": (ONE,),
+    "precision+chips": (ONE,),
     "model": (ONE,),
-    "model+engine": (ONE,),
-    "layout+engine": (ONE, LOAD),
-    "wide+engine": (ONE, LOAD),
-    "front": (ONE, LOAD, PROMPT),
-    "engine+vendor": (ONE, PROMPT, DATE),
-    "loop+engine": (ONE, LOAD),
+    "layout+vendor": (ONE,),
+}
+"""Kinds that have no effect of their own but widen the interval where no run has the name: by how much names differ."""
+TTFT_KINDS: Mapping[str, Sequence[int]] = {
+    "engine+chips": (ONE,),
+    "loop+engine": (ONE,),
+    "front": (ONE,),
 }
 """The same of the first token, over what the pace of steps has changed already."""
 
@@ -65,6 +55,13 @@ WIDE = 16
 TUNED = "tuned"
 """Front end of pools of one phase that their makers tuned and kept full: levels are of recipes anybody can run, so the
 physical model alone says what such pools do, as surely as levels say of others."""
+SINCE: Mapping[str, float] = {
+    "nvidia_ampere": 2020.5, "nvidia_ada": 2022.8, "nvidia_hopper": 2022.8, "nvidia_blackwell": 2024.9,
+    "nvidia_blackwell_rtx": 2025.3, "amd_cdna2": 2021.9, "amd_cdna3": 2023.9, "amd_cdna4": 2025.7,
+    "intel_gaudi": 2022.5, "huawei_ascend": 2025.2,
+}  # fmt: skip
+OLD = 2022.0
+"""When the first chips of a family were delivered; of others, long enough ago."""
 SPREAD, ALIKE, BATCH = "spread", "alike", "batch"
 """How clients load a replica: their requests differ, as those of a plan do; all are alike, so those that start together
 stay together; or one batch, prefilled whole."""
@@ -111,9 +108,10 @@ def prompt_of(tokens: float) -> float:
     return min(max(math.log2(max(tokens, 16.0) / 1024.0), -4.0), 7.0) / 2.0
 
 
-def date_of(year: float) -> float:
-    """The covariate of a date: years before ``TODAY``, no more than two; software of another day counts as today's."""
-    return min(max(year - TODAY, -2.0), 0.0) if year else 0.0
+def age_of(year: float, family: str) -> float:
+    """The covariate of software of a date (a year, ``TODAY`` if 0) on a family of chips: 1 when its first chips were
+    delivered, an e-th of that a year later."""
+    return math.exp(-max((year or TODAY) - SINCE.get(family, OLD), 0.0))
 
 
 def names_of(
@@ -138,10 +136,8 @@ def names_of(
         "model+engine": f"{model} {engine}",
         "layout+vendor": f"{layout} {vendor}",
         "layout+engine": f"{layout} {engine}",
-        "front": front or "none",
-        "drafts+engine": f"{'drafts' if drafts else 'none'} {engine}",
-        "engine+vendor": f"{engine} {vendor}",
-        "vendor": vendor,
+        **({"front": front} if front else {}),
+        "all": "all",
         "loop+engine": f"{loop} {engine}",
     }
 
@@ -181,7 +177,7 @@ class ServingLevels:
             told = [tuple(replace(lv, value=0.0 * lv.value) for lv in levels) for levels in told]
         return JobLevels(
             self.pace, self.ttft, told[0], told[1],
-            prompt_of(job.input_tokens), date_of(self.date),
+            prompt_of(job.input_tokens), age_of(self.date, self.family),
         )  # fmt: skip
 
 
@@ -194,11 +190,11 @@ class JobLevels:
     paces: tuple[Level, ...]
     ttfts: tuple[Level, ...]
     prompt: float
-    date: float
+    age: float
 
     def _line(self, levels: tuple[Level, ...]) -> tuple[Floats, Floats]:
         """Constant and slope over load of each class of layout, (10,) each."""
-        fixed = np.array([lv.value[ONE] + lv.value[PROMPT] * self.prompt + lv.value[DATE] * self.date for lv in levels])
+        fixed = np.array([lv.value[ONE] + lv.value[PROMPT] * self.prompt + lv.value[AGE] * self.age for lv in levels])
         return fixed, np.array([lv.value[LOAD] for lv in levels])
 
     def pace_of(self, layout: Ints, per_chip: Floats) -> Floats:
@@ -212,7 +208,7 @@ class JobLevels:
         return np.exp(clipped(fixed[layout] + slope[layout] * load_of(per_chip)))
 
     def _ends(self, known: Levels, levels: tuple[Level, ...], layout: Ints, per_chip: Floats) -> tuple[Floats, Floats]:
-        square = np.array([1.0, 0.0, self.prompt**2, self.date**2])
+        square = np.array([1.0, 0.0, self.prompt**2, self.age**2])
         fixed = np.array([float(square @ lv.variance) for lv in levels])
         slope = np.array([lv.variance[LOAD] for lv in levels])
         x = load_of(per_chip)

@@ -142,6 +142,24 @@ class Mixed:
         return Levels(tuple(covariates), effects, kinds, math.sqrt(outside + variances.own))
 
 
+def with_known(
+    levels: Levels, runs: Sequence[Observed], deviations: Mapping[str, float], mask: Bools | None = None
+) -> Levels:
+    """The levels with kinds that have no effect: names of the runs of ``mask`` are known, others differ from them by
+    ``deviations``."""
+    none = (0.0,) * len(levels.covariates)
+    effects, kinds = dict(levels.effects), dict(levels.kinds)
+    for kind, deviation in deviations.items():
+        kinds[kind] = (deviation, *none[1:])
+        seen = {
+            r.names[kind]
+            for i, r in enumerate(runs)
+            if kind in r.names and math.isfinite(r.value) and (mask is None or mask[i])
+        }
+        effects.update({f"{kind}={name}": Effect(none, none) for name in sorted(seen)})
+    return replace(levels, effects=effects, kinds=kinds)
+
+
 def with_knots(levels: Levels, knots: tuple[tuple[float, float, float], ...]) -> Levels:
     """The levels with an interval."""
     return replace(levels, knots=knots)

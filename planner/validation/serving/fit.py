@@ -19,7 +19,15 @@ import yaml
 from planner.catalog import Catalog
 from planner.performance.measured.levels_file import levels_facts
 from planner.performance.measured.ordering import OrderShare
-from planner.performance.serving.profile import ENGINES, OF_TODAY, ServingCalibration, ServingProfile, kin_of
+from planner.performance.serving.levels import SINCE
+from planner.performance.serving.profile import (
+    ENGINES,
+    OF_TODAY,
+    ServingCalibration,
+    ServingProfile,
+    kin_of,
+    shipped_serving_calibration,
+)
 from planner.validation.cases import Case
 from planner.validation.pairs import Run, order_shares
 from planner.validation.serving.descent import JOBS, Descent, Floats, Key, Prior, Residuals
@@ -83,13 +91,8 @@ BY_ENGINE: Mapping[str, Constant] = {
 }
 PACE = Constant(0.8, 1.25, 0.05)
 TREND: Key = ("everything", "", "launch_trend")
-SINCE: Mapping[str, float] = {
-    "nvidia_ampere": 2020.5, "nvidia_ada": 2022.8, "nvidia_hopper": 2022.8, "nvidia_blackwell": 2024.9,
-    "nvidia_blackwell_rtx": 2025.3, "amd_cdna3": 2023.9, "amd_cdna4": 2025.7,
-}  # fmt: skip
 SINCE_OF_KIN = 2022.8
-"""When the first chips of a family were delivered, and the year that constants of a kin are of: launches of kernels get
-cheaper from one generation to the next."""
+"""The year that constants of a kin are of: launches of kernels get cheaper from one generation to the next."""
 HOST = Constant(0.4, 4.0, 0.3)
 BOUNDS: Mapping[str, tuple[float, float]] = {
     name: (c.low, c.high) for name, c in (*EVERYTHING.items(), *BY_FAMILY.items(), *BY_ENGINE.items(), ("pace", PACE))
@@ -308,6 +311,15 @@ def fit_all(
     return problem, theta, problem.slopes(theta, problem.residuals.at(problem.calibration(theta)))
 
 
+def constants_of(calibration: ServingCalibration) -> dict[Key, float]:
+    """Constants of a calibration by key: where the next fit starts."""
+    found = {("everything", "", name): value for name, value in calibration.everything.items()}
+    for part in ("families", "engines", "releases"):
+        for name, values in getattr(calibration, part).items():
+            found.update({(part, name, constant): value for constant, value in values.items()})
+    return found
+
+
 def calibrate_serving(
     cases: Sequence[Case], catalog: Catalog, *, seconds: float = 600.0
 ) -> tuple[ServingCalibration, tuple[Seen, ...]]:
@@ -315,7 +327,7 @@ def calibrate_serving(
 
     Takes ``seconds`` and some five minutes more.
     """
-    fitted = Fitted(*fit_all(cases, catalog, seconds=seconds))
+    fitted = Fitted(*fit_all(cases, catalog, seconds=seconds, begin=constants_of(shipped_serving_calibration())))
     seen = tuple(left_out(fitted))
     found, seen = with_intervals(fitted.calibration, seen)
     return replace(found, order=serving_order(s for s in seen if s.cut == "source")), seen

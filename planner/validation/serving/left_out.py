@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.performance.measured.levels import Levels, knots_of
-from planner.performance.serving.levels import COVARIATES, PACE_KINDS, TTFT_KINDS
+from planner.performance.serving.levels import COVARIATES, KNOWN_KINDS, PACE_KINDS, TTFT_KINDS
 from planner.performance.serving.profile import ServingCalibration
 from planner.validation.serving.cuts import CUTS
 from planner.validation.serving.descent import FAR, JOBS, NEAR, NOISE, Bools, Descent, Figure, Floats
-from planner.validation.serving.effects import NUISANCE, Mixed, Variances
+from planner.validation.serving.effects import NUISANCE, Mixed, Variances, with_known
 from planner.validation.serving.observed import Runs
 
 ROUNDS = 4
@@ -69,9 +69,12 @@ class Fitted:
         self.residual = residuals.at(base)
         self.few = residuals.some(JOBS)
         self.runs = Runs(residuals, residuals.per_chip(base))
-        self.pace = Mixed(self.runs.pace(self.residual), _kinds(PACE_KINDS), len(COVARIATES))
+        self.known = self.runs.pace(self.residual)
+        every = Mixed(self.known, _kinds({**PACE_KINDS, **KNOWN_KINDS}), len(COVARIATES)).variances()
+        self.apart = {kind: math.sqrt(every.kinds[kind][0]) for kind in KNOWN_KINDS}
+        self.pace = Mixed(self.known, _kinds(PACE_KINDS), len(COVARIATES))
         self.pace_variances = self.pace.variances()
-        pace = self.pace.levels(COVARIATES, self.pace_variances)
+        pace = self._paces()
         self.paced = residuals.at(replace(base, pace=pace))
         self.ttft = Mixed(self.runs.ttft(self.paced), _kinds(TTFT_KINDS), len(COVARIATES))
         self.ttft_variances: Variances = self.ttft.variances()
@@ -98,11 +101,16 @@ class Fitted:
         else:
             shift = np.where(figures, np.nan, self.slopes @ (theta - self.theta))
             self.pace.y = np.array([r.value for r in self.runs.pace(self.residual + shift)])
-        pace = self.pace.levels(COVARIATES, self.pace_variances, ~cases)
+        pace = self._paces(~cases)
         paced = residuals.at(replace(base, pace=pace), ~figures) if many else self.paced + shift
         self.ttft.y = np.array([r.value for r in self.runs.ttft(paced)])
         ttft = self.ttft.levels(COVARIATES, self.ttft_variances, ~cases)
         return replace(base, pace=pace, ttft=ttft, benches={})
+
+    def _paces(self, mask: Bools | None = None) -> Levels:
+        """Levels of the time of steps on the runs of ``mask``."""
+        levels = self.pace.levels(COVARIATES, self.pace_variances, mask)
+        return with_known(levels, self.known, self.apart, mask)
 
     def _descended(self, theta: Floats, used: Bools) -> Floats:
         """The constants fitted to the figures of ``used``, from ``theta`` or the whole fit, whichever is nearer."""

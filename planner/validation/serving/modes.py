@@ -6,6 +6,7 @@ constants of each case (``ServingProfile.varied``), which is how many variants o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ from planner.validation.serving.cases import INPUT_RATE, ServingCase, Worker
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-DISAGGREGATED_STEPS = 48
+DISAGGREGATED_STEPS, WAITING_STEPS = 24, 200
 NO_ROOM = "the weights leave no room for a cache on this chip"
 
 Ends = tuple[float, float, float, float]
@@ -218,15 +219,22 @@ class Question:
             [decode[i] for i in each], np.ceil(decoding / count[:, None]).ravel(), np.full(n * steps, 1024.0), DECODE,
             profile.taking(each),
         )  # fmt: skip
-        hold = max(self.job.output_tokens - 1.0, 1e-9) * e.tpot_s.reshape(n, steps)
-        passed = np.minimum(decoding, e.concurrency.reshape(n, steps) * count[:, None]) / hold
-        slack = np.maximum(clients[:, None] - decoding, 1e-9)
-        offered = np.minimum(slack / np.maximum(one.prefill_s[:, None], 1e-12), busiest[:, None])
-        at = np.argmin(np.abs(np.log(passed) - np.log(offered)), axis=1)
+        tpot, room = e.tpot_s.reshape(n, steps), e.concurrency.reshape(n, steps) * count[:, None]
+        at, held, pace = _split(
+            clients,
+            decoding,
+            tpot,
+            room,
+            one.prefill_s,
+            busiest,
+            np.array([p.count * p.attention_dp * p.pp for p in prefill], dtype=np.float64),
+            max(self.job.output_tokens - 1.0, 1e-9),
+        )
         here = np.arange(n) * steps + at
-        rate = np.minimum(passed.ravel()[here], busiest)
+        hold = max(self.job.output_tokens - 1.0, 1e-9) * pace
+        rate = np.minimum(held / hold, busiest)
         bandwidth = self.platform.tiers[-1].bandwidth * np.array([p.chips for p in prefill])
-        ttft = np.maximum(clients / rate - hold.ravel()[here], one.prefill_s)
+        ttft = np.maximum(clients / rate - hold, one.prefill_s)
         ttft = ttft + one.kv_bytes_per_request / bandwidth + profile.request_s
         per_chip = (e.concurrency / e.chips)[here]
         ttft = ttft * self._first_tokens(profile, np.concatenate([layout_of(c) for c in cases]), per_chip)
@@ -243,7 +251,7 @@ class Question:
                 Answer(
                     float(rate[i]),
                     float(ttft[i]),
-                    float(e.tpot_s[k]),
+                    float(pace[i]),
                     chips,
                     watts,
                     _ends(e, int(k)),
@@ -251,6 +259,40 @@ class Question:
                 )
             )
         return found
+
+
+def _split(
+    clients: Floats,
+    decoding: Floats,
+    tpot: Floats,
+    room: Floats,
+    prefill_s: Floats,
+    busiest: Floats,
+    servers: Floats,
+    tokens: float,
+) -> tuple[Ints, Floats, Floats]:
+    """(nearest priced step, clients that decode, their seconds a token), (n,) each, where both pools pass one rate.
+
+    ``decoding``, ``tpot``, ``room``: priced steps (n, s). Those that wait for a first token are few, so their number is
+    sought on a grid of its own, with seconds a token between the priced steps. Prompts come at random to ``servers``
+    copies that prefill in ``prefill_s`` and pass ``busiest`` a second: M/D/c (Sakasegawa).
+    """
+    n = len(clients)
+    waiting = np.geomspace(1e-4, 1.0 - 1e-4, WAITING_STEPS)
+    at, held, pace = np.zeros(n, dtype=np.int64), np.zeros(n), np.zeros(n)
+    for i in range(n):
+        slack = clients[i] * waiting
+        x = np.log(clients[i] - slack)
+        known = np.log(decoding[i])
+        seconds = np.exp(np.interp(x, known, np.log(tpot[i])))
+        inside = np.minimum(np.exp(x), np.interp(x, known, room[i]))
+        passed = inside / (tokens * seconds)
+        busy = np.minimum(passed / busiest[i], 1.0 - 1e-6)
+        queued = busy ** math.sqrt(2.0 * (servers[i] + 1.0)) / (2.0 * (1.0 - busy))
+        k = int(np.argmin(np.abs(np.log(passed * prefill_s[i] + queued) - np.log(slack))))
+        at[i] = int(np.argmin(np.abs(known - x[k])))
+        held[i], pace[i] = inside[k], seconds[k]
+    return at, held, pace
 
 
 def _median_gap(e: ServingEstimate) -> Floats:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.performance.serving.levels import LAYOUTS, TUNED, date_of, load_of, names_of, prompt_of
+from planner.performance.serving.levels import LAYOUTS, TUNED, age_of, load_of, names_of, prompt_of
 from planner.validation.serving.cases import ServingCase, family_of_source
 from planner.validation.serving.descent import Figure, Residuals
 from planner.validation.serving.effects import Observed
@@ -38,7 +38,12 @@ class Runs:
             known = case.front != TUNED  # no level describes such a pool
             self.names.append(self._names(case, figure, self.model_family[i]) if figure and known else {})
             load = float(load_of(np.array(per_chip[i]))) if math.isfinite(per_chip[i]) else 0.0
-            self.covariates[i] = (1.0, load, prompt_of(case.input_tokens), date_of(case.run))
+            self.covariates[i] = (
+                1.0,
+                load,
+                prompt_of(case.input_tokens),
+                age_of(case.run, figure.family if figure else ""),
+            )
 
     def _names(self, case: ServingCase, f: Figure, family: str) -> dict[str, str]:
         layout = LAYOUTS[int(layout_of(case)[0])]
