@@ -23,7 +23,7 @@ def _asked(w: Training | Serving | Recommendation) -> Asked:
         return Asked(
             **common, input_tokens=w.input_tokens, output_tokens=w.output_tokens, requests_per_s=w.requests_per_s,
             kv_precision=w.kv_precision or "bf16", cached_prefix=w.cached_prefix, engine=w.engine,
-            memory_fraction=w.memory_fraction,
+            memory_fraction=w.memory_fraction, software_date=w.software_date or "",
             speculation=w.speculation.method if w.speculation is not None else None,
         )  # fmt: skip
     return Asked(**common, global_batch=w.global_batch, samples=w.samples, samples_per_s=w.samples_per_s)

@@ -597,6 +597,7 @@ class Asked(_Part):
     kv_precision: str = ""
     engine: str = ""
     memory_fraction: float | None = None
+    software_date: str = ""
     cached_prefix: float | None = None
     speculation: Literal["mtp", "eagle"] | None = None
     samples: float | None = None

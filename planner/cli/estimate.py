@@ -112,6 +112,9 @@ def estimate_serving_command(
     memory_fraction: Annotated[
         float | None, typer.Option("--memory-fraction", help="Share of a chip's memory that the engine may use.")
     ] = None,
+    software_date: Annotated[
+        str | None, typer.Option("--software-date", help="Month whose software serves, as 2025-09.")
+    ] = None,
     tp: Annotated[int | None, typer.Option("--tp", min=1)] = None,
     pp: Annotated[int | None, typer.Option("--pp", min=1)] = None,
     ep: Annotated[int | None, typer.Option("--ep", min=1)] = None,
@@ -150,6 +153,7 @@ def estimate_serving_command(
             kv_precision=kv_precision,
             engine=engine,
             memory_fraction=memory_fraction,
+            software_date=software_date,
             tp=tp,
             pp=pp,
             ep=ep,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +19,7 @@ from planner.performance.measured.ordering import OrderShare
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving.checkpoint import unloadable
-from planner.performance.serving.engine import profile_of
+from planner.performance.serving.engine import profile_of, year_of_month
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, heads_divide, serving_grid
 from planner.performance.serving.job import BYTES_PER_ELEMENT, COMPUTE_RATES
 from planner.performance.serving.lengths import Lengths
@@ -154,6 +155,13 @@ class ServingEstimation:
         return plain(self)
 
 
+def _year_of(month: str | None) -> float:
+    """Years of a month; raises ``InputError`` for what is none."""
+    if month is not None and not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", month):
+        raise InputError(Problem("is no month", path="software_date", found=repr(month), allowed="YYYY-MM, as 2025-09"))
+    return year_of_month(month)
+
+
 def estimate_serving(
     *,
     model: str,
@@ -171,6 +179,7 @@ def estimate_serving(
     kv_precision: str | None = None,
     engine: str = "vllm",
     memory_fraction: float | None = None,
+    software_date: str | None = None,
     tp: int | None = None,
     pp: int | None = None,
     ep: int | None = None,
@@ -197,7 +206,8 @@ def estimate_serving(
 
     ``engine``: vllm, sglang or trtllm, with a release after a blank where one is meant ("vllm 0.10"); without one, the
     cache is what the first releases that load the model leave. ``memory_fraction``: share of a chip's memory that the
-    engine may use; None its default.
+    engine may use; None its default. ``software_date``: month whose software serves ("2025-09"); None that of the
+    newest runs measured.
 
     ``input_cv``, ``output_cv``: how much lengths vary about their means (lognormal; 0: all alike); ``arrival_cv``: how
     bursty arrivals are (1: Poisson). ``simulate`` follows 4,000 single requests through the replica at its ``load`` and
@@ -223,7 +233,7 @@ def estimate_serving(
     job = ServingJob(
         arch, peak_name(precision), peak_name(kv_precision or "bf16"),
         float(input_tokens), float(output_tokens), float(cached_prefix), input_cv=input_cv, output_cv=output_cv,
-        engine=engine, memory_fraction=memory_fraction,
+        engine=engine, memory_fraction=memory_fraction, software_year=_year_of(software_date),
     )  # fmt: skip
     if not 0.0 <= arrival_cv <= MOST_BURSTY:
         raise InputError(

@@ -352,6 +352,11 @@ class Serving(Part):
         "`mem_fraction_static`, `free_gpu_memory_fraction`); none: the engine's default.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
+    software_date: Month | None = Field(
+        default=None,
+        description="Month whose software serves, YYYY-MM: engines learn a chip in its first years, so older software "
+        "is slower. None: that of the newest runs measured (2026-07).",
+    )
     input_tokens: int = Field(
         ge=1, le=10_000_000, description="Prompt length (ISL), mean.", json_schema_extra=unit("tokens")
     )

@@ -15,9 +15,10 @@ from planner.errors import InputError, Problem
 from planner.performance.compile import build_platform
 from planner.performance.measured.levels import Effect, Levels, knots_of
 from planner.performance.measured.levels_file import levels_csv, levels_facts, read_levels
-from planner.performance.serving.levels import COVARIATES, ServingLevels, load_of, names_of
-from planner.performance.serving.profile import ServingProfile
+from planner.performance.serving.levels import COVARIATES, TODAY, ServingLevels, age_of, load_of, names_of
+from planner.performance.serving.profile import ServingCalibration, ServingProfile
 from planner.performance.serving.replica import ServingJob, estimate_serving, one_candidate, unknown_of
+from planner.validation.serving.fit import calibration_yaml
 
 KINDS = {"engine": (0.3, 0.1, 0.0, 0.0), "engine+chips": (0.2, 0.0, 0.0, 0.0)}
 
@@ -126,3 +127,27 @@ def test_levels_go_through_their_file(tmp_path: Path) -> None:
         read_levels(file, COVARIATES, levels_facts(table), "serving.yaml", problems)
     assert (wrong.value.problems[0].line, "much" in str(wrong.value.problems[0].found)) == (3, True)
     read_levels(tmp_path / "none.csv", COVARIATES, {}, "serving.yaml", problems)
+
+
+def test_software_ages_on_its_chips() -> None:
+    assert age_of(2024.9, "nvidia_blackwell") == 1.0
+    assert age_of(2025.9, "nvidia_blackwell") == pytest.approx(math.exp(-1.0))
+    assert age_of(0.0, "nvidia_blackwell") == age_of(TODAY, "nvidia_blackwell")
+    assert age_of(0.0, "nvidia_ampere") < 0.01
+    young = Levels(COVARIATES, {"all=all": Effect((0.0, 0.0, 0.0, 0.3), (0.0, 0.0, 0.0, 0.0))}, {"all": (0.0,) * 4})
+    found = {}
+    for date in (0.0, 2023.0):
+        platform = build_platform(catalog(), "dgx_h100", "h100_sxm", "")
+        job = ServingJob(catalog().model("llama-3.1-8b"), "fp8")
+        told = ServingLevels(young, Levels(COVARIATES), "vllm", "nvidia_hopper", date=date)
+        e = estimate_serving(job, platform, one_candidate(), replace(ServingProfile(), levels=told))
+        found[date] = float(e.decode_step_s[0])
+    grown = 0.3 * (math.exp(-0.2) - math.exp(-(TODAY - 2022.8)))
+    assert found[2023.0] / found[0.0] == pytest.approx(math.exp(grown), rel=1e-6)
+
+
+def test_a_benchs_host_is_its_own() -> None:
+    known = ServingCalibration(benches={"them nvidia_hopper": {"host_scale": 2.0}})
+    assert known.profile("nvidia_hopper", bench="them nvidia_hopper").host_scale == 2.0
+    assert known.profile("nvidia_hopper").host_scale == 1.0
+    assert "them" not in calibration_yaml(known)

@@ -15,6 +15,7 @@ from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
 from planner.errors import InputError
 from planner.performance.compile import headroom
+from planner.performance.serving.levels import BATCH, SPREAD
 from planner.performance.serving.profile import (
     ServingCalibration,
     profile_for,
@@ -37,6 +38,7 @@ from planner.validation.serving.cut_table import chip_orders, cut_rows, cuts_csv
 from planner.validation.serving.descent import Descent, Figure
 from planner.validation.serving.fit import BOUNDS, WEIGHTS, calibration_yaml, may_fit, thin, unknowns
 from planner.validation.serving.left_out import Fitted, Seen, left_out, with_intervals
+from planner.validation.serving.modes import _split
 from planner.validation.serving.page import serving_markdown
 from planner.validation.serving.rows import ServingPredictor, validate_serving
 
@@ -71,6 +73,25 @@ def test_inferencex_lengths_are_nine_tenths() -> None:
     assert case.input_tokens == pytest.approx(900)
     assert case.output_tokens == pytest.approx(450)
     assert read_case(row(), catalog()).input_tokens == 1000
+    older = read_case(row(case_id="IXFH-1"), catalog())  # the same benchmark; its older rows' notes do not say so
+    assert (older.input_tokens, older.loop) == (pytest.approx(900), SPREAD)
+
+
+def test_static_batches_have_no_server() -> None:
+    case = read_case(row(case_id="TRT09-1", framework="TensorRT-LLM", year="2024", osl="1"), catalog())
+    assert (case.mode, case.loop) == ("static", BATCH)
+
+
+def test_pools_share_clients_so_that_both_pass_the_same_rate() -> None:
+    """Proves: x clients decode for 1 s, prompts take 0.25 s: x + 0.25 x = 10 where prefill has room, else its limit."""
+    decoding = np.geomspace(1.0, 10.0, 24)[None, :]
+    tpot, room = np.full((1, 24), 0.01), np.full((1, 24), 1e9)
+    for busiest, servers, expected in ((1e6, 64.0, 8.0), (2.0, 64.0, 2.0)):
+        _, held, pace = _split(
+            np.array([10.0]), decoding, tpot, room, np.array([0.25]), np.array([busiest]), np.array([servers]), 100.0
+        )
+        assert held[0] == pytest.approx(expected, rel=0.06)  # a full pool queues before its limit
+        assert pace[0] == pytest.approx(0.01)
 
 
 def test_instances_and_copies() -> None:

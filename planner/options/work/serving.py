@@ -22,6 +22,7 @@ from planner.options.parts import part_for, smallest_part
 from planner.options.work.pools import cached_prefix
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
+from planner.performance.serving.engine import year_of_month
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Loaded, Operating, Traffic, curves_of, operating
@@ -110,6 +111,7 @@ class ServingSearch:
             draft_acceptance=self.acceptance if drafts else 0.0,
             engine=w.engine,
             memory_fraction=w.memory_fraction,
+            software_year=year_of_month(w.software_date),
             cached_prefix=w.cached_prefix
             if platform is None
             else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),

@@ -9,9 +9,14 @@ from planner.performance.serving.job import ServingJob
 from planner.performance.serving.profile import ServingProfile, serving_family, shipped_serving_calibration
 
 
+def year_of_month(month: str | None) -> float:
+    """Years of a month written YYYY-MM (the middle of it); 0 of none."""
+    return int(month[:4]) + (int(month[5:7]) - 0.5) / 12.0 if month else 0.0
+
+
 def profile_of(job: ServingJob, platform: Platform) -> ServingProfile:
     """The calibrated profile of the job's engine (and release) on the platform's family."""
     engine, _, release = job.engine.partition(" ")
     family = serving_family(platform.chip_id, platform.family)
-    profile = shipped_serving_calibration().profile(family, engine, release=release)
+    profile = shipped_serving_calibration().profile(family, engine, release=release, date=job.software_year)
     return profile if job.memory_fraction is None else replace(profile, memory_utilisation=job.memory_fraction)

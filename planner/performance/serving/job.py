@@ -53,7 +53,8 @@ class ServingJob:
     through attention (a long prompt costs more than in proportion) and through the cache (a long answer stays longer).
     ``engine``: what serves (``vllm``, ``sglang``, ``trtllm``), with a release after a blank where one is meant
     (``vllm 0.10``). ``memory_fraction``: share of the memory it is told to use (``gpu_memory_utilization``,
-    ``mem_fraction_static``, ``free_gpu_memory_fraction``), None = its default.
+    ``mem_fraction_static``, ``free_gpu_memory_fraction``), None = its default. ``software_year``: date of the engine's
+    software in years (2025.5), which the learning curve of its chips is read at; 0 = that of the newest runs measured.
     ``waves``: clients of a closed loop whose requests are all alike, so those that start together end together and
     prefill together again, as in benchmarks with one length; random arrivals and lengths do not.
     Raises ``InputError`` listing every field out of bounds.
@@ -72,6 +73,7 @@ class ServingJob:
     waves: bool = False
     engine: str = "vllm"
     memory_fraction: float | None = None
+    software_year: float = 0.0
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []
@@ -96,6 +98,7 @@ class ServingJob:
             "input_cv": (0.0, 10.0),
             "output_cv": (0.0, 10.0),
             "memory_fraction": (0.01, 1.0),
+            "software_year": (0.0, 2100.0),
         }
         for name, (low, high) in bounds.items():
             number = float(1.0 if getattr(self, name) is None else getattr(self, name))

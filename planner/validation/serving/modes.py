@@ -278,20 +278,24 @@ def _split(
     copies that prefill in ``prefill_s`` and pass ``busiest`` a second: M/D/c (Sakasegawa).
     """
     n = len(clients)
-    waiting = np.geomspace(1e-4, 1.0 - 1e-4, WAITING_STEPS)
+    odds = np.linspace(-9.0, 9.0, WAITING_STEPS)  # fine where few wait and where few decode
     at, held, pace = np.zeros(n, dtype=np.int64), np.zeros(n), np.zeros(n)
     for i in range(n):
-        slack = clients[i] * waiting
-        x = np.log(clients[i] - slack)
         known = np.log(decoding[i])
-        seconds = np.exp(np.interp(x, known, np.log(tpot[i])))
-        inside = np.minimum(np.exp(x), np.interp(x, known, room[i]))
-        passed = inside / (tokens * seconds)
-        busy = np.minimum(passed / busiest[i], 1.0 - 1e-6)
+
+        def passing(x: Floats, i: int = i, known: Floats = known) -> tuple[Floats, Floats]:
+            seconds = np.exp(np.interp(x, known, np.log(tpot[i])))
+            return np.minimum(np.exp(x), np.interp(x, known, room[i])), seconds
+
+        slack = clients[i] / (1.0 + np.exp(-odds))
+        inside, seconds = passing(np.log(clients[i] - slack))
+        rate = inside / (tokens * seconds)
+        busy = np.minimum(rate / busiest[i], 1.0 - 1e-6)
         queued = busy ** math.sqrt(2.0 * (servers[i] + 1.0)) / (2.0 * (1.0 - busy))
-        k = int(np.argmin(np.abs(np.log(passed * prefill_s[i] + queued) - np.log(slack))))
-        at[i] = int(np.argmin(np.abs(known - x[k])))
-        held[i], pace[i] = inside[k], seconds[k]
+        spare = np.log(slack) - np.log(rate * prefill_s[i] + queued)  # grows with those that wait
+        x = np.log(clients[i] / (1.0 + np.exp(np.interp(0.0, spare, odds))))
+        one, two = passing(np.array([x]))
+        at[i], held[i], pace[i] = int(np.argmin(np.abs(known - x))), one[0], two[0]
     return at, held, pace
 
 
