@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from planner.answer.plan import Chance, Plan, Predicted, PromiseChance
+from planner.answer.plan import Chance, Deployment, Plan, Predicted, PromiseChance
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 _NORMAL = NormalDist()
@@ -147,7 +148,7 @@ def _working(
     mine = [d for d in plan.deployments if d.workload == workload.name]
     if mine and plan.schedule is None:
         wanted = getattr(workload, "requests_per_s", None) or getattr(workload, "samples_per_s", None) or 0.0
-        yield wanted, [_Working(d.site.split("/")[0], d.predicted, _rates(d.role, d.predicted, 1.0)) for d in mine]
+        yield wanted, [_Working(d.site.split("/")[0], d.predicted, _rates(d.role, d.predicted, _spare(workload, d))) for d in mine]
     if plan.schedule is None:
         return
     for demand in plan.schedule.demand:
@@ -158,6 +159,13 @@ def _working(
             some = [_Working(x.site.split("/")[0], x.predicted, _rates(x.role, x.predicted, n)) for x, n in units if n]
             if asked > 0 and some:
                 yield asked, some
+
+
+def _spare(workload: Workload, deployment: Deployment) -> float:
+    """What a deployment does in all of the time that it has, over what is planned: of work by a date, its window."""
+    if isinstance(workload, ByADate) and workload.window_hours is not None:
+        return workload.utilisation / (deployment.parallelism.load or workload.utilisation)
+    return 1.0
 
 
 def _rates(role: str, predicted: Predicted, count: float) -> dict[str, float]:

@@ -563,7 +563,7 @@ class Asked(_Part):
     """What a workload of the scenario asks for, as far as acting on the plan needs it (launch settings, sizes)."""
 
     name: str
-    kind: Literal["training", "serving", "recommendation"]
+    kind: Literal["training", "serving", "recommendation", "batch", "encoding"]
     model: str
     tokens: float | None = None
     sequence_length: int | None = None

@@ -32,10 +32,7 @@ def add(draft: Draft) -> None:
         if isinstance(workload, Serving) and workload.request_classes:
             _answer(draft, workload, mine, path)
             continue
-        if isinstance(workload, Serving):
-            demand, unit, leaf = workload.requests_per_s, "requests/s", "requests_per_s"
-        else:
-            demand, unit, leaf = float(workload.samples_per_s or 0.0), "samples/s", "samples_per_s"
+        demand, unit, leaf = workload.asked
         tokens = float(workload.input_tokens + workload.output_tokens) if isinstance(workload, Serving) else 1.0
         _serve(draft, workload, mine, demand, unit, f"{path}.{leaf}", tokens)
 
@@ -57,7 +54,9 @@ def _serve(
     split = any(draft.options[i].role in {"prefill", "decode"} for i in mine)
     if not split:
         left = _left(draft, name, mine, {})
-        rates = {draft.units[i]: min(draft.options[i].rates.values()) for i in mine}
+        # of what is asked for in other words: so much of it a request a second over its window does
+        each = demand / workload.requests_per_s if isinstance(workload, Serving) else 1.0
+        rates = {draft.units[i]: min(draft.options[i].rates.values()) * each for i in mine}
         draft.add_limit(limit, rates if left is None else {left: scale})
         return
     # KV caches do not travel between sites: each site serves the lesser of its two phases.

@@ -27,7 +27,7 @@ from planner.options.work.mixed_training import MixedTrainingSearch
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.recommendation import RecommendationSearch
 from planner.options.work.redundancy import Redundancy
-from planner.options.work.serving import PHASES, ServingSearch, cache_pool
+from planner.options.work.serving import PHASES, ServingSearch, cache_pool, in_window, worked_hours
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import TrainingSearch
 from planner.options.work.training import activity as training_activity
@@ -325,7 +325,7 @@ class Collector:
             self.drop(choice, workload.name, found.reason)
         if not found.units:
             return
-        units = [u for u in found.units if u.systems <= bounds.systems]
+        units = [u for u in in_window(found.units, workload) if u.systems <= bounds.systems]
         if not units:
             self.drop(choice, workload.name, "its smallest replica exceeds a limit of the place or the plan")
             return
@@ -335,7 +335,7 @@ class Collector:
             spares=np.zeros(n, dtype=np.int64),
             chips=np.array([u.chips for u in units]),
             activity=np.array([serving_activity(u.role, workload.peak_to_mean) for u in units]),
-            run_hours=np.full(n, hours),
+            run_hours=np.array([worked_hours(workload, u.shape["load"], hours) for u in units]),
             cluster=False,
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)

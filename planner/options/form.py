@@ -37,7 +37,7 @@ def compact_only(scenario: Scenario) -> bool:
         "throughput" in scenario.objective,
         scenario.hardware.deliverable_by,
     ]
-    names = ("request_classes", "mixed_systems")
+    names = ("request_classes", "mixed_systems", "window_hours")
     asked += [getattr(workload, name, None) for workload in scenario.workloads for name in names]
     return any(asked)
 

@@ -46,7 +46,8 @@ from planner.options.work.pairs import pairs_left_out
 from planner.options.work.redundancy import Redundancy
 from planner.performance.compile import build_platform
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training, Workload
+from planner.scenario.kinds import Workload
+from planner.scenario.workloads import Recommendation, Serving, Training
 
 Progress = Callable[[str, float], None]
 FEW_STARTS = 3000

@@ -12,7 +12,8 @@ from planner.scenario.names import OUTCOMES_BY_SYSTEM, excluded_id
 from planner.scenario.paths import Path
 from planner.scenario.site import Hall
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training, Workload
+from planner.scenario.kinds import Workload
+from planner.scenario.workloads import Recommendation, Serving, Training
 from planner.scenario.yaml import path_text
 
 

@@ -78,6 +78,7 @@ _OF_RECOMMENDER = (
     _Usual("latency_ms", 0.1, 6e4, "seconds for ms?"),
     *(u for u in _OF_SERVING if u.field in {"percentile", "utilisation", "growth_per_year", "peak_to_mean"}),
 )
+_OF_KIND = {Training: _OF_TRAINING, Serving: _OF_SERVING, Recommendation: _OF_RECOMMENDER}
 _STEP_TOKENS = 3e8
 """Tokens of one optimiser step above which sequences were probably counted in tokens; published runs stay below 1e8."""
 _FEW_STEPS = 100
@@ -102,7 +103,7 @@ def doubts(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     for i, site in enumerate(scenario.sites):
         found += _unusual(scenario, ("sites", i), site, _OF_SITE)
     for i, w in enumerate(scenario.workloads):
-        usual = {Training: _OF_TRAINING, Serving: _OF_SERVING, Recommendation: _OF_RECOMMENDER}[type(w)]
+        usual = next(u for kind, u in _OF_KIND.items() if isinstance(w, kind))
         found += _unusual(scenario, ("workloads", i), w, usual)
         if isinstance(w, Training):
             found += _run(scenario, catalog, i, w)

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from planner.errors import nearest_name
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import WORKLOAD_KINDS
+from planner.scenario.kinds import WORKLOAD_KINDS
 
 Path = tuple[str | int, ...]
 

@@ -17,7 +17,7 @@ from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, m
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
-from planner.scenario.workloads import Workload
+from planner.scenario.kinds import Workload
 
 SCENARIO_VERSION = 1
 """The version of the file format this program reads."""
@@ -369,6 +369,14 @@ class Scenario(Part):
                         allowed=f"{self.start} up to {month_name(round(end))}",
                     )
                 )
+            window = getattr(workload, "window_hours", None)
+            days = getattr(workload, "finish_within_days", None)
+            if window is not None and days is not None and days > self.horizon_years * 365.25 * (1 + 1e-9):
+                allowed = f"up to {self.horizon_years * 365.25:g} days, the horizon"
+                findings.append(
+                    Finding(("workloads", i, "finish_within_days"), "ends after the plan", f"{days:g}", allowed,
+                            "Raise horizon_years.")
+                )  # fmt: skip
         for i, site in enumerate(self.sites):
             for j, block in enumerate(site.installed):
                 if block.since is not None and month_index(block.since) > first:
@@ -391,6 +399,14 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
+        findings += [
+            Finding(
+                ("workloads", i, "finish_within_days"), f"kind: {workload.kind} by a date is not planned over time yet",
+                remedy="Plan it by itself: without fleet.shared, growth, paths and prices by month.",
+            )
+            for i, workload in enumerate(self.workloads)
+            if getattr(workload, "window_hours", None) is not None
+        ]  # fmt: skip
         findings += [
             Finding(
                 ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",

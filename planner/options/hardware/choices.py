@@ -138,6 +138,8 @@ def _filtered(scenario: Scenario, system: System, chip: Chip) -> str | None:
         return "it is an edge part and never goes into a cluster"
     if not hardware.systems and system.text("role") == "workstation":
         return "it is a workstation, made for a desk; name it in hardware.systems to let it compete"
+    if not hardware.systems and system.text("role") == "instance" and "rent" not in hardware.acquire:
+        return ""  # sold by the hour only
     if not hardware.systems and system.text("role") == "accounting":
         return ""  # a way of counting in published results, nothing that is sold
     left_out = _EXPORT_LEFT_OUT[hardware.export].get(chip.export_class)
@@ -246,6 +248,9 @@ def _at(
 ) -> Iterator[Choice]:
     hosted = location.cooling or tuple(c.id for c in catalog.cooling.values() if c.kind == "option")
     for system, chip in pairs:
+        if acquire == "buy" and system.text("role") == "instance":
+            dropped.append(Dropped(_label(system, chip), "it is sold by the hour only; allow acquire: [rent]"))
+            continue
         if acquire == "buy" and chip.export_class == "cloud_only":
             dropped.append(Dropped(_label(system, chip), "it is rented from a cloud only; allow acquire: [rent]"))
             continue

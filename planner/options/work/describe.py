@@ -25,7 +25,7 @@ from planner.options.work.classes import ClassRate, describe_classes
 from planner.options.work.measured import measured_runs
 from planner.options.work.mixed_training import describe_mixed
 from planner.options.work.recommendation import describe_recommendation, placement_of_plan
-from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, cache_pool, unit_of
+from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, cache_pool, unit_of, worked_hours
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
@@ -34,7 +34,8 @@ from planner.performance.precision import peak_name
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Speculation, Training, Workload
+from planner.scenario.kinds import Workload
+from planner.scenario.workloads import Recommendation, Serving, Speculation, Training
 
 
 @dataclass(frozen=True)
@@ -253,7 +254,7 @@ class Describer:
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
         load = spec.layout["load"]
-        if load not in search.loads():
+        if not search.may_have(load):
             raise InputError(
                 Problem(f"{spec.workload} is planned at a load of {load} thousandths, not one of the levels")
             )
@@ -267,7 +268,7 @@ class Describer:
                 raise InputError(Problem(f"{spec.workload}: its replica does not occupy {part} chips of {spec.system}"))
             replicas = part // candidates.chips
         chips = int(candidates.chips[0] * replicas[0])
-        hours = horizon_hours(self.scenario, ready)
+        hours = worked_hours(workload, load, horizon_hours(self.scenario, ready))
         designs = Designs(
             systems=systems,
             spares=np.zeros(1, dtype=np.int64),
@@ -281,14 +282,20 @@ class Describer:
         tokens = {"serve": workload.input_tokens + workload.output_tokens, "prefill": workload.input_tokens,
                   "decode": workload.output_tokens}[spec.role]  # fmt: skip
         decoding, prefilling = spec.role != "prefill", spec.role != "decode"
-        tpot_ms = float(tpot[0]) if decoding else None
-        ttft_ms = float(ttft[0]) if prefilling else None
-        latency, name = (tpot_ms, "tpot_ms") if decoding else (ttft_ms, "ttft_ms")
         step = float(estimate.step_s[0])
+        waited_for = workload.window_hours is None  # of work by a date a request's own time says nothing
+        generates = workload.output_tokens > 1
+        tpot_ms = float(tpot[0]) if decoding and waited_for and generates else None
+        ttft_ms = float(ttft[0]) if prefilling and waited_for else None
+        latency, name = (tpot_ms, "tpot_ms") if tpot_ms is not None else (ttft_ms, "ttft_ms")
+        writes = decoding and workload.answer_tokens > 0
+        paced = decoding and (generates or not waited_for)
+        if latency is None:
+            latency, name = step, "step_time_s"
         predicted = Predicted(
             step_time_s=step,
-            tokens_per_s=rate * workload.output_tokens if decoding else rate * workload.input_tokens,
-            tokens_per_s_per_chip=rate * (workload.output_tokens if decoding else workload.input_tokens) / chips,
+            tokens_per_s=rate * (workload.output_tokens if writes else workload.input_tokens),
+            tokens_per_s_per_chip=rate * (workload.output_tokens if writes else workload.input_tokens) / chips,
             input_tokens_per_s=rate * workload.input_tokens if prefilling else None,
             requests_per_s=rate,
             ttft_ms=ttft_ms,
@@ -303,8 +310,8 @@ class Describer:
             memory_gb={k: float(v[0]) / 1e9 for k, v in estimate.memory.items() if v[0]},
             interval=Interval(
                 quantity=name,
-                low=(latency or 0.0) * float((estimate.low80 if decoding else estimate.ttft_low80)[0]),
-                high=(latency or 0.0) * float((estimate.high80 if decoding else estimate.ttft_high80)[0]),
+                low=latency * float((estimate.low80 if paced else estimate.ttft_low80)[0]),
+                high=latency * float((estimate.high80 if paced else estimate.ttft_high80)[0]),
                 basis="80% of measured runs as near as these are, left out of the calibration",
             ),
         )
