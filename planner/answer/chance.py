@@ -18,8 +18,8 @@ from statistics import NormalDist
 
 from planner.answer.plan import Chance, Deployment, Plan, Predicted, PromiseChance
 from planner.scenario.base import month_index
-from planner.scenario.types import Scenario
 from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 _NORMAL = NormalDist()
@@ -96,7 +96,7 @@ def _kept(
     scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
 ) -> tuple[str, Callable[[float], bool]] | None:
     """(date or load, whether the promise holds at a deviation) of a workload; None where it cannot be known."""
-    if workload.kind == "training" or getattr(workload, "mode", "") == "training":
+    if workload.runs_once:
         return _date(scenario, plan, workload)
     return _load(scenario, plan, workload)
 
@@ -148,7 +148,8 @@ def _working(
     mine = [d for d in plan.deployments if d.workload == workload.name]
     if mine and plan.schedule is None:
         wanted = getattr(workload, "requests_per_s", None) or getattr(workload, "samples_per_s", None) or 0.0
-        yield wanted, [_Working(d.site.split("/")[0], d.predicted, _rates(d.role, d.predicted, _spare(workload, d))) for d in mine]
+        rates = [_rates(d.role, d.predicted, _spare(workload, d)) for d in mine]
+        yield wanted, [_Working(d.site.split("/")[0], d.predicted, r) for d, r in zip(mine, rates, strict=True)]
     if plan.schedule is None:
         return
     for demand in plan.schedule.demand:

@@ -580,6 +580,9 @@ class Asked(_Part):
     speculation: Literal["mtp", "eagle"] | None = None
     samples: float | None = None
     samples_per_s: float | None = None
+    finish_within_days: float | None = None
+    """Of work by a date; with ``tokens`` or ``requests_per_s`` over its window."""
+    hours_per_day: float | None = None
 
 
 class Simulation(_Part):

@@ -16,8 +16,8 @@ from planner.answer.plan import Deployment
 from planner.cost.tokens import PerToken, per_million_tokens
 from planner.cost.unit import added_lines, unit_costs
 from planner.performance.serving.profile import ServingProfile
-from planner.scenario.types import Scenario
 from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
 HOURS_PER_YEAR = 8760.0
@@ -58,8 +58,7 @@ def worked_of(scenario: Scenario, deployments: Sequence[Deployment]) -> list[Wor
             role=d.role,
             chip_hours=d.chips * hours_of(d),
             lines_usd=d.cost.lines_usd,
-            joules=d.power.facility_average_mw * 1e6 * 3600.0
-            * (hours_of(d) if d.workload in windows else horizon),
+            joules=d.power.facility_average_mw * 1e6 * 3600.0 * (hours_of(d) if d.workload in windows else horizon),
             prefill_share=d.predicted.prefill_share,
             requests_per_s=d.predicted.requests_per_s or 0.0,
             cached_prefix=d.predicted.cached_prefix or 0.0,
@@ -111,7 +110,12 @@ def unit_costs_of(
         lines = added_lines(x.lines_usd for x in mine)
         chip_hours = sum(x.chip_hours for x in mine)
         costs = unit_costs(lines, chip_hours=chip_hours, runs=float(_is_run(workload)), million_tokens=tokens / 1e6)
-        if isinstance(workload, Serving) and workload.answer_tokens and mine and all(x.prefill_share is not None for x in mine):
+        if (
+            isinstance(workload, Serving)
+            and workload.answer_tokens
+            and mine
+            and all(x.prefill_share is not None for x in mine)
+        ):
             costs |= _by_kind(workload, mine, list(lines), requests[workload.name])
         if mine and lines:
             found[workload.name] = costs
@@ -126,7 +130,12 @@ def joules_of(
     found = {}
     for workload in scenario.workloads:
         mine = [x for x in worked if x.workload == workload.name]
-        if not isinstance(workload, Serving) or not workload.answer_tokens or not mine or any(x.prefill_share is None for x in mine):
+        if (
+            not isinstance(workload, Serving)
+            or not workload.answer_tokens
+            or not mine
+            or any(x.prefill_share is None for x in mine)
+        ):
             continue
         joules = np.array([x.joules for x in mine])
         shares = np.array([x.prefill_share for x in mine], dtype=np.float64)
@@ -139,7 +148,7 @@ def joules_of(
 
 
 def _is_run(workload: Workload) -> bool:
-    return isinstance(workload, Training) or getattr(workload, "mode", "") == "training"
+    return workload.runs_once
 
 
 def _tokens(workload: Workload, requests: Mapping[str, float]) -> float:

@@ -17,7 +17,7 @@ def add(draft: Draft) -> None:
             continue
         mine = [(draft.units[i], o) for i, o in enumerate(draft.options) if o.workload == workload.name]
         counts = {column: WORKING_CHIPS.read(o) for column, o in mine}
-        is_run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
+        is_run = workload.runs_once
         for end, words, sense in (("max", "at most", -1), ("min", "at least", 1)):
             bound = getattr(workload.chips, end)
             if bound is None or (is_run and all((bound - c) * sense <= 0 for c in counts.values())):

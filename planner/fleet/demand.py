@@ -21,7 +21,7 @@ def add(draft: Draft) -> None:
     for workload in draft.scenario.workloads:
         mine = by_workload.get(workload.name, [])
         path = f"workloads.{workload.name}"
-        if isinstance(workload, Training) or (workload.kind == "recommendation" and workload.mode == "training"):
+        if isinstance(workload, Training) or workload.runs_once:
             row = f"run[{workload.name}]"
             runs = {draft.units[i]: 1.0 for i in mine if draft.options[i].rates.get("run")}
             draft.builder.add_row(row, runs, lower=1.0, upper=1.0, kind="demand")

@@ -36,6 +36,7 @@ def compact_only(scenario: Scenario) -> bool:
     asked: list[object] = [
         "throughput" in scenario.objective,
         scenario.hardware.deliverable_by,
+        any(block.upkeep == "others" for site in scenario.sites for block in site.installed),
     ]
     names = ("request_classes", "mixed_systems", "window_hours")
     asked += [getattr(workload, name, None) for workload in scenario.workloads for name in names]

@@ -45,8 +45,8 @@ from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock,
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.redundancy import Redundancy
 from planner.performance.compile import build_platform
-from planner.scenario.types import Scenario
 from planner.scenario.kinds import Workload
+from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 Progress = Callable[[str, float], None]
@@ -235,7 +235,7 @@ def _asked(
 
 def is_run(workload: Training | Serving | Recommendation) -> bool:
     """Whether a workload is run once, rather than there all the time."""
-    return workload.kind == "training" or getattr(workload, "mode", "") == "training"
+    return workload.runs_once
 
 
 def demand_of(workload: Serving | Recommendation | Training, timeline: Timeline) -> Floats:

@@ -31,8 +31,8 @@ from planner.options.ownership import (
 )
 from planner.options.parts import systems_taken
 from planner.options.work.describe import Described, Describer, Spec
-from planner.scenario.types import Scenario
 from planner.scenario.kinds import Workload
+from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving
 
 Floats = NDArray[np.float64]
@@ -69,7 +69,7 @@ class WorkFigures:
 
 def runs_once(workload: Workload) -> bool:
     """Whether a workload is a run, rather than a load that is there all the time."""
-    return workload.kind == "training" or getattr(workload, "mode", "") == "training"
+    return workload.runs_once
 
 
 def activity_of(workload: Workload, role: str, used: float = 1.0) -> float:

@@ -8,11 +8,11 @@ from functools import partial
 
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.scenario.kinds import Workload
 from planner.scenario.names import OUTCOMES_BY_SYSTEM, excluded_id
 from planner.scenario.paths import Path
 from planner.scenario.site import Hall
 from planner.scenario.types import Scenario
-from planner.scenario.kinds import Workload
 from planner.scenario.workloads import Recommendation, Serving, Training
 from planner.scenario.yaml import path_text
 

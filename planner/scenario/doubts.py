@@ -16,6 +16,7 @@ from typing import Any
 from planner.catalog import Catalog
 from planner.errors import Problem
 from planner.scenario.base import month_index, month_name
+from planner.scenario.kinds import Restated
 from planner.scenario.paths import Path
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
@@ -91,7 +92,7 @@ _FREE = ("price", "rent", "tdp", "power", "usd", "cost")
 def doubts(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     """What is legal and hardly meant, in the order of the file; the scenario has passed ``check_scenario``."""
     found = [
-        *_unusual(scenario, (), scenario, _OF_SCENARIO),
+        *_unusual(scenario, (), scenario, _OF_SCENARIO if _lasts(scenario) else ()),
         *_dates(scenario, catalog),
         *_unusual(scenario, ("finance",), scenario.finance, _OF_FINANCE),
         *_unusual(scenario, ("hardware",), scenario.hardware, _OF_HARDWARE),
@@ -110,6 +111,11 @@ def doubts(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     return sorted(dict.fromkeys(found), key=lambda p: p.line or 0)
 
 
+def _lasts(scenario: Scenario) -> bool:
+    """Whether something is there for the whole plan; where all is done by a date a plan of days is meant so."""
+    return any(getattr(w, "finish_within_days", None) is None for w in scenario.workloads)
+
+
 def doubt_notes(scenario: Scenario, catalog: Catalog) -> tuple[str, ...]:
     """The doubts as notes of a plan: with lines, without the file's name, which is no part of the question."""
     found = doubts(scenario, catalog)
@@ -124,6 +130,8 @@ def _doubt(scenario: Scenario, path: Path, message: str, found: object, remedy: 
 
 def _unusual(scenario: Scenario, at: Path, record: Any, usual: tuple[_Usual, ...]) -> Iterator[Problem]:
     for u in usual:
+        if isinstance(record, Restated) and (u.field in record.HIDDEN or u.field in record.restated):
+            continue
         value = getattr(record, u.field)
         if value is None or u.low <= value <= u.high or u.field not in record.model_fields_set:
             continue

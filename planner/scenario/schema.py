@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from planner.scenario.base import field_shapes
+from planner.scenario.base import Part, field_shapes
 from planner.scenario.fleet import Fleet
 from planner.scenario.kinds import WORKLOAD_KINDS, Batch, Encoding, Restated
 from planner.scenario.outcomes import Outcomes, Spread
@@ -27,7 +27,7 @@ from planner.scenario.workloads import (
 )
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-RECORDS = (
+RECORDS: tuple[type[Part], ...] = (
     Scenario,
     Finance,
     Fleet,

@@ -15,9 +15,9 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
+from planner.scenario.kinds import Workload
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
-from planner.scenario.kinds import Workload
 
 SCENARIO_VERSION = 1
 """The version of the file format this program reads."""
@@ -400,6 +400,12 @@ class Scenario(Part):
             if getattr(workload, "mixed_systems", False)
         ]
         findings += [
+            Finding(("sites", i, "installed", j, "upkeep"), "upkeep of others is not planned over time yet", "others")
+            for i, site in enumerate(self.sites)
+            for j, block in enumerate(site.installed)
+            if block.upkeep == "others"
+        ]
+        findings += [
             Finding(
                 ("workloads", i, "finish_within_days"), f"kind: {workload.kind} by a date is not planned over time yet",
                 remedy="Plan it by itself: without fleet.shared, growth, paths and prices by month.",
@@ -414,7 +420,7 @@ class Scenario(Part):
             )
             for i, workload in enumerate(self.workloads)
             if workload.chips is not None and (workload.chips.min or 0) > self.fleet.fabric_chips
-            and (workload.kind == "training" or getattr(workload, "mode", "") == "training")
+            and workload.runs_once
         ]  # fmt: skip
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(

@@ -248,6 +248,11 @@ class Training(Part):
         json_schema_extra=unit("s"),
     )
 
+    @property
+    def runs_once(self) -> bool:
+        """Whether it is run once, rather than there all the time."""
+        return True
+
     @model_validator(mode="after")
     def _tuned(self) -> Self:
         if self.trainable == "full" and self.frozen_bits != 16:
@@ -512,6 +517,11 @@ class Serving(Part):
         """Requests/s in the mean of a day: what tokens and energy are counted of."""
         return self.requests_per_s / self.peak_to_mean
 
+    @property
+    def runs_once(self) -> bool:
+        """Whether it is run once, rather than there all the time."""
+        return False
+
     @model_validator(mode="before")
     @classmethod
     def _demand_over_time(cls, data: Any) -> Any:
@@ -626,6 +636,11 @@ class Recommendation(Part):
         description="Chips: a number for exactly that many, or {min, max}.",
         json_schema_extra=unit("chips"),
     )
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether it is run once, rather than there all the time."""
+        return self.mode == "training"
 
     @property
     def asked(self) -> tuple[float, str, str]:

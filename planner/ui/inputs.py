@@ -14,8 +14,8 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
-from planner.scenario.types import Hardware, Objective, Scenario
 from planner.scenario.kinds import Batch, Encoding, Restated
+from planner.scenario.types import Hardware, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 Path = tuple[str | int, ...]

@@ -247,7 +247,7 @@ def demand_failures(
 ) -> Iterator[str]:
     for workload in scenario.workloads:
         mine = [(d, x, n) for d, x, n in units if d.workload == workload.name]
-        is_run = workload.kind == "training" or (workload.kind == "recommendation" and workload.mode == "training")
+        is_run = workload.runs_once
         if is_run:
             runs = sum(n for _, x, n in mine if x.rates.get("run"))
             if runs != 1 or any(n != 1 for _, _, n in mine):

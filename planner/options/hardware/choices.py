@@ -43,6 +43,8 @@ class Choice:
     colo: bool = False
     count: int | None = None
     """How many stand there, for ``installed``."""
+    energy_only: bool = False
+    """Of what stands: whether others pay for its upkeep."""
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
     rent_term: str = ""
@@ -221,7 +223,9 @@ def hardware_choices(scenario: Scenario, catalog: Catalog) -> tuple[list[Choice]
                 own = [(system, catalog.chip(c)) for c in system.chip_ids]
                 found = list(_at(catalog, site, location, region, own, "installed", dropped))
                 stated = next((b.cooling for b in site.installed if b.system == name), None)
-                choices += [replace(choice, count=count) for choice in _as_it_stands(found, stated)]
+                others = all(b.upkeep == "others" for b in site.installed if b.system == name)
+                standing_there = _as_it_stands(found, stated)
+                choices += [replace(choice, count=count, energy_only=others) for choice in standing_there]
     caps = dict.fromkeys(scenario.hardware.power_caps)
     choices = [replace(choice, power_cap=cap) for choice in choices for cap in caps]
     if "rent" in scenario.hardware.acquire:

@@ -31,10 +31,11 @@ from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, det
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
+from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
-from planner.scenario.types import Scenario
 from planner.scenario.kinds import Workload
+from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Speculation, Training
 
 
@@ -288,8 +289,13 @@ class Describer:
         tpot_ms = float(tpot[0]) if decoding and waited_for and generates else None
         ttft_ms = float(ttft[0]) if prefilling and waited_for else None
         latency, name = (tpot_ms, "tpot_ms") if tpot_ms is not None else (ttft_ms, "ttft_ms")
-        writes = decoding and workload.answer_tokens > 0
         paced = decoding and (generates or not waited_for)
+        pace = estimate.low80, estimate.high80
+        ends = tuple(float(x[0]) for x in (pace if paced else (estimate.ttft_low80, estimate.ttft_high80)))
+        basis = "80% of measured runs as near as these are, left out of the calibration"
+        if not workload.answer_tokens:
+            ends, basis = reading_ends(*ends), "prompts measured alone: no measured encoder is carried to compare with"
+        writes = decoding and workload.answer_tokens > 0
         if latency is None:
             latency, name = step, "step_time_s"
         predicted = Predicted(
@@ -308,12 +314,7 @@ class Describer:
             memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
             breakdown={k: float(v[0]) for k, v in estimate.breakdown.items() if v[0]},
             memory_gb={k: float(v[0]) / 1e9 for k, v in estimate.memory.items() if v[0]},
-            interval=Interval(
-                quantity=name,
-                low=latency * float((estimate.low80 if paced else estimate.ttft_low80)[0]),
-                high=latency * float((estimate.high80 if paced else estimate.ttft_high80)[0]),
-                basis="80% of measured runs as near as these are, left out of the calibration",
-            ),
+            interval=Interval(quantity=name, low=latency * ends[0], high=latency * ends[1], basis=basis),
         )
         shape = spec.layout
         return Described(

@@ -28,7 +28,7 @@ class Batch(ByADate):
         description="Tokens to read and write, prompts and answers together, or `requests`.",
         json_schema_extra=unit("tokens", looks_like="billions"),
     )
-    finish_within_days: float = Field(  # type: ignore[assignment]
+    finish_within_days: float = Field(
         gt=0,
         le=36500,
         description="Days from the start within which all of it must be done.",

@@ -75,10 +75,10 @@ class Encoding(ByADate):
         if (self.texts_per_s is None) == (self.tokens is None):
             findings.append(Finding((), "says either texts_per_s or tokens", remedy="Give one of the two."))
         if (self.tokens is None) != (self.finish_within_days is None):
-            findings.append(Finding((), "tokens and finish_within_days belong together", remedy="Give both or neither."))
+            findings.append(Finding((), "tokens and finish_within_days go together", remedy="Give both or neither."))
         if self.tokens is not None:
             for name in sorted(_RATES | {"latency_ms"}):
-                if name in self.model_fields_set and name != "utilisation":
+                if name != "utilisation" and getattr(self, name) != type(self).model_fields[name].default:
                     message = "has no meaning for tokens by a date"
                     findings.append(Finding((name,), message, remedy="Remove it, or give texts_per_s."))
         report(findings)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import model_validator
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from planner.scenario.base import Finding, parse_number, report
 from planner.scenario.workloads import Serving
@@ -23,6 +23,11 @@ class Restated(Serving):
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset()
     """Fields of a serving load that are no words of this kind."""
+
+    @property
+    def restated(self) -> frozenset[str]:
+        """Fields that a user of this kind may give and that these words decide all the same."""
+        return frozenset()
 
     @classmethod
     def restate(cls, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +52,10 @@ class Restated(Serving):
                 )
         report(findings)
         return {**said, **follows}
+
+    @model_serializer(mode="wrap")
+    def _in_its_own_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if k not in self.HIDDEN}
 
 
 def _same(given: Any, follows: Any) -> bool:

@@ -45,13 +45,18 @@ class ByADate(Restated):
         """Hours there are to do it in; None where it is answered all the time."""
         return None if self.finish_within_days is None else self.finish_within_days * self.hours_per_day
 
+    @property
+    def restated(self) -> frozenset[str]:
+        """Of work by a date, how full replicas are."""
+        return frozenset() if self.window_hours is None else frozenset({"utilisation"})
+
     def hours_worked(self, load: float) -> float:
         """Hours of its window in which a unit of a load (share of its throughput over the window) works."""
         return (self.window_hours or 0.0) * load / self.utilisation
 
     @model_validator(mode="after")
     def _hours_need_a_date(self) -> ByADate:
-        if self.finish_within_days is None and "hours_per_day" in self.model_fields_set:
+        if self.finish_within_days is None and self.hours_per_day != HOURS_PER_DAY:
             report([Finding(("hours_per_day",), "has no meaning without finish_within_days", str(self.hours_per_day))])
         return self
 
