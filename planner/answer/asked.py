@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.answer.plan import Asked
-from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.kinds import ByADate, PostTraining, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -15,6 +15,12 @@ def asked_of(scenario: Scenario) -> tuple[Asked, ...]:
 
 def _asked(w: Workload) -> Asked:
     common = {"name": w.name, "kind": w.kind, "model": w.model}
+    if isinstance(w, PostTraining):
+        return Asked(
+            **common, steps=w.steps, prompts=w.prompts, answers_per_prompt=w.answers_per_prompt,
+            input_tokens=w.prompt_tokens, output_tokens=w.answer_tokens, longest_answer=w.longest_answer,
+            global_batch=w.batch, framework=w.framework, engine=w.engine, finish_within_days=w.finish_within_days,
+        )  # fmt: skip
     if isinstance(w, Training):
         return Asked(
             **common, tokens=w.tokens, sequence_length=w.sequence_length, global_batch=w.global_batch,

@@ -22,6 +22,8 @@ from planner.options.hardware.choices import Choice, delivery, hardware_choices,
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
+from planner.options.work.counted_kinds import CountedSearch
+from planner.options.work.kinds import SEARCHES
 from planner.options.work.memory import search_for
 from planner.options.work.mixed_training import MixedTrainingSearch
 from planner.options.work.pairs import pairs_left_out
@@ -31,11 +33,12 @@ from planner.options.work.serving import PHASES, ServingSearch, cache_pool, in_w
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import TrainingSearch
 from planner.options.work.training import activity as training_activity
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 Progress = Callable[[str, float], None]
-Search = TrainingSearch | ServingSearch | MixedServingSearch | RecommendationSearch
+Search = TrainingSearch | ServingSearch | MixedServingSearch | RecommendationSearch | CountedSearch
 THIN_REACH = 16
 """A diagnosis looks at clusters up to this many times what a run would need at the chip's peak (an MFU of 6%)."""
 LARGEST_RUN_CHIPS = 131_072
@@ -143,8 +146,10 @@ class Collector:
         rented = ", rented" if choice.acquire == "rent" else ""
         self.dropped.append(Dropped(f"{workload} on {choice.hardware}{where}{rented}", reason))
 
-    def search_of(self, workload: Training | Serving | Recommendation) -> Search:
+    def search_of(self, workload: Workload) -> Search:
         """What searches a workload."""
+        if isinstance(workload, Counted):
+            return search_for(SEARCHES[type(workload)], workload, self.catalog)
         if isinstance(workload, Training):
             return search_for(TrainingSearch, workload, self.catalog)
         if isinstance(workload, Serving):
@@ -355,7 +360,7 @@ class Collector:
 
     # -- options ---------------------------------------------------------------------------------------------------
 
-    def of_use(self, workload: Serving | Recommendation, enough: int, chips: int) -> int:
+    def of_use(self, workload: Serving | Recommendation | Counted, enough: int, chips: int) -> int:
         """Most units of a load of which a plan could have any use: ``enough`` carry all of it alone."""
         if "throughput" in self.scenario.objective:
             return NO_LIMIT_CHIPS // max(1, chips)

@@ -67,6 +67,7 @@ ROLE_WORDS: Mapping[str, str] = {
     "prefill": "prefill",
     "decode": "decode",
     "recommend": "recommendation",
+    "post_train": "post-training",
 }
 
 

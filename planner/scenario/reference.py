@@ -39,6 +39,7 @@ _TITLES = {
     "Recommendation": "`workloads[]`, kind: recommendation",
     "Batch": "`workloads[]`, kind: batch",
     "Encoding": "`workloads[]`, kind: encoding",
+    "PostTraining": "`workloads[]`, kind: post_training",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
     "ServingParallelism": "`parallelism` of a serving load",

@@ -22,6 +22,7 @@ from planner.options.option import Option
 from planner.options.parts import part_for
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import ClassRate, describe_classes
+from planner.options.work.kinds import LAYOUTS, SEARCHES
 from planner.options.work.measured import measured_runs
 from planner.options.work.mixed_training import describe_mixed
 from planner.options.work.recommendation import describe_recommendation, placement_of_plan
@@ -34,7 +35,7 @@ from planner.performance.precision import peak_name
 from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Speculation, Training
 
@@ -144,7 +145,10 @@ class Describer:
         raise InputError(Problem(f"the scenario does not allow {system} with {chip} in {cooling} at {place}{how}"))
 
     def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float) -> Described:
-        if isinstance(workload, Training) and spec.partner is not None:
+        if isinstance(workload, Counted):
+            search = SEARCHES[type(workload)](workload, self.catalog)
+            found = search.describe(self.scenario, choice, spec, ready)
+        elif isinstance(workload, Training) and spec.partner is not None:
             found = self._mix(workload, choice, spec, spec.partner, ready)
         elif isinstance(workload, Training):
             found = self._train(workload, choice, spec, ready)
@@ -369,6 +373,8 @@ def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
 def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
     """The layout behind a plan's parallelism: the inverse of what a deployment prints."""
     p = parallelism
+    if role in LAYOUTS:
+        return LAYOUTS[role](p)
     if role == "recommend":
         return placement_of_plan(p)
     if role == "train":

@@ -9,18 +9,21 @@ from pydantic import Field
 
 from planner.scenario.base import Part
 from planner.scenario.kinds.batch import Batch
+from planner.scenario.kinds.counted import Counted
 from planner.scenario.kinds.encoding import Encoding
+from planner.scenario.kinds.post_training import PostTraining
 from planner.scenario.kinds.restated import Restated
 from planner.scenario.kinds.window import ByADate
 from planner.scenario.workloads import Recommendation, Serving, Training
 
-__all__ = ["WORKLOAD_KINDS", "Batch", "ByADate", "Encoding", "Restated", "Workload"]
+__all__ = ["WORKLOAD_KINDS", "Batch", "ByADate", "Counted", "Encoding", "PostTraining", "Restated", "Workload"]
 
-Workload = Annotated[Training | Serving | Recommendation | Batch | Encoding, Field(discriminator="kind")]
+Workload = Annotated[Training | Serving | Recommendation | Batch | Encoding | PostTraining, Field(discriminator="kind")]
 WORKLOAD_KINDS: Mapping[str, type[Part]] = {
     "training": Training,
     "serving": Serving,
     "recommendation": Recommendation,
     "batch": Batch,
     "encoding": Encoding,
+    "post_training": PostTraining,
 }
