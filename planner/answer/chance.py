@@ -20,7 +20,7 @@ from planner.answer.plan import Chance, Deployment, Plan, Predicted, PromiseChan
 from planner.scenario.base import month_index
 from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Serving
 
 _NORMAL = NormalDist()
 _NINETIETH = _NORMAL.inv_cdf(0.9)
@@ -92,18 +92,14 @@ def deviation(share: float) -> float:
     return _NORMAL.inv_cdf(share)
 
 
-def _kept(
-    scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
-) -> tuple[str, Callable[[float], bool]] | None:
+def _kept(scenario: Scenario, plan: Plan, workload: Workload) -> tuple[str, Callable[[float], bool]] | None:
     """(date or load, whether the promise holds at a deviation) of a workload; None where it cannot be known."""
     if workload.runs_once:
         return _date(scenario, plan, workload)
     return _load(scenario, plan, workload)
 
 
-def _date(
-    scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
-) -> tuple[str, Callable[[float], bool]] | None:
+def _date(scenario: Scenario, plan: Plan, workload: Workload) -> tuple[str, Callable[[float], bool]] | None:
     asked, start = getattr(workload, "finish_within_days", None), getattr(workload, "start", None)
     begins = (month_index(start) - month_index(scenario.start)) * _DAYS_PER_YEAR / 12 if start else 0.0
     due = scenario.horizon_years * _DAYS_PER_YEAR
@@ -128,9 +124,7 @@ def _date(
     return "date", holds
 
 
-def _load(
-    scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
-) -> tuple[str, Callable[[float], bool]] | None:
+def _load(scenario: Scenario, plan: Plan, workload: Workload) -> tuple[str, Callable[[float], bool]] | None:
     periods = list(_working(scenario, plan, workload))
     if not periods or any(factor(w.predicted, 0.0) is None for _, some in periods for w in some):
         return None
@@ -141,9 +135,7 @@ def _load(
     return "load", holds
 
 
-def _working(
-    scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
-) -> Iterator[tuple[float, list[_Working]]]:
+def _working(scenario: Scenario, plan: Plan, workload: Workload) -> Iterator[tuple[float, list[_Working]]]:
     """(demand, what works) of a load at each time at which they differ."""
     mine = [d for d in plan.deployments if d.workload == workload.name]
     if mine and plan.schedule is None:
@@ -176,9 +168,7 @@ def _rates(role: str, predicted: Predicted, count: float) -> dict[str, float]:
     return dict.fromkeys(phases, rate * count)
 
 
-def _answers(
-    workload: Training | Serving | Recommendation, wanted: float, working: Sequence[_Working], z: float
-) -> bool:
+def _answers(workload: Workload, wanted: float, working: Sequence[_Working], z: float) -> bool:
     """Whether what works carries a demand within the latencies when its times are ``z`` deviations off."""
     sites: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for w in working:

@@ -44,7 +44,7 @@ class Worked:
 def worked_of(scenario: Scenario, deployments: Sequence[Deployment]) -> list[Worked]:
     """Deployments as work. Runs on rented chips count their own hours, everything else the horizon."""
     horizon = scenario.horizon_years * HOURS_PER_YEAR
-    runs = {w.name for w in scenario.workloads if _is_run(w)}
+    runs = {w.name for w in scenario.workloads if w.runs_once}
     windows = {w.name: w for w in scenario.workloads if isinstance(w, ByADate) and w.window_hours is not None}
 
     def hours_of(d: Deployment) -> float:
@@ -109,7 +109,7 @@ def unit_costs_of(
         tokens = _tokens(workload, requests)
         lines = added_lines(x.lines_usd for x in mine)
         chip_hours = sum(x.chip_hours for x in mine)
-        costs = unit_costs(lines, chip_hours=chip_hours, runs=float(_is_run(workload)), million_tokens=tokens / 1e6)
+        costs = unit_costs(lines, chip_hours=chip_hours, runs=float(workload.runs_once), million_tokens=tokens / 1e6)
         if (
             isinstance(workload, Serving)
             and workload.answer_tokens
@@ -145,10 +145,6 @@ def joules_of(
         kinds = {k: float(getattr(each, k)[0]) / 1e6 for k in KINDS}
         found[workload.name] = kinds if _cached(workload, mine) > 0.0 else {k: kinds[k] for k in ("input", "output")}
     return found
-
-
-def _is_run(workload: Workload) -> bool:
-    return workload.runs_once
 
 
 def _tokens(workload: Workload, requests: Mapping[str, float]) -> float:

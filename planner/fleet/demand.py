@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from planner.fleet.model import Draft, Limit
 from planner.fleet.redundancy import Counting, Unit, add_left, site_of
+from planner.scenario.kinds import Counted
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 
@@ -39,7 +40,7 @@ def add(draft: Draft) -> None:
 
 def _serve(
     draft: Draft,
-    workload: Serving | Recommendation,
+    workload: Serving | Recommendation | Counted,
     mine: list[int],
     demand: float,
     unit: str,

@@ -39,7 +39,7 @@ FORWARD_SHARE = 1.0 / 3.0
 """Of a training step's time that its forward pass takes: 2 of 6 FLOPs a weight and token."""
 READ_CHUNK = 8192
 FIXED_S = 5.0
-"""Seconds a step for waking and stopping engines, moving samples between processes and rule-based rewards (estimate)."""
+"""Seconds a step for waking and stopping engines and moving samples between processes (estimate)."""
 LOW80, HIGH80 = 0.65, 1.5
 """Multipliers on a step's time: 80% of the published steps of NeMo RL lie between (docs/workloads.md)."""
 
@@ -108,7 +108,7 @@ def estimate_rollout(
     n = each / copies
     b = np.maximum(np.minimum(full.concurrency / copies, n), 1.0)
     t_full, t_one = full.decode_step_s, np.minimum(alone.decode_step_s, full.decode_step_s)
-    longest = r.longest_of(b * copies * replicas)
+    longest = r.longest_of(np.asarray(b * copies * replicas, np.float64))
     slope = np.where(b > 1.0, (t_full - t_one) / np.maximum(b - 1.0, 1e-9), 0.0)
     steady = np.maximum(n - b, 0.0) * r.answer_tokens / b * t_full
     last = t_one * longest + slope * np.maximum(b * r.answer_tokens - longest, 0.0)

@@ -297,6 +297,10 @@ def layout(p: Parallelism, *, serving: bool = False) -> str:
         parts.append(f"{p.recompute} recompute")
     if p.batch is not None:
         parts.append(f"batch {count(p.batch)}")
+    if p.rollout is not None:
+        r = p.rollout
+        widths = "".join(f" {n} {v}" for n, v in (("TP", r.tp), ("DP", r.dp), ("EP", r.ep)) if v > 1) or " one chip"
+        parts.append(f"rollout {r.placement}: {count(r.replicas)} x{widths}")
     if p.drafts:
         parts.append(f"{p.drafts} draft{'s' if p.drafts > 1 else ''} a step")
     if p.chunk_tokens:

@@ -8,7 +8,7 @@ from functools import partial
 
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, nearest_name, unknown_name
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.names import OUTCOMES_BY_SYSTEM, excluded_id
 from planner.scenario.paths import Path
 from planner.scenario.site import Hall
@@ -216,7 +216,7 @@ def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
                 message, found = "are fewer than one batch", f"{workload.samples:g}"
                 allowed = f"at least global_batch = {workload.global_batch}"
                 yield _problem(scenario, ("workloads", i, "samples"), message, found=found, allowed=allowed)
-        else:
+        elif not isinstance(workload, Counted):
             degree = workload.parallelism.ep
             if degree is not None and degree > 1 and not model.is_moe:
                 path = ("workloads", i, "parallelism", "ep")

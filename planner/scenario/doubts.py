@@ -79,6 +79,7 @@ _OF_RECOMMENDER = (
     _Usual("latency_ms", 0.1, 6e4, "seconds for ms?"),
     *(u for u in _OF_SERVING if u.field in {"percentile", "utilisation", "growth_per_year", "peak_to_mean"}),
 )
+_OF_COUNTED = tuple(u for u in _OF_TRAINING if u.field == "finish_within_days")
 _OF_KIND = {Training: _OF_TRAINING, Serving: _OF_SERVING, Recommendation: _OF_RECOMMENDER}
 _STEP_TOKENS = 3e8
 """Tokens of one optimiser step above which sequences were probably counted in tokens; published runs stay below 1e8."""
@@ -104,7 +105,7 @@ def doubts(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     for i, site in enumerate(scenario.sites):
         found += _unusual(scenario, ("sites", i), site, _OF_SITE)
     for i, w in enumerate(scenario.workloads):
-        usual = next(u for kind, u in _OF_KIND.items() if isinstance(w, kind))
+        usual = next((u for kind, u in _OF_KIND.items() if isinstance(w, kind)), _OF_COUNTED)
         found += _unusual(scenario, ("workloads", i), w, usual)
         if isinstance(w, Training):
             found += _run(scenario, catalog, i, w)
@@ -132,7 +133,7 @@ def _unusual(scenario: Scenario, at: Path, record: Any, usual: tuple[_Usual, ...
     for u in usual:
         if isinstance(record, Restated) and (u.field in record.HIDDEN or u.field in record.restated):
             continue
-        value = getattr(record, u.field)
+        value = getattr(record, u.field, None)
         if value is None or u.low <= value <= u.high or u.field not in record.model_fields_set:
             continue
         low = value < u.low

@@ -250,7 +250,7 @@ class Training(Part):
 
     @property
     def runs_once(self) -> bool:
-        """Whether it is run once, rather than there all the time."""
+        """Whether this is a run with an end, rather than a load that is there all the time."""
         return True
 
     @model_validator(mode="after")
@@ -639,7 +639,7 @@ class Recommendation(Part):
 
     @property
     def runs_once(self) -> bool:
-        """Whether it is run once, rather than there all the time."""
+        """Whether this is a run with an end, rather than a load that is there all the time."""
         return self.mode == "training"
 
     @property

@@ -247,8 +247,7 @@ def demand_failures(
 ) -> Iterator[str]:
     for workload in scenario.workloads:
         mine = [(d, x, n) for d, x, n in units if d.workload == workload.name]
-        is_run = workload.runs_once
-        if is_run:
+        if workload.runs_once:
             runs = sum(n for _, x, n in mine if x.rates.get("run"))
             if runs != 1 or any(n != 1 for _, _, n in mine):
                 yield f"{workload.name} is run {runs} times, must be run once"

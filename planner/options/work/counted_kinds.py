@@ -1,4 +1,4 @@
-"""Options of kinds that count their work in a unit of their own: one search for all, from what each kind says of itself.
+"""Options of kinds that count their work in a unit of their own: one search for all, from what each says of itself.
 
 A kind's model is a ``CountedSearch``: it lists the layouts worth a look on a platform and what each gives (``Units``).
 Whether it is a run or a load, everything else is the same: sizes within the limits, prices, the options, and the same

@@ -119,7 +119,7 @@ class PostTrainingSearch(CountedSearch):
         if not layouts:
             return _none(f"{self.workload.model} needs chips apart for rollout and update, and {most} are not enough")
         looked_at = found.enumerated + len(shapes) * (len(found.sizes) + most // per)
-        return self._units(platform, precision, layouts, looked_at)
+        return self.of_layouts(platform, precision, layouts, looked_at)
 
     def _shapes(self, platform: Platform, precision: str, most_chips: int) -> ServingCandidates:
         """Replicas that may generate: one stage, tensor parallel inside the scale-up domain, experts spread or cut."""
@@ -167,7 +167,7 @@ class PostTrainingSearch(CountedSearch):
         legal = ((shapes.tp == tp) & (shapes.attention_dp == dp) & (shapes.ep == ep)).any()
         if not legal or placement not in w.placements or not 1 <= layout["rollout_replicas"] <= w.sequences:
             raise InputError(Problem(f"{w.name}: {dict(layout)} is no legal rollout on {platform.system_id}"))
-        found = self._units(platform, precision, [dict(layout)], 1)
+        found = self.of_layouts(platform, precision, [dict(layout)])
         update_chips = int(one_layout(layout).chips[0])
         if not layout["apart"]:
             systems = int(self.update.systems_of(platform, one_layout(layout))[0])
@@ -175,7 +175,10 @@ class PostTrainingSearch(CountedSearch):
                 raise InputError(Problem(f"{w.name}: its rollout takes more chips than its {update_chips}"))
         return found
 
-    def _units(self, platform: Platform, precision: str, layouts: list[dict[str, int]], enumerated: int) -> Units:
+    def of_layouts(
+        self, platform: Platform, precision: str, layouts: list[dict[str, int]], enumerated: int = 1
+    ) -> Units:
+        """What some layouts give, legal ones of the search or not."""
         w = self.workload
         per = platform.system_chips
         columns = {name: np.array([x[name] for x in layouts]) for name in (*LAYOUT, *SHAPE)}
