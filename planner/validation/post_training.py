@@ -2,7 +2,7 @@
 
 Given by the source: model, chips, the layout of the update, tensor width of a rollout replica, sequences, their mean
 length. Not given, and assumed alike for all: prompts of 150 tokens in groups of 16, answer lengths that spread by half
-their mean and are cut at four times it, and, of steps off the policy, the split of the chips, of which the best is taken.
+their mean and are cut at four times it, and, of steps off the policy, the split of the chips: the best is taken.
 """
 
 from __future__ import annotations
