@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.answer.plan import Asked
-from planner.scenario.kinds import ByADate, PostTraining, Workload
+from planner.scenario.kinds import ByADate, Diffusion, PostTraining, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -15,6 +15,10 @@ def asked_of(scenario: Scenario) -> tuple[Asked, ...]:
 
 def _asked(w: Workload) -> Asked:
     common = {"name": w.name, "kind": w.kind, "model": w.model}
+    if isinstance(w, Diffusion):
+        return Asked(
+            **common, clips_per_hour=w.clips_per_hour, height=w.height, width=w.width, frames=w.frames, steps=w.steps
+        )
     if isinstance(w, PostTraining):
         return Asked(
             **common, steps=w.steps, prompts=w.prompts, answers_per_prompt=w.answers_per_prompt,

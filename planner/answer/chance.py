@@ -164,7 +164,7 @@ def _spare(workload: Workload, deployment: Deployment) -> float:
 def _rates(role: str, predicted: Predicted, count: float) -> dict[str, float]:
     """Requests (or samples) a second by phase."""
     rate = (predicted.requests_per_s if predicted.samples_per_s is None else predicted.samples_per_s) or 0.0
-    phases = {"serve": ("prefill", "decode"), "recommend": ("score",)}.get(role, (role,))
+    phases = {"serve": ("prefill", "decode"), "recommend": ("score",), "generate": ("score",)}.get(role, (role,))
     return dict.fromkeys(phases, rate * count)
 
 

@@ -22,7 +22,7 @@ SCHEMA_VERSION = 2
 Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
 
-Role = Literal["train", "serve", "prefill", "decode", "recommend", "post_train"]
+Role = Literal["train", "serve", "prefill", "decode", "recommend", "post_train", "generate"]
 
 
 class _Part(BaseModel):
@@ -576,7 +576,7 @@ class Asked(_Part):
     """What a workload of the scenario asks for, as far as acting on the plan needs it (launch settings, sizes)."""
 
     name: str
-    kind: Literal["training", "serving", "recommendation", "batch", "encoding", "post_training"]
+    kind: Literal["training", "serving", "recommendation", "batch", "encoding", "post_training", "diffusion"]
     model: str
     tokens: float | None = None
     sequence_length: int | None = None
@@ -595,6 +595,10 @@ class Asked(_Part):
     prompts: int | None = None
     answers_per_prompt: int | None = None
     longest_answer: int | None = None
+    clips_per_hour: float | None = None
+    height: int | None = None
+    width: int | None = None
+    frames: int | None = None
     samples: float | None = None
     samples_per_s: float | None = None
     finish_within_days: float | None = None

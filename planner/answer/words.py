@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from planner.answer.chance import said, together
 from planner.answer.plan import Deployment, Plan
-from planner.scenario.kinds import ByADate, Encoding, Workload
+from planner.scenario.kinds import ByADate, Diffusion, Encoding, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -89,12 +89,16 @@ def _result(workload: Workload, deployments: Sequence[Deployment]) -> str:
         parts.append(f"serves up to {number(rate)} {unit}")
     samples = [x.predicted.samples_per_s for x in deployments if x.predicted.samples_per_s]
     if samples:
-        parts.append(f"scores up to {number(sum(samples))} samples/s")
+        if isinstance(workload, Diffusion):
+            parts.append(f"makes up to {number(sum(samples) * 3600.0)} {workload.asked[1]}")
+        else:
+            parts.append(f"scores up to {number(sum(samples))} samples/s")
     first = "latency" if isinstance(workload, Encoding) else "TTFT"
     for name, text in (("ttft_ms", first), ("tpot_ms", "TPOT"), ("latency_ms", "latency")):
         worst = [getattr(x.predicted, name) for x in deployments if getattr(x.predicted, name) is not None]
         if worst:
-            parts.append(f"{text} {number(max(worst))} ms")
+            slow = isinstance(workload, Diffusion)
+            parts.append(f"{text} {number(max(worst) / (1e3 if slow else 1.0))} {'s' if slow else 'ms'}")
     return ", ".join(parts)
 
 

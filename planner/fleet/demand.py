@@ -56,7 +56,8 @@ def _serve(
     if not split:
         left = _left(draft, name, mine, {})
         # of what is asked for in other words: so much of it a request a second over its window does
-        each = demand / workload.requests_per_s if isinstance(workload, Serving) else 1.0
+        a_second = workload.requests_per_s if isinstance(workload, Serving) else float(workload.samples_per_s or 0.0)
+        each = demand / a_second if a_second else 1.0
         rates = {draft.units[i]: min(draft.options[i].rates.values()) * each for i in mine}
         draft.add_limit(limit, rates if left is None else {left: scale})
         return

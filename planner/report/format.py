@@ -68,6 +68,7 @@ ROLE_WORDS: Mapping[str, str] = {
     "decode": "decode",
     "recommend": "recommendation",
     "post_train": "post-training",
+    "generate": "generation",
 }
 
 
@@ -268,6 +269,10 @@ def phrase(key: str) -> str:
             text = text.removesuffix(ending)
             break
     return " ".join(_WORDS.get(word.lower(), word) for word in text.replace("_", " ").split()) or text
+
+
+OWN_LAYOUT = frozenset({"train", "post_train", "generate"})
+"""Roles whose data parallelism is not of attention alone."""
 
 
 def layout(p: Parallelism, *, serving: bool = False) -> str:

@@ -40,6 +40,7 @@ _TITLES = {
     "Batch": "`workloads[]`, kind: batch",
     "Encoding": "`workloads[]`, kind: encoding",
     "PostTraining": "`workloads[]`, kind: post_training",
+    "Diffusion": "`workloads[]`, kind: diffusion",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
     "ServingParallelism": "`parallelism` of a serving load",

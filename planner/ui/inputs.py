@@ -14,7 +14,7 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
-from planner.scenario.kinds import Batch, Encoding, Restated
+from planner.scenario.kinds import Batch, Diffusion, Encoding, PostTraining, Restated
 from planner.scenario.types import Hardware, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
@@ -71,6 +71,19 @@ _SITE = (
     _Shown("build_capex_usd_per_mw", "Building cost", scale=1e6, unit="million USD/MW", empty="as in the region"),
 )
 _WORKLOAD: Mapping[type[BaseModel], tuple[_Shown, ...]] = {
+    PostTraining: (
+        _Shown("steps", "Steps", 2),
+        _Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
+        _Shown("prompts", "Prompts a step", 4),
+        _Shown("answers_per_prompt", "Answers to each prompt", 11),
+        _Shown("answer_tokens", "Answer tokens, mean", 12),
+    ),
+    Diffusion: (
+        _Shown("clips_per_hour", "Images or clips an hour", 2),
+        _Shown("latency_ms", "Time of one, at most", 3, empty="no limit"),
+        _Shown("steps", "Denoising steps", 11),
+        _Shown("frames", "Frames", 12),
+    ),
     Batch: (
         _Shown("requests", "Requests to answer", 2, empty="tokens say how much"),
         _Shown("tokens", "Tokens to read and write", 2, 1e9, "billions", empty="requests say how many"),

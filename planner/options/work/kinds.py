@@ -6,10 +6,18 @@ from collections.abc import Callable, Mapping
 
 from planner.answer.plan import Parallelism
 from planner.options.work.counted_kinds import CountedSearch
+from planner.options.work.diffusion import DiffusionSearch, unit_layout
 from planner.options.work.post_training import PostTrainingSearch, layout_of
 from planner.scenario.kinds.counted import Counted
+from planner.scenario.kinds.diffusion import Diffusion
 from planner.scenario.kinds.post_training import PostTraining
 
-SEARCHES: Mapping[type[Counted], type[CountedSearch]] = {PostTraining: PostTrainingSearch}
-LAYOUTS: Mapping[str, Callable[[Parallelism], dict[str, int]]] = {PostTrainingSearch.ROLE: layout_of}
+SEARCHES: Mapping[type[Counted], type[CountedSearch]] = {
+    PostTraining: PostTrainingSearch,
+    Diffusion: DiffusionSearch,
+}
+LAYOUTS: Mapping[str, Callable[[Parallelism], dict[str, int]]] = {
+    PostTrainingSearch.ROLE: layout_of,
+    DiffusionSearch.ROLE: unit_layout,
+}
 """By role."""
