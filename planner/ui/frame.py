@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from planner.errors import InputError
-from planner.ui import service
+from planner.ui import access, service
 from planner.ui.settings import settings
 from planner.ui.words import show_problems
 
@@ -41,8 +41,10 @@ def main() -> None:
     try:
         settings()
         service.catalog()
+        service.store()
     except InputError as error:
         st.title("The planner cannot start")
         show_problems("Its settings or catalog", error.problems)
         st.stop()
+    access.let_in()
     page.run()
