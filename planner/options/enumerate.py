@@ -69,8 +69,7 @@ def enumerate_options(
     for workload in scenario.workloads:
         search = collector.search_of(workload)
         # a load is there from the start, so what is bought later cannot answer it; a run may wait
-        is_run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
-        periods = every if is_run else every[:1]
+        periods = every if workload.runs_once else every[:1]
         for choice in by_term(scenario, choices):
             if progress:
                 progress(f"Pricing {workload.name} on {choice.system.id}", min(1.0, done / steps))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.answer.plan import Plan
-from planner.api import Cancel, Progress, Question
+from planner.answer.words import money
 from planner.catalog import Catalog
 from planner.errors import InputError, PlannerError, Problem
 from planner.fleet.build import build_fleet
@@ -29,10 +29,10 @@ from planner.outlook.draws import DAYS_PER_QUARTER, Draws, Floats, quantiles
 from planner.outlook.futures import Futures
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Outlook, OutlookPlan, Promise, SlipChange, choice_figures, headings
+from planner.planning.question import Cancel, Progress, Question
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
-from planner.sentence import money
 from planner.solve import lexicographic, solve, with_objective
 
 Bools = NDArray[np.bool_]

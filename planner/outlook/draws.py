@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.answer.chance import deviation, time_factor
 from planner.catalog import Catalog
 from planner.catalog.records import Figure
-from planner.confidence import deviation, time_factor
 from planner.facility.reliability import default_profile
 from planner.options.hardware.choices import site_region
 from planner.scenario.outcomes import Outcomes, Spread

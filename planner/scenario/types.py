@@ -398,7 +398,7 @@ class Scenario(Part):
             )
             for i, workload in enumerate(self.workloads)
             if workload.chips is not None and (workload.chips.min or 0) > self.fleet.fabric_chips
-            and (workload.kind == "training" or getattr(workload, "mode", "") == "training")
+            and workload.runs_once
         ]  # fmt: skip
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(

@@ -248,6 +248,11 @@ class Training(Part):
         json_schema_extra=unit("s"),
     )
 
+    @property
+    def runs_once(self) -> bool:
+        """Whether this is a run with an end, rather than a load that is there all the time."""
+        return True
+
     @model_validator(mode="after")
     def _tuned(self) -> Self:
         if self.trainable == "full" and self.frozen_bits != 16:
@@ -488,6 +493,11 @@ class Serving(Part):
     )
 
     @property
+    def runs_once(self) -> bool:
+        """Whether this is a run with an end, rather than a load that is there all the time."""
+        return False
+
+    @property
     def mean_requests_per_s(self) -> float:
         """Requests/s in the mean of a day: what tokens and energy are counted of."""
         return self.requests_per_s / self.peak_to_mean
@@ -606,6 +616,11 @@ class Recommendation(Part):
         description="Chips: a number for exactly that many, or {min, max}.",
         json_schema_extra=unit("chips"),
     )
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether this is a run with an end, rather than a load that is there all the time."""
+        return self.mode == "training"
 
     @model_validator(mode="before")
     @classmethod

@@ -11,8 +11,8 @@ import pytest
 from fake_planner import Thread
 from streamlit.testing.v1 import AppTest
 
-from planner.api import CancelledError
 from planner.outlook.result import Outlook, ParetoFront, Sensitivity
+from planner.planning.question import CancelledError
 from planner.plots.look_charts import front_chart, promises, tornado
 from planner.ui import looks as looks_module
 from planner.ui import service

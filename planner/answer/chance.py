@@ -95,7 +95,7 @@ def _kept(
     scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
 ) -> tuple[str, Callable[[float], bool]] | None:
     """(date or load, whether the promise holds at a deviation) of a workload; None where it cannot be known."""
-    if workload.kind == "training" or getattr(workload, "mode", "") == "training":
+    if workload.runs_once:
         return _date(scenario, plan, workload)
     return _load(scenario, plan, workload)
 

@@ -43,7 +43,7 @@ class Worked:
 def worked_of(scenario: Scenario, deployments: Sequence[Deployment]) -> list[Worked]:
     """Deployments as work. Runs on rented chips count their own hours, everything else the horizon."""
     hours = scenario.horizon_years * HOURS_PER_YEAR
-    runs = {w.name for w in scenario.workloads if _is_run(w)}
+    runs = {w.name for w in scenario.workloads if w.runs_once}
     return [
         Worked(
             workload=d.workload,
@@ -102,7 +102,7 @@ def unit_costs_of(
         tokens = _tokens(workload, requests)
         lines = added_lines(x.lines_usd for x in mine)
         chip_hours = sum(x.chip_hours for x in mine)
-        costs = unit_costs(lines, chip_hours=chip_hours, runs=float(_is_run(workload)), million_tokens=tokens / 1e6)
+        costs = unit_costs(lines, chip_hours=chip_hours, runs=float(workload.runs_once), million_tokens=tokens / 1e6)
         if isinstance(workload, Serving) and mine and all(x.prefill_share is not None for x in mine):
             costs |= _by_kind(workload, mine, list(lines), requests[workload.name])
         if mine and lines:
@@ -128,10 +128,6 @@ def joules_of(
         kinds = {k: float(getattr(each, k)[0]) / 1e6 for k in KINDS}
         found[workload.name] = kinds if _cached(workload, mine) > 0.0 else {k: kinds[k] for k in ("input", "output")}
     return found
-
-
-def _is_run(workload: Workload) -> bool:
-    return isinstance(workload, Training) or getattr(workload, "mode", "") == "training"
 
 
 def _tokens(workload: Workload, requests: Mapping[str, float]) -> float:
