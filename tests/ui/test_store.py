@@ -115,7 +115,7 @@ def test_an_interrupted_plan_says_so_and_is_started_again(
 
 def test_an_address_that_names_nothing_says_so(fake: FakePlanner, app: Open) -> None:
     for name in ("plan", "question", "scenario"):
-        at = app("", **{name: "nothing"})
+        at = app(**({"scenario": ""} | {name: "nothing"}))
         assert not at.exception
         assert f"there is no such {name}" in text_of(at)
         assert visit_of(at).draft is not None

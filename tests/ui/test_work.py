@@ -31,6 +31,7 @@ class Held:
         self.asked += 1
         tell("Solving", 0.5)
         self.go.wait(SOON_S)
+        self.go.clear()
         return Result(document=f"answer to {request.text}") if self.alive else Result()
 
     def stop(self) -> None:
@@ -79,6 +80,9 @@ def test_jobs_beyond_the_places_wait_in_order_and_know_their_number(world: World
     assert first.result.document == "answer to a"
     assert soon(lambda: second.state == "working")
     assert world.pool.position(third) == 1
+    world.workers[0].go.set()
+    assert soon(lambda: third.state == "working")
+    world.workers[0].go.set()
     assert third.wait(SOON_S)
     assert len(world.workers) == 1  # kept for the next
 
