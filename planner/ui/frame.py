@@ -15,6 +15,11 @@ _ICON = (  # drawn here: an emoji or a symbol would be fetched from the network
     '<path d="M8 23V15M14 23V9M20 23V12M26 23V18" stroke="#fff" stroke-width="3.4" stroke-linecap="round"/></svg>'
 )
 
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding: 3.6rem clamp(.8rem, 2.2vw, 2.6rem) 3rem;}
+[data-testid="stMainBlockContainer"] h2 {line-height: 1.3; padding-top: .2rem;}
+</style>"""
+
 
 def main() -> None:
     """Set the page up and run the one that was asked for."""
@@ -34,5 +39,6 @@ def main() -> None:
         st.title("The planner cannot start")
         show_problems("Its settings or catalog", error.problems)
         st.stop()
+    st.html(_STYLE)
     access.let_in()
     page.run()

@@ -20,6 +20,7 @@ import streamlit as st
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import data_path
 from planner.errors import InputError, Problem
+from planner.report.names import system_names
 from planner.scenario import Scenario, load_text, scenario_from_mapping
 from planner.scenario.assumed import with_assumed
 from planner.scenario.yaml import decode, parse, read_bytes, to_yaml
@@ -86,6 +87,12 @@ def catalog() -> Catalog:
     """The catalog, with the folder given to ``planner app --catalog`` merged over it. Raises ``InputError``."""
     extra = os.environ.get(CATALOG_VARIABLE)
     return load_catalog(Path(extra) if extra else None)
+
+
+@st.cache_resource(show_spinner=False)
+def names() -> Mapping[str, str]:
+    """What systems and chips are called, by id."""
+    return system_names(catalog())
 
 
 def version() -> str:

@@ -96,7 +96,7 @@ SERVER_OPTIONS: Mapping[str, str | int | bool | list[str] | list[int]] = {
     "theme.showWidgetBorder": True,
     "theme.metricValueFontSize": "1.45rem",
     "theme.metricValueFontWeight": 600,
-    "theme.headingFontSizes": ["1.6rem", "1.3rem", "1.1rem", "1rem", "0.95rem", "0.9rem"],
+    "theme.headingFontSizes": ["1.6rem", "1.15rem", "1.05rem", "1rem", "0.95rem", "0.9rem"],
     "theme.headingFontWeights": [650, 650, 650, 600, 600, 600],
     "theme.chartCategoricalColors": [
         "#4f81b5",
