@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from planner.ui import service
 from planner.ui.inputs import Input, changes, inputs, visible
 from planner.ui.settings import settings
 from planner.ui.state import Visit, visit
+from planner.ui.widgets import widget
 from planner.ui.words import md
 
 _OWN = "(your question)"
@@ -174,43 +174,4 @@ def _rest(v: Visit, found: Iterable[Input]) -> dict[str, Any]:
 
 
 def _widget(v: Visit, item: Input) -> Any:
-    key = f"in.{v.revision}.{item.key}"
-    if item.kind == "names":
-        return st.multiselect(
-            item.label,
-            item.options,
-            default=list(item.value),
-            key=key,
-            help=item.help,
-            placeholder=item.empty or "Choose",
-        )
-    if item.kind == "choice":
-        return st.selectbox(item.label, item.options, index=item.options.index(item.value), key=key, help=item.help)
-    whole = item.kind == "whole"
-    value = item.value
-    return st.number_input(
-        item.label,
-        min_value=_bound(item.least, whole=whole),
-        max_value=_bound(item.most, whole=whole),
-        value=value,
-        step=_step(value, whole=whole),
-        format="%d" if whole else "%g",
-        key=key,
-        help=item.help,
-        placeholder=item.empty or None,
-    )
-
-
-def _bound(value: float | None, *, whole: bool) -> float | int | None:
-    """A bound that a browser can hold exactly."""
-    if value is None:
-        return None
-    return int(value) if whole else float(value)
-
-
-def _step(value: float | int | None, *, whole: bool) -> float | int:
-    """About a tenth of the value, a power of ten."""
-    if not value:
-        return 1 if whole else 0.1
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
-    return max(1, int(step)) if whole else float(f"{step:.0e}")
+    return widget(item, f"in.{v.revision}.{item.key}")

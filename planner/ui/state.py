@@ -171,6 +171,15 @@ class Visit:
         self.keep()
         return True
 
+    def rewrite(self, draft: Draft) -> None:
+        """Put a whole file in the place of the question."""
+        self._forget_complaints()
+        self.draft = draft
+        if self.variant not in {*draft.scenario.variants, *draft.scenario.overrides}:
+            self.variant = None
+        self.revision += 1
+        self.keep()
+
     def _unchanged(self) -> bool:
         self._forget_complaints()
         return True
