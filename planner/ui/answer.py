@@ -15,6 +15,7 @@ from planner.report import html_page, summary
 from planner.report.board import board, board_without, risks
 from planner.report.fleet import Sheet, sheets
 from planner.report.unit import unit_sheets
+from planner.report.walls import wall_sheets
 from planner.ui import service
 from planner.ui.first import show_board
 from planner.ui.settings import settings
@@ -43,6 +44,7 @@ def show_answer(plan: Plan, yaml: str = "") -> None:
             _chart("Average power", {n: d.power.breakdown_mw for n, d in series}, "mw")
         _one_deployment(plan)
         _tables(unit_sheets(plan))
+    _tables(wall_sheets(plan))
     _limits(plan)
     _alternatives(plan)
     _assumptions(plan)
