@@ -143,6 +143,13 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
             )
         notes += _claims(scenario, d)
     notes += [text for d in plan.deployments if (text := _classes(d))]
+    spot = scenario.hardware.spot
+    for d in plan.deployments:
+        if d.rent_term == "spot" and spot is not None and d.predicted.days:
+            notes.append(
+                f"{d.workload} runs on spot at {spot.price_share:.0%} of the price; {spot.interruptions_per_day:g}"
+                f" interruptions a day are in its {d.predicted.days:.1f} days."
+            )
     if any(d.acquire == "rent" for d in plan.deployments):
         notes.append(
             "Rented systems are billed on demand at the catalog's rate; their power and carbon are the owner's."

@@ -31,6 +31,7 @@ from planner.options.work.recommendation import RecommendationSearch
 from planner.options.work.redundancy import Redundancy
 from planner.options.work.serving import PHASES, ServingSearch, cache_pool, in_window, worked_hours
 from planner.options.work.serving import activity as serving_activity
+from planner.options.work.spot import on_spot, refusal
 from planner.options.work.training import TrainingSearch
 from planner.options.work.training import activity as training_activity
 from planner.scenario.kinds import Counted, Workload
@@ -77,6 +78,9 @@ def enumerate_options(
             if progress:
                 progress(f"Pricing {workload.name} on {choice.system.id}", min(1.0, done / steps))
             done += 1
+            if reason := refusal(workload, choice):
+                collector.drop(choice, workload.name, reason)
+                continue
             for period in periods:
                 ready, reason = delivery(scenario, choice.system, choice.chip, period)
                 if choice.acquire == "installed":
@@ -270,6 +274,8 @@ class Collector:
             )
             return
         found = search.search(choice, least, most, thin=self.relaxed)
+        sizes_there = [on_spot(self.scenario, self.catalog, choice, s, search.parameters) for s in found.sizes]
+        found = replace(found, sizes=tuple(sizes_there))
         self.count(("train", workload.name, platform.system_id, platform.chip_id, platform.clock_factor, least, most),
                    found.enumerated, found.priced)  # fmt: skip
         if not found.sizes:

@@ -31,6 +31,7 @@ _TITLES = {
     "Hall": "`halls[]`",
     "Installed": "`sites[].installed[]`",
     "Hardware": "`hardware`",
+    "Spot": "`hardware.spot`",
     "Limits": "`limits`",
     "Assumptions": "`assume`",
     "Training": "`workloads[]`, kind: training",

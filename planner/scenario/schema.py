@@ -16,7 +16,7 @@ from planner.scenario.kinds import WORKLOAD_KINDS, Batch, Diffusion, Encoding, P
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.requests import RequestClass
 from planner.scenario.site import Capacity, Hall, Installed, Site
-from planner.scenario.types import Assumptions, Finance, Hardware, Limits, Scenario, Solve
+from planner.scenario.types import Assumptions, Finance, Hardware, Limits, Scenario, Solve, Spot
 from planner.scenario.workloads import (
     ChipRange,
     Parallelism,
@@ -36,6 +36,7 @@ RECORDS: tuple[type[Part], ...] = (
     Hall,
     Installed,
     Hardware,
+    Spot,
     Limits,
     Assumptions,
     Training,

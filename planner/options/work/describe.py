@@ -28,6 +28,7 @@ from planner.options.work.mixed_training import describe_mixed
 from planner.options.work.recommendation import describe_recommendation, placement_of_plan
 from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, cache_pool, unit_of, worked_hours
 from planner.options.work.serving import activity as serving_activity
+from planner.options.work.spot import on_spot, refusal
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
@@ -112,6 +113,8 @@ class Describer:
                 allowed = ", ".join(self.scenario.hardware.rent_terms)
                 raise InputError(Problem(f"{spec.system} is rented for {spec.rent_term!r}, allowed: {allowed}"))
             choice = replace(choice, rent_term=spec.rent_term)
+        if reason := refusal(workload, choice):
+            raise InputError(Problem(f"{spec.workload} on {spec.system}: {reason}"))
         ready: float | None = 0.0
         if spec.acquire != "installed":
             ready, reason = delivery(self.scenario, choice.system, choice.chip, spec.period)
@@ -172,6 +175,7 @@ class Describer:
         size = search.size_of(
             platform, search.job(spec.precision), one_layout(spec.layout), float(estimate.step_time_s[0])
         )
+        size = on_spot(self.scenario, self.catalog, choice, size, search.parameters)
         spares = search.spares_of(size.chips, platform)
         designs = Designs(
             systems=np.array([size.systems + spares]),
