@@ -16,7 +16,7 @@ PACKAGE = ROOT / "planner"
 
 ROAD = (
     "errors", "catalog", "scenario", "answer", "workload", "network", "performance", "facility", "cost", "options",
-    "verify", "fleet", "solve", "explain", "planning", "faces",
+    "walls", "verify", "fleet", "solve", "explain", "planning", "faces",
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {

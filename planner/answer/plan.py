@@ -10,11 +10,13 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
+from planner.answer.part import Part as _Part
 from planner.answer.views import PlanViews
+from planner.answer.walls import Walls
 from planner.errors import InputError, Problem, at_most
 
 SCHEMA_VERSION = 2
@@ -23,10 +25,6 @@ Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbo
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
 
 Role = Literal["train", "serve", "prefill", "decode", "recommend", "post_train", "generate"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Objective(_Part):
@@ -438,6 +436,23 @@ class Schedule(_Part):
     demand: tuple[LoadDemand, ...] = ()
 
 
+class Simplified(_Part):
+    """How a plan was made simpler at little cost: ``solve.simplify``. Objectives in the objective's unit."""
+
+    share: float
+    """Of the best objective, that a simpler plan may be worse by."""
+    best: float
+    """The objective of the best plan that was found."""
+    kinds_before: int
+    """Kinds of systems (system, chip, cooling) that the best plan has at work."""
+    pools_before: int
+    """Pools (one job of one workload on one kind at one site) that it has."""
+    kinds: int
+    pools: int
+    proven: bool
+    """No plan within the share has fewer kinds, or as few and fewer pools."""
+
+
 class Totals(_Part):
     """Sums over deployments. Of a shared fleet: counts and power of the period in which each is largest, money, carbon
     and water of the whole plan, ``opex_usd_per_year`` the mean of its years."""
@@ -492,6 +507,10 @@ class Binding(_Part):
     worth_per_unit: float | None = None
     worth_unit: str = ""
     note: str = ""
+    kind: str = ""
+    """What sort of limit: power, racks, budget, chips, supply, carbon, water, deadline, demand, ..."""
+    path: str = ""
+    """The leaf of the scenario that states it."""
 
 
 class Alternative(_Part):
@@ -502,6 +521,8 @@ class Alternative(_Part):
     difference: float | None = None
     """(alternative - best) / best of the objective."""
     summary: str
+    kinds: int = 0
+    """Kinds of systems (with their chips) that it is made of; 0 where it was not described."""
     cost_difference_usd: dict[str, float] = Field(default_factory=dict)
     """By cost line over the horizon: the alternative's less the plan's."""
 
@@ -651,8 +672,12 @@ class Plan(PlanViews, _Part):
     schedule: Schedule | None = None
     totals: Totals | None = None
     chance: Chance | None = None
+    simplified: Simplified | None = None
+    """Where a simpler plan than the best one was taken."""
     """None where there is no plan, or nothing is known of how far off its predictions may be."""
     binding: tuple[Binding, ...] = ()
+    walls: Walls | None = None
+    """Communication, power and cooling, complexity: how hard each presses, and which binds. None without a plan."""
     alternatives: tuple[Alternative, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -675,6 +700,18 @@ class Plan(PlanViews, _Part):
     def holdings(self) -> tuple[Deployment | FleetLot, ...]:
         """What is bought, rented or used: the lots of a fleet, else the deployments."""
         return self.deployments if self.fleet is None else self.fleet.lots
+
+    @property
+    def kinds(self) -> frozenset[tuple[str, str, str]]:
+        """Kinds of systems at work: (system, chip, cooling)."""
+        return frozenset((d.system, d.chip, d.cooling) for d in self.deployments)
+
+    @property
+    def pools(self) -> frozenset[tuple[str, str, str, str, str, str]]:
+        """Pools at work: (site, system, chip, cooling, workload, role)."""
+        return frozenset(
+            (d.site.split("/")[0], d.system, d.chip, d.cooling, d.workload, d.role) for d in self.deployments
+        )
 
     @property
     def has_plan(self) -> bool:

@@ -443,7 +443,9 @@ class Collector:
         self.best[key] = min(value, self.best.get(key, math.inf))
 
     def finish(self) -> OptionSet:
-        kept, rivals, pruned = prune(self.options)
+        limits = self.scenario.limits
+        # where kinds or pools are few, one that is beaten everywhere may be the one that can do everything
+        kept, rivals, pruned = prune(self.options, within_kinds=limits.kinds is not None or limits.pools is not None)
         units = ((o.workload, o.role, o.chip, o.cache_pool) for o in self.options)
         return OptionSet(
             options=tuple(kept),
@@ -473,9 +475,10 @@ def interconnect_of(choice: Choice) -> str:
     return up + (f", {rate:g} Gb/s scale-out" if rate else "")
 
 
-def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
+def prune(options: Sequence[Option], *, within_kinds: bool = False) -> tuple[list[Option], list[Option], int]:
     """(options that stay, rivals, how many went): those another one dominates (same workload, role, place, period and
-    way of acquiring) go. Rivals are those that went only because of hardware of another kind."""
+    way of acquiring) go. Rivals are those that went only because of hardware of another kind; ``within_kinds``: none.
+    """
     groups: dict[tuple[str, str, str, int, str, str, str], list[int]] = {}
     for i, o in enumerate(options):
         if o.mix:
@@ -497,7 +500,7 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
             alive, _ = nondominated(np.column_stack([uses[at], racks[at]]), gives[at])
             stays[at[~alive]] = False
         left = np.flatnonzero(stays)
-        if len(kinds) > 1:
+        if len(kinds) > 1 and not within_kinds:
             up, down = np.ceil(racks[left]), np.floor(racks[left])
             figures = np.column_stack([uses[left], -gives[left]])
             for row, i in enumerate(left.tolist()):

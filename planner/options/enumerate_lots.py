@@ -89,7 +89,9 @@ def enumerate_stock(
                     of = serving[owner]
                     add_group(drafts, scenario, catalog, timeline, every_stand[of][key], key, every_room[of][key], mine,
                            dropped, relaxed, owner)  # fmt: skip
-    kept = without_dominated(drafts)
+    # where kinds or pools are few, a cooling that is beaten here may be the only one elsewhere
+    few = scenario.limits.kinds is not None or scenario.limits.pools is not None
+    kept = drafts if few else without_dominated(drafts)
     demands, runs, order = _asked(scenario, catalog, timeline)
     stock = Stock(
         periods=timeline.periods,

@@ -13,6 +13,7 @@ from planner.export.bom import bill_of_materials, buys
 from planner.report import fleet, summary
 from planner.report import format as fmt
 from planner.report.unit import simulation_sheets, unit_sheets
+from planner.report.walls import wall_sheets
 
 _STYLE = """
 :root{--ink:#1d2733;--soft:#5b6875;--line:#dde3e9;--paper:#fff;--panel:#f6f8fa;--mark:#2f5f93;--bad:#a33b3b;--bar:#4f81b5}
@@ -54,7 +55,10 @@ def html_page(plan: Plan) -> str:
         _figures(plan),
         _no_plan(plan),
         _deployments(plan.deployments if plan.fleet is None else ()),
-        *(_sheet(sheet) for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan))),
+        *(
+            _sheet(sheet)
+            for sheet in (*fleet.sheets(plan), *wall_sheets(plan), *unit_sheets(plan), *simulation_sheets(plan))
+        ),
         _splits(plan),
         _details(plan.deployments),
         _binding(plan),

@@ -169,6 +169,20 @@ class Limits(Part):
         description="Largest share of a vendor in all chips bought and rented: {vendor: fraction}.",
     )
     chips: int | None = Field(default=None, ge=1, le=MANY, description="Chips in all.", json_schema_extra=unit("chips"))
+    kinds: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Kinds of systems (system, chip and cooling) in all.",
+        json_schema_extra=unit("kinds"),
+    )
+    pools: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Pools in all: what does one job of one workload on one kind of system at one site.",
+        json_schema_extra=unit("pools"),
+    )
     power_mw: float | None = Field(
         default=None,
         gt=0,
@@ -237,6 +251,14 @@ class Solve(Part):
     )
     time_limit_s: float = Field(
         default=120, gt=0, le=1e6, description="Longest a solve may take.", json_schema_extra=unit("s")
+    )
+    simplify: float = Field(
+        default=0.01,
+        ge=0,
+        le=0.5,
+        description="Of plans whose objective is within this share of the best, the one with the fewest kinds of "
+        "systems, then pools, is taken; 0: the best. The default is far less than the model can tell apart.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
     )
     threads: int | None = Field(
         default=None,

@@ -14,6 +14,7 @@ from planner.report import format as fmt
 from planner.report import html_page, summary
 from planner.report.fleet import Sheet, sheets
 from planner.report.unit import unit_sheets
+from planner.report.walls import wall_sheets
 from planner.ui.settings import settings
 from planner.ui.words import md
 
@@ -38,6 +39,7 @@ def show_answer(plan: Plan, yaml: str = "") -> None:
             _chart("Average power", {n: d.power.breakdown_mw for n, d in series}, "mw")
         _one_deployment(plan)
         _tables(unit_sheets(plan))
+    _tables(wall_sheets(plan))
     _limits(plan)
     _alternatives(plan)
     _assumptions(plan)

@@ -241,6 +241,19 @@ def _as_it_stands(choices: Sequence[Choice], stated: str | None) -> list[Choice]
     return [c for c in choices if first is not None and c.cooling_id == first.cooling_id]
 
 
+def pair_at(catalog: Catalog, site: Site, region: Region, system: System, chip: Chip, cooling_id: str) -> CoolingPair:
+    """A cooling at a site: the catalog's in its region's climate, with the PUE that the site states for itself.
+
+    ``region`` is ``site_region``'s. Raises ``InputError`` for a cooling that is not known.
+    """
+    pair = cooling_pair(catalog, system, chip, cooling_id, region)
+    if site.pue is not None:
+        pair = replace(pair, pue=site.pue, pue_peak=max(site.pue, pair.pue_peak))
+    if site.pue_months:
+        pair = replace(pair, pue=sum(site.pue_months) / 12, pue_peak=max(site.pue_months))
+    return pair
+
+
 def _at(
     catalog: Catalog,
     site: Site,
@@ -267,14 +280,10 @@ def _at(
                 if reason:
                     dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", reason))
                     continue
-                pair = cooling_pair(catalog, system, chip, cooling_id, region)
+                pair = pair_at(catalog, site, region, system, chip, cooling_id)
             except InputError as error:
                 dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", str(error.problems[0])))
                 continue
-            if site.pue is not None:
-                pair = replace(pair, pue=site.pue, pue_peak=max(site.pue, pair.pue_peak))
-            if site.pue_months:
-                pair = replace(pair, pue=sum(site.pue_months) / 12, pue_peak=max(site.pue_months))
             yield Choice(system, chip, cooling_id, pair, location, region, acquire, colo=site.ownership == "colo")
 
 

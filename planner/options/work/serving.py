@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
+from planner.network.transfer import over_network
 from planner.options.hardware.choices import Choice, platform_of
 from planner.options.parts import part_for, smallest_part
 from planner.options.work.pools import cached_prefix
@@ -257,7 +258,7 @@ class ServingSearch:
 
         A separate prefill ends with the cache's journey to the decoding replica over the scale-out network.
         """
-        ttft = loaded.ttft_s(self.workload.percentile) + self.journey_s(platform, candidates, estimate)
+        ttft = loaded.ttft_s(self.workload.percentile) + self.journey_s(platform, candidates, estimate, loaded.rate)
         return ttft * 1e3, loaded.tpot_s(self.workload.percentile) * 1e3
 
     def keeps_ttft(
@@ -267,17 +268,27 @@ class ServingSearch:
         limit = self.workload.ttft_ms
         if limit is None:
             return np.ones(len(candidates), dtype=bool)
-        left = limit / 1e3 * (1.0 - 1e-9) - self.journey_s(platform, candidates, estimate)
+        left = limit / 1e3 * (1.0 - 1e-9) - self.journey_s(platform, candidates, estimate, loaded.rate)
         met = loaded.ttft_exceeds(left) <= 1.0 - self.workload.percentile / 100.0
         return np.asarray(met | (candidates.role == DECODE))
 
     def journey_s(
-        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate
+        self,
+        platform: Platform,
+        candidates: ServingCandidates,
+        estimate: ServingEstimate,
+        requests_per_s: NDArray[np.float64] | float,
     ) -> NDArray[np.float64]:
-        """Seconds that the cache of a request takes to its decoding replica, (n,); 0 where prefill is not apart."""
-        out = platform.tiers[-1]
-        rate = out.bandwidth * out.efficiency * np.maximum(candidates.tp, 1)
-        journey = float(estimate.kv_bytes_per_request[0]) / rate + out.latency  # one job's requests are all alike
+        """Seconds that the cache of a request takes to its decoding replica, (n,); 0 where prefill is not apart.
+
+        ``requests_per_s``: of the replica, whose ports are busy with other requests' caches.
+        """
+        route = over_network(platform.tiers[-1], platform.host_bandwidth, platform.nic_access)
+        # each rank sends its part of the cache, layer by layer; one job's requests are all alike
+        part = float(estimate.kv_bytes_per_request[0]) / np.maximum(candidates.tp, 1)
+        ports = candidates.attention_dp * candidates.pp
+        busy = np.asarray(requests_per_s) / np.maximum(ports, 1) * part / route.rate
+        journey = route.seconds(part, float(self.model.layers), busy)
         return np.where(candidates.role == PREFILL, journey, 0.0)
 
     def _units(
