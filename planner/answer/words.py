@@ -85,8 +85,10 @@ def _result(workload: Workload, deployments: Sequence[Deployment]) -> str:
     parts = []
     rate = served_requests(deployments)
     if rate:
-        unit = workload.asked[1] if isinstance(workload, Serving) else "requests/s"
-        parts.append(f"serves up to {number(rate)} {unit}")
+        amount, unit = rate, "requests/s"
+        if isinstance(workload, Serving):
+            amount, unit = rate * workload.asked[0] / workload.requests_per_s, workload.asked[1]
+        parts.append(f"serves up to {number(amount)} {unit}")
     samples = [x.predicted.samples_per_s for x in deployments if x.predicted.samples_per_s]
     if samples:
         if isinstance(workload, Diffusion):
@@ -143,6 +145,7 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
             )
         notes += _claims(scenario, d)
     notes += [text for d in plan.deployments if (text := _classes(d))]
+    notes += [text for d in plan.deployments if (text := _kept(d))]
     spot = scenario.hardware.spot
     for d in plan.deployments:
         if d.rent_term == "spot" and spot is not None and d.predicted.days:
@@ -165,6 +168,19 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
 def _shrunk(scenario: Scenario, d: Deployment) -> str:
     workload = next(w for w in scenario.workloads if w.name == d.workload)
     return ", replicas that wait for repair" if isinstance(workload, Training) and workload.elastic else ""
+
+
+def _kept(d: Deployment) -> str:
+    """How much cache a deployment of agents must keep between their calls, and where."""
+    k = d.predicted.cache_kept
+    if k is None:
+        return ""
+    return (
+        f"{d.workload} on {d.system}: {number(k.paused_sessions)} sessions pause at any time with"
+        f" {number(k.gb_a_session)} GB of cache each, {number(k.needed_tb)} TB to keep for the whole load; {k.where}"
+        f" has room for {number(k.room_tb)} TB. So {k.found_share:.0%} of prompt tokens need not be computed again, of"
+        f" the {k.seen_share:.0%} that earlier calls had."
+    )
 
 
 def _classes(d: Deployment) -> str:

@@ -16,7 +16,7 @@ from planner.answer.plan import Deployment
 from planner.cost.tokens import PerToken, per_million_tokens
 from planner.cost.unit import added_lines, unit_costs
 from planner.performance.serving.profile import ServingProfile
-from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.kinds import Agents, ByADate, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -157,7 +157,7 @@ def _tokens(workload: Workload, requests: Mapping[str, float]) -> float:
 
 def _cached(workload: Serving, mine: Sequence[Worked]) -> float:
     """Share of prompt tokens that are reused: the load's, or what its systems' pools find, by requests."""
-    if workload.prefix_hits is None:
+    if workload.prefix_hits is None and not isinstance(workload, Agents):
         return workload.cached_prefix
     rates = [(x.requests_per_s, x.cached_prefix) for x in mine if x.role != "decode"]
     whole = sum(rate for rate, _ in rates)

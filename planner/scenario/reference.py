@@ -42,6 +42,7 @@ _TITLES = {
     "Encoding": "`workloads[]`, kind: encoding",
     "PostTraining": "`workloads[]`, kind: post_training",
     "Diffusion": "`workloads[]`, kind: diffusion",
+    "Agents": "`workloads[]`, kind: agents",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
     "ServingParallelism": "`parallelism` of a serving load",

@@ -12,7 +12,7 @@ from typing import Any
 
 from planner.scenario.base import Part, field_shapes
 from planner.scenario.fleet import Fleet
-from planner.scenario.kinds import WORKLOAD_KINDS, Batch, Diffusion, Encoding, PostTraining, Restated
+from planner.scenario.kinds import WORKLOAD_KINDS, Agents, Batch, Diffusion, Encoding, PostTraining, Restated
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.requests import RequestClass
 from planner.scenario.site import Capacity, Hall, Installed, Site
@@ -47,6 +47,7 @@ RECORDS: tuple[type[Part], ...] = (
     Encoding,
     PostTraining,
     Diffusion,
+    Agents,
     ChipRange,
     Parallelism,
     ServingParallelism,

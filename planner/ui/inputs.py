@@ -14,7 +14,7 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
-from planner.scenario.kinds import Batch, Diffusion, Encoding, PostTraining, Restated
+from planner.scenario.kinds import Agents, Batch, Diffusion, Encoding, PostTraining, Restated
 from planner.scenario.types import Hardware, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
@@ -83,6 +83,12 @@ _WORKLOAD: Mapping[type[BaseModel], tuple[_Shown, ...]] = {
         _Shown("latency_ms", "Time of one, at most", 3, empty="no limit"),
         _Shown("steps", "Denoising steps", 11),
         _Shown("frames", "Frames", 12),
+    ),
+    Agents: (
+        _Shown("sessions_per_s", "Sessions that begin, at the peak", 2),
+        _Shown("calls", "Calls of a session", 3),
+        _Shown("last_prompt", "Context at the last call", 4),
+        _Shown("tool_wait_s", "Pause between calls", 5),
     ),
     Batch: (
         _Shown("requests", "Requests to answer", 2, empty="tokens say how much"),

@@ -25,6 +25,7 @@ from planner.options.work.classes import ClassRate, describe_classes
 from planner.options.work.kinds import LAYOUTS, SEARCHES
 from planner.options.work.measured import measured_runs
 from planner.options.work.mixed_training import describe_mixed
+from planner.options.work.pools import kept_by
 from planner.options.work.recommendation import describe_recommendation, placement_of_plan
 from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, cache_pool, unit_of, worked_hours
 from planner.options.work.serving import activity as serving_activity
@@ -36,7 +37,7 @@ from planner.performance.precision import peak_name
 from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
-from planner.scenario.kinds import Counted, Workload
+from planner.scenario.kinds import Agents, Counted, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Speculation, Training
 
@@ -314,7 +315,10 @@ class Describer:
             requests_per_s=rate,
             ttft_ms=ttft_ms,
             tpot_ms=tpot_ms,
-            cached_prefix=job.cached_prefix if workload.prefix_hits else None,
+            cached_prefix=job.cached_prefix if workload.prefix_hits or isinstance(workload, Agents) else None,
+            cache_kept=kept_by(self.catalog, workload, search.model, platform, peak_name(spec.precision))
+            if isinstance(workload, Agents)
+            else None,
             prefill_share=float(estimate.prefill_share[0]),
             drafting=self._drafting(search, spec, platform, candidates) if drafts and decoding else None,
             extrapolation=list(unknown_of(job, platform, candidates)),

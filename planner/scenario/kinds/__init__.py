@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from planner.scenario.base import Part
+from planner.scenario.kinds.agents import Agents
 from planner.scenario.kinds.batch import Batch
 from planner.scenario.kinds.counted import Counted
 from planner.scenario.kinds.diffusion import Diffusion
@@ -19,6 +20,7 @@ from planner.scenario.workloads import Recommendation, Serving, Training
 
 __all__ = [
     "WORKLOAD_KINDS",
+    "Agents",
     "Batch",
     "ByADate",
     "Counted",
@@ -30,7 +32,8 @@ __all__ = [
 ]
 
 Workload = Annotated[
-    Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion, Field(discriminator="kind")
+    Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion | Agents,
+    Field(discriminator="kind"),
 ]
 WORKLOAD_KINDS: Mapping[str, type[Part]] = {
     "training": Training,
@@ -40,4 +43,5 @@ WORKLOAD_KINDS: Mapping[str, type[Part]] = {
     "encoding": Encoding,
     "post_training": PostTraining,
     "diffusion": Diffusion,
+    "agents": Agents,
 }
