@@ -74,6 +74,8 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    hours_per_day: int | None = None
+    """Serving by the hour: rented for so many hours of each day, those of most demand; none: all of them."""
     drafts: int | None = None
     """Serving: tokens drafted ahead in a step (speculative decoding); none where the load does not ask for a choice."""
     load: float | None = None
@@ -615,7 +617,9 @@ class Asked(_Part):
     """What a workload of the scenario asks for, as far as acting on the plan needs it (launch settings, sizes)."""
 
     name: str
-    kind: Literal["training", "serving", "recommendation", "batch", "encoding", "post_training", "diffusion", "agents"]
+    kind: Literal[
+        "training", "serving", "recommendation", "batch", "encoding", "post_training", "diffusion", "agents", "daily"
+    ]
     model: str
     tokens: float | None = None
     sequence_length: int | None = None

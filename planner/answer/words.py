@@ -32,6 +32,8 @@ def _group(deployments: Sequence[Deployment]) -> str:
     d = deployments[0]
     where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooled}"
     spare = f" at work, {d.spares} {'system' if d.spares == 1 else 'systems'} spare" if d.spares else ""
+    hours = d.parallelism.hours_per_day
+    where += f" for {hours} hours of each day" if hours else ""
     return f"{_VERBS[d.acquire]} {number(d.systems)} {d.system} ({number(d.chips)} {d.chip}{spare}){where}"
 
 

@@ -43,6 +43,8 @@ _TITLES = {
     "PostTraining": "`workloads[]`, kind: post_training",
     "Diffusion": "`workloads[]`, kind: diffusion",
     "Agents": "`workloads[]`, kind: agents",
+    "Daily": "`workloads[]`, kind: daily",
+    "Users": "`users[]` of a daily load",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
     "ServingParallelism": "`parallelism` of a serving load",

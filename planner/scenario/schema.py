@@ -12,7 +12,17 @@ from typing import Any
 
 from planner.scenario.base import Part, field_shapes
 from planner.scenario.fleet import Fleet
-from planner.scenario.kinds import WORKLOAD_KINDS, Agents, Batch, Diffusion, Encoding, PostTraining, Restated
+from planner.scenario.kinds import (
+    WORKLOAD_KINDS,
+    Agents,
+    Batch,
+    Daily,
+    Diffusion,
+    Encoding,
+    PostTraining,
+    Restated,
+    Users,
+)
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.requests import RequestClass
 from planner.scenario.site import Capacity, Hall, Installed, Site
@@ -48,6 +58,8 @@ RECORDS: tuple[type[Part], ...] = (
     PostTraining,
     Diffusion,
     Agents,
+    Daily,
+    Users,
     ChipRange,
     Parallelism,
     ServingParallelism,

@@ -470,7 +470,7 @@ class Scenario(Part):
                 remedy="Plan it by itself: without fleet.shared, growth, paths, orders of runs and prices by month.",
             )
             for i, workload in enumerate(self.workloads)
-            if isinstance(workload, Counted)
+            if isinstance(workload, Counted) or getattr(workload, "by_rank", None)
         ]  # fmt: skip
         findings += [
             Finding(("sites", i, "installed", j, "upkeep"), "upkeep of others is not planned over time yet", "others")

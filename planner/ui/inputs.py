@@ -14,7 +14,7 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
-from planner.scenario.kinds import Agents, Batch, Diffusion, Encoding, PostTraining, Restated
+from planner.scenario.kinds import Agents, Batch, Daily, Diffusion, Encoding, PostTraining, Restated
 from planner.scenario.types import Hardware, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
@@ -84,6 +84,7 @@ _WORKLOAD: Mapping[type[BaseModel], tuple[_Shown, ...]] = {
         _Shown("steps", "Denoising steps", 11),
         _Shown("frames", "Frames", 12),
     ),
+    Daily: (_Shown("requests_per_day", "Requests of a day", 2),),
     Agents: (
         _Shown("sessions_per_s", "Sessions that begin, at the peak", 2),
         _Shown("calls", "Calls of a session", 3),

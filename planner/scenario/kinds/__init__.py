@@ -11,6 +11,7 @@ from planner.scenario.base import Part
 from planner.scenario.kinds.agents import Agents
 from planner.scenario.kinds.batch import Batch
 from planner.scenario.kinds.counted import Counted
+from planner.scenario.kinds.daily import Daily, Users
 from planner.scenario.kinds.diffusion import Diffusion
 from planner.scenario.kinds.encoding import Encoding
 from planner.scenario.kinds.post_training import PostTraining
@@ -24,15 +25,17 @@ __all__ = [
     "Batch",
     "ByADate",
     "Counted",
+    "Daily",
     "Diffusion",
     "Encoding",
     "PostTraining",
     "Restated",
+    "Users",
     "Workload",
 ]
 
 Workload = Annotated[
-    Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion | Agents,
+    Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion | Agents | Daily,
     Field(discriminator="kind"),
 ]
 WORKLOAD_KINDS: Mapping[str, type[Part]] = {
@@ -44,4 +47,5 @@ WORKLOAD_KINDS: Mapping[str, type[Part]] = {
     "post_training": PostTraining,
     "diffusion": Diffusion,
     "agents": Agents,
+    "daily": Daily,
 }
