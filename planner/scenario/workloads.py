@@ -497,6 +497,16 @@ class Serving(Part):
         return self.requests_per_s, "requests/s", "requests_per_s"
 
     @property
+    def by_rank(self) -> tuple[tuple[int, float], ...]:
+        """(hours, requests/s) of a day with a peak and a valley; empty where demand is told by its peak and mean."""
+        return ()
+
+    @property
+    def longest_tokens(self) -> int:
+        """Context that a request needs: prompt and answer together, at their means."""
+        return self.input_tokens + self.output_tokens
+
+    @property
     def answer_tokens(self) -> int:
         """Tokens that a request leaves behind as text, which are counted and paid for."""
         return self.output_tokens

@@ -411,12 +411,36 @@ def in_window(units: Sequence[Unit], workload: Serving) -> list[Unit]:
     return found
 
 
-def worked_hours(workload: Serving, load: int, horizon_hours: float) -> float:
-    """Hours in which a unit works: the horizon of a load that is there all the time, its share of a window."""
+HOURS = 24
+ON_DEMAND = "on_demand"
+
+
+def by_hours(units: Sequence[Unit], workload: Serving, acquire: str, term: str) -> list[Unit]:
+    """Units of a load by the hour: on all day, and, rented on demand, on for the hours of most demand alone."""
+    found = list(units)
+    if acquire == "rent" and term == ON_DEMAND:
+        found += [replace(u, shape={**u.shape, "hours": n}) for u in units for n, _ in workload.by_rank if n < HOURS]
+    return found
+
+
+def rates_of(workload: Serving, role: str, rate: float, layout: Mapping[str, int]) -> dict[str, float]:
+    """What a unit gives: by phase, and of a load by the hour in each level of demand in which it is on."""
+    on = layout.get("hours", HOURS)
+    return dict.fromkeys(PHASES[role], rate) | {f"{n} h": rate if on >= n else 0.0 for n, _ in workload.by_rank}
+
+
+def worked_hours(workload: Serving, layout: Mapping[str, int], horizon_hours: float) -> float:
+    """Hours in which a unit works: the horizon of a load that is there all the time, its share of a window, or its
+    hours of each day."""
     window = workload.window_hours
     if window is None:
-        return horizon_hours
-    return min(horizon_hours, window * load / (workload.utilisation * 1000.0))
+        return horizon_hours * layout.get("hours", HOURS) / HOURS
+    return min(horizon_hours, window * layout["load"] / (workload.utilisation * 1000.0))
+
+
+def peak_over_mean(workload: Serving, layout: Mapping[str, int]) -> float:
+    """Peak demand over the mean of the hours in which a unit is on; what is on for the peak alone is full."""
+    return workload.peak_to_mean if layout.get("hours", HOURS) == HOURS else 1.0
 
 
 def cache_pool(workload: Serving, vendor: str, precision: str) -> str:
