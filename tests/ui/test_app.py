@@ -112,7 +112,7 @@ def test_an_edit_reaches_the_planner_and_the_answer_is_shown(fake: FakePlanner, 
         assert part in words
     table = at.dataframe[0].value
     assert list(table["Workload"]) == ["pretrain", "api"]
-    assert len(at.get("vega_lite_chart")) == 4
+    assert len(at.get("vega_lite_chart")) == 6
 
 
 def test_a_scaled_number_comes_back_in_the_file_s_unit(fake: FakePlanner, app: Open) -> None:
