@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -12,20 +12,25 @@ from planner.answer.rows import alternative_rows, timeline_rows
 from planner.fleet.model import OBJECTIVE_UNITS
 from planner.plots.charts import COLOURS, Chart
 from planner.report import format as fmt
+from planner.report.board import readable
 
 if TYPE_CHECKING:
     from planner.answer.plan import Plan
 
+Names = Mapping[str, str]
+_NO_NAMES: Names = {}
 UNITS = {name: unit for name, (unit, _) in OBJECTIVE_UNITS.items()}
 """Units of objectives as people see them."""
 
 
-def timeline_chart(plan: Plan) -> alt.Chart:
+def timeline_chart(plan: Plan, names_of: Names = _NO_NAMES) -> alt.Chart:
     """Rows of ``timeline_rows`` as bars. Raises ``ValueError`` where nothing is bought or run."""
     rows: list[dict[str, Any]] = [
         {
-            **row, "name": fmt.clean(f"{row['workload'] or row['what']}: {row['systems']:,} {row['system']}"),
-            "place": fmt.clean(row["site"]), "power": fmt.power(row["power_mw"]),
+            **row, "place": fmt.clean(row["site"]), "power": fmt.power(row["power_mw"]),
+            "name": fmt.clean(
+                f"{row['workload'] or row['what']}: {row['systems']:,} {names_of.get(row['system'], row['system'])}"
+            ),
         }
         for row in timeline_rows(plan)
     ]  # fmt: skip
@@ -39,7 +44,7 @@ def timeline_chart(plan: Plan) -> alt.Chart:
         alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
         .mark_bar(cornerRadius=2, height=16)
         .encode(
-            x=alt.X("begin:T", title=None),
+            x=alt.X("begin:T", title="Date", axis=alt.Axis(format="%Y-%m", labelOverlap=True)),
             x2="end:T",
             y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=280, ticks=False, domain=False)),
             color=alt.Color(
@@ -48,12 +53,12 @@ def timeline_chart(plan: Plan) -> alt.Chart:
             ),
             tooltip=["what:N", "name:N", "place:N", "begin:T", "end:T", "chips:Q", "power:N"],
         )
-        .properties(height=28 * len(names) + 60 + 22 * len(places))
+        .properties(height=28 * len(names) + 90 + 22 * len(places))
     )  # fmt: skip
     return chart
 
 
-def candidates_chart(plan: Plan) -> Chart:
+def candidates_chart(plan: Plan, names_of: Names = _NO_NAMES) -> Chart:
     """``alternative_rows`` as bars, the plan first, those that are not possible last and said to be so.
 
     Raises ``ValueError`` where there is no plan.
@@ -63,7 +68,8 @@ def candidates_chart(plan: Plan) -> Chart:
         raise ValueError("there is nothing to draw: there is no plan, so it has no rivals")
     rows: list[dict[str, Any]] = [
         {
-            "name": fmt.clean(row["name"]), "value": row["objective"] or 0.0, "summary": fmt.clean(row["summary"]),
+            "name": readable(fmt.clean(row["name"]), names_of), "value": row["objective"] or 0.0,
+            "summary": fmt.clean(row["summary"]),
             "shown": "not possible" if row["objective"] is None else fmt.quantity(row["objective"], o.unit),
             "kind": "the plan" if row["name"] == "the plan" else "a rival",
         }
@@ -73,7 +79,7 @@ def candidates_chart(plan: Plan) -> Chart:
         row["name"] = name
     order = [row["name"] for row in rows]
     longest = max(abs(float(row["value"])) for row in rows) or 1.0
-    x = alt.X("value:Q", title=f"{o.name} ({o.unit})", scale=alt.Scale(domain=[0, 1.3 * longest], nice=False),
+    x = alt.X("value:Q", title=f"{o.name} ({o.unit})", scale=alt.Scale(domain=[0, 1.6 * longest], nice=False),
               axis=alt.Axis(format="~s" if longest >= 1000 else "~g", tickCount=6))  # fmt: skip
     y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
     base = alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
@@ -87,7 +93,7 @@ def candidates_chart(plan: Plan) -> Chart:
     return chart
 
 
-def scatter_chart(plan: Plan, across: str, up: str) -> Chart | None:
+def scatter_chart(plan: Plan, across: str, up: str, names_of: Names = _NO_NAMES) -> Chart | None:
     """The plan and its rivals by two objectives; None where fewer than two have both.
 
     ``across`` and ``up``: names of objectives, as in ``objective.values``.
@@ -96,7 +102,7 @@ def scatter_chart(plan: Plan, across: str, up: str) -> Chart | None:
     found += [(a.name, a.values, "a rival") for a in plan.alternatives]
     rows: list[dict[str, Any]] = [
         {
-            "name": fmt.clean(name), "x": values[across], "y": values[up], "kind": kind,
+            "name": readable(fmt.clean(name), names_of), "x": values[across], "y": values[up], "kind": kind,
             across: fmt.quantity(values[across], UNITS[across]), up: fmt.quantity(values[up], UNITS[up]),
         }
         for name, values, kind in found
@@ -138,7 +144,12 @@ def headroom_chart(plan: Plan) -> Chart | None:
         return None
     order = list(dict.fromkeys(row["name"] for row in rows))
     y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
-    x = alt.X("share:Q", title="Share of the limit", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1.6]))
+    x = alt.X(
+        "share:Q",
+        title="Share of the limit",
+        axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+        scale=alt.Scale(domain=[0, 1.6]),
+    )
     base = alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
     drawn = base.mark_bar(height=14).encode(
         x=x, y=y, order=alt.Order("part:N", sort="descending"), tooltip=["name:N", "part:N", "shown:N"],

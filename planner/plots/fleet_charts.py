@@ -77,7 +77,7 @@ def gantt_chart(plan: Plan) -> Chart | None:
         alt.Chart(_data(rows))
         .mark_bar(cornerRadius=2, height=16)
         .encode(
-            x=alt.X("begins:T", title="Date"),
+            x=alt.X("begins:T", title="Date", axis=alt.Axis(format="%Y-%m-%d", labelOverlap=True)),
             x2="ends:T",
             y=alt.Y("run:N", sort=[r["run"] for r in rows], title=None, axis=alt.Axis(labelLimit=320)),
             color=_colour("place", places),
@@ -90,7 +90,7 @@ def gantt_chart(plan: Plan) -> Chart | None:
                 alt.Tooltip("systems:N", title="Systems"),
             ],
         )
-        .properties(height=28 * len(rows) + 70 + 22 * len(places))
+        .properties(height=28 * len(rows) + 90 + 22 * len(places))
     )
     return chart
 

@@ -8,12 +8,15 @@ import streamlit as st
 
 from planner.answer.plan import Deployment, Nearest, Plan
 from planner.export.bom import bill_of_materials, bom_csv, buys
+from planner.plots.files import charts_of, charts_zip, svg
 from planner.report import format as fmt
 from planner.report import html_page, summary
 from planner.report.board import board, board_without, readable, risks
 from planner.report.fleet import Sheet, sheets
+from planner.report.pdf import pdf
 from planner.report.unit import unit_sheets
 from planner.report.walls import wall_sheets
+from planner.report.workbook import workbook
 from planner.ui import drawn, service
 from planner.ui.first import show_board
 from planner.ui.settings import settings
@@ -97,19 +100,33 @@ def _sentence(plan: Plan) -> None:
 
 
 def _downloads(plan: Plan, yaml: str) -> None:
+    names = service.names()
     with st.container(horizontal=True):
-        _download("plan.json", plan.to_json(), "application/json", "plan.json")
-        _download("Report (HTML)", html_page(plan), "text/html", "plan.html")
+        _download("Download plan.json", plan.to_json().encode(), "application/json", "plan.json")
+        _download("Report (PDF)", lambda: _pdf(plan), "application/pdf", "plan.pdf")
+        _download("Report (HTML)", lambda: html_page(plan).encode(), "text/html", "plan.html")
+        _download("Tables (XLSX)", lambda: workbook(plan, names), _XLSX, "plan.xlsx")
+        _download("Charts (PNG, SVG)", lambda: charts_zip(plan, names), "application/zip", "charts.zip")
         if yaml:
-            _download("Scenario (YAML)", yaml, "application/yaml", "scenario.yaml")
+            _download("Scenario (YAML)", yaml.encode(), "application/yaml", "scenario.yaml")
         if buys(plan):
-            _download("Bill of materials (CSV)", bom_csv(bill_of_materials(plan)), "text/csv", "bom.csv")
+            made = bill_of_materials(plan)
+            _download("Bill of materials (CSV)", lambda: bom_csv(made).encode(), "text/csv", "bom.csv")
 
 
-def _download(label: str, text: str, mime: str, name: str) -> None:
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _pdf(plan: Plan) -> bytes:
+    names = service.names()
+    return pdf(plan, names, {title: svg(chart) for title, chart in charts_of(plan, names).items()})
+
+
+def _download(label: str, content: bytes | Callable[[], bytes], mime: str, name: str) -> None:
+    """A download; what takes a while is made when it is asked for."""
     st.download_button(
-        f"Download {label}" if label == "plan.json" else label,
-        text.encode(),
+        label,
+        content,
         file_name=name,
         mime=mime,
         on_click="ignore",
@@ -124,7 +141,7 @@ def _deployments(plan: Plan) -> None:
         {
             "Workload": fmt.clean(d.workload),
             "Role": fmt.ROLE_WORDS[d.role],
-            "Hardware": f"{fmt.count(d.systems)} × {fmt.clean(d.system)}",
+            "Hardware": f"{fmt.count(d.systems)} × {fmt.clean(service.names().get(d.system, d.system))}",
             "Chips": d.chips,
             "Peak power (MW)": d.power.facility_mw,
             "Cost (million USD)": d.cost.total_usd / 1e6,

@@ -11,5 +11,9 @@ _WORDS = {"light": "#3d4a57", "dark": "#c3ccd5"}
 
 def draw(chart: Any, spoken: str) -> None:
     """Draw a chart; ``spoken``: what it says, for people who do not see it."""
-    theme = str(st.context.theme.type or "light")
-    st.altair_chart(chart.configure_text(color=_WORDS.get(theme, _WORDS["light"])), width="stretch", alt=spoken)
+    colour = _WORDS.get(str(st.context.theme.type or "light"), _WORDS["light"])
+    told = chart.configure_text(color=colour)
+    told = told.configure_axis(labelColor=colour, titleColor=colour).configure_legend(
+        labelColor=colour, titleColor=colour
+    )
+    st.altair_chart(told, width="stretch", alt=spoken)

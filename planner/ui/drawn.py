@@ -13,6 +13,7 @@ from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, s
 from planner.plots.of_plan import cost_series
 from planner.report import format as fmt
 from planner.report import summary
+from planner.ui import service
 from planner.ui.charts import draw
 from planner.ui.words import md
 
@@ -25,9 +26,10 @@ def beside_rivals(plan: Plan) -> None:
     left, right = st.columns(2, gap="large")
     with right:
         said = "; ".join(f"{a.name} {fmt.quantity(a.objective, plan.objective.unit)}" for a in plan.alternatives)
-        draw(candidates_chart(plan), f"{plan.objective.name} of the plan and its rivals: {said}")
+        draw(candidates_chart(plan, service.names()), f"{plan.objective.name} of the plan and its rivals: {said}")
     with left:
-        _scatter(plan)
+        if any(a.values for a in plan.alternatives):
+            _scatter(plan)
 
 
 @st.fragment
@@ -40,7 +42,7 @@ def _scatter(plan: Plan) -> None:
     rest = [n for n in names if n != across]
     first = next((n for n in ("time", "power") if n in rest), rest[0])
     up = other.selectbox("Up", rest, index=rest.index(first), key="scatter.y")
-    chart = scatter_chart(plan, across, up)
+    chart = scatter_chart(plan, across, up, service.names())
     if chart is not None:
         draw(chart, f"{across} and {up} of the plan and its rivals")
     absent = sum(not a.values for a in plan.alternatives)
@@ -58,7 +60,7 @@ def over_time(plan: Plan) -> None:
         st.subheader("The schedule", anchor=False)
         draw(runs, f"Runs: {spoken_runs(plan)}")
     st.subheader("Timeline", anchor=False)
-    draw(timeline_chart(plan), f"What is there and at work when, from {plan.start}")
+    draw(timeline_chart(plan, service.names()), f"What is there and at work when, from {plan.start}")
 
 
 def limits(plan: Plan) -> None:
