@@ -14,6 +14,7 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
+from planner.scenario.kinds import Batch, Diffusion, Encoding, PostTraining, Restated
 from planner.scenario.site import Site
 from planner.scenario.types import Hardware, Limits, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
@@ -75,6 +76,31 @@ _SITE = (
     Shown("build_capex_usd_per_mw", "Building cost", scale=1e6, unit="million USD/MW", empty="as in the region"),
 )
 _WORKLOAD: Mapping[type[BaseModel], tuple[Shown, ...]] = {
+    PostTraining: (
+        Shown("steps", "Steps", 2),
+        Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
+        Shown("prompts", "Prompts a step", 4),
+        Shown("answers_per_prompt", "Answers to each prompt", 11),
+        Shown("answer_tokens", "Answer tokens, mean", 12),
+    ),
+    Diffusion: (
+        Shown("clips_per_hour", "Images or clips an hour", 2),
+        Shown("latency_ms", "Time of one, at most", 3, empty="no limit"),
+        Shown("steps", "Denoising steps", 11),
+        Shown("frames", "Frames", 12),
+    ),
+    Batch: (
+        Shown("requests", "Requests to answer", 2, empty="tokens say how much"),
+        Shown("tokens", "Tokens to read and write", 2, 1e9, "billions", empty="requests say how many"),
+        Shown("finish_within_days", "Finish within", 3),
+        Shown("hours_per_day", "Hours of a day", 4),
+    ),
+    Encoding: (
+        Shown("texts_per_s", "Texts at the peak", 2, empty="tokens by a date"),
+        Shown("latency_ms", "Latency, at most", 3, empty="no limit"),
+        Shown("tokens", "Tokens to encode", 2, 1e9, "billions", empty="texts a second"),
+        Shown("finish_within_days", "Finish within", 3, empty="texts a second"),
+    ),
     Training: (
         Shown("tokens", "Tokens to train on", 2, 1e9, "billions"),
         Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
@@ -99,6 +125,15 @@ _WORKLOAD: Mapping[type[BaseModel], tuple[Shown, ...]] = {
         Shown("global_batch", "Batch", 11),
     ),
 }
+
+
+def _shown_of(kind: type[BaseModel]) -> tuple[Shown, ...]:
+    """What is shown of a kind: its own, and of a kind in other words what it shares with a serving load."""
+    if not issubclass(kind, Restated):
+        return _WORKLOAD[kind]
+    return _WORKLOAD[kind] + tuple(s for s in _WORKLOAD[Serving] if s.field not in kind.HIDDEN)
+
+
 _ONLY_IN_MODE = {
     "samples": "training",
     "finish_within_days": "training",
@@ -138,7 +173,7 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
                 )
             )  # fmt: skip
     for i, workload in enumerate(scenario.workloads):
-        for shown in _WORKLOAD[type(workload)]:
+        for shown in _shown_of(type(workload)):
             if isinstance(workload, Recommendation) and _ONLY_IN_MODE.get(shown.field, workload.mode) != workload.mode:
                 continue
             path = ("workloads", i, shown.field)

@@ -225,11 +225,13 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
         if isinstance(workload, Training):
             found[workload.name] = cost / (workload.tokens / 1e6)
         elif isinstance(workload, Serving):
-            seconds = scenario.horizon_years * 8760.0 * 3600.0
+            window = workload.window_hours
+            years = scenario.horizon_years * 8760.0
+            seconds = 3600.0 * (years if window is None else min(years, window))
             tokens = (
                 workload.requests_per_s
                 / workload.peak_to_mean
-                * (workload.input_tokens + workload.output_tokens)
+                * (workload.input_tokens + workload.answer_tokens)
                 * seconds
             )
             found[workload.name] = cost / (tokens / 1e6)
