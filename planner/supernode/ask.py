@@ -170,11 +170,15 @@ class _Work:
         mine = _step(label, what, assumed, found, self.catalog)
         if against is None or mine.value is None or against.value is None or not against.value:
             return mine
+        change = (mine.value - against.value) / abs(against.value)
+        goal = self.scenario.objective[0]
         saved = (against.tco_usd or 0.0) - (mine.tco_usd or 0.0)
+        if goal in {"time", "throughput"}:  # the same chips do it sooner, or more of it: worth that share of their cost
+            saved = (change if goal == "throughput" else -change) * (against.tco_usd or 0.0)
         rate = price() if saved else None
         return mine.model_copy(
             update={
-                "worth": (mine.value - against.value) / abs(against.value),
+                "worth": change,
                 "worth_usd": saved,
                 "pays_usd_per_chip": saved / rate if rate and saved > 0 else None,
             }
@@ -291,9 +295,7 @@ def _findings(found: SupernodeAnswer) -> list[str]:
             lines.append(f"As sold, {found.system} is what the scenario chooses.")
         else:
             more = better * (found.as_sold.value - found.best.value) / abs(found.best.value)
-            text = (
-                f"As sold, {found.system} alone is {more:.1%} worse in {found.objective} than what the scenario chooses"
-            )
+            text = f"As sold, {found.system} alone is {more:.1%} worse in {found.objective} than the scenario's best"
             if found.even_usd_per_chip is not None and found.price_usd_per_chip is not None:
                 even, now = money(found.even_usd_per_chip), money(found.price_usd_per_chip)
                 text += f"; at {even} a chip (now {now}) both cost the same"
@@ -303,20 +305,18 @@ def _findings(found: SupernodeAnswer) -> list[str]:
     cores = next((s for s in found.movers if s.name == CORES), None)
     engines = [s for s in found.movers if s is not cores and s.worth is not None]
     if cores is not None and engines:
-        said = "; ".join(
-            f"{s.name}: "
-            + (
-                f"{-better * (s.worth or 0.0):+.2%} of {found.objective}"
-                if abs(s.worth or 0.0) > NOTHING
-                else "nothing"
-            )
-            + (f", {cores.days - s.days:.2f} days sooner" if cores.days and s.days and cores.days > s.days else "")
-            + (f", {money(s.worth_usd)} saved" if s.worth_usd is not None and s.worth_usd >= 1 else "")
-            for s in engines
-        )
+        said = "; ".join(_of_mover(s, cores, found.objective, better) for s in engines)
         lines.append(f"Who moves the bytes of {found.chip}, against cores: {said}.")
     return lines or [f"Nothing of {found.system} could be planned."]
 
 
 def _same(a: float | None, b: float) -> bool:
     return a is not None and abs(a - b) <= NOTHING * abs(b)
+
+
+def _of_mover(s: Step, cores: Step, objective: str, better: float) -> str:
+    worth = s.worth or 0.0
+    text = f"{s.name}: " + (f"{-better * worth:+.2%} of {objective}" if abs(worth) > NOTHING else "nothing")
+    if cores.days and s.days and cores.days > s.days:
+        text += f", {cores.days - s.days:.2f} days sooner"
+    return text + (f", worth {money(s.worth_usd)}" if s.worth_usd is not None and s.worth_usd >= 1 else "")

@@ -39,7 +39,8 @@ TAKEN_AWAY: Mapping[str, Figures] = {
     "loads and stores by cores": {**LEVEL_RECORDS["L4"][1], "remote_access": "copy"},
     "coherence by hardware": {**LEVEL_RECORDS["L4"][1], "coherent_scope": "none"},
 }
-"""Mechanisms, and the record of the highest level without each; where fast links end at the server nothing is pooled."""
+"""Mechanisms, and the record of the highest level without each (where fast links end at the server nothing is
+pooled)."""
 CORES, ENGINES = "cores", "collective_engines"
 
 

@@ -27,7 +27,8 @@ class Step(Part):
     systems: int | None = None
     tco_usd: float | None = None
     worth_usd: float | None = None
-    """Cost over the horizon that the step saves against its reference; negative where it costs more."""
+    """Cost over the horizon that the step saves against its reference; where the objective is time or throughput, the
+    share of the reference's cost that the time saved, or the work gained, is. Negative where it costs more."""
     facility_mw: float | None = None
     exposed_share: float | None = None
     """Share of the chips' time that is exposed communication."""
