@@ -27,7 +27,7 @@ def supernode_rows(found: SupernodeAnswer) -> list[Row]:
         ("level", found.levels),
         ("without", found.taken_away),
         ("mover", found.movers),
-        ("as it is", (found.best,)),
+        ("as it is", (found.best, found.as_sold)),
     )
     return [
         {"part": part, **{name: getattr(s, name) for name in COLUMNS if name != "part"}}

@@ -35,8 +35,8 @@ MOVERS: tuple[tuple[str, str | None, str], ...] = (
 
 def tables() -> Iterator[str]:
     """Lines of the two tables, in Markdown."""
-    yield "The supernode is CloudMatrix384 (384 Ascend 910C). Each level is planned again; the change is against the level"
-    yield "before (negative is better), in brackets what a chip may cost more for it.\n"
+    yield "The supernode is CloudMatrix384 (384 Ascend 910C). Each level is planned again; the change is against the"
+    yield "level before (negative is better), in brackets what a chip may cost more for it.\n"
     heads = ("load", "objective", "L0, a stack of servers", "L1", "L2", "L3", "L4", "L4 without the domain's links",
              "as sold, against the scenario's best")  # fmt: skip
     yield f"| {' | '.join(heads)} |"
@@ -44,9 +44,9 @@ def tables() -> Iterator[str]:
     for name, variant, words in LEVELS:
         yield _level_row(words, f"{name}{f' ({variant})' if variant else ''}", _answer(name, variant, "cloudmatrix384"))
     yield ""
-    yield "Who moves the bytes, on the S5000: its engines (ACE, sigma 0) against the same chip with cores that move them"
-    yield "(sigma 0.15). The last column is the most that an engine may be worth: with the 1.71 times of overlap that were"
-    yield "measured beside kernels.\n"
+    yield "Who moves the bytes, on the S5000: its engines (ACE, sigma 0) against the same chip with cores that move"
+    yield "them (sigma 0.15). The last column is the most that an engine may be worth: with the 1.71 times of overlap"
+    yield "that were measured beside kernels.\n"
     yield "| load | with cores | with engines | time | worth | pays up to, a chip | with most overlap |"
     yield "|---|---|---|---|---|---|---|"
     for name, variant, words in MOVERS:
