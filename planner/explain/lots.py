@@ -46,6 +46,7 @@ def explained_shared(
     model: FleetModel,
     stock: StockModel,
     objective: str,
+    value: float,
     values: NDArray[np.float64],
     limits: Limits,
     dropped: Sequence[Dropped],
@@ -53,9 +54,8 @@ def explained_shared(
     """What binds and what one more unit is worth; the best plan without each kind of system, and on it alone.
 
     Each found by solving again, ``limits.time_limit_s`` for both together: the program itself where it is small, its
-    relaxation where it is large, and then said to be. Raises ``SolveError``.
+    relaxation where it is large, and then said to be. ``value``: the objective of the best plan. Raises ``SolveError``.
     """
-    value = float(model.objectives[objective] @ values)
     half = replace(limits, time_limit_s=limits.time_limit_s / 2)
     leaves, point = by_leaf(model, values)
     at = values if point is None else point

@@ -19,6 +19,7 @@ from planner.planning.diagnose import diagnose
 from planner.planning.draft import Draft
 from planner.planning.lots import steadied_solutions
 from planner.planning.question import Cancel, Progress, Question, ask, check_backend, goals_of, teller
+from planner.planning.simplify import simplified
 from planner.scenario.types import Scenario
 from planner.solve import Program, Solution, Status, lexicographic
 from planner.verify.plan import verify_plan
@@ -89,6 +90,8 @@ def plan(
         tell("Steadying", 0.88)
         solutions = steadied_solutions(model, question.stock, goals, solutions, question.limits)
         clock.lap("steadying")
+    model, solutions, draft.simpler = simplified(question, model, goals, solutions)
+    clock.lap("simplifying")
     tell("Verifying", 0.9)
     answer = verified(draft, model, solutions)
     tell("Explaining", 0.93)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -493,14 +493,34 @@ class Serving(Part):
     )
 
     @property
-    def runs_once(self) -> bool:
-        """Whether this is a run with an end, rather than a load that is there all the time."""
-        return False
+    def asked(self) -> tuple[float, str, str]:
+        """(how much is to be done, in what, the field that says so): what a plan's demand is counted in."""
+        return self.requests_per_s, "requests/s", "requests_per_s"
+
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens that a request leaves behind as text, which are counted and paid for."""
+        return self.output_tokens
+
+    def answered_hours(self, horizon_years: float) -> float:
+        """Hours in which it is answered: all of the horizon, or its window."""
+        hours = horizon_years * 8760.0
+        return hours if self.window_hours is None else min(hours, self.window_hours)
+
+    @property
+    def window_hours(self) -> float | None:
+        """Hours in which all of it is to be answered; None of a load that is there all the time."""
+        return None
 
     @property
     def mean_requests_per_s(self) -> float:
         """Requests/s in the mean of a day: what tokens and energy are counted of."""
         return self.requests_per_s / self.peak_to_mean
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether it is run once, rather than there all the time."""
+        return False
 
     @model_validator(mode="before")
     @classmethod
@@ -622,6 +642,11 @@ class Recommendation(Part):
         """Whether this is a run with an end, rather than a load that is there all the time."""
         return self.mode == "training"
 
+    @property
+    def asked(self) -> tuple[float, str, str]:
+        """(how much is to be scored, in what, the field that says so)."""
+        return float(self.samples_per_s or 0.0), "samples/s", "samples_per_s"
+
     @model_validator(mode="before")
     @classmethod
     def _demand_over_time(cls, data: Any) -> Any:
@@ -643,11 +668,3 @@ class Recommendation(Part):
         ]
         report(findings)
         return self
-
-
-Workload = Annotated[Training | Serving | Recommendation, Field(discriminator="kind")]
-WORKLOAD_KINDS: Mapping[str, type[Part]] = {
-    "training": Training,
-    "serving": Serving,
-    "recommendation": Recommendation,
-}

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
+from planner.scenario.kinds import Batch, Diffusion, Encoding, PostTraining, Restated
 from planner.scenario.types import Hardware, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
@@ -70,6 +71,31 @@ _SITE = (
     _Shown("build_capex_usd_per_mw", "Building cost", scale=1e6, unit="million USD/MW", empty="as in the region"),
 )
 _WORKLOAD: Mapping[type[BaseModel], tuple[_Shown, ...]] = {
+    PostTraining: (
+        _Shown("steps", "Steps", 2),
+        _Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
+        _Shown("prompts", "Prompts a step", 4),
+        _Shown("answers_per_prompt", "Answers to each prompt", 11),
+        _Shown("answer_tokens", "Answer tokens, mean", 12),
+    ),
+    Diffusion: (
+        _Shown("clips_per_hour", "Images or clips an hour", 2),
+        _Shown("latency_ms", "Time of one, at most", 3, empty="no limit"),
+        _Shown("steps", "Denoising steps", 11),
+        _Shown("frames", "Frames", 12),
+    ),
+    Batch: (
+        _Shown("requests", "Requests to answer", 2, empty="tokens say how much"),
+        _Shown("tokens", "Tokens to read and write", 2, 1e9, "billions", empty="requests say how many"),
+        _Shown("finish_within_days", "Finish within", 3),
+        _Shown("hours_per_day", "Hours of a day", 4),
+    ),
+    Encoding: (
+        _Shown("texts_per_s", "Texts at the peak", 2, empty="tokens by a date"),
+        _Shown("latency_ms", "Latency, at most", 3, empty="no limit"),
+        _Shown("tokens", "Tokens to encode", 2, 1e9, "billions", empty="texts a second"),
+        _Shown("finish_within_days", "Finish within", 3, empty="texts a second"),
+    ),
     Training: (
         _Shown("tokens", "Tokens to train on", 2, 1e9, "billions"),
         _Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
@@ -94,6 +120,15 @@ _WORKLOAD: Mapping[type[BaseModel], tuple[_Shown, ...]] = {
         _Shown("global_batch", "Batch", 11),
     ),
 }
+
+
+def _shown_of(kind: type[BaseModel]) -> tuple[_Shown, ...]:
+    """What is shown of a kind: its own, and of a kind in other words what it shares with a serving load."""
+    if not issubclass(kind, Restated):
+        return _WORKLOAD[kind]
+    return _WORKLOAD[kind] + tuple(s for s in _WORKLOAD[Serving] if s.field not in kind.HIDDEN)
+
+
 _ONLY_IN_MODE = {
     "samples": "training",
     "finish_within_days": "training",
@@ -133,7 +168,7 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
                 )
             )  # fmt: skip
     for i, workload in enumerate(scenario.workloads):
-        for shown in _WORKLOAD[type(workload)]:
+        for shown in _shown_of(type(workload)):
             if isinstance(workload, Recommendation) and _ONLY_IN_MODE.get(shown.field, workload.mode) != workload.mode:
                 continue
             path = ("workloads", i, shown.field)

@@ -35,7 +35,7 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.verify.classes import class_failures, left_after_failures
 from planner.verify.compare import LIMIT_TOLERANCE, differences, listed, near
-from planner.verify.question import asked_failures, proof_failures, question_failures
+from planner.verify.question import asked_failures, kind_failures, proof_failures, question_failures
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
@@ -84,6 +84,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     failures += rack_failures(units)
     failures += sum_failures(plan, scenario)
     failures += proof_failures(plan, scenario)
+    failures += kind_failures(plan, scenario)
     failures += _per_token(plan, scenario)
     failures += demand_failures(scenario, units, default_profile(known))
     failures += limit_failures(scenario, units)
@@ -224,11 +225,13 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
         if isinstance(workload, Training):
             found[workload.name] = cost / (workload.tokens / 1e6)
         elif isinstance(workload, Serving):
-            seconds = scenario.horizon_years * 8760.0 * 3600.0
+            window = workload.window_hours
+            years = scenario.horizon_years * 8760.0
+            seconds = 3600.0 * (years if window is None else min(years, window))
             tokens = (
                 workload.requests_per_s
                 / workload.peak_to_mean
-                * (workload.input_tokens + workload.output_tokens)
+                * (workload.input_tokens + workload.answer_tokens)
                 * seconds
             )
             found[workload.name] = cost / (tokens / 1e6)

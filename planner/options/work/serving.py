@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,9 +211,16 @@ class ServingSearch:
         return bool(same.any())
 
     def loads(self) -> tuple[int, ...]:
-        """Loads a replica may be planned at, in thousandths, the workload's ``utilisation`` last."""
+        """Loads a replica may be planned at, in thousandths, the workload's ``utilisation`` last; that alone where
+        nobody waits for an answer."""
         most = math.ceil(self.workload.utilisation * 1000 - 1e-9)
+        if self.workload.window_hours is not None:
+            return (most,)
         return (*(load for load in LOADS if load < most), most)
+
+    def may_have(self, load: int) -> bool:
+        """Whether a unit of a plan may have a load: one of ``loads``; of work by a date any share of its window."""
+        return 1 <= load <= self.loads()[-1] if self.workload.window_hours is not None else load in self.loads()
 
     def utilisation_at(self, load: int) -> float:
         """The share of throughput that a load stands for."""
@@ -382,6 +389,34 @@ def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:
         sum(s.pruned for s in found) + len(units) - len(staying), best,
         "" if enough else next((s.reason for s in found if s.reason), ""),
     )  # fmt: skip
+
+
+def in_window(units: Sequence[Unit], workload: Serving) -> list[Unit]:
+    """Units of work by a date: each for its whole window, and for the part of it that as few of them as do it need.
+
+    A unit's ``load`` is the share of the window in which it works, with full replicas; what is rented is paid for that
+    share.
+    """
+    if workload.window_hours is None:
+        return list(units)
+    found: list[Unit] = []
+    for unit in units:
+        whole = unit.shape["load"]
+        few = math.ceil(workload.requests_per_s / unit.requests_per_s - 1e-9)
+        part = math.ceil(whole * workload.requests_per_s / (few * unit.requests_per_s) - 1e-9)
+        for load in dict.fromkeys((whole, min(whole, max(part, 1)))):
+            # what ``ServingSearch.utilisation_at`` makes of the load, so that both say the same
+            rate = unit.requests_per_s * min(load / 1000.0, workload.utilisation) / workload.utilisation
+            found.append(replace(unit, requests_per_s=rate, shape={**unit.shape, "load": load}))
+    return found
+
+
+def worked_hours(workload: Serving, load: int, horizon_hours: float) -> float:
+    """Hours in which a unit works: the horizon of a load that is there all the time, its share of a window."""
+    window = workload.window_hours
+    if window is None:
+        return horizon_hours
+    return min(horizon_hours, window * load / (workload.utilisation * 1000.0))
 
 
 def cache_pool(workload: Serving, vendor: str, precision: str) -> str:
