@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from planner.answer.plan import Chance, Plan, Predicted, PromiseChance
+from planner.answer.plan import Chance, Deployment, Plan, Predicted, PromiseChance
 from planner.scenario.base import month_index
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Serving
 
 _NORMAL = NormalDist()
 _NINETIETH = _NORMAL.inv_cdf(0.9)
@@ -91,18 +92,14 @@ def deviation(share: float) -> float:
     return _NORMAL.inv_cdf(share)
 
 
-def _kept(
-    scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
-) -> tuple[str, Callable[[float], bool]] | None:
+def _kept(scenario: Scenario, plan: Plan, workload: Workload) -> tuple[str, Callable[[float], bool]] | None:
     """(date or load, whether the promise holds at a deviation) of a workload; None where it cannot be known."""
     if workload.runs_once:
         return _date(scenario, plan, workload)
     return _load(scenario, plan, workload)
 
 
-def _date(
-    scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
-) -> tuple[str, Callable[[float], bool]] | None:
+def _date(scenario: Scenario, plan: Plan, workload: Workload) -> tuple[str, Callable[[float], bool]] | None:
     asked, start = getattr(workload, "finish_within_days", None), getattr(workload, "start", None)
     begins = (month_index(start) - month_index(scenario.start)) * _DAYS_PER_YEAR / 12 if start else 0.0
     due = scenario.horizon_years * _DAYS_PER_YEAR
@@ -127,9 +124,7 @@ def _date(
     return "date", holds
 
 
-def _load(
-    scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
-) -> tuple[str, Callable[[float], bool]] | None:
+def _load(scenario: Scenario, plan: Plan, workload: Workload) -> tuple[str, Callable[[float], bool]] | None:
     periods = list(_working(scenario, plan, workload))
     if not periods or any(factor(w.predicted, 0.0) is None for _, some in periods for w in some):
         return None
@@ -140,14 +135,13 @@ def _load(
     return "load", holds
 
 
-def _working(
-    scenario: Scenario, plan: Plan, workload: Training | Serving | Recommendation
-) -> Iterator[tuple[float, list[_Working]]]:
+def _working(scenario: Scenario, plan: Plan, workload: Workload) -> Iterator[tuple[float, list[_Working]]]:
     """(demand, what works) of a load at each time at which they differ."""
     mine = [d for d in plan.deployments if d.workload == workload.name]
     if mine and plan.schedule is None:
         wanted = getattr(workload, "requests_per_s", None) or getattr(workload, "samples_per_s", None) or 0.0
-        yield wanted, [_Working(d.site.split("/")[0], d.predicted, _rates(d.role, d.predicted, 1.0)) for d in mine]
+        rates = [_rates(d.role, d.predicted, _spare(workload, d)) for d in mine]
+        yield wanted, [_Working(d.site.split("/")[0], d.predicted, r) for d, r in zip(mine, rates, strict=True)]
     if plan.schedule is None:
         return
     for demand in plan.schedule.demand:
@@ -160,16 +154,21 @@ def _working(
                 yield asked, some
 
 
+def _spare(workload: Workload, deployment: Deployment) -> float:
+    """What a deployment does in all of the time that it has, over what is planned: of work by a date, its window."""
+    if isinstance(workload, ByADate) and workload.window_hours is not None:
+        return workload.utilisation / (deployment.parallelism.load or workload.utilisation)
+    return 1.0
+
+
 def _rates(role: str, predicted: Predicted, count: float) -> dict[str, float]:
     """Requests (or samples) a second by phase."""
     rate = (predicted.requests_per_s if predicted.samples_per_s is None else predicted.samples_per_s) or 0.0
-    phases = {"serve": ("prefill", "decode"), "recommend": ("score",)}.get(role, (role,))
+    phases = {"serve": ("prefill", "decode"), "recommend": ("score",), "generate": ("score",)}.get(role, (role,))
     return dict.fromkeys(phases, rate * count)
 
 
-def _answers(
-    workload: Training | Serving | Recommendation, wanted: float, working: Sequence[_Working], z: float
-) -> bool:
+def _answers(workload: Workload, wanted: float, working: Sequence[_Working], z: float) -> bool:
     """Whether what works carries a demand within the latencies when its times are ``z`` deviations off."""
     sites: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for w in working:

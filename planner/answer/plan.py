@@ -24,7 +24,7 @@ SCHEMA_VERSION = 2
 Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
 
-Role = Literal["train", "serve", "prefill", "decode", "recommend"]
+Role = Literal["train", "serve", "prefill", "decode", "recommend", "post_train", "generate"]
 
 
 class Objective(_Part):
@@ -41,6 +41,17 @@ class Objective(_Part):
     """The lexicographic list, most important first."""
     values: dict[str, float] = Field(default_factory=dict)
     """The plan's value of every objective that the planner knows."""
+
+
+class RolloutLayout(_Part):
+    """Replicas that generate in a post-training step; of them all, beside the layout of the update."""
+
+    tp: int
+    dp: int
+    ep: int
+    replicas: int
+    placement: Literal["together", "apart"]
+    """On the chips of the update, one after the other, or on chips of their own."""
 
 
 class Parallelism(_Part):
@@ -63,12 +74,16 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    hours_per_day: int | None = None
+    """Serving by the hour: rented for so many hours of each day, those of most demand; none: all of them."""
     drafts: int | None = None
     """Serving: tokens drafted ahead in a step (speculative decoding); none where the load does not ask for a choice."""
     load: float | None = None
     """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
     sharding: Literal["table-wise", "row-wise", "pooled"] | None = None
     """Recommenders: whole tables on chips, the rows of each spread, or rows loaded from the memories of a domain."""
+    rollout: RolloutLayout | None = None
+    """Post-training: the replicas that generate; the rest is of the update."""
     hbm_percent: int | None = None
     """Recommenders: share of embedding rows in the chips' own memory; hosts hold the rest."""
 
@@ -98,6 +113,22 @@ class MeasuredRun(_Part):
     """Correlation of what the model leaves over there with what it leaves over here: 0 to 1."""
     measured_over_predicted: float
     """Its step time over that of the physical model and its calibrated levels."""
+
+
+class CacheKept(_Part):
+    """Caches of agents between their calls: how much there is to keep, and where."""
+
+    paused_sessions: float
+    """Sessions of the whole load that wait for a tool at any time."""
+    gb_a_session: float
+    needed_tb: float
+    room_tb: float
+    """In such systems, were they to answer all of the load."""
+    where: str
+    seen_share: float
+    """Of prompt tokens that an earlier call of the session had."""
+    found_share: float
+    """Of prompt tokens that need not be computed again."""
 
 
 class Drafting(_Part):
@@ -137,6 +168,8 @@ class Predicted(_Part):
     latency_ms: float | None = None
     cached_prefix: float | None = None
     """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
+    cache_kept: CacheKept | None = None
+    """Agents: caches of the sessions that pause."""
     prefill_share: float | None = None
     """Of a serving replica's time that prompts take: what divides its cost between prompts and answers."""
     drafting: Drafting | None = None
@@ -510,6 +543,8 @@ class Alternative(_Part):
     summary: str
     kinds: int = 0
     """Kinds of systems (with their chips) that it is made of; 0 where it was not described."""
+    values: dict[str, float] = Field(default_factory=dict)
+    """Its value of every objective, as ``objective.values`` of the plan; empty where they were not worked out."""
     cost_difference_usd: dict[str, float] = Field(default_factory=dict)
     """By cost line over the horizon: the alternative's less the plan's."""
 
@@ -584,7 +619,9 @@ class Asked(_Part):
     """What a workload of the scenario asks for, as far as acting on the plan needs it (launch settings, sizes)."""
 
     name: str
-    kind: Literal["training", "serving", "recommendation"]
+    kind: Literal[
+        "training", "serving", "recommendation", "batch", "encoding", "post_training", "diffusion", "agents", "daily"
+    ]
     model: str
     tokens: float | None = None
     sequence_length: int | None = None
@@ -600,8 +637,19 @@ class Asked(_Part):
     software_date: str = ""
     cached_prefix: float | None = None
     speculation: Literal["mtp", "eagle"] | None = None
+    steps: int | None = None
+    prompts: int | None = None
+    answers_per_prompt: int | None = None
+    longest_answer: int | None = None
+    clips_per_hour: float | None = None
+    height: int | None = None
+    width: int | None = None
+    frames: int | None = None
     samples: float | None = None
     samples_per_s: float | None = None
+    finish_within_days: float | None = None
+    """Of work by a date; with ``tokens`` or ``requests_per_s`` over its window."""
+    hours_per_day: float | None = None
 
 
 class Simulation(_Part):

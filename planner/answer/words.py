@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from planner.answer.chance import said, together
 from planner.answer.plan import Deployment, Plan
+from planner.scenario.kinds import ByADate, Diffusion, Encoding, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -31,6 +32,8 @@ def _group(deployments: Sequence[Deployment]) -> str:
     d = deployments[0]
     where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooled}"
     spare = f" at work, {d.spares} {'system' if d.spares == 1 else 'systems'} spare" if d.spares else ""
+    hours = d.parallelism.hours_per_day
+    where += f" for {hours} hours of each day" if hours else ""
     return f"{_VERBS[d.acquire]} {number(d.systems)} {d.system} ({number(d.chips)} {d.chip}{spare}){where}"
 
 
@@ -69,24 +72,37 @@ def power(mw: float) -> str:
     return f"{number(mw)} MW" if mw >= 1 else f"{number(mw * 1e3)} kW"
 
 
-def _result(deployments: Sequence[Deployment]) -> str:
+def _result(workload: Workload, deployments: Sequence[Deployment]) -> str:
     d = next((x for x in deployments if x.predicted.finish_days is not None), deployments[0])
     p = d.predicted
     if d.role == "train" and p.finish_days is not None:
         return f"finishes after {number(p.finish_days)} days"
+    if isinstance(workload, ByADate) and workload.window_hours is not None:
+        amount, unit, _ = workload.asked
+        worked = max(workload.hours_worked(x.parallelism.load or 0.0) for x in deployments)
+        days = f" of {workload.finish_within_days:g} days" if workload.finish_within_days else ""
+        return f"does {number(amount)} {unit} in {number(worked)} of the {number(workload.window_hours)} hours{days}"
     if p.finish_days:
         return f"finishes after {number(p.finish_days)} days"
     parts = []
     rate = served_requests(deployments)
     if rate:
-        parts.append(f"serves up to {number(rate)} requests/s")
+        amount, unit = rate, "requests/s"
+        if isinstance(workload, Serving):
+            amount, unit = rate * workload.asked[0] / workload.requests_per_s, workload.asked[1]
+        parts.append(f"serves up to {number(amount)} {unit}")
     samples = [x.predicted.samples_per_s for x in deployments if x.predicted.samples_per_s]
     if samples:
-        parts.append(f"scores up to {number(sum(samples))} samples/s")
-    for name, text in (("ttft_ms", "TTFT"), ("tpot_ms", "TPOT"), ("latency_ms", "latency")):
+        if isinstance(workload, Diffusion):
+            parts.append(f"makes up to {number(sum(samples) * 3600.0)} {workload.asked[1]}")
+        else:
+            parts.append(f"scores up to {number(sum(samples))} samples/s")
+    first = "latency" if isinstance(workload, Encoding) else "TTFT"
+    for name, text in (("ttft_ms", first), ("tpot_ms", "TPOT"), ("latency_ms", "latency")):
         worst = [getattr(x.predicted, name) for x in deployments if getattr(x.predicted, name) is not None]
         if worst:
-            parts.append(f"{text} {number(max(worst))} ms")
+            slow = isinstance(workload, Diffusion)
+            parts.append(f"{text} {number(max(worst) / (1e3 if slow else 1.0))} {'s' if slow else 'ms'}")
     return ", ".join(parts)
 
 
@@ -100,7 +116,7 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
         what = " and ".join(_group([d]) + (f" for {d.role}" if d.role in {"prefill", "decode"} else "") for d in mine)
         later = {d.period for d in mine} - {scenario.start}
         when = f" in {min(later)}" if later else ""
-        parts.append(f"for {workload.name} {what}{when}; it {_result(mine)}{said(plan, workload.name)}")
+        parts.append(f"for {workload.name} {what}{when}; it {_result(workload, mine)}{said(plan, workload.name)}")
     totals = plan.totals
     text = "; ".join(parts)
     text = text[:1].upper() + text[1:]
@@ -131,6 +147,14 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
             )
         notes += _claims(scenario, d)
     notes += [text for d in plan.deployments if (text := _classes(d))]
+    notes += [text for d in plan.deployments if (text := _kept(d))]
+    spot = scenario.hardware.spot
+    for d in plan.deployments:
+        if d.rent_term == "spot" and spot is not None and d.predicted.days:
+            notes.append(
+                f"{d.workload} runs on spot at {spot.price_share:.0%} of the price; {spot.interruptions_per_day:g}"
+                f" interruptions a day are in its {d.predicted.days:.1f} days."
+            )
     if any(d.acquire == "rent" for d in plan.deployments):
         notes.append(
             "Rented systems are billed on demand at the catalog's rate; their power and carbon are the owner's."
@@ -146,6 +170,19 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
 def _shrunk(scenario: Scenario, d: Deployment) -> str:
     workload = next(w for w in scenario.workloads if w.name == d.workload)
     return ", replicas that wait for repair" if isinstance(workload, Training) and workload.elastic else ""
+
+
+def _kept(d: Deployment) -> str:
+    """How much cache a deployment of agents must keep between their calls, and where."""
+    k = d.predicted.cache_kept
+    if k is None:
+        return ""
+    return (
+        f"{d.workload} on {d.system}: {number(k.paused_sessions)} sessions pause at any time with"
+        f" {number(k.gb_a_session)} GB of cache each, {number(k.needed_tb)} TB to keep for the whole load; {k.where}"
+        f" has room for {number(k.room_tb)} TB. So {k.found_share:.0%} of prompt tokens need not be computed again, of"
+        f" the {k.seen_share:.0%} that earlier calls had."
+    )
 
 
 def _classes(d: Deployment) -> str:

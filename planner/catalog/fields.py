@@ -174,8 +174,9 @@ _TEXTS: tuple[FieldSpec, ...] = (
     _text(
         "role",
         (SYSTEMS,),
-        "accounting: a way of counting in published results, nothing that is sold; workstation: made for a desk",
-        words=("accounting", "workstation"),
+        "accounting: a way of counting in published results, nothing that is sold; workstation: made for a desk; "
+        "instance: less than a server, sold by the hour",
+        words=("accounting", "workstation", "instance"),
     ),
     _text("scaleup_topology", (SYSTEMS,), "Topology of the scale-up domain"),
     _text("unified_protocol", (SYSTEMS,), "How memory is shared"),

@@ -22,20 +22,32 @@ from planner.options.hardware.choices import Choice, delivery, hardware_choices,
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
+from planner.options.work.counted_kinds import CountedSearch
+from planner.options.work.kinds import SEARCHES
 from planner.options.work.memory import search_for
 from planner.options.work.mixed_training import MixedTrainingSearch
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.recommendation import RecommendationSearch
 from planner.options.work.redundancy import Redundancy
-from planner.options.work.serving import PHASES, ServingSearch, cache_pool
+from planner.options.work.serving import (
+    ServingSearch,
+    by_hours,
+    cache_pool,
+    in_window,
+    peak_over_mean,
+    rates_of,
+    worked_hours,
+)
 from planner.options.work.serving import activity as serving_activity
+from planner.options.work.spot import on_spot, refusal
 from planner.options.work.training import TrainingSearch
 from planner.options.work.training import activity as training_activity
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 Progress = Callable[[str, float], None]
-Search = TrainingSearch | ServingSearch | MixedServingSearch | RecommendationSearch
+Search = TrainingSearch | ServingSearch | MixedServingSearch | RecommendationSearch | CountedSearch
 THIN_REACH = 16
 """A diagnosis looks at clusters up to this many times what a run would need at the chip's peak (an MFU of 6%)."""
 LARGEST_RUN_CHIPS = 131_072
@@ -74,6 +86,9 @@ def enumerate_options(
             if progress:
                 progress(f"Pricing {workload.name} on {choice.system.id}", min(1.0, done / steps))
             done += 1
+            if reason := refusal(workload, choice):
+                collector.drop(choice, workload.name, reason)
+                continue
             for period in periods:
                 ready, reason = delivery(scenario, choice.system, choice.chip, period)
                 if choice.acquire == "installed":
@@ -142,8 +157,10 @@ class Collector:
         rented = ", rented" if choice.acquire == "rent" else ""
         self.dropped.append(Dropped(f"{workload} on {choice.hardware}{where}{rented}", reason))
 
-    def search_of(self, workload: Training | Serving | Recommendation) -> Search:
+    def search_of(self, workload: Workload) -> Search:
         """What searches a workload."""
+        if isinstance(workload, Counted):
+            return search_for(SEARCHES[type(workload)], workload, self.catalog)
         if isinstance(workload, Training):
             return search_for(TrainingSearch, workload, self.catalog)
         if isinstance(workload, Serving):
@@ -265,6 +282,8 @@ class Collector:
             )
             return
         found = search.search(choice, least, most, thin=self.relaxed)
+        sizes_there = [on_spot(self.scenario, self.catalog, choice, s, search.parameters) for s in found.sizes]
+        found = replace(found, sizes=tuple(sizes_there))
         self.count(("train", workload.name, platform.system_id, platform.chip_id, platform.clock_factor, least, most),
                    found.enumerated, found.priced)  # fmt: skip
         if not found.sizes:
@@ -324,7 +343,8 @@ class Collector:
             self.drop(choice, workload.name, found.reason)
         if not found.units:
             return
-        units = [u for u in found.units if u.systems <= bounds.systems]
+        units = by_hours(in_window(found.units, workload), workload, choice.acquire, choice.rent_term)
+        units = [u for u in units if u.systems <= bounds.systems]
         if not units:
             self.drop(choice, workload.name, "its smallest replica exceeds a limit of the place or the plan")
             return
@@ -333,8 +353,8 @@ class Collector:
             systems=np.array([u.systems for u in units]),
             spares=np.zeros(n, dtype=np.int64),
             chips=np.array([u.chips for u in units]),
-            activity=np.array([serving_activity(u.role, workload.peak_to_mean) for u in units]),
-            run_hours=np.full(n, hours),
+            activity=np.array([serving_activity(u.role, peak_over_mean(workload, u.shape)) for u in units]),
+            run_hours=np.array([worked_hours(workload, u.shape, hours) for u in units]),
             cluster=False,
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
@@ -347,14 +367,14 @@ class Collector:
             self.append(
                 choice, workload.name, unit.role, period, found.precision, designs, priced, i,
                 replicas=unit.replicas, max_units=self.of_use(workload, enough, unit.chips),
-                rates=dict.fromkeys(PHASES[unit.role], unit.requests_per_s),
+                rates=rates_of(workload, unit.role, unit.requests_per_s, unit.shape),
                 tokens_per_s=unit.requests_per_s * per_phase[unit.role], finish_days=0.0, layout=unit.shape,
                 cache_pool=cache_pool(workload, choice.chip.vendor, found.precision), redundancy=redundancy,
             )  # fmt: skip
 
     # -- options ---------------------------------------------------------------------------------------------------
 
-    def of_use(self, workload: Serving | Recommendation, enough: int, chips: int) -> int:
+    def of_use(self, workload: Serving | Recommendation | Counted, enough: int, chips: int) -> int:
         """Most units of a load of which a plan could have any use: ``enough`` carry all of it alone."""
         if "throughput" in self.scenario.objective:
             return NO_LIMIT_CHIPS // max(1, chips)

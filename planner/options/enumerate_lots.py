@@ -33,8 +33,9 @@ from planner.options.stock import Demand, Group, Lot, Run, Stock, StockSet, Work
 from planner.options.work.designs import DesignSearcher, FoundDesign, designs_of
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.redundancy import Redundancy
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Serving
 
 Progress = Callable[[str, float], None]
 
@@ -158,7 +159,7 @@ def add_group(
     stands: Sequence[Standing],
     key: Key,
     room: int,
-    found: Sequence[tuple[Training | Serving | Recommendation, list[FoundDesign]]],
+    found: Sequence[tuple[Workload, list[FoundDesign]]],
     dropped: list[Dropped],
     relaxed: bool,
     owner: str,

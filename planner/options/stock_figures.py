@@ -31,8 +31,9 @@ from planner.options.ownership import (
 )
 from planner.options.parts import systems_taken
 from planner.options.work.describe import Described, Describer, Spec
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Workload
+from planner.scenario.workloads import Recommendation, Serving
 
 Floats = NDArray[np.float64]
 

@@ -96,7 +96,7 @@ def _deployments(deployments: Sequence[Deployment], names: Mapping[str, str]) ->
         if (name := names.get(d.system, d.system)) != d.system:
             machine.append(f"{fmt.clean(name)}\n")
         machine.append(f"{fmt.clean(d.cooled)}, {fmt.plural(d.racks, 'rack')}, {d.acquire}", style="dim")
-        plan_of = Text(f"{fmt.layout(d.parallelism, serving=d.role != 'train')} · {fmt.clean(d.precision)}")
+        plan_of = Text(f"{fmt.layout(d.parallelism, serving=d.role not in fmt.OWN_LAYOUT)} · {fmt.clean(d.precision)}")
         facts = summary.speed(d)
         result = Text("\n".join(facts))
         if d.predicted.interval is not None:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from planner.scenario.kinds import Restated
 from planner.scenario.paths import bare
 from planner.scenario.schema import RECORDS
 
@@ -30,12 +31,20 @@ _TITLES = {
     "Hall": "`halls[]`",
     "Installed": "`sites[].installed[]`",
     "Hardware": "`hardware`",
+    "Spot": "`hardware.spot`",
     "Limits": "`limits`",
     "Assumptions": "`assume`",
     "Training": "`workloads[]`, kind: training",
     "Serving": "`workloads[]`, kind: serving",
     "RequestClass": "`request_classes[]` of a serving load",
     "Recommendation": "`workloads[]`, kind: recommendation",
+    "Batch": "`workloads[]`, kind: batch",
+    "Encoding": "`workloads[]`, kind: encoding",
+    "PostTraining": "`workloads[]`, kind: post_training",
+    "Diffusion": "`workloads[]`, kind: diffusion",
+    "Agents": "`workloads[]`, kind: agents",
+    "Daily": "`workloads[]`, kind: daily",
+    "Users": "`users[]` of a daily load",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
     "ServingParallelism": "`parallelism` of a serving load",
@@ -57,7 +66,10 @@ def _table(record: type[BaseModel]) -> Iterator[str]:
     yield ""
     yield "| field | value | unit | default | meaning |"
     yield "|---|---|---|---|---|"
+    hidden = record.HIDDEN if issubclass(record, Restated) else frozenset()
     for name, info in record.model_fields.items():
+        if name in hidden:
+            continue
         extra = info.json_schema_extra
         in_unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
         cells = (f"`{name}`", _type_text(info), in_unit, _default(info), info.description or "")

@@ -15,9 +15,9 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
-from planner.scenario.workloads import Workload
 
 SCENARIO_VERSION = 1
 """The version of the file format this program reads."""
@@ -36,6 +36,37 @@ class Finance(Part):
         le=1,
         description="Real discount rate a year; none: the catalog's cost of capital.",
         json_schema_extra=unit("fraction/year", looks_like="percent"),
+    )
+
+
+class Spot(Part):
+    """Rent that its owner may end at any moment, for a share of the price."""
+
+    price_share: float = Field(
+        gt=0,
+        le=1,
+        description="Price as a share of the on-demand rate.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    interruptions_per_day: float = Field(
+        ge=0,
+        le=288,
+        description="How often a day the systems of a run are taken away.",
+        json_schema_extra=unit("1/day"),
+    )
+    back_after_s: float = Field(
+        default=600,
+        ge=0,
+        le=86_400,
+        description="Seconds until capacity is there again.",
+        json_schema_extra=unit("s", looks_like="minutes"),
+    )
+    notice_s: float = Field(
+        default=120,
+        ge=0,
+        le=86_400,
+        description="Seconds of notice before systems are taken: enough to write a checkpoint, or not.",
+        json_schema_extra=unit("s", looks_like="minutes"),
     )
 
 
@@ -76,11 +107,14 @@ class Hardware(Part):
         description="Months from order to arrival: nothing bought is there before.",
         json_schema_extra=unit("months"),
     )
-    rent_terms: tuple[Literal["on_demand", "1y", "3y"], ...] = Field(
+    rent_terms: tuple[Literal["on_demand", "1y", "3y", "spot"], ...] = Field(
         default=("on_demand",),
         min_length=1,
         description="Terms that rented systems may be taken for; the cheapest at present value is used. A commitment "
-        "is paid for its whole length even where less is used.",
+        "is paid for its whole length even where less is used; `spot` is for runs alone and needs `spot`.",
+    )
+    spot: Spot | None = Field(
+        default=None, description="What `rent_terms: [spot]` costs, and how often it is taken away."
     )
     rent_region: Id = Field(
         default="world", description="Region where rented systems stand: the grid whose carbon they cause."
@@ -98,6 +132,13 @@ class Hardware(Part):
         min_length=1,
         description="Ways to get systems. Rented ones stand elsewhere: no site power or racks.",
     )
+
+    @model_validator(mode="after")
+    def _spot_is_told(self) -> Self:
+        if "spot" in self.rent_terms and self.spot is None:
+            report([Finding(("rent_terms",), "names spot, of which nothing is said", "spot",
+                            remedy="Give hardware.spot: {price_share: 0.4, interruptions_per_day: 3}.")])  # fmt: skip
+        return self
 
 
 class Limits(Part):
@@ -391,6 +432,14 @@ class Scenario(Part):
                         allowed=f"{self.start} up to {month_name(round(end))}",
                     )
                 )
+            window = getattr(workload, "window_hours", None)
+            days = getattr(workload, "finish_within_days", None)
+            if window is not None and days is not None and days > self.horizon_years * 365.25 * (1 + 1e-9):
+                allowed = f"up to {self.horizon_years * 365.25:g} days, the horizon"
+                findings.append(
+                    Finding(("workloads", i, "finish_within_days"), "ends after the plan", f"{days:g}", allowed,
+                            "Raise horizon_years.")
+                )  # fmt: skip
         for i, site in enumerate(self.sites):
             for j, block in enumerate(site.installed):
                 if block.since is not None and month_index(block.since) > first:
@@ -413,6 +462,30 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
+        if "spot" in self.hardware.rent_terms:
+            findings.append(Finding(("hardware", "rent_terms"), "spot is not planned over time yet", "spot"))
+        findings += [
+            Finding(
+                ("workloads", i, "kind"), f"kind: {workload.kind} is not planned over time yet",
+                remedy="Plan it by itself: without fleet.shared, growth, paths, orders of runs and prices by month.",
+            )
+            for i, workload in enumerate(self.workloads)
+            if isinstance(workload, Counted) or getattr(workload, "by_rank", None)
+        ]  # fmt: skip
+        findings += [
+            Finding(("sites", i, "installed", j, "upkeep"), "upkeep of others is not planned over time yet", "others")
+            for i, site in enumerate(self.sites)
+            for j, block in enumerate(site.installed)
+            if block.upkeep == "others"
+        ]
+        findings += [
+            Finding(
+                ("workloads", i, "finish_within_days"), f"kind: {workload.kind} by a date is not planned over time yet",
+                remedy="Plan it by itself: without fleet.shared, growth, paths and prices by month.",
+            )
+            for i, workload in enumerate(self.workloads)
+            if getattr(workload, "window_hours", None) is not None
+        ]  # fmt: skip
         findings += [
             Finding(
                 ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -86,8 +86,7 @@ class ServingParallelism(Part):
 
 
 _PRECISION = (
-    "Number formats in order of preference: each chip uses the first it has. Text or a list of "
-    "bf16, fp16, fp8, fp4, int8."
+    "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
 )
 
 
@@ -498,14 +497,44 @@ class Serving(Part):
     )
 
     @property
-    def runs_once(self) -> bool:
-        """Whether this is a run with an end, rather than a load that is there all the time."""
-        return False
+    def asked(self) -> tuple[float, str, str]:
+        """(how much is to be done, in what, the field that says so): what a plan's demand is counted in."""
+        return self.requests_per_s, "requests/s", "requests_per_s"
+
+    @property
+    def by_rank(self) -> tuple[tuple[int, float], ...]:
+        """(hours, requests/s) of a day with a peak and a valley; empty where demand is told by its peak and mean."""
+        return ()
+
+    @property
+    def longest_tokens(self) -> int:
+        """Context that a request needs: prompt and answer together, at their means."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens that a request leaves behind as text, which are counted and paid for."""
+        return self.output_tokens
+
+    def answered_hours(self, horizon_years: float) -> float:
+        """Hours in which it is answered: all of the horizon, or its window."""
+        hours = horizon_years * 8760.0
+        return hours if self.window_hours is None else min(hours, self.window_hours)
+
+    @property
+    def window_hours(self) -> float | None:
+        """Hours in which all of it is to be answered; None of a load that is there all the time."""
+        return None
 
     @property
     def mean_requests_per_s(self) -> float:
         """Requests/s in the mean of a day: what tokens and energy are counted of."""
         return self.requests_per_s / self.peak_to_mean
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether it is run once, rather than there all the time."""
+        return False
 
     @model_validator(mode="before")
     @classmethod
@@ -627,6 +656,11 @@ class Recommendation(Part):
         """Whether this is a run with an end, rather than a load that is there all the time."""
         return self.mode == "training"
 
+    @property
+    def asked(self) -> tuple[float, str, str]:
+        """(how much is to be scored, in what, the field that says so)."""
+        return float(self.samples_per_s or 0.0), "samples/s", "samples_per_s"
+
     @model_validator(mode="before")
     @classmethod
     def _demand_over_time(cls, data: Any) -> Any:
@@ -648,11 +682,3 @@ class Recommendation(Part):
         ]
         report(findings)
         return self
-
-
-Workload = Annotated[Training | Serving | Recommendation, Field(discriminator="kind")]
-WORKLOAD_KINDS: Mapping[str, type[Part]] = {
-    "training": Training,
-    "serving": Serving,
-    "recommendation": Recommendation,
-}

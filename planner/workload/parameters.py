@@ -31,6 +31,7 @@ class ParameterCounts:
     tables: int
     mlp: int
     mtp: int
+    denoiser: int = 0
 
     @property
     def active_with_embedding(self) -> int:
@@ -98,8 +99,11 @@ def parameter_counts(model: ModelArch) -> ParameterCounts:
     tables = sum(t.tables * t.rows * t.dim for t in model.tables)
     mlp = sum(k * n + n for name, k, n in mlp_shapes(model) if not name.endswith("_down"))
     mlp += sum(k * n for name, k, n in mlp_shapes(model) if name.endswith("_down"))  # cross: one bias, on the way up
+    steps = model.denoiser
     total = embedding + positions + head + dense + routed + final_norm + vision + tables + mlp
+    total += 0 if steps is None else int(steps.parameters * steps.experts)
     active = dense + routed_active + final_norm + mlp + (head or embedding)
+    active += 0 if steps is None else int(steps.parameters)
     return ParameterCounts(
         total=total,
         active=active,
@@ -114,4 +118,5 @@ def parameter_counts(model: ModelArch) -> ParameterCounts:
         tables=tables,
         mlp=mlp,
         mtp=mtp_parameters(model),
+        denoiser=0 if steps is None else int(steps.parameters * steps.experts),
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from planner.options.hardware.choices import Choice, delivery, start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period
 from planner.options.stock import Floats
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
@@ -15,7 +16,7 @@ TERMS = (("1y", 12.0), ("3y", 36.0))
 """Commitments of rent and their months."""
 
 
-def demand_of(workload: Serving | Recommendation | Training, timeline: Timeline) -> Floats:
+def demand_of(workload: Workload, timeline: Timeline) -> Floats:
     """Peak demand of a load in each period (T,), requests or samples a second."""
     if isinstance(workload, Serving):
         base, path = workload.requests_per_s, workload.requests_path

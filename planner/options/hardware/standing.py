@@ -18,8 +18,8 @@ from planner.options.ownership import (
     standing,
 )
 from planner.performance.compile import build_platform
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Workload
 
 MANY_SYSTEMS = 1_000_000
 """Where no limit says how many systems a lot may have."""

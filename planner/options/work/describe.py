@@ -22,19 +22,35 @@ from planner.options.option import Option
 from planner.options.parts import part_for
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import ClassRate, describe_classes
+from planner.options.work.kinds import LAYOUTS, SEARCHES
 from planner.options.work.measured import measured_runs
 from planner.options.work.mixed_training import describe_mixed
+from planner.options.work.pools import kept_by
 from planner.options.work.recommendation import describe_recommendation, placement_of_plan
-from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, cache_pool, unit_of
+from planner.options.work.serving import (
+    HOURS,
+    ON_DEMAND,
+    ROLES,
+    SHAPE,
+    ServingSearch,
+    cache_pool,
+    peak_over_mean,
+    rates_of,
+    unit_of,
+    worked_hours,
+)
 from planner.options.work.serving import activity as serving_activity
+from planner.options.work.spot import on_spot, refusal
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
+from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
+from planner.scenario.kinds import Agents, Counted, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Speculation, Training, Workload
+from planner.scenario.workloads import Recommendation, Serving, Speculation, Training
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,8 @@ class Describer:
                 allowed = ", ".join(self.scenario.hardware.rent_terms)
                 raise InputError(Problem(f"{spec.system} is rented for {spec.rent_term!r}, allowed: {allowed}"))
             choice = replace(choice, rent_term=spec.rent_term)
+        if reason := refusal(workload, choice):
+            raise InputError(Problem(f"{spec.workload} on {spec.system}: {reason}"))
         ready: float | None = 0.0
         if spec.acquire != "installed":
             ready, reason = delivery(self.scenario, choice.system, choice.chip, spec.period)
@@ -142,7 +160,10 @@ class Describer:
         raise InputError(Problem(f"the scenario does not allow {system} with {chip} in {cooling} at {place}{how}"))
 
     def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float) -> Described:
-        if isinstance(workload, Training) and spec.partner is not None:
+        if isinstance(workload, Counted):
+            search = SEARCHES[type(workload)](workload, self.catalog)
+            found = search.describe(self.scenario, choice, spec, ready)
+        elif isinstance(workload, Training) and spec.partner is not None:
             found = self._mix(workload, choice, spec, spec.partner, ready)
         elif isinstance(workload, Training):
             found = self._train(workload, choice, spec, ready)
@@ -166,6 +187,7 @@ class Describer:
         size = search.size_of(
             platform, search.job(spec.precision), one_layout(spec.layout), float(estimate.step_time_s[0])
         )
+        size = on_spot(self.scenario, self.catalog, choice, size, search.parameters)
         spares = search.spares_of(size.chips, platform)
         designs = Designs(
             systems=np.array([size.systems + spares]),
@@ -253,7 +275,7 @@ class Describer:
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
         load = spec.layout["load"]
-        if load not in search.loads():
+        if not search.may_have(load):
             raise InputError(
                 Problem(f"{spec.workload} is planned at a load of {load} thousandths, not one of the levels")
             )
@@ -267,12 +289,17 @@ class Describer:
                 raise InputError(Problem(f"{spec.workload}: its replica does not occupy {part} chips of {spec.system}"))
             replicas = part // candidates.chips
         chips = int(candidates.chips[0] * replicas[0])
-        hours = horizon_hours(self.scenario, ready)
+        on = spec.layout.get("hours", HOURS)
+        if on != HOURS and not (
+            spec.acquire == "rent" and spec.rent_term == ON_DEMAND and on in {n for n, _ in workload.by_rank}
+        ):
+            raise InputError(Problem(f"{spec.workload}: {spec.system} cannot be had for {on} hours a day"))
+        hours = worked_hours(workload, spec.layout, horizon_hours(self.scenario, ready))
         designs = Designs(
             systems=systems,
             spares=np.zeros(1, dtype=np.int64),
             chips=np.array([chips]),
-            activity=np.array([serving_activity(spec.role, workload.peak_to_mean)]),
+            activity=np.array([serving_activity(spec.role, peak_over_mean(workload, spec.layout))]),
             run_hours=np.array([hours]),
             cluster=False,
         )
@@ -281,19 +308,33 @@ class Describer:
         tokens = {"serve": workload.input_tokens + workload.output_tokens, "prefill": workload.input_tokens,
                   "decode": workload.output_tokens}[spec.role]  # fmt: skip
         decoding, prefilling = spec.role != "prefill", spec.role != "decode"
-        tpot_ms = float(tpot[0]) if decoding else None
-        ttft_ms = float(ttft[0]) if prefilling else None
-        latency, name = (tpot_ms, "tpot_ms") if decoding else (ttft_ms, "ttft_ms")
         step = float(estimate.step_s[0])
+        waited_for = workload.window_hours is None  # of work by a date a request's own time says nothing
+        generates = workload.output_tokens > 1
+        tpot_ms = float(tpot[0]) if decoding and waited_for and generates else None
+        ttft_ms = float(ttft[0]) if prefilling and waited_for else None
+        latency, name = (tpot_ms, "tpot_ms") if tpot_ms is not None else (ttft_ms, "ttft_ms")
+        paced = decoding and (generates or not waited_for)
+        pace = estimate.low80, estimate.high80
+        ends = tuple(float(x[0]) for x in (pace if paced else (estimate.ttft_low80, estimate.ttft_high80)))
+        basis = "80% of measured runs as near as these are, left out of the calibration"
+        if not workload.answer_tokens:
+            ends, basis = reading_ends(*ends), "prompts measured alone: no measured encoder is carried to compare with"
+        writes = decoding and workload.answer_tokens > 0
+        if latency is None:
+            latency, name = step, "step_time_s"
         predicted = Predicted(
             step_time_s=step,
-            tokens_per_s=rate * workload.output_tokens if decoding else rate * workload.input_tokens,
-            tokens_per_s_per_chip=rate * (workload.output_tokens if decoding else workload.input_tokens) / chips,
+            tokens_per_s=rate * (workload.output_tokens if writes else workload.input_tokens),
+            tokens_per_s_per_chip=rate * (workload.output_tokens if writes else workload.input_tokens) / chips,
             input_tokens_per_s=rate * workload.input_tokens if prefilling else None,
             requests_per_s=rate,
             ttft_ms=ttft_ms,
             tpot_ms=tpot_ms,
-            cached_prefix=job.cached_prefix if workload.prefix_hits else None,
+            cached_prefix=job.cached_prefix if workload.prefix_hits or isinstance(workload, Agents) else None,
+            cache_kept=kept_by(self.catalog, workload, search.model, platform, peak_name(spec.precision))
+            if isinstance(workload, Agents)
+            else None,
             prefill_share=float(estimate.prefill_share[0]),
             drafting=self._drafting(search, spec, platform, candidates) if drafts and decoding else None,
             extrapolation=list(unknown_of(job, platform, candidates)),
@@ -301,24 +342,19 @@ class Describer:
             memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
             breakdown={k: float(v[0]) for k, v in estimate.breakdown.items() if v[0]},
             memory_gb={k: float(v[0]) / 1e9 for k, v in estimate.memory.items() if v[0]},
-            interval=Interval(
-                quantity=name,
-                low=(latency or 0.0) * float((estimate.low80 if decoding else estimate.ttft_low80)[0]),
-                high=(latency or 0.0) * float((estimate.high80 if decoding else estimate.ttft_high80)[0]),
-                basis="80% of measured runs as near as these are, left out of the calibration",
-            ),
+            interval=Interval(quantity=name, low=latency * ends[0], high=latency * ends[1], basis=basis),
         )
         shape = spec.layout
         return Described(
             systems=int(systems[0]), spares=0, chips=chips, replicas=int(replicas[0]),
-            rates=dict.fromkeys(PHASES[spec.role], rate), tokens_per_s=rate * tokens, finish_days=0.0,
+            rates=rates_of(workload, spec.role, rate, spec.layout), tokens_per_s=rate * tokens, finish_days=0.0,
             run_days=hours / 24.0, predicted=predicted, priced=priced,
             bought_chips=int(systems[0]) * platform.system_chips, part=part,
             cache_pool=cache_pool(workload, choice.chip.vendor, spec.precision),
             parallelism=Parallelism(
                 tp=shape["tp"], pp=shape["pp"], dp=shape["attention_dp"], ep=shape["ep"], batch=shape["batch"],
                 chunk_tokens=shape["chunk"] if prefilling else None, load=search.utilisation_at(load),
-                drafts=shape.get("drafts"),
+                drafts=shape.get("drafts"), hours_per_day=shape.get("hours"),
             ),
         )  # fmt: skip
 
@@ -361,6 +397,8 @@ def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
 def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
     """The layout behind a plan's parallelism: the inverse of what a deployment prints."""
     p = parallelism
+    if role in LAYOUTS:
+        return LAYOUTS[role](p)
     if role == "recommend":
         return placement_of_plan(p)
     if role == "train":
@@ -369,4 +407,6 @@ def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
         return dict(zip(LAYOUT, values, strict=True)) | ({"micro_batches": p.micro_batches} if p.micro_batches else {})
     shape = (p.tp, p.pp, p.ep, p.dp, p.batch or 1, p.chunk_tokens or 1024, ROLES.get(role, 0))
     layout = {**dict(zip(SHAPE, shape, strict=True)), "load": math.ceil((p.load or 0.0) * 1000 - 1e-9)}
+    if p.hours_per_day is not None:
+        layout["hours"] = p.hours_per_day
     return layout if p.drafts is None else {**layout, "drafts": p.drafts}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from planner.options.hardware.choices import Choice, platform_of
 from planner.options.parts import part_for, smallest_part
 from planner.options.work.pools import cached_prefix
 from planner.performance.platform import Platform
-from planner.performance.precision import first_precision, peak_name
+from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.serving.engine import year_of_month
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.performance.serving.lengths import Lengths
@@ -144,7 +144,7 @@ class ServingSearch:
 
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip computes in."""
-        return first_precision(self.workload.precision, platform.peak_flops)
+        return fastest_precision(self.workload.precision, platform.peak_flops)
 
     def search(self, choice: Choice, most_chips: int) -> SearchedUnits:
         """Every unit worth counting with replicas of at most ``most_chips`` chips."""
@@ -213,9 +213,16 @@ class ServingSearch:
         return bool(same.any())
 
     def loads(self) -> tuple[int, ...]:
-        """Loads a replica may be planned at, in thousandths, the workload's ``utilisation`` last."""
+        """Loads a replica may be planned at, in thousandths, the workload's ``utilisation`` last; that alone where
+        nobody waits for an answer."""
         most = math.ceil(self.workload.utilisation * 1000 - 1e-9)
+        if self.workload.window_hours is not None:
+            return (most,)
         return (*(load for load in LOADS if load < most), most)
+
+    def may_have(self, load: int) -> bool:
+        """Whether a unit of a plan may have a load: one of ``loads``; of work by a date any share of its window."""
+        return 1 <= load <= self.loads()[-1] if self.workload.window_hours is not None else load in self.loads()
 
     def utilisation_at(self, load: int) -> float:
         """The share of throughput that a load stands for."""
@@ -384,6 +391,58 @@ def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:
         sum(s.pruned for s in found) + len(units) - len(staying), best,
         "" if enough else next((s.reason for s in found if s.reason), ""),
     )  # fmt: skip
+
+
+def in_window(units: Sequence[Unit], workload: Serving) -> list[Unit]:
+    """Units of work by a date: each for its whole window, and for the part of it that as few of them as do it need.
+
+    A unit's ``load`` is the share of the window in which it works, with full replicas; what is rented is paid for that
+    share.
+    """
+    if workload.window_hours is None:
+        return list(units)
+    found: list[Unit] = []
+    for unit in units:
+        whole = unit.shape["load"]
+        few = math.ceil(workload.requests_per_s / unit.requests_per_s - 1e-9)
+        part = math.ceil(whole * workload.requests_per_s / (few * unit.requests_per_s) - 1e-9)
+        for load in dict.fromkeys((whole, min(whole, max(part, 1)))):
+            # what ``ServingSearch.utilisation_at`` makes of the load, so that both say the same
+            rate = unit.requests_per_s * min(load / 1000.0, workload.utilisation) / workload.utilisation
+            found.append(replace(unit, requests_per_s=rate, shape={**unit.shape, "load": load}))
+    return found
+
+
+HOURS = 24
+ON_DEMAND = "on_demand"
+
+
+def by_hours(units: Sequence[Unit], workload: Serving, acquire: str, term: str) -> list[Unit]:
+    """Units of a load by the hour: on all day, and, rented on demand, on for the hours of most demand alone."""
+    found = list(units)
+    if acquire == "rent" and term == ON_DEMAND:
+        found += [replace(u, shape={**u.shape, "hours": n}) for u in units for n, _ in workload.by_rank if n < HOURS]
+    return found
+
+
+def rates_of(workload: Serving, role: str, rate: float, layout: Mapping[str, int]) -> dict[str, float]:
+    """What a unit gives: by phase, and of a load by the hour in each level of demand in which it is on."""
+    on = layout.get("hours", HOURS)
+    return dict.fromkeys(PHASES[role], rate) | {f"{n} h": rate if on >= n else 0.0 for n, _ in workload.by_rank}
+
+
+def worked_hours(workload: Serving, layout: Mapping[str, int], horizon_hours: float) -> float:
+    """Hours in which a unit works: the horizon of a load that is there all the time, its share of a window, or its
+    hours of each day."""
+    window = workload.window_hours
+    if window is None:
+        return horizon_hours * layout.get("hours", HOURS) / HOURS
+    return min(horizon_hours, window * layout["load"] / (workload.utilisation * 1000.0))
+
+
+def peak_over_mean(workload: Serving, layout: Mapping[str, int]) -> float:
+    """Peak demand over the mean of the hours in which a unit is on; what is on for the peak alone is full."""
+    return workload.peak_to_mean if layout.get("hours", HOURS) == HOURS else 1.0
 
 
 def cache_pool(workload: Serving, vendor: str, precision: str) -> str:
