@@ -543,6 +543,8 @@ class Alternative(_Part):
     summary: str
     kinds: int = 0
     """Kinds of systems (with their chips) that it is made of; 0 where it was not described."""
+    values: dict[str, float] = Field(default_factory=dict)
+    """Its value of every objective, as ``objective.values`` of the plan; empty where they were not worked out."""
     cost_difference_usd: dict[str, float] = Field(default_factory=dict)
     """By cost line over the horizon: the alternative's less the plan's."""
 

@@ -25,7 +25,7 @@ from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.serving import frontier
 from planner.options.work.spot import stretch
 from planner.performance.platform import Platform
-from planner.performance.precision import first_precision
+from planner.performance.precision import fastest_precision
 from planner.scenario.kinds.counted import Counted
 from planner.scenario.types import Scenario
 from planner.workload.parameters import parameter_counts
@@ -108,8 +108,8 @@ class CountedSearch(ABC):
     # -- what follows --------------------------------------------------------------------------------------------------
 
     def precision_of(self, platform: Platform) -> str | None:
-        """The first precision of the workload's list that the chip has."""
-        return first_precision(self.workload.precision, platform.peak_flops)
+        """The fastest precision of the workload's list that the chip has."""
+        return fastest_precision(self.workload.precision, platform.peak_flops)
 
     def add(self, collector: Collector, choice: Choice, period: int, ready: float) -> None:
         """Price every option of one choice and hand it to the collector."""

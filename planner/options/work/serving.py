@@ -21,7 +21,7 @@ from planner.options.hardware.choices import Choice, platform_of
 from planner.options.parts import part_for, smallest_part
 from planner.options.work.pools import cached_prefix
 from planner.performance.platform import Platform
-from planner.performance.precision import first_precision, peak_name
+from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Loaded, Operating, Traffic, curves_of, operating
@@ -142,7 +142,7 @@ class ServingSearch:
 
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip computes in."""
-        return first_precision(self.workload.precision, platform.peak_flops)
+        return fastest_precision(self.workload.precision, platform.peak_flops)
 
     def search(self, choice: Choice, most_chips: int) -> SearchedUnits:
         """Every unit worth counting with replicas of at most ``most_chips`` chips."""
