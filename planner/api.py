@@ -26,7 +26,6 @@ from planner.answer.plan import (
 )
 from planner.answer.plan import Status as PlanStatus
 from planner.catalog import Catalog, load_catalog
-from planner.confidence import chance_of
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.errors import InputError, PlannerError, Problem, SolveError, VerificationError
 from planner.explain import Diagnosis, arithmetic_findings, binding_limits, model_findings, unable
@@ -60,6 +59,7 @@ from planner.sentence_shared import shared_notes, shared_sentence
 from planner.settings import installed_version
 from planner.shared import explained_shared, shared_findings, shared_parts, steadied_solutions, with_lead_time
 from planner.solve import Limits, Program, Solution, Status, lexicographic, refusal, solve, with_objective
+from planner.uncertainty.chance import chance_of
 from planner.verify import verify_plan
 
 _LOG = logging.getLogger(__name__)
@@ -487,7 +487,7 @@ class _Draft:
             *_export_notes(self.scenario, catalog, draft),
             *_rent_notes(self.scenario, catalog, draft),
         )
-        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft)})
+        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft, catalog)})
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 

@@ -21,7 +21,6 @@ from fractions import Fraction
 from planner.answer.asked import asked_of
 from planner.answer.plan import Deployment, Plan, ScheduledLoad
 from planner.catalog import Catalog
-from planner.confidence import chance_of
 from planner.errors import InputError, PlannerError, Problem
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
@@ -34,6 +33,7 @@ from planner.scenario import problem_digest, with_catalog_ids
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.sentence import throughput_of
+from planner.uncertainty.chance import chance_of
 from planner.unit_costs import joules_per_token, unit_cost_usd
 
 RELATIVE_TOLERANCE = 1e-9
@@ -242,7 +242,7 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "proof.bound": plan.proof.bound,
         "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
     }
-    again = chance_of(scenario, plan)
+    again = chance_of(scenario, plan, catalog.with_assumptions(scenario.assume.as_mapping()))
     found: dict[str, object] = {
         "scenario": scenario.name,
         "start": scenario.start,
@@ -400,8 +400,8 @@ def _demand(
         for d, described, _ in mine:
             for name in ("ttft_ms", "tpot_ms", "latency_ms"):
                 most, value = getattr(workload, name, None), getattr(described.predicted, name)
-                if most is not None and value is not None and value > most * (1 + 1e-9):
-                    yield f"{workload.name} on {d.system} has {name} {value:.3f}, {most:g} allowed"
+                if most is not None and value is not None and value * described.slower > most * (1 + 1e-9):
+                    yield f"{workload.name} on {d.system} has {name} {value * described.slower:.3f}, {most:g} allowed"
 
 
 def left_after_failures(
@@ -449,8 +449,9 @@ def _classes(scenario: Scenario, workload: Serving, mine: Sequence[tuple[Deploym
                 yield f"{workload.name}: class {a.name} is not answered by {d.system}"
                 continue
             for name, value, most in zip(("TTFT", "TPOT"), (rate.ttft_ms, rate.tpot_ms), limits[a.name], strict=True):
-                if most is not None and value > most * (1 + 1e-9):
-                    yield f"{workload.name}: class {a.name} on {d.system} has {name} {value:.3f} ms, {most:g} allowed"
+                if most is not None and value * rate.slower > most * (1 + 1e-9):
+                    bears = f"{value * rate.slower:.3f} ms"
+                    yield f"{workload.name}: class {a.name} on {d.system} has {name} {bears}, {most:g} allowed"
         time = sum((Fraction(a.requests_per_s) / Fraction(described.class_rates[a.name].requests_per_s)
                     for a in d.answers if a.name in described.class_rates), start=Fraction(0))  # fmt: skip
         if time > n * (1 + LIMIT_TOLERANCE):

@@ -22,7 +22,8 @@ ROAD = (
 ROOM = {
     "settings": "errors", "plugins": "errors", "tables": "errors", "export": "faces", "plots": "faces", "many": "faces",
     "sentence": "options", "sentence_shared": "options",
-    "unit_costs": "options", "confidence": "options", "verify": "options", "verify_stock": "options",
+    "unit_costs": "options", "confidence": "options", "uncertainty": "options", "verify": "options",
+    "verify_stock": "options",
     "explain": "solve", "rivals": "faces", "remedies": "faces", "api": "faces", "shared": "faces", "outlook": "faces",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "ui": "faces", "report": "faces", "sweep": "faces",
     "validation": "faces", "estimate": "faces",

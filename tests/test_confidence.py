@@ -12,13 +12,16 @@ from tools import load, round_scenario, run
 from planner.answer.plan import Interval, Plan, Predicted
 from planner.api import plan
 from planner.catalog import Catalog
-from planner.confidence import chance_of, factor, percent
+from planner.confidence import percent
 from planner.outlook import outlook
 from planner.scenario.types import Scenario
+from planner.uncertainty.chance import chance_of, factor
 from planner.verify import verify_plan
 
 pytestmark = pytest.mark.usefixtures("in_process")
 PLAIN: dict[str, Any] = {"hardware": {"systems": ["plain_8"]}}
+STEADY: dict[str, Any] = {"failure_factor": 1, "price_factor": {"plain_8": 1}}
+"""Only performance is uncertain."""
 
 
 def chances(found: Plan) -> dict[str, float]:
@@ -45,7 +48,7 @@ def test_the_chance_of_a_date_in_closed_form(round_catalog: Catalog) -> None:
     days = fastest.predicted.days or 0.0
     for allowed in (1.0, 1.05, 1.2, 1.5):
         asked = run(tokens=1e12, finish_within_days=days * allowed)
-        scenario = round_scenario(asked, site={"power_mw": 1}, objective=["time"], **PLAIN)
+        scenario = round_scenario(asked, site={"power_mw": 1}, objective=["time"], outcomes=STEADY, **PLAIN)
         found = plan(scenario, catalog=round_catalog)
         told = found.deployments[0].predicted
         assert told.interval is not None
@@ -61,7 +64,7 @@ def test_the_chance_of_a_date_in_closed_form(round_catalog: Catalog) -> None:
 
 def test_it_agrees_with_sampled_futures(round_catalog: Catalog) -> None:
     """Where only performance is uncertain, futures drawn one by one keep the promises as often."""
-    sure = {"samples": 4000, "failure_factor": 1, "price_factor": {"plain_8": 1}}
+    sure = {"samples": 4000, **STEADY}
     for work in (run(tokens=1e12, finish_within_days=60), load(1700, disaggregated="never")):
         scenario = round_scenario(work, outcomes=sure, **PLAIN)
         found = plan(scenario, catalog=round_catalog)
@@ -112,7 +115,7 @@ def test_a_shared_fleet_says_it_too(round_catalog: Catalog) -> None:
     assert found.verified, found.answer
     assert set(chances(found)) == {"run", "load"}
     assert "likely to be in time" in found.answer.split(". ")[0]
-    assert chance_of(scenario, found) == found.chance
+    assert chance_of(scenario, found, round_catalog) == found.chance
 
 
 def shared() -> Scenario:

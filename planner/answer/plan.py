@@ -456,10 +456,12 @@ class PromiseChance(_Part):
     what: str
     """``date`` of a run, ``load`` of a load."""
     chance: float
+    asked: float = 0.5
+    """The confidence with which the scenario asks for it; 0.5: central figures."""
 
 
 class Chance(_Part):
-    """How likely the promises of the plan are kept, by the intervals of what it predicts."""
+    """How likely the promises of the plan are kept: performance, deliveries, failures and demand are uncertain."""
 
     promises: tuple[PromiseChance, ...]
     all_kept_least: float

@@ -24,7 +24,14 @@ from planner.facility.reliability import default_profile
 from planner.network.fabric import FABRICS, Fabric, fabric_for, scale_out_rate
 from planner.options.dominance import nondominated
 from planner.options.enumerate import Collector, Search, interconnect_of
-from planner.options.hardware.choices import RENTED, Choice, delivery, hardware_choices, start_days
+from planner.options.hardware.choices import (
+    RENTED,
+    Choice,
+    available_from,
+    delivery,
+    hardware_choices,
+    start_days,
+)
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period, timeline_of
 from planner.options.option import BEYOND, Dropped, Role
 from planner.options.ownership import (
@@ -45,8 +52,10 @@ from planner.options.stock import Demand, Floats, Group, Lot, Run, Start, Stock,
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.redundancy import Redundancy
 from planner.performance.compile import build_platform
+from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training, Workload
+from planner.uncertainty.margins import Margin, margin_of, shared_margin
 
 Progress = Callable[[str, float], None]
 FEW_STARTS = 3000
@@ -91,6 +100,10 @@ class _Searcher(Collector):
         self.found: list[_Found] = []
         self.room = 1
 
+    def margin_on(self, workload: Workload, choice: Choice) -> Margin:
+        """What work must bear; what its systems must is of their lots (``arrivals``)."""
+        return shared_margin(margin_of(self.scenario, self.catalog, workload, choice.system.id, choice.chip.id))[0]
+
     def bounds(self, choice: Choice, ready: float, *, beyond: bool = False, cluster: bool = True) -> Any:
         """What the largest of all places of this platform leaves; each place's own limit is applied when priced."""
         from planner.options.enumerate import _Bounds
@@ -101,13 +114,13 @@ class _Searcher(Collector):
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
-        layout: Mapping[str, int], cache_pool: str = "", **_more: Any,
+        layout: Mapping[str, int], cache_pool: str = "", due_days: float = 0.0, **_more: Any,
     ) -> None:  # fmt: skip
         days = float(designs.run_hours[i]) / 24.0
         if "run" in rates:
             asked = next(w for w in self.scenario.workloads if w.name == workload)
             # hours that are priced end with the horizon, a run that takes longer does not
-            longer = finish_days - start_days(self.scenario, getattr(asked, "start", None))
+            longer = max(finish_days, due_days) - start_days(self.scenario, getattr(asked, "start", None))
             days = longer if longer > days + 1e-6 else days
         self.found.append(
             _Found(cast("Role", role), precision, int(designs.systems[i]), int(designs.spares[i]),
@@ -444,9 +457,15 @@ def lot_ends(scenario: Scenario, timeline: Timeline, begin: int) -> list[int]:
     return [e for e, m in zip(early, months, strict=True) if keep == "periods" or m % 12 == 0] + [last]
 
 
-def arrivals(scenario: Scenario, timeline: Timeline, choice: Choice) -> tuple[list[int], str]:
-    """Periods in which systems of a choice may arrive, and why none where there are none."""
+def arrivals(scenario: Scenario, catalog: Catalog, timeline: Timeline, choice: Choice) -> tuple[list[int], str]:
+    """Periods in which systems of a choice may arrive, as surely as the workloads ask, and why none where there are
+    none."""
     found, reason = [], ""
+    late = max(
+        shared_margin(margin_of(scenario, catalog, w, choice.system.id, choice.chip.id))[1] for w in scenario.workloads
+    )
+    announced = available_from(choice.system, choice.chip) or scenario.start
+    surely = max(0, month_index(announced) - month_index(scenario.start)) * DAYS_PER_MONTH + late
     for period, month in enumerate(timeline.edges[:-1]):
         if choice.acquire == "buy" and month < scenario.hardware.lead_months:
             reason = f"nothing arrives before {scenario.hardware.lead_months} months have passed"
@@ -454,6 +473,9 @@ def arrivals(scenario: Scenario, timeline: Timeline, choice: Choice) -> tuple[li
         ready, why = delivery(scenario, choice.system, choice.chip, period)
         if ready is None or ready > month * DAYS_PER_MONTH + 1e-6:
             reason = why or "it arrives after the period begins"
+            continue
+        if late and surely > month * DAYS_PER_MONTH + 1e-6:
+            reason = f"it may come {late:.0f} days later than announced, and must be there with the confidence asked"
             continue
         found.append(period)
     return found, reason
@@ -478,7 +500,7 @@ def _lots(
             count = sum(b.count for b in site.installed if b.system == choice.system.id and b.since == since)
             spans += [(0, end, "", since, count) for end in lot_ends(scenario, timeline, 0)]
     else:
-        periods, reason = arrivals(scenario, timeline, choice)
+        periods, reason = arrivals(scenario, catalog, timeline, choice)
         if not periods:
             where = "" if choice.location is None else f" at {choice.place}"
             dropped.append(Dropped(f"{choice.hardware}{where}", reason))

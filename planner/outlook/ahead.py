@@ -25,7 +25,6 @@ from planner.fleet.model import FleetModel
 from planner.options.enumerate import enumerate_options
 from planner.options.option import Option, OptionSet
 from planner.options.work.describe import Describer, spec_of_option
-from planner.outlook.draws import DAYS_PER_QUARTER, Draws, Floats, quantiles
 from planner.outlook.futures import Futures
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Outlook, OutlookPlan, Promise, SlipChange, choice_figures, headings
@@ -34,6 +33,7 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.sentence import money
 from planner.solve import lexicographic, solve, with_objective
+from planner.uncertainty.draws import DAYS_PER_QUARTER, Draws, Floats, quantiles
 
 Bools = NDArray[np.bool_]
 _MOST_PLANS = 8

@@ -257,6 +257,15 @@ class Scenario(Part):
         min_length=1,
         description="What is best: cost, time, power, carbon or throughput. A list is lexicographic.",
     )
+    confidence: float = Field(
+        default=0.5,
+        ge=0.5,
+        le=0.99,
+        description="Probability with which the date of each run, and the rate and latencies of each load, must hold "
+        "over performance, deliveries, failures and demand; a workload may state its own. 0.5: central figures, "
+        "deliveries as announced.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     horizon_years: float = Field(
         default=4, gt=0, le=40, description="Years the plan covers from `start`.", json_schema_extra=unit("years")
     )
@@ -290,6 +299,11 @@ class Scenario(Part):
     solve: Solve = Field(default=Solve(), description="How to solve.")
 
     _source: Source = PrivateAttr(default_factory=Source)
+
+    def confidence_of(self, workload: str) -> float:
+        """The probability with which the promise to a workload must hold."""
+        own = next((w.confidence for w in self.workloads if w.name == workload), None)
+        return self.confidence if own is None else own
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ Every legal layout of every size is priced to find it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,10 @@ from planner.performance.training.step import (
     TrainingEstimate,
     TrainingJob,
     estimate_training,
+    log_deviation,
 )
 from planner.scenario.workloads import Training
+from planner.uncertainty.margins import MOST_MISSING
 from planner.workload.flops import train_flops_per_token
 from planner.workload.parameters import parameter_counts
 
@@ -53,8 +55,9 @@ BATCH = 1 << 17
 LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
 MOST_THINNED = 1000
 """Cluster sizes that a diagnosis looks at; fewer make it quicker and its smallest change larger than need be."""
-MOST_MISSING = 0.99
-"""Of an elastic run that faults stop as often as repairs let it go on: it never ends, and is not divided by zero."""
+FASTEST = 16
+"""Layouts of a size that compete where a run must hold with a confidence: the surest may be another than the fastest.
+Intervals of layouts of one size differ by what measured runs are near them."""
 RECOMPUTE = ("none", "selective", "full")
 FROZEN_BYTES: Mapping[int, float] = {16: 2.0, 8: 1.0, 4: 0.52}
 """Bytes of a frozen weight by its bits; NF4 with doubly quantised scales takes 4.13 bits (arXiv:2305.14314)."""
@@ -73,7 +76,10 @@ def stack_of(workload: Training) -> Profile:
 
 @dataclass(frozen=True)
 class Size:
-    """The best layout of one cluster size, and what it gives."""
+    """A layout of one cluster size, and what it gives.
+
+    ``low80``, ``high80``: ends of its 80% interval of times over what is predicted, 1 where nobody asked.
+    """
 
     systems: int
     chips: int
@@ -81,6 +87,8 @@ class Size:
     step_time_s: float
     ettr: float
     days: float
+    low80: float = 1.0
+    high80: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -111,10 +119,10 @@ class TrainingSearch:
     workload: Training
     catalog: Catalog
     profile: ReliabilityProfile = field(init=False)
-    _found: dict[tuple[str, str, float, int, int, bool], Searched] = field(default_factory=dict)
+    _found: dict[tuple[str, str, float, int, int, bool, bool], Searched] = field(default_factory=dict)
     _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
     _ratios: dict[int, float] = field(default_factory=dict)
-    _by_chips: dict[tuple[str, str, float], dict[int, _OfChips]] = field(default_factory=dict)
+    _by_chips: dict[tuple[str, str, float, bool], dict[int, _OfChips]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
@@ -143,12 +151,15 @@ class TrainingSearch:
         peak = platform.peak_flops[peak_name(precision)] * platform.clock_factor
         return max(1, int(np.ceil(self.total_flops / (peak * days * SECONDS_PER_DAY) * (1 - 1e-9))))
 
-    def search(self, choice: Choice, least: int, most: int, *, thin: bool = False) -> Searched:
-        """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes steps only."""
+    def search(self, choice: Choice, least: int, most: int, *, thin: bool = False, several: bool = False) -> Searched:
+        """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes steps only.
+
+        ``several``: the ``FASTEST`` layouts of each size with their intervals, for what must hold with a confidence.
+        """
         platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
-        key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin)
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin, several)
         if key not in self._found:
-            self._found[key] = self._search(choice, platform, least, most, thin)
+            self._found[key] = self._search(choice, platform, least, most, thin, several)
         return self._found[key]
 
     def systems_of(self, platform: Platform, layouts: TrainingCandidates) -> NDArray[np.int64]:
@@ -168,7 +179,7 @@ class TrainingSearch:
         usable = np.maximum(per // domain, 1) * (domain // group * group)
         return np.where(chips <= domain, 1, -(-chips // usable))
 
-    def _search(self, choice: Choice, platform: Platform, least: int, most: int, thin: bool) -> Searched:
+    def _search(self, choice: Choice, platform: Platform, least: int, most: int, thin: bool, several: bool) -> Searched:
         precision = self.precision_of(platform)
         if precision is None:
             wanted = ", ".join(self.workload.precision)
@@ -176,7 +187,7 @@ class TrainingSearch:
         if self.workload.offload and platform.host_memory_bytes is None:
             return Searched(precision, (), 0, 0, f"systems {choice.system.id}: host_dram_tb is not published")
         job = self.job(precision)
-        known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
+        known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor, several), {})
         asked = self._sizes(platform, least, most, thin)
         grids = []
         for chips in asked:
@@ -191,7 +202,7 @@ class TrainingSearch:
             for grid in batch:
                 stop = start + grid.size
                 fits = np.flatnonzero(estimate.fits[start:stop])
-                sizes = []
+                sizes: list[Size] = []
                 if len(fits):
                     shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
                     taken = self.systems_of(platform, grid)
@@ -201,9 +212,11 @@ class TrainingSearch:
                         if shown[mine].min() >= fastest:
                             continue  # of one size more systems must at least be faster
                         fastest = shown[mine].min()
-                        at = start + int(mine[np.argmin(shown[mine])])
-                        found = self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at]))
-                        sizes.append(found)
+                        first = mine[[np.argmin(shown[mine])]]
+                        if several:
+                            first = mine[np.argsort(shown[mine], kind="stable")[:FASTEST]]
+                        at = start + first
+                        sizes += self._sizes_of(platform, job, candidates.take(at), estimate.step_time_s[at], several)
                 known[int(grid.chips[0])] = _OfChips(grid.size, len(fits), tuple(sizes))
                 start = stop
         every = [known[chips] for chips in asked]
@@ -217,6 +230,16 @@ class TrainingSearch:
                 else f"{self.workload.model} fits in memory in no layout on up to {most} chips"
             )
         return Searched(precision, best, enumerated, priced, reason)
+
+    def _sizes_of(
+        self, platform: Platform, job: TrainingJob, layouts: TrainingCandidates, steps: NDArray[np.float64], ends: bool
+    ) -> list[Size]:
+        """Layouts with what they give, and with their intervals where ``ends`` are asked."""
+        found = [self.size_of(platform, job, layouts.take([i]), float(step)) for i, step in enumerate(steps)]
+        if not ends:
+            return found
+        low, high = platform.spread.ends(log_deviation(job, platform, self.stack, layouts))
+        return [replace(x, low80=float(a), high80=float(b)) for x, a, b in zip(found, low, high, strict=True)]
 
     def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
         """Chips of every size worth a grid: whole parts that some degrees times a divisor of the batch make up."""

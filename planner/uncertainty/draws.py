@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.catalog.records import Figure
-from planner.confidence import deviation, time_factor
 from planner.facility.reliability import default_profile
 from planner.options.hardware.choices import site_region
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.types import Scenario
+from planner.uncertainty.times import deviation, time_factor
 
 Floats = NDArray[np.float64]
 
@@ -73,13 +73,7 @@ class Draws:
 
     def slip_spread(self, system: str, chip: str) -> Spread | None:
         """The distribution behind ``slip_days``, quarters; None: certain."""
-        given = self.outcomes.slip_quarters
-        if system in given or chip in given:
-            return given.get(system) or given[chip]
-        part = self.catalog.chip(chip)
-        if part.status in CERTAIN_STATUS:
-            return None
-        return SLIP_INCUMBENT if part.vendor.lower() in INCUMBENTS else SLIP_NEW
+        return slip_spread(self.outcomes, self.catalog, system, chip)
 
     def time_factor(self, workload: str, system: str, low80: float, high80: float) -> Floats:
         """What run times and latencies of a workload on a system are multiplied by.
@@ -111,9 +105,7 @@ class Draws:
 
     def failure_factor(self) -> Floats:
         """What the failure rate is multiplied by."""
-        rate = default_profile(self.catalog).node_failures_per_day
-        given = Spread(p10=rate.low / rate.value, p50=1.0, p90=rate.high / rate.value)
-        return np.maximum(self._drawn("failures", self.outcomes.failure_factor or given, 1.0), 1e-6)
+        return np.maximum(self._drawn("failures", failure_spread(self.outcomes, self.catalog), 1.0), 1e-6)
 
     def spreads(self) -> Mapping[str, Floats]:
         """Everything drawn so far, by name."""
@@ -127,6 +119,24 @@ class Draws:
                 else quantiles(spread, stream(self.outcomes.seed, name, self.n))
             )
         return self._kept[name]
+
+
+def slip_spread(outcomes: Outcomes, catalog: Catalog, system: str, chip: str) -> Spread | None:
+    """How many quarters later than announced a system comes; None: it is sold already."""
+    given = outcomes.slip_quarters
+    if system in given or chip in given:
+        return given.get(system) or given[chip]
+    part = catalog.chip(chip)
+    if part.status in CERTAIN_STATUS:
+        return None
+    return SLIP_INCUMBENT if part.vendor.lower() in INCUMBENTS else SLIP_NEW
+
+
+def failure_spread(outcomes: Outcomes, catalog: Catalog) -> Spread:
+    """What the failure rate is multiplied by: the scenario's distribution, else the catalog's range of rates."""
+    rate = default_profile(catalog).node_failures_per_day
+    given = Spread(p10=rate.low / rate.value, p50=1.0, p90=rate.high / rate.value)
+    return outcomes.failure_factor or given
 
 
 def _range(figure: Figure | None) -> Spread | None:
