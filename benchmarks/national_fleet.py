@@ -5,7 +5,7 @@
 The reference is scenarios/national-fleet.yaml: 6 workloads, 4 sites, 12 quarters, 23 systems, to a gap of 0.5%. The
 large one is generated from the seed: 20 workloads (8 runs, some waiting for others, 10 loads that grow, 2
 recommenders), 10 sites (2 with systems already installed), 20 quarters, 8 systems of the same list, to a gap of 1%.
-Each is planned in a fresh process by ``planner.plan``: priced, solved, verified by ``planner/verify.py``, explained.
+Each is planned in a fresh process by ``planner.plan``: priced, solved, verified by ``planner/verify``, explained.
 ``seconds`` is the wall clock of that process from its first import to its end, ``cpu_s`` what it and its solvers took
 on all cores; ``to_proof_s`` is what passed until the gap was proven (pricing and solving, imports among them).
 """

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from planner.answer.plan import Plan
-    from planner.api import plan
     from planner.catalog import Catalog, load_catalog
     from planner.errors import InputError, PlannerError, SolveError, VerificationError
     from planner.estimate import ServingEstimation, TrainingEstimation, estimate_serving, estimate_training
     from planner.export import export_plan
-    from planner.many import Plans, compare, plan_many
     from planner.outlook.ahead import outlook as outlook_of
+    from planner.outlook.many import Plans, compare, plan_many
     from planner.outlook.near import alternatives
     from planner.outlook.pareto import pareto
     from planner.outlook.result import Alternatives, Outlook, ParetoFront, Sensitivity
     from planner.outlook.sensitivity import sensitivity
+    from planner.planning.plan import plan
     from planner.scenario import Scenario, load_scenario, resolve, scenario_from_mapping, shipped_scenarios
     from planner.sweep import SweepOutcome, run_sweep
     from planner.validation import ValidationReport, validate
-    from planner.verify import verify_plan
+    from planner.verify.plan import verify_plan
 
 __all__ = [
     "Alternatives",
@@ -68,12 +68,12 @@ __all__ = [
 
 _HOMES = {
     "planner.answer.plan": ("Plan",),
-    "planner.api": ("plan",),
+    "planner.planning.plan": ("plan",),
     "planner.catalog": ("Catalog", "load_catalog"),
     "planner.errors": ("InputError", "PlannerError", "SolveError", "VerificationError"),
     "planner.estimate": ("ServingEstimation", "TrainingEstimation", "estimate_serving", "estimate_training"),
     "planner.export": ("export_plan",),
-    "planner.many": ("Plans", "compare", "plan_many"),
+    "planner.outlook.many": ("Plans", "compare", "plan_many"),
     "planner.outlook.near": ("alternatives",),
     "planner.outlook.pareto": ("pareto",),
     "planner.outlook.result": ("Alternatives", "Outlook", "ParetoFront", "Sensitivity"),
@@ -81,7 +81,7 @@ _HOMES = {
     "planner.scenario": ("Scenario", "load_scenario", "resolve", "scenario_from_mapping", "shipped_scenarios"),
     "planner.sweep": ("SweepOutcome", "run_sweep"),
     "planner.validation": ("ValidationReport", "validate"),
-    "planner.verify": ("verify_plan",),
+    "planner.verify.plan": ("verify_plan",),
 }
 _RENAMED = {"outlook_of": ("planner.outlook.ahead", "outlook")}
 """``planner.outlook`` is the package that it lies in."""

@@ -15,18 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "planner"
 
 ROAD = (
-    "errors", "catalog", "scenario", "answer", "workload", "network", "performance", "facility", "cost", "options",
-    "fleet", "solve", "faces",
+    "errors", "catalog", "scenario", "answer", "workload", "network", "performance", "facility", "cost",
+    "uncertainty", "options", "verify", "fleet", "solve", "explain", "planning", "faces",
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
-    "settings": "errors", "plugins": "errors", "tables": "errors", "export": "faces", "plots": "faces", "many": "faces",
-    "sentence": "options", "sentence_shared": "options",
-    "unit_costs": "options", "confidence": "options", "uncertainty": "options", "verify": "options",
-    "verify_stock": "options",
-    "explain": "solve", "rivals": "faces", "remedies": "faces", "api": "faces", "shared": "faces", "outlook": "faces",
-    "__init__": "faces", "__main__": "faces", "cli": "faces", "ui": "faces", "report": "faces", "sweep": "faces",
-    "validation": "faces", "estimate": "faces",
+    "settings": "errors", "plugins": "errors", "tables": "errors",
+    "__init__": "faces", "__main__": "faces", "cli": "faces", "estimate": "faces", "export": "faces",
+    "outlook": "faces",
+    "plots": "faces", "report": "faces", "sweep": "faces", "ui": "faces", "validation": "faces",
 }  # fmt: skip
 """Modules beside the rooms."""
 FLEET_SEES = {"solve"}

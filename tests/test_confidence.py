@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from tools import load, round_scenario, run
 
+from planner.answer.chance import percent
 from planner.answer.plan import Interval, Plan, Predicted
-from planner.api import plan
 from planner.catalog import Catalog
-from planner.confidence import percent
 from planner.outlook import outlook
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
-from planner.uncertainty.chance import chance_of, factor
-from planner.verify import verify_plan
+from planner.verify.chance import chance_of, factor
+from planner.verify.plan import verify_plan
 
 pytestmark = pytest.mark.usefixtures("in_process")
 PLAIN: dict[str, Any] = {"hardware": {"systems": ["plain_8"]}}

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from planner.answer.plan import Plan
-from planner.api import plan
 from planner.catalog import Catalog, load_catalog
+from planner.planning.plan import plan
 from planner.scenario import scenario_from_mapping
 
 pytestmark = pytest.mark.usefixtures("in_process")

@@ -9,10 +9,10 @@ import pytest
 from tools import load, option, round_scenario, run, run_option, scenario_of
 
 from planner.answer.plan import Nearest, Plan
-from planner.api import plan
 from planner.catalog import Catalog
-from planner.explain import model_findings
+from planner.explain.conflict import model_findings
 from planner.fleet.build import build_fleet
+from planner.planning.plan import plan
 from planner.scenario import scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Status, solve, with_objective

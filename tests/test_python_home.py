@@ -119,7 +119,7 @@ def test_fifty_variants_are_fifty_rows(module_patch: pytest.MonkeyPatch) -> None
 
 def test_every_bad_case_is_told_before_the_first_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty variants with a slip in two fail at once, with both."""
-    monkeypatch.setattr("planner.api.plan", lambda *_, **__: pytest.fail("planned"))
+    monkeypatch.setattr("planner.planning.plan.plan", lambda *_, **__: pytest.fail("planned"))
     bad = [{"workloads.chat.requests_per_s": -1}, {"sites.hal.power_mw": 3}, {"workloads.chat.model": "lama-3.1-8b"}]
     with pytest.raises(planner.InputError) as error:
         planner.plan_many(SMALL, overrides=bad)

@@ -17,10 +17,10 @@ import pytest
 from tools import load, random_question, round_scenario, run
 
 from planner.answer.plan import Plan
-from planner.api import plan
 from planner.catalog import Catalog
 from planner.fleet.build import build_fleet
 from planner.options.option import Option
+from planner.planning.plan import plan
 from planner.scenario import scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Status, solve, with_objective

@@ -14,7 +14,7 @@ from planner import load_catalog, plan
 from planner.answer.plan import Plan, plan_schema
 from planner.catalog import Catalog
 from planner.scenario import load_scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 LONG = {"national-fleet"}

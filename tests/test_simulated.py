@@ -22,7 +22,7 @@ from planner.performance.serving.replica import DECODE, ServingCandidates, Servi
 from planner.performance.serving.simulation import simulate
 from planner.report import console, html_page
 from planner.scenario.types import Scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 CATALOG = load_catalog()
 

@@ -12,11 +12,11 @@ import pytest
 from tools import load, round_scenario, run
 
 from planner.answer.plan import Plan
-from planner.api import plan
 from planner.catalog import Catalog
+from planner.planning.plan import plan
 from planner.scenario import scenario_from_mapping
 from planner.scenario.types import Scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 Data = dict[str, Any]
 
@@ -262,7 +262,7 @@ def test_another_catalog_is_noticed(answer: Plan, question: Scenario, round_cata
 def test_verify_stands_alone() -> None:
     """It loads neither the fleet model nor a solver, not even through others."""
     code = (
-        "import sys, planner.verify\n"
+        "import sys, planner.verify.plan\n"
         "far = ('planner.fleet', 'planner.solve', 'pulp', 'highspy', 'ortools')\n"
         "bad = [m for m in sys.modules if m.startswith(far)]\n"
         "sys.exit(', '.join(bad) or 0)"

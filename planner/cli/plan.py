@@ -68,8 +68,8 @@ def plan_command(
     if out is not None:
         must_be_writable(out)
     with progress_bar(f"Planning {scenario}", enabled=not quiet and is_watched(wanted)) as progress:
-        from planner.api import plan
         from planner.catalog import load_catalog
+        from planner.planning.plan import plan
 
         asked = read_scenario(scenario, variant, sets)
         known = load_catalog(catalog)
@@ -102,8 +102,8 @@ def _write_model(asked: Scenario, catalog: Path | None, to: Path, *, quiet: bool
             Problem("--write-model is no file for a model", found=str(to), allowed="a .mps or .lp file in a folder")
         )
     with progress_bar(f"Writing {to}", enabled=not quiet) as progress:
-        from planner.api import ask, model_of
         from planner.catalog import load_catalog
+        from planner.planning.question import ask, model_of
         from planner.solve import write_model
 
         program = model_of(ask(asked, catalog=load_catalog(catalog), progress=progress))
@@ -244,7 +244,7 @@ def verify_command(
     from planner.answer.plan import Plan
     from planner.catalog import load_catalog
     from planner.scenario import load_scenario
-    from planner.verify import verify_plan
+    from planner.verify.plan import verify_plan
 
     found = Plan.read(plan)
     failures = verify_plan(found, load_scenario(scenario, variant=found.variant), load_catalog(catalog))

@@ -16,7 +16,7 @@ from planner.export.megatron import megatron
 from planner.export.serving import sglang, vllm
 from planner.export.settings import Job, jobs_of
 from planner.scenario.types import Scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 SERVING = ("serve", "prefill", "decode")
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from planner.answer.plan import Cost, Deployment, DeploymentPower, Predicted, Totals
+from planner.answer.words import throughput_of
+from planner.cost.of_plan import joules_per_token, requests_of, unit_cost_usd, usd_per_m_tokens, worked_of
 from planner.errors import SolveError
 from planner.fleet.model import FleetModel
 from planner.options.option import Option
 from planner.options.work.classes import answered
 from planner.options.work.describe import Described, Describer, spec_of_option
 from planner.scenario.types import Scenario
-from planner.sentence import throughput_of
-from planner.unit_costs import joules_per_token, requests_of, unit_cost_usd, usd_per_m_tokens, worked_of
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""

@@ -24,6 +24,7 @@ from planner.answer.plan import (
     ScheduledRun,
     Totals,
 )
+from planner.cost.of_plan import joules_of, unit_costs_of, usd_per_m_tokens
 from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.parts import systems_taken
@@ -31,7 +32,6 @@ from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
 from planner.options.work.classes import answered_by_period
-from planner.unit_costs import joules_of, unit_costs_of, usd_per_m_tokens
 
 RACK_SLACK = 1e-9
 """Of a rack: rounding of n times a part of a rack, not another rack."""

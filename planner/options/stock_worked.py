@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 from planner.answer.plan import Fleet, Schedule, ScheduledLoad, ScheduledRun
 from planner.cost.finance import HOURS_PER_YEAR
+from planner.cost.of_plan import Worked
 from planner.options.hardware.timeline import demand_by_period
 from planner.options.parts import systems_taken
 from planner.options.stock_figures import Hardware, StockFigures
 from planner.scenario.workloads import Serving, Workload
-from planner.unit_costs import Worked
 
 SECONDS_PER_DAY = 86_400.0
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.answer.plan import Plan
-from planner.api import Cancel, Progress, Question
+from planner.answer.words import money
 from planner.catalog import Catalog
 from planner.errors import InputError, PlannerError, Problem
 from planner.fleet.build import build_fleet
@@ -25,15 +25,16 @@ from planner.fleet.model import FleetModel
 from planner.options.enumerate import enumerate_options
 from planner.options.option import Option, OptionSet
 from planner.options.work.describe import Describer, spec_of_option
+from planner.outlook.draws import Draws, Floats
 from planner.outlook.futures import Futures
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Outlook, OutlookPlan, Promise, SlipChange, choice_figures, headings
+from planner.planning.question import Cancel, Progress, Question
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
-from planner.sentence import money
 from planner.solve import lexicographic, solve, with_objective
-from planner.uncertainty.draws import DAYS_PER_QUARTER, Draws, Floats, quantiles
+from planner.uncertainty.spreads import DAYS_PER_QUARTER, quantiles
 
 Bools = NDArray[np.bool_]
 _MOST_PLANS = 8
@@ -341,7 +342,8 @@ class View:
                         continue
                 else:
                     run = self.futures.planned_run_days(o)
-                    moved.append(replace(o, finish_days=max(arrival, o.finish_days - run) + run))
+                    end = max(arrival, o.finish_days - run) + run
+                    moved.append(replace(o, finish_days=end, due_days=end + o.due_days - o.finish_days))
                     continue
             moved.append(o)
         if {w.name for w in self.scenario.workloads} - {o.workload for o in moved}:

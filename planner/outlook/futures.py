@@ -27,10 +27,10 @@ from planner.options.work.describe import Describer, spec_of_option
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import TrainingSearch
 from planner.options.work.training import activity as training_activity
+from planner.outlook.draws import Draws, Floats
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Training
-from planner.uncertainty.draws import Draws, Floats
 from planner.uncertainty.margins import Failures
 from planner.workload.parameters import parameter_counts
 

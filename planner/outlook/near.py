@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.answer.plan import Plan
-from planner.api import Cancel, Progress, Question
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
@@ -24,6 +23,7 @@ from planner.options.counted import ALL_CHIPS, CAPITAL, CARBON, FINISH, PEAK_POW
 from planner.outlook.pareto import quantity, with_objectives
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Alternatives, Choice, NearPlan, choice_figures, headings
+from planner.planning.question import Cancel, Progress, Question
 from planner.solve import Status, lexicographic
 from planner.solve.front import most_different
 

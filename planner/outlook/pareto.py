@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from planner.answer.plan import Plan
-from planner.api import Cancel, Progress, Question
+from planner.answer.words import money
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, unknown_name
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
@@ -15,7 +15,7 @@ from planner.fleet.stock_limits import build_stock
 from planner.options.stock import StockSet
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Axis, ParetoFront, ParetoPoint, choice_figures, headings
-from planner.sentence import money
+from planner.planning.question import Cancel, Progress, Question
 from planner.solve import Status
 from planner.solve.front import pareto_front
 

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from planner.answer.plan import Plan
-from planner.api import Cancel, CancelledError, Progress, Question, answered, ask
 from planner.catalog import Catalog
 from planner.errors import EXIT_INFEASIBLE, InputError, PlannerError, Problem
 from planner.fleet.model import FleetModel
+from planner.planning.plan import answered
+from planner.planning.question import Cancel, CancelledError, Progress, Question, ask
 from planner.scenario.types import Scenario
 from planner.solve import Solution, Status
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.api import Cancel, Progress
 from planner.catalog import Catalog
 from planner.catalog.records import Figure
 from planner.cost.finance import HOURS_PER_YEAR, annuity
@@ -26,6 +25,7 @@ from planner.options.option import Option
 from planner.outlook.ahead import View
 from planner.outlook.question import Asked, no_plan, question_of, teller
 from planner.outlook.result import Moved, Sensitivity, headings
+from planner.planning.question import Cancel, Progress
 from planner.scenario.outcomes import Outcomes
 from planner.solve import Status, with_objective
 from planner.solve.several import solve_several

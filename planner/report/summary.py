@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from planner import sentence
+from planner.answer import words as sentence
+from planner.answer.chance import percent
 from planner.answer.plan import Deployment, Drafting, LeftOut, MeasuredRun, Plan, Priced
-from planner.confidence import percent
 from planner.report import format as fmt
 
 

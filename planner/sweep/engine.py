@@ -81,7 +81,7 @@ def _serial(tasks: list[Task], catalog_dir: Path | None) -> Iterator[Done]:
 
 def solve_task(task: Task, catalog: Catalog) -> Done:
     """One task; an error is an answer, so that one case cannot stop a sweep."""
-    from planner.api import plan
+    from planner.planning.plan import plan
 
     key, data = task
     started = time.perf_counter()

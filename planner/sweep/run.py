@@ -56,7 +56,7 @@ def run_sweep(
     sweep = load_sweep(file)
     catalog = load_catalog(catalog_dir)
     _check(sweep, lambda case: check_scenario(case.scenario, catalog))
-    from planner.api import planner_version
+    from planner.planning.draft import planner_version
 
     version = planner_version()
     keys = [key_of(case.scenario, catalog.digest, version) for case in sweep.cases]

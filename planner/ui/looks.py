@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from planner.api import CancelledError
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.outlook import alternatives, outlook, pareto, sensitivity
 from planner.outlook.result import Document
+from planner.planning.question import CancelledError
 from planner.ui.service import Cancelled, Job, Progress, Question, limited, version
 from planner.ui.settings import settings
 

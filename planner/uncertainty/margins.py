@@ -29,17 +29,15 @@ from planner.facility.reliability import (
     hazard,
     optimal_checkpoint_interval,
 )
-from planner.scenario.outcomes import Outcomes, Spread
+from planner.scenario.outcomes import CENTRAL, Outcomes, Spread
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Training, Workload
-from planner.uncertainty.draws import DAYS_PER_QUARTER, failure_spread, quantiles, slip_spread
+from planner.uncertainty.spreads import DAYS_PER_QUARTER, failure_spread, quantiles, slip_spread
 from planner.uncertainty.times import deviation, share_within, time_factors
 from planner.workload.parameters import parameter_counts
 
 Floats = NDArray[np.float64]
 
-CENTRAL = 0.5
-"""The confidence of a plan of central figures."""
 _POINTS = 16
 """Equally likely values that stand for a distribution other than that of times."""
 _HALVINGS = 50
@@ -299,4 +297,4 @@ def _least(held: Callable[[Floats], Floats], low: Floats, high: Floats, share: f
     return high
 
 
-__all__ = ["CENTRAL", "Failures", "Margin", "margin_of", "shared_margin"]
+__all__ = ["Failures", "Margin", "margin_of", "shared_margin"]

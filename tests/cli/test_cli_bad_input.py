@@ -158,7 +158,7 @@ def test_no_permission_to_write_is_told_before_the_work(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("planned before looking at --out")
 
-    monkeypatch.setattr("planner.api.plan", never)
+    monkeypatch.setattr("planner.planning.plan.plan", never)
     closed = tmp_path / "closed"
     closed.mkdir()
     reachable(tmp_path)
@@ -253,7 +253,7 @@ def test_a_fault_of_ours_is_called_one(shell: Shell, tmp_path: Path, monkeypatch
         raise ZeroDivisionError("by nothing")
 
     monkeypatch.delenv("PLANNER_DEBUG", raising=False)
-    monkeypatch.setattr("planner.api.plan", broken)
+    monkeypatch.setattr("planner.planning.plan.plan", broken)
     assert shell("plan", write(tmp_path), "--out", tmp_path / "out") == 70
     assert "internal error: ZeroDivisionError" in shell.err
     assert files_of(tmp_path) == {"small.yaml"}

@@ -124,7 +124,7 @@ def test_a_word_is_said_before_anything_slow_is_imported(tmp_path: Path) -> None
     probe = (
         "import sys, planner.cli.base as base\n"
         "def told(text):\n"
-        "    slow = {'numpy', 'planner.api', 'planner.scenario', 'rich'} & set(sys.modules)\n"
+        "    slow = {'numpy', 'planner.planning.plan', 'planner.scenario', 'rich'} & set(sys.modules)\n"
         "    raise SystemExit(f'{text} {sorted(slow)}')\n"
         "base.say = told\n"
         "from planner.cli import run; run(['plan', sys.argv[1]])"
@@ -140,13 +140,14 @@ def test_verbose_logs_what_is_done(tmp_path: Path) -> None:
     run = [sys.executable, "-m", "planner", "resolve", str(file)]
     quiet = subprocess.run(run, capture_output=True, text=True, cwd=ROOT)
     assert quiet.stderr == ""
-    code = "import logging, planner.cli.base as b; b.log_to_stderr(); logging.getLogger('planner.api').info('hello')"
+    name = "planner.planning.question"
+    code = f"import logging, planner.cli.base as b; b.log_to_stderr(); logging.getLogger('{name}').info('hello')"
     for level, told in (("info", True), ("warning", False)):
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT,
             env={**os.environ, "PLANNER_LOG": level},
         )  # fmt: skip
-        assert ("INFO planner.api: hello" in done.stderr) is told
+        assert ("INFO planner.planning.question: hello" in done.stderr) is told
     bad = subprocess.run(run, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PLANNER_LOG": "loud"})
     assert bad.returncode == 2
     assert "PLANNER_LOG" in bad.stderr

@@ -10,7 +10,7 @@ from planner.catalog import load_catalog
 from planner.report.unit import unit_price, unit_sheets
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 
 def planned(disaggregated: str) -> tuple[Plan, Scenario]:

@@ -10,11 +10,12 @@ from rich.console import Console
 from tools import load, run, scenario_of
 
 from planner.answer.plan import Plan
-from planner.api import answered, ask
 from planner.catalog import Catalog
 from planner.export import export_plan
 from planner.export.bom import bill_of_materials
 from planner.export.settings import jobs_of
+from planner.planning.plan import answered
+from planner.planning.question import ask
 from planner.report.console import console
 from planner.report.diff import diff_rows
 from planner.solve import Limits, solve, with_objective

@@ -13,7 +13,7 @@ from planner.errors import InputError
 from planner.facility.capacity import capacity_tree
 from planner.scenario.reader import scenario_from_mapping
 from planner.scenario.types import Scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 from tests.tools import load, round_scenario, run
 
 THREE_LEVELS = Path(__file__).resolve().parents[2] / "scenarios" / "three-level-10mw.yaml"

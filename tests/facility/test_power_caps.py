@@ -8,11 +8,11 @@ import pytest
 from tools import load, round_scenario, run
 
 from planner.answer.plan import Plan
-from planner.api import plan
 from planner.catalog import Catalog
 from planner.facility.power import speed_at_cap
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 pytestmark = pytest.mark.usefixtures("in_process")
 CAPS = [1.0, 0.8, 0.6]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from test_shared_random import random_question
 
-from planner.api import ask
 from planner.catalog import Catalog
 from planner.fleet.leaves import by_leaf
+from planner.planning.question import ask
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Status, solve, violations, with_objective
 from planner.solve.what_if import Change, changed

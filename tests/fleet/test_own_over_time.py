@@ -9,10 +9,10 @@ import pytest
 from test_shared_random import random_question
 from tools import load, round_scenario, run
 
-from planner.api import plan
 from planner.catalog import Catalog
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 Data = dict[str, Any]
 PERIODS = ["2026-10", "2028-10"]

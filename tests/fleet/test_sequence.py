@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from tools import round_scenario, run
 
-from planner.api import plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.fleet.model import Limit
@@ -21,9 +20,10 @@ from planner.fleet.sequence import place, solved_and_placed
 from planner.fleet.stock_model import StockDraft, StockModel, add_structure, finished, plan_of
 from planner.options.hardware.timeline import timeline_of
 from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
+from planner.planning.plan import plan
 from planner.solve import Limits, Solution, Status, solve, with_objective
 from planner.solve.form import Program
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 GRID, SLOT, SLOTS = 5, 30, (0, 0, 1)
 """Days of the grid on which everything lies, days of a slot, period of each slot."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.api import plan
+from planner.planning.plan import plan
 from planner.scenario import load_scenario
 from planner.scenario.types import Scenario
 

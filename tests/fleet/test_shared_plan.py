@@ -15,16 +15,17 @@ from pydantic import ValidationError
 from tools import load, round_scenario, run
 
 from planner.answer.plan import Plan
-from planner.api import answered, ask, plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.fleet.sequence import solved_and_placed
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.outlook import pareto
+from planner.planning.plan import answered, plan
+from planner.planning.question import ask
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Solution, solve, with_objective
 from planner.solve.form import Program
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 Data = dict[str, Any]
 IDLE_KW, TRAINING_KW = 3.6, 0.9 * 6.4
@@ -363,7 +364,7 @@ def test_large_programs_are_explained_by_their_relaxation(
     round_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What one more unit is worth to the program without whole numbers; bounds, not plans, of the rivals."""
-    monkeypatch.setattr("planner.shared.MANY_COLUMNS", 0)
+    monkeypatch.setattr("planner.explain.lots.MANY_COLUMNS", 0)
     work = load({"2026-10": 1000, "2028-10": 9000}, ttft_ms=60_000, precision=["bf16"], disaggregated="never")
     fields: Data = {"periods": ["2026-10", "2028-10"], "hardware": {"systems": ["plain_8", "big_8"]}}
 

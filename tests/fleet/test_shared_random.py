@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tools import load, round_scenario, run
 
-from planner.api import plan
 from planner.catalog import Catalog
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
 
 PERIODS = ("2026-10", "2027-10", "2028-10")

@@ -10,8 +10,8 @@ import pytest
 from tools import load, round_scenario, run
 
 from planner import load_catalog, load_scenario
-from planner.api import plan
 from planner.catalog import Catalog
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"

@@ -9,10 +9,10 @@ import pytest
 from test_shared_random import random_question
 from test_stock_model import model_of, random_stock
 
-from planner.api import ask
 from planner.catalog import Catalog
 from planner.fleet.steady import steadied
 from planner.fleet.stock_model import StockModel
+from planner.planning.question import ask
 from planner.solve import Limits, solve, violations, with_objective
 
 LIMITS = Limits(time_limit_s=20, gap=0.0, threads=1)

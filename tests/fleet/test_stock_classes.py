@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tools import load, round_scenario, run
 
-from planner.api import plan
 from planner.catalog import Catalog
-from planner.verify import verify_plan
+from planner.planning.plan import plan
+from planner.verify.plan import verify_plan
 
 Data = dict[str, Any]
 PERIODS = ["2026-10", "2028-10"]

@@ -30,7 +30,7 @@ from planner.scenario import check_scenario, resolve, resolve_yaml
 from planner.scenario.doubts import doubts
 from planner.sweep.file import load_sweep
 from planner.validation.report import validate
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 from planner.workload.parameters import parameter_counts
 
 ROOT = Path(__file__).resolve().parents[2]

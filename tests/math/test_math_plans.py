@@ -15,10 +15,10 @@ import pytest
 from tools import load, round_scenario, run, spend
 
 from planner.answer.plan import Plan
-from planner.api import plan
 from planner.catalog import Catalog
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 pytestmark = pytest.mark.usefixtures("in_process")
 BOX_USD = 100_000 + 8.4 * 1.25 * 4 * 8760 * 0.1

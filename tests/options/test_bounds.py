@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tools import load, round_scenario, run
 
-from planner.api import plan
 from planner.catalog import Catalog
 from planner.fleet.build import build_fleet
 from planner.options.enumerate import enumerate_options
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Status, solve, with_objective
 

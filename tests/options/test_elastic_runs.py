@@ -9,15 +9,15 @@ import pytest
 from tools import round_scenario, run
 
 from planner.answer.plan import Deployment
-from planner.api import plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.reliability import default_profile, hazard
 from planner.options.work.training import TrainingSearch
 from planner.performance.compile import build_platform
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Training
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 pytestmark = pytest.mark.usefixtures("in_process")
 FAILING = {"costs": {"rel_mtbf_per_gpu": {"value": 50_700}}}

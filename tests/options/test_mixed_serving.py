@@ -25,7 +25,7 @@ from planner.scenario import resolve, scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.solve import Limits, solve, with_objective
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 from tests.tools import load, option, scenario_of
 
 TWO = [

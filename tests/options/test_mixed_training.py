@@ -15,7 +15,7 @@ from planner.export.megatron import megatron
 from planner.export.settings import jobs_of
 from planner.scenario import load_scenario, resolve, scenario_from_mapping
 from planner.scenario.types import Scenario
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 FILE = Path(__file__).parents[2] / "scenarios" / "mixed-training.yaml"
 

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tools import load, option, random_question, round_scenario, run, scenario_of
 
-from planner.api import plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.fleet.build import build_fleet
@@ -21,6 +20,7 @@ from planner.options.dominance import nondominated
 from planner.options.enumerate import enumerate_options, prune
 from planner.options.option import Option
 from planner.options.work import memory, serving
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Status, solve, with_objective
 

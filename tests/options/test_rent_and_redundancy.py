@@ -16,7 +16,7 @@ from planner.facility.reliability import default_profile
 from planner.options.work.redundancy import Redundancy
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
-from planner.verify import verify_plan
+from planner.verify.plan import verify_plan
 
 CATALOG = load_catalog()
 TERMS = tuple(rent_terms(CATALOG).values())

@@ -9,9 +9,9 @@ import pytest
 from tools import load, round_scenario, run
 
 from planner.answer.plan import Plan
-from planner.api import plan
 from planner.catalog import Catalog
 from planner.options.enumerate import enumerate_options
+from planner.planning.plan import plan
 from planner.scenario.types import Scenario
 
 pytestmark = pytest.mark.usefixtures("in_process")

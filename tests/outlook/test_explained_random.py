@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tools import random_question
 
-from planner.explain import binding_limits, model_findings, unable
+from planner.explain.binding import binding_limits
+from planner.explain.conflict import model_findings, unable
 from planner.fleet.build import build_fleet
 from planner.fleet.model import FleetModel, Limit
 from planner.solve import Limits, Status, solve, with_objective

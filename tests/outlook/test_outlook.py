@@ -12,11 +12,11 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.options.enumerate import enumerate_options
 from planner.outlook import outlook
+from planner.outlook.draws import Draws, quantiles, stream
 from planner.outlook.futures import Futures
 from planner.scenario import scenario_from_mapping
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.types import Scenario
-from planner.uncertainty.draws import Draws, quantiles, stream
 
 pytestmark = pytest.mark.usefixtures("in_process")
 BOTH = {"systems": ["plain_8", "big_8"]}

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from sweep_support import SCENARIO, sweep_file
 
-import planner.api
+import planner.planning.plan
 from planner.answer.plan import Plan
 from planner.catalog import Catalog
 from planner.errors import InputError, SolveError
@@ -65,8 +65,8 @@ def test_what_is_known_is_not_planned_again_and_equal_questions_once(
     same = SCENARIO.replace("name: small", "name: another name")
     first = run_sweep(sweep_file(tmp_path, RATES), tmp_path / "out", engine="serial")
     counted: list[object] = []
-    real = planner.api.plan
-    monkeypatch.setattr(planner.api, "plan", lambda *a, **k: (counted.append(1), real(*a, **k))[1])
+    real = planner.planning.plan.plan
+    monkeypatch.setattr(planner.planning.plan, "plan", lambda *a, **k: (counted.append(1), real(*a, **k))[1])
     more = RATES.replace("[5, 10, 1e6]", "[5, 10, 10.0, 20]")
     second = run_sweep(sweep_file(tmp_path, more, same), tmp_path / "out", engine="serial")
     assert len(counted) == 1  # only 20 is new; the name of a scenario is not part of the question, 10.0 is 10
@@ -86,7 +86,7 @@ def test_how_it_is_solved_is_part_of_what_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_failure_is_shown_and_tried_again_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = planner.api.plan
+    real = planner.planning.plan.plan
 
     def moody(scenario: Any, **more: Any) -> Plan:
         if scenario["workloads"][0]["requests_per_s"] == 10:
@@ -94,13 +94,13 @@ def test_a_failure_is_shown_and_tried_again_by_the_next_run(tmp_path: Path, monk
         return real(scenario, **more)
 
     file = sweep_file(tmp_path, RATES)
-    monkeypatch.setattr(planner.api, "plan", moody)
+    monkeypatch.setattr(planner.planning.plan, "plan", moody)
     bad = run_sweep(file, tmp_path / "out", engine="serial")
     assert [c.status for c in bad.cases] == ["proven_optimal", "failed", "infeasible"]
     assert bad.cases[1].error == "=the solver is in a mood"
     assert bad.failed == 1
     assert ",'=the solver is in a mood," in (tmp_path / "out" / "summary.csv").read_text(encoding="utf-8")
-    monkeypatch.setattr(planner.api, "plan", real)
+    monkeypatch.setattr(planner.planning.plan, "plan", real)
     good = run_sweep(file, tmp_path / "out", engine="serial")
     assert (good.already, good.ran, good.failed) == (2, 1, 0)
     with sqlite3.connect(tmp_path / "out" / "ledger.sqlite") as ledger:
@@ -111,7 +111,7 @@ def test_a_failure_is_shown_and_tried_again_by_the_next_run(tmp_path: Path, monk
 
 @pytest.mark.usefixtures("quick")
 def test_an_interrupt_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = planner.api.plan
+    real = planner.planning.plan.plan
 
     def interrupted(scenario: Any, **more: Any) -> Plan:
         if scenario["workloads"][0]["requests_per_s"] == 10:
@@ -121,7 +121,7 @@ def test_an_interrupt_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.Mon
     told: list[str] = []
     file = sweep_file(tmp_path, RATES)
     with monkeypatch.context() as patch:
-        patch.setattr(planner.api, "plan", interrupted)
+        patch.setattr(planner.planning.plan, "plan", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(file, tmp_path / "out", engine="serial", tell=told.append)
     assert told[-1].startswith("stopped: 1 of 3 done")

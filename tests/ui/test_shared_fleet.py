@@ -11,8 +11,9 @@ from test_app import press_plan, text_of
 from tools import load, round_scenario, run
 
 from planner.answer.plan import Plan
-from planner.api import answered, ask
 from planner.catalog import Catalog
+from planner.planning.plan import answered
+from planner.planning.question import ask
 from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.report import html_page
 from planner.solve import Limits, solve, with_objective

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from planner.answer.plan import Alternative, Deployment, Plan
+from planner.answer.words import money, number
 from planner.catalog import Catalog
 from planner.errors import InputError
-from planner.explain import unable
+from planner.explain.conflict import unable
 from planner.facility.cooling import AIR
 from planner.fleet.answer import chosen_options, deployments_of, totals_of
 from planner.fleet.build import build_fleet
@@ -21,7 +22,6 @@ from planner.fleet.model import OBJECTIVE_UNITS
 from planner.options.option import Dropped, Option, OptionSet
 from planner.options.work.describe import Describer
 from planner.scenario.types import Scenario
-from planner.sentence import money, number
 from planner.solve import Limits, Solution, with_objective
 from planner.solve.several import solve_several
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from planner.answer.chance import said, together
 from planner.answer.plan import FleetLot, Plan, ScheduledRun
-from planner.confidence import said, together
+from planner.answer.words import money, number, power
 from planner.scenario.types import Scenario
-from planner.sentence import money, number, power
 
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "keep the installed"}
 _MOST_LOTS = 4

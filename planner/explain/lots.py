@@ -1,78 +1,45 @@
-"""Planning with a shared fleet: what ``api`` does differently where systems serve whatever needs them.
-
-The plan's parts from a solved program, what binds and what else was possible, in time that the size decides.
-"""
+"""What binds and what else was possible where the plan is over lots, in time that the size decides."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.answer.deployed import deployments_view
 from planner.answer.plan import Alternative, Binding, Conflict, Nearest
-from planner.catalog import Catalog
-from planner.explain import Diagnosis, binding_limits, firm_rows, loosened, model_findings, unit_step, usage
+from planner.explain.binding import binding_limits
+from planner.explain.conflict import Diagnosis, model_findings
+from planner.explain.limits import firm_rows, loosened, unit_step, usage
 from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
-from planner.fleet.schedule import days_of
-from planner.fleet.sequence import place
-from planner.fleet.steady import steadied
-from planner.fleet.stock_answer import fleet_of, schedule_of, stock_totals, stock_values
-from planner.fleet.stock_model import StockModel, plan_of
+from planner.fleet.stock_model import StockModel
 from planner.options.option import Dropped
-from planner.options.stock_figures import StockFigures
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
-from planner.solve import Limits, Solution, relax, with_objective
+from planner.solve import Limits, relax, with_objective
 from planner.solve.form import Program
 from planner.solve.what_if import Change, what_if
 
 _IMPOSSIBLE = "not possible"
+
+
 MOST_RIVALS = 8
 """Alternatives that a plan shows."""
+
+
 MANY_COLUMNS = 2000
 """Programs with more take too long to solve again for every question: their relaxation answers."""
+
+
 MOST_LEADS = 4
 """Shorter lead times that are tried."""
+
+
 MOST_LIMITS = 8
 """Limits of a large program that are asked about."""
-
-
-def shared_parts(
-    scenario: Scenario, catalog: Catalog, stock: StockModel, values: NDArray[np.float64], limits: Limits
-) -> tuple[dict[str, Any], dict[str, float]]:
-    """({field: part} of the plan, {objective: value}). ``catalog`` holds the scenario's assumptions."""
-    figures = StockFigures(scenario, catalog)
-    plan = plan_of(stock, values)
-    days = days_of(scenario, figures.timeline, stock.stock, plan, limits)
-    schedule = schedule_of(figures, stock.stock, plan, days)
-    fleet = fleet_of(figures, stock.stock, plan, schedule)
-    totals = stock_totals(figures, fleet, schedule)
-    view = deployments_view(fleet, schedule, figures.timeline.names, scenario.period_years)
-    parts = {"deployments": view, "fleet": fleet, "schedule": schedule, "totals": totals}
-    return parts, stock_values(figures, totals, schedule)
-
-
-def steadied_solutions(
-    model: FleetModel, stock: StockModel, goals: Sequence[str], solutions: Sequence[Solution], limits: Limits
-) -> list[Solution]:
-    """Solutions whose last plan changes its work no more than it must, in a part of the time that solving took."""
-    last = max(i for i, s in enumerate(solutions) if s.values is not None)
-    values = solutions[last].values
-    assert values is not None  # noqa: S101 - chosen so
-    spent = sum(s.seconds for s in solutions)
-    short = replace(limits, time_limit_s=min(10.0, max(2.0, 0.25 * spent)), gap=0.01)
-    found = steadied(stock, values, [model.objectives[g] for g in goals[: last + 1]], short)
-    if place(stock.stock, plan_of(stock, found), short)[1]:
-        found = values  # what serves otherwise leaves runs too little room
-    value = float(model.objectives[goals[last]] @ found)
-    better = replace(solutions[last], values=found, objective=value)
-    return [better if i == last else s for i, s in enumerate(solutions)]
 
 
 def explained_shared(
@@ -93,18 +60,18 @@ def explained_shared(
     leaves, point = by_leaf(model, values)
     at = values if point is None else point
     if model.program.column_count > MANY_COLUMNS:
-        binding = _by_relaxation(leaves, objective, at, half)
+        binding = binding_by_relaxation(leaves, objective, at, half)
     else:
         binding = binding_limits(leaves, objective, value, at, half)
-    return binding, _rivals(model, stock, objective, value, values, half, dropped)
+    return binding, lots_rivals(model, stock, objective, value, values, half, dropped)
 
 
-def _relaxed(program: Program) -> Program:
+def without_wholeness(program: Program) -> Program:
     none = np.zeros(program.column_count, dtype=np.bool_)
     return replace(program, integer=none, structure=none)
 
 
-def _by_relaxation(
+def binding_by_relaxation(
     model: FleetModel, objective: str, values: NDArray[np.float64], limits: Limits
 ) -> tuple[Binding, ...]:
     """What one more unit of the limits that the relaxation presses hardest against is worth to it, solved again."""
@@ -120,7 +87,7 @@ def _by_relaxation(
     pressing = sorted((x for x in asked if pressure[x.row] > noise), key=lambda x: -pressure[x.row])[:MOST_LIMITS]
     changes = [loosened(program, x, unit_step(program, x)) for x in pressing]
     left = replace(limits, time_limit_s=max(1.0, limits.time_limit_s - base.seconds))
-    outcomes = what_if(_relaxed(program), changes, left)
+    outcomes = what_if(without_wholeness(program), changes, left)
     found = []
     for limit, outcome in zip(pressing, outcomes, strict=True):
         step = unit_step(program, limit)
@@ -142,7 +109,7 @@ def _by_relaxation(
     return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
 
 
-def _rivals(
+def lots_rivals(
     model: FleetModel, stock: StockModel, objective: str, value: float, values: NDArray[np.float64], limits: Limits,
     dropped: Sequence[Dropped],
 ) -> tuple[Alternative, ...]:  # fmt: skip
@@ -169,7 +136,7 @@ def _rivals(
     names = list(questions)[: 2 * MOST_RIVALS]
     large = program.column_count > MANY_COLUMNS
     changes = [Change(upper=dict.fromkeys(questions[n], 0.0)) for n in names]
-    outcomes = what_if(_relaxed(program) if large else program, changes, limits)
+    outcomes = what_if(without_wholeness(program) if large else program, changes, limits)
     found = []
     for name, outcome in zip(names, outcomes, strict=True):
         if outcome.status.has_plan and large:

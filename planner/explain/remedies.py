@@ -15,7 +15,7 @@ from typing import Any
 
 from planner.answer.plan import Nearest
 from planner.catalog import Catalog
-from planner.explain import Diagnosis
+from planner.explain.conflict import Diagnosis
 from planner.options.option import Dropped
 from planner.scenario import scenario_from_mapping
 from planner.scenario.types import Scenario

@@ -99,8 +99,8 @@ def plan_many(
     stands). Every case is read and checked before the first is planned: raises ``InputError`` with all that is wrong.
     No plan being possible is an answer; its row says so.
     """
-    from planner.api import plan
     from planner.catalog import load_catalog
+    from planner.planning.plan import plan
     from planner.scenario import check_scenario
 
     known = catalog if catalog is not None else load_catalog()

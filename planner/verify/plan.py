@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
-from planner.answer.asked import asked_of
-from planner.answer.plan import Deployment, Plan, ScheduledLoad
+from planner.answer.plan import Deployment, Plan
+from planner.answer.words import throughput_of
 from planner.catalog import Catalog
+from planner.cost.of_plan import joules_per_token, unit_cost_usd
 from planner.errors import InputError, PlannerError, Problem
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
@@ -29,21 +30,15 @@ from planner.options.hardware.choices import start_days
 from planner.options.work.classes import answered
 from planner.options.work.describe import Described, Describer, Spec, layout_of_plan
 from planner.options.work.redundancy import Redundancy
-from planner.scenario import problem_digest, with_catalog_ids
+from planner.scenario import with_catalog_ids
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
-from planner.sentence import throughput_of
-from planner.uncertainty.chance import chance_of
-from planner.unit_costs import joules_per_token, unit_cost_usd
-
-RELATIVE_TOLERANCE = 1e-9
-"""Of recomputed figures: the same arithmetic in another order."""
-LIMIT_TOLERANCE = Fraction(1, 10**6)
-"""Relative overrun of a limit that is rounding of the solver's own arithmetic, not a broken limit."""
+from planner.verify.classes import class_failures, left_after_failures
+from planner.verify.compare import LIMIT_TOLERANCE, differences, listed, near
+from planner.verify.question import asked_failures, proof_failures, question_failures
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
-UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
 
 
 def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
@@ -61,7 +56,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     if plan.fleet is not None and not over_lots(scenario, known):
         return ["the plan is of a fleet over time, the scenario is not"]
     if scenario.over_time or plan.fleet is not None:
-        from planner.verify_stock import verify_stock  # which takes what both need from here
+        from planner.verify.lots import verify_stock  # which takes what both need from here
 
         return verify_stock(plan, scenario, catalog)
     if plan.schedule is not None:
@@ -71,7 +66,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     units: list[tuple[Deployment, Described, int]] = []
     for i, deployment in enumerate(plan.deployments):
         where = f"deployments[{i}] {deployment.workload} on {deployment.system}"
-        failures += [f"{where}: {text}" for text in _asked(deployment, scenario)]
+        failures += [f"{where}: {text}" for text in asked_failures(deployment, scenario)]
         try:
             described = describer.describe(_spec(deployment, scenario, plan))
         except (PlannerError, KeyError, ValueError) as error:
@@ -84,14 +79,14 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
             )
             continue
         units.append((deployment, described, count))
-        failures += [f"{where}: {text}" for text in _figures(deployment, described, count)]
+        failures += [f"{where}: {text}" for text in figure_failures(deployment, described, count)]
     failures += question_failures(plan, scenario, catalog)
-    failures += _racks(units)
-    failures += _sums(plan, scenario)
+    failures += rack_failures(units)
+    failures += sum_failures(plan, scenario)
     failures += proof_failures(plan, scenario)
     failures += _per_token(plan, scenario)
-    failures += _demand(scenario, units, default_profile(known))
-    failures += _limits(scenario, units)
+    failures += demand_failures(scenario, units, default_profile(known))
+    failures += limit_failures(scenario, units)
     return failures
 
 
@@ -109,13 +104,7 @@ def _spec(d: Deployment, scenario: Scenario, plan: Plan | None = None) -> Spec:
     )  # fmt: skip
 
 
-def near(a: float | None, b: float | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return math.isclose(a, b, rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-12)
-
-
-def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
+def figure_failures(d: Deployment, described: Described, n: int) -> Iterator[str]:
     """Every figure of a deployment that its description does not fix by itself."""
     p, again = described.priced, described.predicted
     grown = {name: value * n for name in SCALED_RATES if (value := getattr(again, name)) is not None}
@@ -163,7 +152,7 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
             yield "it answers less than nothing of a class"
     said = d.model_dump()
     said["answers"] = list(said["answers"])
-    yield from _listed("answers", said["answers"], expected.pop("answers"))
+    yield from listed("answers", said["answers"], expected.pop("answers"))
     yield from differences("", {name: said[name] for name in expected}, expected)
     for name, parts, whole in (
         ("cost.lines_usd", d.cost.lines_usd, d.cost.total_usd),
@@ -174,95 +163,7 @@ def _figures(d: Deployment, described: Described, n: int) -> Iterator[str]:
             yield f"{name} sums to {math.fsum(parts.values())}, the whole is {whole}"
 
 
-def _listed(path: str, said: object, found: object) -> Iterator[str]:
-    """Where two lists of plain data differ."""
-    assert isinstance(said, list)  # noqa: S101 - narrowed for the type checker
-    assert isinstance(found, list)  # noqa: S101
-    if len(said) != len(found):
-        yield f"{path} has {len(said)} entries, recomputed {len(found)}"
-    for i, (a, b) in enumerate(zip(said, found, strict=False)):
-        yield from differences(f"{path}[{i}]", a, b)
-
-
-def differences(path: str, said: object, found: object) -> Iterator[str]:
-    """Where two pieces of plain data differ: figures beyond rounding, everything else at all."""
-    if isinstance(said, Mapping) and isinstance(found, Mapping):
-        for name in sorted(said.keys() | found.keys()):
-            here = f"{path}.{name}" if path else str(name)
-            if name not in said or name not in found:
-                yield f"{here} is {said.get(name, 'missing')}, recomputed {found.get(name, 'as no part of it')}"
-            else:
-                yield from differences(here, said[name], found[name])
-        return
-    if isinstance(said, list) and isinstance(found, list):
-        yield from _listed(path, said, found)
-        return
-    numbers = isinstance(said, int | float) and isinstance(found, int | float)
-    if not (near(float(said), float(found)) if numbers else said == found):  # type: ignore[arg-type]
-        yield f"{path} is {said}, recomputed {found}"
-
-
-def _asked(d: Deployment, scenario: Scenario) -> Iterator[str]:
-    """What the scenario fixes by hand: formats, degrees, whether phases are apart."""
-    workload = next((w for w in scenario.workloads if w.name == d.workload), None)
-    if workload is None:
-        return  # describing it will say so
-    if d.precision not in workload.precision:
-        yield f"precision {d.precision} is none of {', '.join(workload.precision)}"
-    pinned = getattr(workload, "parallelism", None)
-    for name, value in (pinned.model_dump() if pinned is not None else {}).items():
-        mine = getattr(d.parallelism, "dp" if name == "attention_dp" else name)
-        if value is not None and mine != value:
-            yield f"parallelism.{name} is {mine}, the scenario fixes {value}"
-    phases = getattr(workload, "disaggregated", "auto")
-    if phases != "auto" and (d.role == "serve") != (phases == "never"):
-        yield f"role is {d.role}, the scenario says disaggregated: {phases}"
-
-
-def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Iterator[str]:
-    """Whether the plan answers this scenario with this catalog."""
-    assumed = {
-        f"{kind}.{record}.{name}": value
-        for kind, records in scenario.assume.as_mapping().items()
-        for record, fields in records.items()
-        for name, value in fields.items()
-    }
-    said: dict[str, object] = {
-        "scenario": plan.scenario,
-        "start": plan.start,
-        "periods": plan.periods,
-        "horizon_years": plan.horizon_years,
-        "catalog_digest": plan.catalog_digest,
-        "problem_digest": plan.problem_digest,
-        "objective.name": plan.objective.name,
-        "objective.priorities": plan.objective.priorities,
-        "objective.unit": plan.objective.unit,
-        "assumptions": {a.path: a.value for a in plan.assumptions},
-        "workloads": {w.name: w.model_dump() for w in plan.workloads},
-        "proof.bound": plan.proof.bound,
-        "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
-    }
-    again = chance_of(scenario, plan, catalog.with_assumptions(scenario.assume.as_mapping()))
-    found: dict[str, object] = {
-        "scenario": scenario.name,
-        "start": scenario.start,
-        "periods": scenario.period_starts,
-        "horizon_years": scenario.horizon_years,
-        "catalog_digest": catalog.digest,
-        "problem_digest": problem_digest(scenario, catalog.digest),
-        "objective.name": scenario.objective[0],
-        "objective.priorities": scenario.objective,
-        "objective.unit": UNITS[scenario.objective[0]],
-        "assumptions": assumed,
-        "workloads": {w.name: w.model_dump() for w in asked_of(scenario)},
-        "proof.bound": plan.objective.bound,
-        "chance": None if again is None else again.model_dump(mode="json"),
-    }
-    for name, value in said.items():
-        yield from differences(name, value, found[name])
-
-
-def _racks(units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
+def rack_failures(units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
     """Systems of one kind at one place share racks, and a rack is whole."""
     said: dict[tuple[str, ...], int] = defaultdict(int)
     found: dict[tuple[str, ...], Fraction] = defaultdict(Fraction)
@@ -276,7 +177,7 @@ def _racks(units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
             yield f"{group[1]} in {group[3]} at {group[0]} is said to stand in {said[group]} racks, recomputed {whole}"
 
 
-def _sums(plan: Plan, scenario: Scenario) -> Iterator[str]:
+def sum_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
     totals = plan.totals
     if totals is None:
         yield "a plan has no totals"
@@ -315,27 +216,6 @@ def _sums(plan: Plan, scenario: Scenario) -> Iterator[str]:
         yield f"objective.values says {objective.values.get(objective.name)}, objective.value {objective.value}"
 
 
-def proof_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
-    """A bound that is not better than the plan, and a status that value and bound bear out."""
-    objective = plan.objective
-    value, bound = objective.value, objective.bound
-    if value is None:
-        return
-    if bound is None:
-        if plan.status != "feasible" or objective.gap is not None:
-            yield f"status {plan.status} without a bound"
-        return
-    better = bound - value if objective.name != "throughput" else value - bound
-    if better > 1e-6 * max(1.0, abs(value)):
-        yield f"the bound {bound} is worse than the plan's own value {value}"
-    gap = abs(value - bound) / max(1e-9, abs(value))
-    if objective.gap is None or not math.isclose(objective.gap, gap, rel_tol=1e-6, abs_tol=1e-9):
-        yield f"objective.gap is {objective.gap}, value and bound give {gap}"
-    allowed = {"proven_optimal": 1e-5, "within_gap": scenario.solve.gap + 1e-5}.get(plan.status, math.inf)
-    if gap > allowed and abs(value - bound) > 1e-6:
-        yield f"status {plan.status} with a gap of {gap}"
-
-
 def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
     """Cost for each million tokens that a workload asks for over the horizon."""
     found = {}
@@ -360,7 +240,7 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
         yield from differences("totals.joules_per_token", plan.totals.joules_per_token, joules)
 
 
-def _demand(
+def demand_failures(
     scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]], profile: ReliabilityProfile
 ) -> Iterator[str]:
     for workload in scenario.workloads:
@@ -379,7 +259,7 @@ def _demand(
                     yield f"{workload.name} ends after {described.finish_days:.3f} days, {limit:g} allowed"
             continue
         if isinstance(workload, Serving) and workload.request_classes:
-            yield from _classes(scenario, workload, mine)
+            yield from class_failures(scenario, workload, mine)
             continue
         wanted = workload.requests_per_s if isinstance(workload, Serving) else (workload.samples_per_s or 0.0)  # type: ignore[union-attr]
         by_site: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
@@ -401,69 +281,11 @@ def _demand(
             for name in ("ttft_ms", "tpot_ms", "latency_ms"):
                 most, value = getattr(workload, name, None), getattr(described.predicted, name)
                 if most is not None and value is not None and value * described.slower > most * (1 + 1e-9):
-                    yield f"{workload.name} on {d.system} has {name} {value * described.slower:.3f}, {most:g} allowed"
+                    bears = f"{value * described.slower:.3f}"
+                    yield f"{workload.name} on {d.system} has {name} {bears}, {most:g} allowed"
 
 
-def left_after_failures(
-    rule: Redundancy, mine: Sequence[tuple[Deployment | ScheduledLoad, Described, int]]
-) -> Fraction:
-    """Requests/s that a load still gets when the worst units fail: any that it tolerates, and those that do.
-
-    A site answers the lesser of its phases, so of failures at one site the worst are all of one phase. Those that are
-    tolerated may fall on any sites; of those that fail by themselves, every site survives its own.
-    """
-    # where every unit does both phases, its place is of no matter
-    apart = any(d.role != "serve" for d, _, _ in mine)
-    sites: dict[str, dict[str, list[tuple[int, float, int]]]] = defaultdict(lambda: {"prefill": [], "decode": []})
-    for d, described, n in mine:
-        for phase, rate in described.rates.items():
-            place = f"{d.site.split('/')[0]} {described.cache_pool}" if apart else ""
-            sites[place][phase].append((described.chips, rate, n))
-
-    def answered(phases: Mapping[str, list[tuple[int, float, int]]], lost: int | None) -> Fraction:
-        return min(rule.left(units, lost) for units in phases.values())
-
-    left = [sum((answered(p, 0) for p in sites.values()), start=Fraction(0))]
-    if rule.availability is not None:
-        left.append(sum((answered(p, None) for p in sites.values()), start=Fraction(0)))
-    if rule.tolerate:
-        least = [Fraction(0)] + [Fraction(0)] * rule.tolerate  # of the sites so far, with so many of the failures
-        for phases in sites.values():
-            here = [answered(phases, lost) for lost in range(rule.tolerate + 1)]
-            least = [min(least[n - lost] + here[lost] for lost in range(n + 1)) for n in range(rule.tolerate + 1)]
-        left.append(least[-1])
-    return min(left)
-
-
-def _classes(scenario: Scenario, workload: Serving, mine: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
-    """Every class of requests is answered at its rate by what is there from the start, within its latencies."""
-    got: dict[str, Fraction] = defaultdict(Fraction)
-    limits = {c.label: (c.ttft_ms or workload.ttft_ms, c.tpot_ms or workload.tpot_ms) for c in workload.request_classes}
-    for d, described, n in mine:
-        if d.period != scenario.period_starts[0]:
-            continue
-        for a in d.answers:
-            got[a.name] += Fraction(a.requests_per_s)
-            rate = described.class_rates.get(a.name)
-            if rate is None or a.name not in limits:
-                yield f"{workload.name}: class {a.name} is not answered by {d.system}"
-                continue
-            for name, value, most in zip(("TTFT", "TPOT"), (rate.ttft_ms, rate.tpot_ms), limits[a.name], strict=True):
-                if most is not None and value * rate.slower > most * (1 + 1e-9):
-                    bears = f"{value * rate.slower:.3f} ms"
-                    yield f"{workload.name}: class {a.name} on {d.system} has {name} {bears}, {most:g} allowed"
-        time = sum((Fraction(a.requests_per_s) / Fraction(described.class_rates[a.name].requests_per_s)
-                    for a in d.answers if a.name in described.class_rates), start=Fraction(0))  # fmt: skip
-        if time > n * (1 + LIMIT_TOLERANCE):
-            yield f"{workload.name} on {d.system} needs {float(time):.6g} units of time, {n} stand there"
-    for c in workload.request_classes:
-        wanted = Fraction(c.share) * Fraction(workload.requests_per_s)
-        if got[c.label] < wanted * (1 - LIMIT_TOLERANCE):
-            rates = f"{float(got[c.label]):.6g}/s, {float(wanted):.6g} asked"
-            yield f"{workload.name}: class {c.label} is answered at {rates}"
-
-
-def _limits(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
+def limit_failures(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
     def over(used: Fraction, limit: float) -> bool:
         return used > Fraction(limit) * (1 + LIMIT_TOLERANCE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from planner.answer.plan import Plan
-from planner.uncertainty.margins import CENTRAL
+from planner.scenario.outcomes import CENTRAL
 
 
 def percent(chance: float) -> str:

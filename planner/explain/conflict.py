@@ -9,168 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from planner.answer.plan import Binding, Conflict, Nearest
+from planner.answer.plan import Conflict, Nearest
 from planner.errors import SolveError
-from planner.fleet.model import OBJECTIVE_UNITS, FleetModel, Limit
+from planner.explain.limits import firm_rows
+from planner.fleet.model import FleetModel, Limit
 from planner.options.option import Dropped
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
-from planner.sentence import money
 from planner.solve import Limits, Status, conflicting_rows, elastic, nearest_changes, with_objective
 from planner.solve.form import Program
-from planner.solve.what_if import Change, Outcome, what_if
-
-_WHOLE_UNIT: Mapping[str, float] = {"MW": 1.0, "days": 1.0}
-"""What one more of a limit that comes in any amount means to a person, where that is not a share of it."""
-_SHARES = (0.05, 0.1, 0.25)
-"""Of a limit: counts are whole, so where one unit changes nothing, or is more than is of use, a share may tell."""
-
-
-_FULL = 1e-6
-"""A limit of which less than this share is left is used up."""
-
-
-def usage(program: Program, limit: Limit, values: NDArray[np.float64]) -> float:
-    row = program.row(limit.row)
-    at = program.rows == row
-    return float((program.vals[at] * values[program.cols[at]]).sum()) * limit.scale
-
-
-def _fewest_racks(program: Program, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The plan with no more racks than hold its systems: nothing makes the solver stop at them."""
-    fewest = np.array(values)
-    for row, kind in enumerate(program.row_kind):
-        if kind == "fit":
-            at = np.flatnonzero(program.rows == row)
-            racks = program.cols[at[program.vals[at] > 0]]
-            held = -(program.vals[at] * values[program.cols[at]])[program.vals[at] < 0].sum()
-            fewest[racks] = math.ceil(held - 1e-9)
-    return fewest
-
-
-def unit_step(program: Program, limit: Limit) -> float:
-    """One more of what a limit counts: a megawatt, a day, a rack, a system, the chips of the smallest thing that takes
-    any; a twentieth of the limit where its unit is tiny (dollars, tonnes)."""
-    if limit.whole:
-        at = program.rows == program.row(limit.row)
-        taken = np.abs(program.vals[at]) * limit.scale
-        return float(max(1, math.ceil(taken[taken > 0].min(initial=math.inf) - 1e-9))) if taken.any() else 1.0
-    unit = _WHOLE_UNIT.get(limit.unit)
-    # a date nearer than a few days is not moved by whole ones
-    return unit if unit is not None and (limit.kind == "power" or unit <= 0.25 * limit.limit) else 0.05 * limit.limit
-
-
-def _steps(program: Program, limit: Limit) -> list[float]:
-    """Steps to try, the unit first."""
-    unit = unit_step(program, limit)
-    shares = [share * limit.limit for share in _SHARES]
-    if limit.whole:
-        shares = [float(math.ceil(x - 1e-9)) for x in shares]
-    if limit.sense > 0:
-        shares, unit = [x for x in shares if x <= limit.limit], min(unit, limit.limit)
-    return list(dict.fromkeys([unit, *(x for x in shares if abs(x - unit) > 1e-9 * unit)]))
-
-
-def loosened(program: Program, limit: Limit, step: float) -> Change:
-    """The change that loosens a limit by a step in its unit."""
-    row = program.row(limit.row)
-    if limit.sense < 0:
-        return Change(row_upper={row: (limit.limit + step) / limit.scale})
-    return Change(row_lower={row: (limit.limit - step) / limit.scale})
-
-
-def binding_limits(
-    model: FleetModel, objective: str, value: float, values: NDArray[np.float64], limits: Limits
-) -> tuple[Binding, ...]:
-    """Limits that one more unit of makes the objective better, and those that are used up.
-
-    ``value`` in the solver's scaled unit. Worth per unit is the difference that solving again with one unit more shows
-    (where that changes nothing, with a larger step, divided by it); the plan's own gap is the resolution, so smaller
-    differences count as none. Where time does not suffice it is what the relaxation gains.
-    """
-    unit, scale = OBJECTIVE_UNITS[objective]
-    values = _fewest_racks(model.program, values)
-    program = with_objective(model.program, model.objectives[objective])
-    used_rows = set(program.rows.tolist())  # nothing uses any of a limit without coefficients: it cannot bind
-    asked = [
-        limit
-        for limit in model.limits.values()
-        if limit.row not in firm_rows(model) and limit.limit > 0 and program.row(limit.row) in used_rows
-    ]
-    steps = [_steps(program, limit) for limit in asked]
-    changes = [loosened(program, limit, step) for limit, few in zip(asked, steps, strict=True) for step in few]
-    outcomes = iter(what_if(program, changes, limits))
-    gains: list[list[tuple[float, float | None]]] = []
-    for few in steps:
-        solved = [(step, next(outcomes)) for step in few]
-        gains.append([(step, _gain(value, o, limits) if o.status.has_plan else None) for step, o in solved])
-    unknown = [i for i, told in enumerate(gains) if not any(gain for _, gain in told) and told[0][1] is None]
-    relaxed = _gains_of_relaxation(program, [loosened(program, asked[i], steps[i][0]) for i in unknown], limits)
-    by_bound = dict(zip(unknown, relaxed, strict=True))
-    found = []
-    for i, (limit, told) in enumerate(zip(asked, gains, strict=True)):
-        used = usage(program, limit, values)
-        what = f"{limit.unit} {'more' if limit.sense < 0 else 'less'}"
-        step, gain = next(((s, g) for s, g in told if g), told[0])
-        note = f"solved again with {step:.4g} {what}"
-        smaller = next(((s, g) for s, g in told if g and s < step), None)
-        if smaller is not None:
-            note += f"; {smaller[0]:.3g} {what} {_worth_words(smaller[1] or 0.0, scale, unit)}"
-        if i in by_bound:
-            gain = by_bound[i]
-            note = f"of the relaxation (parts of systems allowed), solved again with {step:.4g} {what}"
-        full = used >= (1 - _FULL) * limit.limit if limit.sense < 0 else used <= (1 + _FULL) * limit.limit
-        if not gain and (not full or limit.kind in {"demand", "redundancy"}):
-            continue
-        if gain is None:
-            note = "not known: solving again found no answer in time"
-        found.append(
-            Binding(
-                limit=limit.label,
-                used=used,
-                of=limit.limit,
-                unit=limit.unit,
-                worth_per_unit=None if gain is None else abs(gain * scale) / step,
-                worth_unit=f"{unit} per {limit.unit}",
-                note=note,
-            )
-        )
-    return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
-
-
-def _gain(value: float, outcome: Outcome, limits: Limits) -> float:
-    """How much better a solution is than the plan, 0 for less than what both are known to."""
-    better = value - outcome.objective
-    noise = 1e-7 * abs(value) if outcome.status == "proven_optimal" else 2 * limits.gap * abs(value)
-    return better if better > max(noise, 1e-9) else 0.0
-
-
-def _gains_of_relaxation(program: Program, changes: Sequence[Change], limits: Limits) -> list[float | None]:
-    """What each change brings to the program with parts of systems allowed."""
-    if not changes:
-        return []
-    none = np.zeros(program.column_count, dtype=np.bool_)
-    base, *outcomes = what_if(replace(program, integer=none, structure=none), [Change(), *changes], limits)
-    if not base.status.has_plan:
-        return [None] * len(changes)
-    return [max(0.0, base.objective - o.objective) if o.status.has_plan else None for o in outcomes]
-
-
-def _worth_words(gain: float, scale: float, unit: str) -> str:
-    return (
-        f"already save {money(abs(gain * scale))}" if unit == "USD" else f"already bring {abs(gain * scale):.4g} {unit}"
-    )
-
-
-def firm_rows(model: FleetModel) -> set[str]:
-    """Rows that are no limit a person could move: a run is run once."""
-    return {name for name, limit in model.limits.items() if limit.kind == "demand" and limit.unit == "run"}
+from planner.solve.what_if import Change, what_if
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from planner.answer.chance import said, together
 from planner.answer.plan import Deployment, Plan
-from planner.confidence import said, together
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 

@@ -1,0 +1,118 @@
+"""Planning, end to end: the road from a scenario to a verified plan, as one function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from planner.answer.plan import (
+    Plan,
+)
+from planner.catalog import Catalog
+from planner.errors import SolveError, VerificationError
+from planner.explain.conflict import Diagnosis
+from planner.fleet.model import FleetModel
+from planner.fleet.sequence import solved_and_placed
+from planner.planning.diagnose import diagnose
+from planner.planning.draft import Draft
+from planner.planning.lots import steadied_solutions
+from planner.planning.question import Cancel, Progress, Question, ask, check_backend, goals_of, teller
+from planner.scenario.types import Scenario
+from planner.solve import Program, Solution, Status, lexicographic
+from planner.verify.plan import verify_plan
+
+
+def plan(
+    scenario: Scenario | Mapping[str, Any] | str | Path,
+    *,
+    catalog: Catalog | None = None,
+    variant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Plan:
+    """The best plan of a scenario, verified; or, where there is none, why and what would make one possible.
+
+    ``scenario``: a file, the name of a shipped one (``"quickstart"``), a mapping of the same form, or a loaded Scenario
+    (``variant`` then is only noted). ``overrides``: values by dot path, applied last
+    (``{"sites.ashburn.power_mw": 12}``). ``catalog``: default the shipped one. ``progress`` is told (what, share done);
+    ``cancel`` is asked between steps.
+
+    The plan's ``status`` is ``proven_optimal``, ``within_gap``, ``feasible`` (a limit was reached), ``infeasible``
+    (with ``conflicts`` and ``nearest``) or ``no_plan_found``. Raises ``InputError`` for input that is wrong,
+    ``VerificationError`` when a plan did not survive the independent check, ``SolveError`` when a solver failed.
+    """
+    tell = teller(progress, cancel)
+    question = ask(scenario, catalog=catalog, variant=variant, overrides=overrides, progress=tell)
+    scenario, model, clock = question.scenario, question.model, question.clock
+    draft = Draft(question)
+    if model is None:
+        tell("Explaining", 0.75)
+        return draft.without_plan("infeasible", diagnose(question))
+
+    check_backend(scenario, model)
+    tell("Solving", 0.72)
+    goals = goals_of(scenario)
+
+    vectors = [model.objectives[g] for g in goals]
+
+    def solved(program: Program, seconds: float) -> list[Solution]:
+        return lexicographic(
+            program,
+            vectors,
+            replace(question.limits, time_limit_s=seconds),
+            backend=scenario.solve.backend,
+            progress=(lambda p: tell(f"Solving ({p.text})", 0.75)) if progress or cancel else None,
+        )
+
+    if question.stock is None:
+        solutions = solved(model.program, question.limits.time_limit_s)
+    else:
+        stock, solutions = solved_and_placed(question.stock, solved, question.limits)
+        model = stock.as_fleet()
+        question = replace(question, stock=stock, model=model)
+        draft = Draft(question)
+    clock.lap("solving")
+    first = solutions[0]
+    if first.status is Status.FAILED:
+        raise SolveError(f"the solver failed: {first.message}")
+    if first.status is Status.UNBOUNDED:
+        raise SolveError("the model is unbounded: a limit is missing that this objective needs")
+    if not solutions[0].status.has_plan:
+        if solutions[0].status is Status.INFEASIBLE:
+            tell("Explaining", 0.85)
+            return draft.without_plan("infeasible", diagnose(question), model, solutions)
+        return draft.without_plan("no_plan_found", Diagnosis((), ()), model, solutions)
+    if question.stock is not None:
+        tell("Steadying", 0.88)
+        solutions = steadied_solutions(model, question.stock, goals, solutions, question.limits)
+        clock.lap("steadying")
+    tell("Verifying", 0.9)
+    answer = verified(draft, model, solutions)
+    tell("Explaining", 0.93)
+    answer = draft.explained(answer, model, solutions)
+    tell("Done", 1.0)
+    return answer
+
+
+def answered(question: Question, solutions: Sequence[Solution], model: FleetModel | None = None) -> Plan:
+    """The verified plan of some solutions of a question's program (or of another ``model`` over the same options).
+
+    What binds and alternatives are left out. Raises ``VerificationError`` when the plan does not hold.
+    """
+    program = model or question.model
+    if program is None:
+        raise ValueError("a question without a program has no solutions")
+    return verified(Draft(question), program, solutions)
+
+
+def verified(draft: Draft, model: FleetModel, solutions: Sequence[Solution]) -> Plan:
+    question = draft.question
+    answer = draft.with_plan(model, solutions, question.catalog)
+    failures = verify_plan(answer, question.scenario, question.plain)
+    question.clock.lap("verifying")
+    if failures:
+        raise VerificationError("the plan did not survive verification: " + "; ".join(failures[:5]))
+    return answer.model_copy(update={"verified": True})

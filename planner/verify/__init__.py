@@ -1,0 +1,1 @@
+"""The independent check of a plan: imports neither the fleet model nor a solver."""

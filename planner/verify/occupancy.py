@@ -1,0 +1,133 @@
+"""What serves and runs stands there, in order and in time, and every demand is met."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from planner.options.hardware.timeline import DAYS_PER_MONTH
+from planner.options.parts import packed, systems_taken
+from planner.options.shared import demand_of
+from planner.options.stock_figures import Hardware, runs_once
+from planner.options.work.redundancy import Redundancy
+from planner.scenario.workloads import Serving
+from planner.verify.again import Again, RunAgain
+from planner.verify.classes import left_after_failures
+from planner.verify.compare import LIMIT_TOLERANCE
+
+DAY_TOLERANCE = 1e-3
+"""Of a day: the schedule counts whole minutes."""
+
+
+def stands(again: Again, hardware: Hardware, period: int) -> int:
+    return sum(x.said.systems for x in again.lasting(period) if x.hardware == hardware)
+
+
+def serving_systems(again: Again, hardware: Hardware, period: int) -> int:
+    """Whole systems of a kind that serving takes; parts of them packed largest first."""
+    mine = [x for x in again.loads if x.hardware == hardware and x.said.units[period]]
+    whole = sum(x.said.units[period] * x.described.systems for x in mine if not x.described.part)
+    parts = [x.described.part for x in mine if x.described.part for _ in range(x.said.units[period])]
+    chips = again.figures.stand(hardware).chips
+    return whole + (max(packed(parts, chips)) + 1 if parts else 0)
+
+
+def busy_systems(again: Again, hardware: Hardware, period: int) -> float:
+    """Systems of a kind that serve, parts of them as such; whosever they are, where ``hardware`` names no owner."""
+    chips = again.figures.stand(hardware).chips
+    return math.fsum(
+        x.said.units[period] * systems_taken(x.described.systems, x.described.part, chips)
+        for x in again.loads
+        if hardware in {x.hardware, x.hardware.kind}
+    )
+
+
+def occupancy_failures(again: Again) -> Iterator[str]:
+    """What serves in a period stands there."""
+    for hardware in dict.fromkeys(x.hardware for x in again.loads):
+        where = f"{hardware.system} in {hardware.cooling} at {hardware.place}"
+        for t, month in enumerate(again.timeline.names):
+            used, there = serving_systems(again, hardware, t), stands(again, hardware, t)
+            if used > there:
+                yield f"{where}: {used} systems serve from {month}, {there} stand there"
+
+
+def day_failures(again: Again) -> Iterator[str]:
+    """The schedule in days: at every start, what runs then fits what stands."""
+    line = again.timeline
+    shared = [x for x in again.runs if not x.said.rented_alone]
+    for hardware in dict.fromkeys(x.hardware for x in shared):
+        mine = [x for x in shared if x.hardware == hardware]
+        edges = [e * DAYS_PER_MONTH for e in line.edges[:-1]]
+        moments = sorted({x.said.start_day for x in mine} | {e for e in edges if any(
+            x.said.start_day < e < x.said.end_day for x in mine)})  # fmt: skip
+        for day in moments:
+            t = line.period_of((day + DAY_TOLERANCE) / DAYS_PER_MONTH)
+            running = sum(
+                x.described.systems
+                for x in mine
+                if x.said.start_day <= day + DAY_TOLERANCE and x.said.end_day > day + DAY_TOLERANCE
+            )
+            used, there = running + serving_systems(again, hardware, t), stands(again, hardware, t)
+            if used > there:
+                where = f"{hardware.system} at {hardware.place}"
+                yield f"{where}: {used} systems work on day {day:.2f}, {there} stand there"
+
+
+def order_failures(again: Again) -> Iterator[str]:
+    """Every run once, and after those it waits for."""
+    by_name: dict[str, list[RunAgain]] = defaultdict(list)
+    for x in again.runs:
+        by_name[x.said.workload].append(x)
+    for workload in again.scenario.workloads:
+        if not runs_once(workload):
+            continue
+        mine = by_name[workload.name]
+        if len(mine) != 1:
+            yield f"{workload.name} is run {len(mine)} times, must be run once"
+            continue
+        for name in getattr(workload, "after", ()):
+            for before in by_name[name]:
+                if mine[0].said.start_day < before.said.end_day - DAY_TOLERANCE:
+                    day = mine[0].said.start_day
+                    yield f"{workload.name} begins on day {day:.3f}, before {name}, which it waits for, has ended"
+
+
+def answered_share(again: Again, name: str, phases: Sequence[str], period: int) -> Fraction:
+    """Requests or samples a second that a load's units answer: each site the lesser of its phases."""
+    workload = again.figures.workload(name)
+    if isinstance(workload, Serving) and workload.request_classes:
+        got: dict[str, Fraction] = defaultdict(Fraction)
+        for x in again.loads:
+            for a in x.said.answers[period] if x.said.workload == name else ():
+                got[a.name] += Fraction(a.requests_per_s)
+        return min(got[c.label] / Fraction(c.share) for c in workload.request_classes)
+    by_site: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+    for x in again.loads:
+        if x.said.workload == name and x.said.units[period]:
+            for phase, rate in x.described.rates.items():
+                place = f"{x.hardware.place.split('/')[0]} {x.described.cache_pool}"
+                by_site[place][phase] += Fraction(rate) * x.said.units[period]
+    return sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
+
+
+def demand_failures(again: Again) -> Iterator[str]:
+    for workload in again.scenario.workloads:
+        if runs_once(workload):
+            continue
+        phases = ("prefill", "decode") if isinstance(workload, Serving) else ("score",)
+        asked = demand_of(workload, again.timeline)
+        for t, month in enumerate(again.timeline.names):
+            served = answered_share(again, workload.name, phases, t)
+            if served < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
+                yield f"{workload.name} is served at {float(served):.6g}/s from {month}, {asked[t]:g}/s asked"
+            rule = Redundancy.of(workload, again.reliability) if isinstance(workload, Serving) else None
+            if rule is None or asked[t] <= 0:
+                continue
+            mine = [(x.said, x.described, x.said.units[t]) for x in again.loads if x.said.workload == workload.name]
+            left = left_after_failures(replace(rule, requests_per_s=float(asked[t])), [u for u in mine if u[2]])
+            if left < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
+                yield f"{workload.name} is left with {float(left):.6g}/s of {asked[t]:g}/s from {month} when units fail"

@@ -1,0 +1,97 @@
+"""Whether a plan answers the question: digests, objective, limits, and what its proof says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from planner.answer.asked import asked_of
+from planner.answer.plan import Deployment, Plan
+from planner.catalog import Catalog
+from planner.scenario import problem_digest
+from planner.scenario.types import Scenario
+from planner.verify.chance import chance_of
+from planner.verify.compare import differences
+
+UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
+
+
+def asked_failures(d: Deployment, scenario: Scenario) -> Iterator[str]:
+    """What the scenario fixes by hand: formats, degrees, whether phases are apart."""
+    workload = next((w for w in scenario.workloads if w.name == d.workload), None)
+    if workload is None:
+        return  # describing it will say so
+    if d.precision not in workload.precision:
+        yield f"precision {d.precision} is none of {', '.join(workload.precision)}"
+    pinned = getattr(workload, "parallelism", None)
+    for name, value in (pinned.model_dump() if pinned is not None else {}).items():
+        mine = getattr(d.parallelism, "dp" if name == "attention_dp" else name)
+        if value is not None and mine != value:
+            yield f"parallelism.{name} is {mine}, the scenario fixes {value}"
+    phases = getattr(workload, "disaggregated", "auto")
+    if phases != "auto" and (d.role == "serve") != (phases == "never"):
+        yield f"role is {d.role}, the scenario says disaggregated: {phases}"
+
+
+def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Iterator[str]:
+    """Whether the plan answers this scenario with this catalog."""
+    assumed = {
+        f"{kind}.{record}.{name}": value
+        for kind, records in scenario.assume.as_mapping().items()
+        for record, fields in records.items()
+        for name, value in fields.items()
+    }
+    said: dict[str, object] = {
+        "scenario": plan.scenario,
+        "start": plan.start,
+        "periods": plan.periods,
+        "horizon_years": plan.horizon_years,
+        "catalog_digest": plan.catalog_digest,
+        "problem_digest": plan.problem_digest,
+        "objective.name": plan.objective.name,
+        "objective.priorities": plan.objective.priorities,
+        "objective.unit": plan.objective.unit,
+        "assumptions": {a.path: a.value for a in plan.assumptions},
+        "workloads": {w.name: w.model_dump() for w in plan.workloads},
+        "proof.bound": plan.proof.bound,
+        "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
+    }
+    again = chance_of(scenario, plan, catalog.with_assumptions(scenario.assume.as_mapping()))
+    found: dict[str, object] = {
+        "scenario": scenario.name,
+        "start": scenario.start,
+        "periods": scenario.period_starts,
+        "horizon_years": scenario.horizon_years,
+        "catalog_digest": catalog.digest,
+        "problem_digest": problem_digest(scenario, catalog.digest),
+        "objective.name": scenario.objective[0],
+        "objective.priorities": scenario.objective,
+        "objective.unit": UNITS[scenario.objective[0]],
+        "assumptions": assumed,
+        "workloads": {w.name: w.model_dump() for w in asked_of(scenario)},
+        "proof.bound": plan.objective.bound,
+        "chance": None if again is None else again.model_dump(mode="json"),
+    }
+    for name, value in said.items():
+        yield from differences(name, value, found[name])
+
+
+def proof_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
+    """A bound that is not better than the plan, and a status that value and bound bear out."""
+    objective = plan.objective
+    value, bound = objective.value, objective.bound
+    if value is None:
+        return
+    if bound is None:
+        if plan.status != "feasible" or objective.gap is not None:
+            yield f"status {plan.status} without a bound"
+        return
+    better = bound - value if objective.name != "throughput" else value - bound
+    if better > 1e-6 * max(1.0, abs(value)):
+        yield f"the bound {bound} is worse than the plan's own value {value}"
+    gap = abs(value - bound) / max(1e-9, abs(value))
+    if objective.gap is None or not math.isclose(objective.gap, gap, rel_tol=1e-6, abs_tol=1e-9):
+        yield f"objective.gap is {objective.gap}, value and bound give {gap}"
+    allowed = {"proven_optimal": 1e-5, "within_gap": scenario.solve.gap + 1e-5}.get(plan.status, math.inf)
+    if gap > allowed and abs(value - bound) > 1e-6:
+        yield f"status {plan.status} with a gap of {gap}"
