@@ -55,7 +55,7 @@ BATCH = 1 << 17
 LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
 MOST_THINNED = 1000
 """Cluster sizes that a diagnosis looks at; fewer make it quicker and its smallest change larger than need be."""
-FASTEST = 16
+FASTEST = 8
 """Layouts of a size that compete where a run must hold with a confidence: the surest may be another than the fastest.
 Intervals of layouts of one size differ by what measured runs are near them."""
 RECOMPUTE = ("none", "selective", "full")
@@ -110,6 +110,9 @@ class _OfChips:
     layouts: int
     fit: int = 0
     best: tuple[Size, ...] = ()
+    layouts_near: TrainingCandidates | None = None
+    """The ``FASTEST`` of each size."""
+    steps_near: NDArray[np.float64] | None = None
 
 
 @dataclass
@@ -122,7 +125,8 @@ class TrainingSearch:
     _found: dict[tuple[str, str, float, int, int, bool, bool], Searched] = field(default_factory=dict)
     _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
     _ratios: dict[int, float] = field(default_factory=dict)
-    _by_chips: dict[tuple[str, str, float, bool], dict[int, _OfChips]] = field(default_factory=dict)
+    _by_chips: dict[tuple[str, str, float], dict[int, _OfChips]] = field(default_factory=dict)
+    _surer: dict[tuple[str, str, float], dict[int, tuple[Size, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
@@ -187,7 +191,7 @@ class TrainingSearch:
         if self.workload.offload and platform.host_memory_bytes is None:
             return Searched(precision, (), 0, 0, f"systems {choice.system.id}: host_dram_tb is not published")
         job = self.job(precision)
-        known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor, several), {})
+        known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
         asked = self._sizes(platform, least, most, thin)
         grids = []
         for chips in asked:
@@ -203,6 +207,7 @@ class TrainingSearch:
                 stop = start + grid.size
                 fits = np.flatnonzero(estimate.fits[start:stop])
                 sizes: list[Size] = []
+                near: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
                 if len(fits):
                     shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
                     taken = self.systems_of(platform, grid)
@@ -212,16 +217,22 @@ class TrainingSearch:
                         if shown[mine].min() >= fastest:
                             continue  # of one size more systems must at least be faster
                         fastest = shown[mine].min()
-                        first = mine[[np.argmin(shown[mine])]]
-                        if several:
-                            first = mine[np.argsort(shown[mine], kind="stable")[:FASTEST]]
-                        at = start + first
-                        sizes += self._sizes_of(platform, job, candidates.take(at), estimate.step_time_s[at], several)
-                known[int(grid.chips[0])] = _OfChips(grid.size, len(fits), tuple(sizes))
+                        at = start + int(mine[np.argmin(shown[mine])])
+                        found = self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at]))
+                        sizes.append(found)
+                        near.append(start + mine[np.argsort(shown[mine], kind="stable")[:FASTEST]])
+                beside = np.concatenate(near)
+                known[int(grid.chips[0])] = _OfChips(
+                    grid.size, len(fits), tuple(sizes), candidates.take(beside), estimate.step_time_s[beside]
+                )
                 start = stop
         every = [known[chips] for chips in asked]
         enumerated, priced = sum(x.layouts for x in every), sum(x.fit for x in every)
         best = tuple(size for x in every for size in x.best)
+        if several:
+            surer = self._surer.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
+            self._with_ends(platform, job, {n: known[n] for n in asked if n not in surer}, surer)
+            best = tuple(size for n in asked for size in surer[n])
         reason = ""
         if not best:
             reason = (
@@ -231,15 +242,29 @@ class TrainingSearch:
             )
         return Searched(precision, best, enumerated, priced, reason)
 
-    def _sizes_of(
-        self, platform: Platform, job: TrainingJob, layouts: TrainingCandidates, steps: NDArray[np.float64], ends: bool
-    ) -> list[Size]:
-        """Layouts with what they give, and with their intervals where ``ends`` are asked."""
-        found = [self.size_of(platform, job, layouts.take([i]), float(step)) for i, step in enumerate(steps)]
-        if not ends:
-            return found
-        low, high = platform.spread.ends(log_deviation(job, platform, self.stack, layouts))
-        return [replace(x, low80=float(a), high80=float(b)) for x, a, b in zip(found, low, high, strict=True)]
+    def _with_ends(
+        self, platform: Platform, job: TrainingJob, of: Mapping[int, _OfChips], into: dict[int, tuple[Size, ...]]
+    ) -> None:
+        """The fastest layouts of some numbers of chips, with the intervals of their times: in one call."""
+        into.update(dict.fromkeys(of, ()))
+        near = [(n, x.layouts_near, x.steps_near) for n, x in of.items() if x.best]
+        layouts = [c for _, c, _ in near if c is not None]
+        if not layouts:
+            return
+        joined = _joined(layouts)
+        ends = platform.spread.ends(log_deviation(job, platform, self.stack, joined))
+        at = 0
+        for n, some, steps in near:
+            assert some is not None  # noqa: S101 - narrowed for the type checker
+            assert steps is not None  # noqa: S101
+            into[n] = tuple(
+                replace(
+                    self.size_of(platform, job, some.take([i]), float(step)),
+                    low80=float(ends[0][at + i]), high80=float(ends[1][at + i]),
+                )
+                for i, step in enumerate(steps)
+            )  # fmt: skip
+            at += some.size
 
     def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
         """Chips of every size worth a grid: whole parts that some degrees times a divisor of the batch make up."""
