@@ -29,6 +29,11 @@ CATALOG = Setting(
     "`--catalog`, and by the app",
     "none",
 )
+ANSWERS = Setting(
+    "PLANNER_ANSWERS",
+    "how much is answered beside a plan where the scenario's `solve.answers` says nothing: `none`, `fast` or `full`",
+    "`fast`",
+)
 CACHE = Setting(
     "PLANNER_CACHE", "folder of what can be made again (the catalog as it was read); `off` keeps nothing",
     "`ai-compute-planner` in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`)",
@@ -42,7 +47,7 @@ LOG = Setting(
 PLUGINS = Setting("PLANNER_PLUGINS", "`off` uses no catalog, exporter or reader of other packages", "on")
 APP_PREFIX = Setting("PLANNER_APP_...", "limits of the app, one variable each (docs/app.md)", "see docs/app.md")
 
-SETTINGS = (CATALOG, CACHE, DEBUG, LOG, PLUGINS, APP_PREFIX)
+SETTINGS = (CATALOG, ANSWERS, CACHE, DEBUG, LOG, PLUGINS, APP_PREFIX)
 
 
 def installed_version() -> str:

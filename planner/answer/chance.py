@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from planner.answer.plan import Plan
+from collections import defaultdict
+from collections.abc import Callable
+
+from planner.answer.plan import AtConfidence, Plan
 from planner.scenario.outcomes import CENTRAL
 
 
@@ -29,3 +32,32 @@ def together(plan: Plan) -> str:
     if least == most:
         return f" All promises together: {most} likely."
     return f" All promises together: {least} to {most} likely, by how much the model's errors have in common."
+
+
+def hardware_of(plan: Plan) -> str:
+    """Systems of a plan by kind, most first: ``247 mi300x_8``."""
+    counts: dict[str, int] = defaultdict(int)
+    for x in plan.holdings:
+        counts[x.system] += x.systems
+    return " and ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def price_of_more(plan: Plan, money: Callable[[float], str]) -> str:
+    """What other confidences cost, as a sentence with a blank before; nothing where none was priced.
+
+    ``money`` writes an amount of USD.
+    """
+    told = [text for x in plan.at_confidences if (text := _at(x, money))]
+    return f" {'; '.join(told)[0].upper()}{'; '.join(told)[1:]}." if told else ""
+
+
+def _at(x: AtConfidence, money: Callable[[float], str]) -> str:
+    with_it = f"with {percent(x.confidence)}"
+    if x.status == "same":
+        return f"{with_it}: the same plan"
+    if x.status == "out_of_reach":
+        return f"{with_it}: out of reach"
+    if x.status == "planned" and x.more_usd is not None:
+        sign = "+" if x.more_usd >= 0 else "-"
+        return f"{with_it}: {x.hardware}, {sign}{money(abs(x.more_usd))}"
+    return ""

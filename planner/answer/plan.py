@@ -471,6 +471,22 @@ class Chance(_Part):
     basis: str
 
 
+class AtConfidence(_Part):
+    """The same question with every promise at another confidence: what the best plan costs then."""
+
+    confidence: float
+    status: Literal["same", "planned", "out_of_reach", "not_tried"]
+    """``same``: the plan itself holds with it; ``planned``: another plan does; ``out_of_reach``: none does;
+    ``not_tried``: there was no time for it (``solve.answers: full`` takes as long as it needs)."""
+    cost_usd: float | None = None
+    more_usd: float | None = None
+    """Cost over the horizon beyond the plan's own."""
+    systems: int | None = None
+    hardware: str = ""
+    chance: float | None = None
+    """The least chance of its promises."""
+
+
 class Binding(_Part):
     """A limit that binds: what is used, of what, and what one more unit is worth (confirmed by re-solving)."""
 
@@ -630,6 +646,8 @@ class Plan(PlanViews, _Part):
     totals: Totals | None = None
     chance: Chance | None = None
     """None where there is no plan, or nothing is known of how far off its predictions may be."""
+    at_confidences: tuple[AtConfidence, ...] = ()
+    """What other confidences cost, lowest first."""
     binding: tuple[Binding, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     assumptions: tuple[Assumption, ...] = ()

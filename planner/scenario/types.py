@@ -197,6 +197,12 @@ class Solve(Part):
     time_limit_s: float = Field(
         default=120, gt=0, le=1e6, description="Longest a solve may take.", json_schema_extra=unit("s")
     )
+    answers: Literal["none", "fast", "full"] | None = Field(
+        default=None,
+        description="What is answered beside the plan. fast: what higher confidences cost, as far as that takes no "
+        "longer than the plan itself (or 5 s); full: what lower ones save too, however long it takes. None given: as "
+        "PLANNER_ANSWERS says, else fast.",
+    )
     threads: int | None = Field(
         default=None,
         ge=1,
