@@ -2,8 +2,8 @@
 
     python benchmarks/confidence.py [--scenarios 100] [--futures 10000] [--files quickstart air-or-liquid ...]
 
-Random scenarios (a run or a load; uncertain demand, deliveries and failures) are planned at 50, 65, 80 and 90% and held to
-futures of another seed; shipped scenarios at 80%. Prints one line each, and what was counted.
+Random scenarios (a run or a load; uncertain demand and failures) are planned at 50, 65, 80 and 90% and held to futures
+of another seed; shipped scenarios at 80%. Prints one line each, and what was counted.
 """
 
 from __future__ import annotations
