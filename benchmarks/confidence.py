@@ -18,7 +18,7 @@ from planner.outlook import outlook
 from planner.planning.plan import plan
 
 LEVELS = (0.5, 0.65, 0.8, 0.9)
-SYSTEMS = ["hgx_h100_oem", "dgx_h200", "mi300x_8", "sgx5000", "hgx_b200_oem"]
+SYSTEMS = ["hgx_h100_oem", "dgx_h200", "mi300x_8", "sgx5000", "dgx_b200"]
 SWING = {"p10": 0.8, "p50": 1.0, "p90": 1.25}
 
 
