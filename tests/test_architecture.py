@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "planner"
 
 ROAD = (
-    "errors", "catalog", "scenario", "answer", "workload", "network", "performance", "facility", "cost",
+    "errors", "catalog", "scenario", "answer", "workload", "network", "performance", "validation",
+    "facility", "cost",
     "uncertainty", "options", "verify", "fleet", "solve", "explain", "planning", "faces",
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
@@ -23,7 +24,7 @@ ROOM = {
     "settings": "errors", "plugins": "errors", "tables": "errors",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "estimate": "faces", "export": "faces",
     "outlook": "faces",
-    "plots": "faces", "report": "faces", "sweep": "faces", "ui": "faces", "validation": "faces",
+    "plots": "faces", "report": "faces", "sweep": "faces", "ui": "faces",
 }  # fmt: skip
 """Modules beside the rooms."""
 FLEET_SEES = {"solve"}

@@ -471,6 +471,24 @@ class Chance(_Part):
     basis: str
 
 
+class MeasuredEffect(_Part):
+    """What a user's own measurements change of one prediction."""
+
+    workload: str
+    role: str
+    system: str
+    quantity: str
+    """``step_time_s``, ``tpot_ms``, ...: what the interval is of."""
+    without: float
+    """What would be predicted without the measurements."""
+    predicted: float
+    width_without: float
+    """High end of the 80% interval over the low one, without them."""
+    width: float
+    runs: int
+    """Figures measured, of all rows."""
+
+
 class AtConfidence(_Part):
     """The same question with every promise at another confidence: what the best plan costs then."""
 
@@ -646,6 +664,8 @@ class Plan(PlanViews, _Part):
     totals: Totals | None = None
     chance: Chance | None = None
     """None where there is no plan, or nothing is known of how far off its predictions may be."""
+    measured: tuple[MeasuredEffect, ...] = ()
+    """What the user's own measurements change; empty where there are none."""
     at_confidences: tuple[AtConfidence, ...] = ()
     """What other confidences cost, lowest first."""
     binding: tuple[Binding, ...] = ()

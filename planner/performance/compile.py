@@ -114,6 +114,7 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
     host = chip.get("host_gb_s_unidir")
     family = family_of(chip.id, chip.text("family"))
     per_server = system.server_chips
+    own = catalog.measured
     return Platform(
         system_id=system.id,
         chip_id=chip.id,
@@ -133,7 +134,8 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         comm_core_share=comm_core_share(chip),
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),
-        neighbours=shipped_neighbours(),
+        neighbours=getattr(own, "neighbours", None) or shipped_neighbours(),
+        serving=getattr(own, "serving", None),
         spread=shipped_training_calibration().spread,
         load_store=system.text("unified_memory_addressing") == "yes",
     )

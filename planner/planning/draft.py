@@ -23,7 +23,7 @@ from planner.answer.plan import (
     Proof,
 )
 from planner.answer.plan import Status as PlanStatus
-from planner.answer.words import answer_sentence, money, plan_notes
+from planner.answer.words import answer_sentence, measured_words, money, plan_notes
 from planner.catalog import Catalog
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.errors import SolveError
@@ -48,6 +48,7 @@ from planner.scenario.types import Scenario
 from planner.settings import installed_version
 from planner.solve import Limits, Solution
 from planner.verify.chance import chance_of
+from planner.verify.measured import measured_effects
 
 
 class Draft:
@@ -166,7 +167,9 @@ class Draft:
             *_export_notes(self.scenario, catalog, draft),
             *_rent_notes(self.scenario, catalog, draft),
         )
-        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft, catalog)})
+        effects = measured_effects(self.scenario, draft, catalog)
+        notes = (*notes, *measured_words(effects))
+        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft, catalog), "measured": effects})
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 

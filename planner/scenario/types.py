@@ -292,6 +292,12 @@ class Scenario(Part):
         description="A file of figures as `assume` has them, beside this one (a path from its folder); what `assume` "
         "says itself comes first. It is read with the scenario, and its figures are then the scenario's own.",
     )
+    measurements: str = Field(
+        default="",
+        max_length=1000,
+        description="A table of runs that you measured, beside this file (CSV, the columns of `planner validate "
+        "--cases`, most optional): predictions of what is near them are corrected and surer.",
+    )
     workloads: tuple[Workload, ...] = Field(min_length=1, description="What must be computed.")
     overrides: dict[str, dict[str, Any]] = Field(
         default={}, description="Named deltas: {name: {dot.path: value}}; `include: [other]` takes another one in."

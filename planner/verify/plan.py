@@ -35,6 +35,7 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.verify.classes import class_failures, left_after_failures
 from planner.verify.compare import LIMIT_TOLERANCE, differences, listed, near
+from planner.verify.measured import measured_catalog
 from planner.verify.question import asked_failures, proof_failures, question_failures
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
@@ -49,6 +50,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     if not plan.has_plan:
         return [] if not plan.deployments and plan.fleet is None else ["a plan without a solution has deployments"]
     try:
+        catalog = measured_catalog(scenario, catalog)
         scenario = with_catalog_ids(scenario, catalog)  # as it was planned: no aliases
     except InputError as error:
         return [str(error)]

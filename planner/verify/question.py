@@ -14,6 +14,7 @@ from planner.scenario.outcomes import CENTRAL
 from planner.scenario.types import Scenario
 from planner.verify.chance import chance_of
 from planner.verify.compare import differences, near
+from planner.verify.measured import measured_effects
 
 UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
 
@@ -57,10 +58,13 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "workloads": {w.name: w.model_dump() for w in plan.workloads},
         "proof.bound": plan.proof.bound,
         "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
+        "measured": [x.model_dump() for x in plan.measured],
     }
-    again = None
+    again, effects = None, []
     try:
-        again = chance_of(scenario, plan, catalog.with_assumptions(scenario.assume.as_mapping()))
+        known = catalog.with_assumptions(scenario.assume.as_mapping())
+        again = chance_of(scenario, plan, known)
+        effects = [x.model_dump() for x in measured_effects(scenario, plan, known)]
     except (PlannerError, KeyError, ValueError, IndexError, ArithmeticError) as error:
         yield f"its chance cannot be recomputed: {error}"
     found: dict[str, object] = {
@@ -77,6 +81,7 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "workloads": {w.name: w.model_dump() for w in asked_of(scenario)},
         "proof.bound": plan.objective.bound,
         "chance": None if again is None else again.model_dump(mode="json"),
+        "measured": effects,
     }
     for name, value in said.items():
         yield from differences(name, value, found[name])

@@ -1,7 +1,7 @@
 """How far off training steps are once one or two rows of their stack and chip are known.
 
-Every group of rows of one stack on one chip is left out of the calibration; a few of its rows then come back as a user's
-own runs (``Neighbours.with_own``), and the rest is predicted.
+Every group of rows of one stack on one chip is left out of the calibration; a few of its rows then come back as a
+user's own runs (``Neighbours.with_own``), and the rest is predicted.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.performance.measured.calibration import (
+    EFFECT,
     effect_names,
     fit_effects,
     level_of,
     residuals_over,
 )
-from planner.performance.measured.calibration import EFFECT
 from planner.performance.measured.neighbours import Job, Neighbours, fit_neighbours
 from planner.performance.measured.observation import Observation
 from planner.performance.measured.process import SHAPE, WIDTHS, Run, run_of
