@@ -44,10 +44,16 @@ LOG = Setting(
     "level of what is logged on standard error: `debug`, `info` or `warning`; `-v` is `info`, `-vv` is `debug`",
     "`warning`",
 )
+MEASUREMENTS = Setting(
+    "PLANNER_MEASUREMENTS",
+    "table of runs that you measured: predictions near them are corrected by every command that plans or estimates; "
+    "`--measurements` and a scenario's own `measurements` come before it",
+    "none",
+)
 PLUGINS = Setting("PLANNER_PLUGINS", "`off` uses no catalog, exporter or reader of other packages", "on")
 APP_PREFIX = Setting("PLANNER_APP_...", "limits of the app, one variable each (docs/app.md)", "see docs/app.md")
 
-SETTINGS = (CATALOG, ANSWERS, CACHE, DEBUG, LOG, PLUGINS, APP_PREFIX)
+SETTINGS = (CATALOG, ANSWERS, CACHE, DEBUG, LOG, MEASUREMENTS, PLUGINS, APP_PREFIX)
 
 
 def installed_version() -> str:

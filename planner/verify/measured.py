@@ -13,16 +13,19 @@ from planner.catalog import Catalog
 from planner.errors import InputError, PlannerError, Problem
 from planner.options.work.describe import Describer, Spec, layout_of_plan
 from planner.scenario.types import Scenario
+from planner.settings import MEASUREMENTS, value_of
 from planner.validation.own.read import OwnMeasured, with_measurements
 
 
 def measured_catalog(scenario: Scenario, catalog: Catalog) -> Catalog:
-    """The catalog with the measurements that a scenario names; the catalog itself where it names none.
+    """The catalog with the measurements that a scenario names, else with those that ``PLANNER_MEASUREMENTS`` does; the
+    catalog itself where none are named, or where it knows some already.
 
     Raises ``InputError`` for a file that is not there or cannot be used, and where the scenario came from no file.
     """
     if not scenario.measurements:
-        return catalog
+        said = value_of(MEASUREMENTS)
+        return catalog if said is None or catalog.measured is not None else with_measurements(catalog, Path(said))
     named = Path(scenario.measurements)
     source = Path(scenario.source.file) if scenario.source.file else None
     if source is None or not source.is_file():
