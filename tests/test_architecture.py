@@ -22,7 +22,7 @@ ROAD = (
 ROOM = {
     "settings": "errors", "plugins": "errors", "tables": "errors",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "estimate": "faces", "export": "faces",
-    "outlook": "faces",
+    "outlook": "faces", "supernode": "faces",
     "plots": "faces", "report": "faces", "sweep": "faces", "ui": "faces", "validation": "faces",
 }  # fmt: skip
 """Modules beside the rooms."""
