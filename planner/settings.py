@@ -40,9 +40,14 @@ LOG = Setting(
     "`warning`",
 )
 PLUGINS = Setting("PLANNER_PLUGINS", "`off` uses no catalog, exporter or reader of other packages", "on")
+STORE = Setting(
+    "PLANNER_APP_STORE",
+    "where the app keeps questions, plans and measurements: a file, or a SQLAlchemy URL (PostgreSQL too)",
+    "`ai-compute-planner/app.sqlite` in the user's data folder (`$XDG_DATA_HOME`, else `~/.local/share`)",
+)
 APP_PREFIX = Setting("PLANNER_APP_...", "limits of the app, one variable each (docs/app.md)", "see docs/app.md")
 
-SETTINGS = (CATALOG, CACHE, DEBUG, LOG, PLUGINS, APP_PREFIX)
+SETTINGS = (CATALOG, CACHE, DEBUG, LOG, PLUGINS, STORE, APP_PREFIX)
 
 
 def installed_version() -> str:

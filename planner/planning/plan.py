@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from planner.answer.plan import (
-    Plan,
-)
+from planner.answer.plan import Plan
+from planner.answer.words import money, number
 from planner.catalog import Catalog
 from planner.errors import SolveError, VerificationError
 from planner.explain.conflict import Diagnosis
-from planner.fleet.model import FleetModel
+from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.sequence import solved_and_placed
 from planner.planning.diagnose import diagnose
 from planner.planning.draft import Draft
@@ -22,6 +21,7 @@ from planner.planning.question import Cancel, Progress, Question, ask, check_bac
 from planner.planning.simplify import simplified
 from planner.scenario.types import Scenario
 from planner.solve import Program, Solution, Status, lexicographic
+from planner.solve.status import Progress as Heartbeat
 from planner.verify.plan import verify_plan
 
 
@@ -65,7 +65,7 @@ def plan(
             vectors,
             replace(question.limits, time_limit_s=seconds),
             backend=scenario.solve.backend,
-            progress=(lambda p: tell(f"Solving ({p.text})", 0.75)) if progress or cancel else None,
+            progress=(lambda p: tell(f"Solving ({_heard(p, goals)})", 0.75)) if progress or cancel else None,
         )
 
     if question.stock is None:
@@ -98,6 +98,20 @@ def plan(
     answer = draft.explained(answer, model, solutions)
     tell("Done", 1.0)
     return answer
+
+
+def _heard(heard: Heartbeat, goals: Sequence[str]) -> str:
+    """What a running solve has learnt; of a single objective also the best plan so far and what bounds it."""
+    if len(goals) > 1 or heard.incumbent is None:
+        return heard.text
+    unit, scale = OBJECTIVE_UNITS[goals[0]]
+
+    def told(value: float) -> str:
+        figure = abs(value) * scale
+        return money(figure) if unit == "USD" else f"{number(figure)} {unit}"
+
+    bound = "" if heard.bound is None else f", bound {told(heard.bound)}"
+    return f"{heard.text}, best {told(heard.incumbent)}{bound}"
 
 
 def answered(question: Question, solutions: Sequence[Solution], model: FleetModel | None = None) -> Plan:

@@ -8,6 +8,7 @@ from planner.fleet.model import OBJECTIVE_UNITS
 from planner.outlook.result import Alternatives, Document, Outlook, ParetoFront, Sensitivity
 from planner.plots.look_charts import front_chart, hardware, promises, tornado
 from planner.report import format as fmt
+from planner.ui.charts import draw
 from planner.ui.looks import Inquiry, looks
 from planner.ui.settings import settings
 from planner.ui.state import visit
@@ -46,18 +47,18 @@ def _inquiry(kind: str) -> Inquiry | None:
 @st.fragment(run_every=0.5)
 def _working() -> None:
     """Progress of the question; looks again twice a second and redraws the page when it is done."""
-    job = looks().job
+    job, mine_cancel = looks().job, looks().cancel
     if job is None or job.done:
         st.rerun(scope="app")
     else:
         status = st.status(f"{md(job.stage)} · {fmt.seconds(round(job.seconds, 1))}", expanded=True, state="running")
         status.progress(job.fraction)
         if status.button("Cancel", key="look.cancel", icon=":material/cancel:"):
-            job.cancel()
+            mine_cancel()
 
 
 def _front(found: ParetoFront) -> None:
-    st.altair_chart(front_chart(found), width="stretch", alt=f"Plans of the front: {found.answer}")
+    draw(front_chart(found), f"Plans of the front: {found.answer}")
     st.dataframe(
         [
             {f"{a.name} ({a.unit})": fmt.quantity(p.values[a.name], a.unit) for a in found.axes}
@@ -99,7 +100,7 @@ def _near(found: Alternatives) -> None:
 def _moved(found: Sensitivity) -> None:
     chart = tornado(found)
     if chart is not None:
-        st.altair_chart(chart, width="stretch", alt=f"Tornado: {found.answer}")
+        draw(chart, f"Tornado: {found.answer}")
     st.dataframe(
         [
             {
@@ -127,7 +128,7 @@ def _futures(found: Outlook) -> None:
     chart = promises(found)
     if chart is not None:
         st.markdown(f"**Promises kept** :gray[the dashed line is the confidence asked for, {found.confidence:.0%}]")
-        st.altair_chart(chart, width="stretch", alt=f"How likely promises are kept: {found.answer}")
+        draw(chart, f"How likely promises are kept: {found.answer}")
     st.dataframe(
         [
             {
