@@ -54,6 +54,8 @@ class ClassRate:
     memory_limit_bytes: float
     low80: float
     high80: float
+    breakdown: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of a mean step by cause."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,7 @@ class _Rates:
     high80: NDArray[np.float64]
     fits: int
     best_ms: Mapping[str, float]
+    parts: Mapping[str, NDArray[np.float64]]
 
     def detail(self, i: int, rate: float) -> ClassRate:
         """One candidate; ``rate`` of the whole unit."""
@@ -215,6 +218,7 @@ class _Rates:
             rate, w.input_tokens, w.output_tokens, float(self.ttft_ms[i]), float(self.tpot_ms[i]),
             int(self.candidates.batch[i]), int(self.candidates.chunk[i]), float(self.load[i]),
             float(self.memory[i]), float(self.limit[i]), float(self.low80[i]), float(self.high80[i]),
+            {name: float(v[i]) for name, v in self.parts.items() if v[i]},
         )  # fmt: skip
 
 
@@ -240,7 +244,7 @@ def _class_rates(part: ServingSearch, platform: Platform, precision: str, candid
             break
     return _Rates(
         part, candidates, rate, ttft, tpot, load, estimate.memory_bytes, estimate.memory_limit_bytes,
-        estimate.low80, estimate.high80, int(fits.sum()), best,
+        estimate.low80, estimate.high80, int(fits.sum()), best, estimate.breakdown,
     )  # fmt: skip
 
 
@@ -356,9 +360,20 @@ def answered(described: Described, amounts: Mapping[str, float], units: int) -> 
             "input_tokens_per_s": math.fsum(a.requests_per_s * a.input_tokens for a in made),
             "ttft_ms": max((a.ttft_ms for a in made), default=None),
             "tpot_ms": max((a.tpot_ms for a in made), default=None),
+            "breakdown": _breakdown(described, made),
         }
     )
     return tuple(made), predicted
+
+
+def _breakdown(described: Described, made: Sequence[Answered]) -> dict[str, float]:
+    """Seconds of a mean step by cause, classes weighted by the time that they take."""
+    whole = math.fsum(a.share_of_time for a in made)
+    found: dict[str, float] = {}
+    for a in made if whole > 0 else ():
+        for name, seconds in described.class_rates[a.name].breakdown.items():
+            found[name] = found.get(name, 0.0) + seconds * a.share_of_time / whole
+    return found
 
 
 def answered_by_period(
