@@ -37,8 +37,10 @@ def tables() -> Iterator[str]:
     """Lines of the two tables, in Markdown."""
     yield "The supernode is CloudMatrix384 (384 Ascend 910C). Each level is planned again; the change is against the"
     yield "level before (negative is better), in brackets what a chip may cost more for it.\n"
-    heads = ("load", "objective", "L0, a stack of servers", "L1", "L2", "L3", "L4", "days of the run, L0 to L4", "L4 without the domain's links",
-             "as sold, against the scenario's best")  # fmt: skip
+    heads = (
+        "load", "objective", "L0, a stack of servers", "L1", "L2", "L3", "L4", "days of the run, L0 to L4",
+        "L4 without the domain's links", "as sold, against the scenario's best",
+    )  # fmt: skip
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for name, variant, words in LEVELS:
