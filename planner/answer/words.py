@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from planner.answer.chance import said, together
-from planner.answer.plan import Deployment, Plan
+from planner.answer.plan import Deployment, MeasuredEffect, Plan
 from planner.scenario.kinds import ByADate, Diffusion, Encoding, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
@@ -125,6 +125,20 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
         capex = f"; capital to spend up front: {money(totals.capex_usd)}" if totals.capex_usd else ""
         text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
     return text + together(plan)
+
+
+def measured_words(effects: Sequence[MeasuredEffect]) -> list[str]:
+    """What the user's own measurements change, a note each."""
+    notes = []
+    for x in effects:
+        moved = x.predicted / x.without - 1.0
+        words = "do not move" if abs(moved) < 0.0005 else f"move by {moved:+.1%}"
+        narrow = f"; its 80% interval spans a factor of {x.width:.2f}, {x.width_without:.2f} without them"
+        notes.append(
+            f"Your {x.runs} measured figures {words} {x.quantity} of {x.workload} on {x.system}"
+            f" ({number(x.without)} to {number(x.predicted)}){narrow}."
+        )
+    return notes
 
 
 def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.answer.asked import asked_of
-from planner.answer.chance import chance_of
 from planner.answer.lots_words import shared_notes, shared_sentence
 from planner.answer.plan import (
     Alternative,
@@ -25,7 +24,7 @@ from planner.answer.plan import (
     Simplified,
 )
 from planner.answer.plan import Status as PlanStatus
-from planner.answer.words import answer_sentence, money, number, plan_notes
+from planner.answer.words import answer_sentence, measured_words, money, number, plan_notes
 from planner.catalog import Catalog
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.errors import SolveError
@@ -50,6 +49,8 @@ from planner.scenario.types import Scenario
 from planner.settings import installed_version
 from planner.solve import Limits, Solution
 from planner.solve import Status as SolveStatus
+from planner.verify.chance import chance_of
+from planner.verify.measured import measured_effects
 from planner.walls import walls_of
 
 
@@ -172,7 +173,9 @@ class Draft:
             *_export_notes(self.scenario, catalog, draft),
             *_rent_notes(self.scenario, catalog, draft),
         )
-        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft)})
+        effects = measured_effects(self.scenario, draft, catalog)
+        notes = (*notes, *measured_words(effects))
+        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft, catalog), "measured": effects})
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 

@@ -30,6 +30,7 @@ from planner.scenario import (
 )
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Program, refusal, with_objective
+from planner.verify.measured import measured_catalog
 
 _LOG = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def ask(
         )
     elif overrides:
         scenario = overridden(scenario, overrides)
-    plain = catalog if catalog is not None else load_catalog()
+    plain = measured_catalog(scenario, catalog if catalog is not None else load_catalog())
     check_scenario(scenario, plain)
     scenario = with_catalog_ids(scenario, plain)
     check_bounded(scenario)
