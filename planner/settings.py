@@ -51,9 +51,14 @@ MEASUREMENTS = Setting(
     "none",
 )
 PLUGINS = Setting("PLANNER_PLUGINS", "`off` uses no catalog, exporter or reader of other packages", "on")
+STORE = Setting(
+    "PLANNER_APP_STORE",
+    "where the app keeps questions, plans and measurements: a file, or a SQLAlchemy URL (PostgreSQL too)",
+    "`ai-compute-planner/app.sqlite` in the user's data folder (`$XDG_DATA_HOME`, else `~/.local/share`)",
+)
 APP_PREFIX = Setting("PLANNER_APP_...", "limits of the app, one variable each (docs/app.md)", "see docs/app.md")
 
-SETTINGS = (CATALOG, ANSWERS, CACHE, DEBUG, LOG, MEASUREMENTS, PLUGINS, APP_PREFIX)
+SETTINGS = (CATALOG, ANSWERS, CACHE, DEBUG, LOG, MEASUREMENTS, PLUGINS, STORE, APP_PREFIX)
 
 
 def installed_version() -> str:

@@ -65,7 +65,7 @@ LABELS = {"option", "planner_version", "variant", "versions", "verified", "schem
 SHARED = {"fleet", "schedule"}
 
 
-PARTS = {"drafting", "speculation"}
+PARTS = {"drafting", "speculation", "simplified"}
 """What is a table of its own, or one of a few words, where it is there at all."""
 
 

@@ -10,11 +10,13 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
+from planner.answer.part import Part as _Part
 from planner.answer.views import PlanViews
+from planner.answer.walls import Walls
 from planner.errors import InputError, Problem, at_most
 
 SCHEMA_VERSION = 2
@@ -22,11 +24,7 @@ SCHEMA_VERSION = 2
 Status = Literal["proven_optimal", "within_gap", "feasible", "infeasible", "unbounded", "no_plan_found", "failed"]
 STATUS_WITH_PLAN: frozenset[str] = frozenset({"proven_optimal", "within_gap", "feasible"})
 
-Role = Literal["train", "serve", "prefill", "decode", "recommend"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+Role = Literal["train", "serve", "prefill", "decode", "recommend", "post_train", "generate"]
 
 
 class Objective(_Part):
@@ -43,6 +41,17 @@ class Objective(_Part):
     """The lexicographic list, most important first."""
     values: dict[str, float] = Field(default_factory=dict)
     """The plan's value of every objective that the planner knows."""
+
+
+class RolloutLayout(_Part):
+    """Replicas that generate in a post-training step; of them all, beside the layout of the update."""
+
+    tp: int
+    dp: int
+    ep: int
+    replicas: int
+    placement: Literal["together", "apart"]
+    """On the chips of the update, one after the other, or on chips of their own."""
 
 
 class Parallelism(_Part):
@@ -71,6 +80,8 @@ class Parallelism(_Part):
     """Serving: share of a replica's throughput that it is planned at; less leaves less queueing."""
     sharding: Literal["table-wise", "row-wise", "pooled"] | None = None
     """Recommenders: whole tables on chips, the rows of each spread, or rows loaded from the memories of a domain."""
+    rollout: RolloutLayout | None = None
+    """Post-training: the replicas that generate; the rest is of the update."""
     hbm_percent: int | None = None
     """Recommenders: share of embedding rows in the chips' own memory; hosts hold the rest."""
 
@@ -425,6 +436,23 @@ class Schedule(_Part):
     demand: tuple[LoadDemand, ...] = ()
 
 
+class Simplified(_Part):
+    """How a plan was made simpler at little cost: ``solve.simplify``. Objectives in the objective's unit."""
+
+    share: float
+    """Of the best objective, that a simpler plan may be worse by."""
+    best: float
+    """The objective of the best plan that was found."""
+    kinds_before: int
+    """Kinds of systems (system, chip, cooling) that the best plan has at work."""
+    pools_before: int
+    """Pools (one job of one workload on one kind at one site) that it has."""
+    kinds: int
+    pools: int
+    proven: bool
+    """No plan within the share has fewer kinds, or as few and fewer pools."""
+
+
 class Totals(_Part):
     """Sums over deployments. Of a shared fleet: counts and power of the period in which each is largest, money, carbon
     and water of the whole plan, ``opex_usd_per_year`` the mean of its years."""
@@ -515,6 +543,10 @@ class Binding(_Part):
     worth_per_unit: float | None = None
     worth_unit: str = ""
     note: str = ""
+    kind: str = ""
+    """What sort of limit: power, racks, budget, chips, supply, carbon, water, deadline, demand, ..."""
+    path: str = ""
+    """The leaf of the scenario that states it."""
 
 
 class Alternative(_Part):
@@ -525,6 +557,8 @@ class Alternative(_Part):
     difference: float | None = None
     """(alternative - best) / best of the objective."""
     summary: str
+    kinds: int = 0
+    """Kinds of systems (with their chips) that it is made of; 0 where it was not described."""
     cost_difference_usd: dict[str, float] = Field(default_factory=dict)
     """By cost line over the horizon: the alternative's less the plan's."""
 
@@ -599,7 +633,7 @@ class Asked(_Part):
     """What a workload of the scenario asks for, as far as acting on the plan needs it (launch settings, sizes)."""
 
     name: str
-    kind: Literal["training", "serving", "recommendation"]
+    kind: Literal["training", "serving", "recommendation", "batch", "encoding", "post_training", "diffusion"]
     model: str
     tokens: float | None = None
     sequence_length: int | None = None
@@ -614,8 +648,19 @@ class Asked(_Part):
     memory_fraction: float | None = None
     cached_prefix: float | None = None
     speculation: Literal["mtp", "eagle"] | None = None
+    steps: int | None = None
+    prompts: int | None = None
+    answers_per_prompt: int | None = None
+    longest_answer: int | None = None
+    clips_per_hour: float | None = None
+    height: int | None = None
+    width: int | None = None
+    frames: int | None = None
     samples: float | None = None
     samples_per_s: float | None = None
+    finish_within_days: float | None = None
+    """Of work by a date; with ``tokens`` or ``requests_per_s`` over its window."""
+    hours_per_day: float | None = None
 
 
 class Simulation(_Part):
@@ -663,12 +708,16 @@ class Plan(PlanViews, _Part):
     schedule: Schedule | None = None
     totals: Totals | None = None
     chance: Chance | None = None
+    simplified: Simplified | None = None
+    """Where a simpler plan than the best one was taken."""
     """None where there is no plan, or nothing is known of how far off its predictions may be."""
     measured: tuple[MeasuredEffect, ...] = ()
     """What the user's own measurements change; empty where there are none."""
     at_confidences: tuple[AtConfidence, ...] = ()
     """What other confidences cost, lowest first."""
     binding: tuple[Binding, ...] = ()
+    walls: Walls | None = None
+    """Communication, power and cooling, complexity: how hard each presses, and which binds. None without a plan."""
     alternatives: tuple[Alternative, ...] = ()
     assumptions: tuple[Assumption, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -691,6 +740,18 @@ class Plan(PlanViews, _Part):
     def holdings(self) -> tuple[Deployment | FleetLot, ...]:
         """What is bought, rented or used: the lots of a fleet, else the deployments."""
         return self.deployments if self.fleet is None else self.fleet.lots
+
+    @property
+    def kinds(self) -> frozenset[tuple[str, str, str]]:
+        """Kinds of systems at work: (system, chip, cooling)."""
+        return frozenset((d.system, d.chip, d.cooling) for d in self.deployments)
+
+    @property
+    def pools(self) -> frozenset[tuple[str, str, str, str, str, str]]:
+        """Pools at work: (site, system, chip, cooling, workload, role)."""
+        return frozenset(
+            (d.site.split("/")[0], d.system, d.chip, d.cooling, d.workload, d.role) for d in self.deployments
+        )
 
     @property
     def has_plan(self) -> bool:

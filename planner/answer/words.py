@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from planner.answer.chance import said, together
 from planner.answer.plan import Deployment, MeasuredEffect, Plan
+from planner.scenario.kinds import ByADate, Diffusion, Encoding, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -69,24 +70,35 @@ def power(mw: float) -> str:
     return f"{number(mw)} MW" if mw >= 1 else f"{number(mw * 1e3)} kW"
 
 
-def _result(deployments: Sequence[Deployment]) -> str:
+def _result(workload: Workload, deployments: Sequence[Deployment]) -> str:
     d = next((x for x in deployments if x.predicted.finish_days is not None), deployments[0])
     p = d.predicted
     if d.role == "train" and p.finish_days is not None:
         return f"finishes after {number(p.finish_days)} days"
+    if isinstance(workload, ByADate) and workload.window_hours is not None:
+        amount, unit, _ = workload.asked
+        worked = max(workload.hours_worked(x.parallelism.load or 0.0) for x in deployments)
+        days = f" of {workload.finish_within_days:g} days" if workload.finish_within_days else ""
+        return f"does {number(amount)} {unit} in {number(worked)} of the {number(workload.window_hours)} hours{days}"
     if p.finish_days:
         return f"finishes after {number(p.finish_days)} days"
     parts = []
     rate = served_requests(deployments)
     if rate:
-        parts.append(f"serves up to {number(rate)} requests/s")
+        unit = workload.asked[1] if isinstance(workload, Serving) else "requests/s"
+        parts.append(f"serves up to {number(rate)} {unit}")
     samples = [x.predicted.samples_per_s for x in deployments if x.predicted.samples_per_s]
     if samples:
-        parts.append(f"scores up to {number(sum(samples))} samples/s")
-    for name, text in (("ttft_ms", "TTFT"), ("tpot_ms", "TPOT"), ("latency_ms", "latency")):
+        if isinstance(workload, Diffusion):
+            parts.append(f"makes up to {number(sum(samples) * 3600.0)} {workload.asked[1]}")
+        else:
+            parts.append(f"scores up to {number(sum(samples))} samples/s")
+    first = "latency" if isinstance(workload, Encoding) else "TTFT"
+    for name, text in (("ttft_ms", first), ("tpot_ms", "TPOT"), ("latency_ms", "latency")):
         worst = [getattr(x.predicted, name) for x in deployments if getattr(x.predicted, name) is not None]
         if worst:
-            parts.append(f"{text} {number(max(worst))} ms")
+            slow = isinstance(workload, Diffusion)
+            parts.append(f"{text} {number(max(worst) / (1e3 if slow else 1.0))} {'s' if slow else 'ms'}")
     return ", ".join(parts)
 
 
@@ -100,7 +112,7 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
         what = " and ".join(_group([d]) + (f" for {d.role}" if d.role in {"prefill", "decode"} else "") for d in mine)
         later = {d.period for d in mine} - {scenario.start}
         when = f" in {min(later)}" if later else ""
-        parts.append(f"for {workload.name} {what}{when}; it {_result(mine)}{said(plan, workload.name)}")
+        parts.append(f"for {workload.name} {what}{when}; it {_result(workload, mine)}{said(plan, workload.name)}")
     totals = plan.totals
     text = "; ".join(parts)
     text = text[:1].upper() + text[1:]

@@ -135,6 +135,32 @@ class VisionTower:
 
 
 @dataclass(frozen=True, slots=True)
+class Denoiser:
+    """A diffusion transformer: the network of one step over patches of a latent image or video.
+
+    ``cross_attention``: the prompt is attended to apart; otherwise its tokens are among the image's (joint).
+    ``experts``: networks of ``parameters`` each that share the steps, all held in memory. ``latent_stride`` pixels,
+    ``frame_stride`` frames make one latent cell, ``patch`` x ``patch`` cells a token. ``guidance_distilled``: one pass
+    a step whatever the guidance.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    ffn_hidden: int
+    parameters: float
+    text_tokens: int
+    cross_attention: bool = False
+    experts: int = 1
+    latent_stride: int = 8
+    frame_stride: int = 1
+    patch: int = 2
+    guidance_distilled: bool = False
+    text_encoder_parameters: float = 0.0
+    decoder_flops_per_pixel: float = 2.5e6  # of the autoencoder (planner estimate from its layers)
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A checkpoint quantised to ``precision`` as its maker publishes it: what stays in 16 bits, and how scales lie.
 
@@ -162,7 +188,7 @@ class ModelArch:
     id: str
     name: str
     family: str  # llama, qwen, deepseek, gpt, mixtral, gemma, nemotron, dlrm, ...
-    kind: Literal["dense", "moe", "hybrid", "hybrid_moe", "vlm", "recommender"]
+    kind: Literal["dense", "moe", "hybrid", "hybrid_moe", "vlm", "recommender", "diffusion"]
     hidden: int
     vocab: int
     groups: tuple[LayerGroup, ...]
@@ -175,6 +201,7 @@ class ModelArch:
     state_precision: str = "bf16"  # of recurrent states, whatever the cache is in
     routed_groups_limit: int = 0  # node-limited routing: groups of devices a token may go to, 0 = no limit
     vision: VisionTower | None = None
+    denoiser: Denoiser | None = None
     tables: tuple[EmbeddingTables, ...] = ()
     bottom_mlp: tuple[int, ...] = ()
     top_mlp: tuple[int, ...] = ()

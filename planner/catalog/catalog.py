@@ -141,7 +141,7 @@ class Catalog:
                 sold,
                 key=lambda s: (
                     s.id != named,
-                    s.text("role") == "accounting",
+                    s.text("role") in {"accounting", "instance"},
                     _STATUS_ORDER.get(s.status, 9),
                     s.get("price_usd") is None,
                     _KIND_ORDER.get(s.kind, 9),

@@ -57,7 +57,7 @@ def _systems(catalog: Catalog) -> Iterator[Problem]:
             continue
         rented = any(catalog.chips[chip].get("rent_usd_per_h") is not None for chip in system.chip_ids)
         rented = rented or system.get("rent_usd_per_h") is not None
-        if system.get("price_usd") is None and system.text("role") != "accounting":
+        if system.get("price_usd") is None and system.text("role") not in {"accounting", "instance"}:
             message = "price is unknown: it can only be rented" if rented else "neither a price nor a rent is known"
             yield Problem(message, path=f"{path}.price_usd")
         if system.get("chips_total") is None:

@@ -27,7 +27,7 @@ _HARDWARE = (CHIPS, SYSTEMS)
 
 STATUSES = ("volume", "limited", "announced", "roadmap", "discontinued")
 SYSTEM_KINDS = ("server", "rack", "supernode", "pod", "cluster")
-INTERCONNECT_KINDS = ("link", "measured", "switch", "optics", "topology")
+INTERCONNECT_KINDS = ("link", "measured", "switch", "optics", "topology", "mover")
 COOLING_KINDS = ("option", "plant", "evidence")
 FIGURE_KINDS = ("datasheet", "measured", "list_price", "estimate", "assumption")
 FAMILIES = (
@@ -148,6 +148,13 @@ _TEXTS: tuple[FieldSpec, ...] = (
     _text("scaleup_link", (CHIPS,), "Name of the scale-up link"),
     _text("scaleup_vendor_claim", (CHIPS,), "Link bandwidth in the vendor's words (often both directions added)"),
     _text("host_link", (CHIPS,), "Link to the host"),
+    _text(
+        "moves_bytes",
+        (CHIPS,),
+        "Who moves the bytes of collectives: cores, copy_engines, collective_engines or switch (interconnects mover_*)",
+        words=("cores", "copy_engines", "collective_engines", "switch"),
+    ),
+    _text("in_switch_reduction", (CHIPS,), "yes where the scale-up switch reduces in flight", words=("yes", "no")),
     _text("tdp_w_note", (CHIPS,), "Variants behind the maximum power"),
     _text("tdp_scope", (CHIPS,), "module where tdp_w holds the host processor and its memory too", words=("module",)),
     _text("edge", (CHIPS,), "true for an edge part, which never goes into a cluster", words=("true", "false")),
@@ -167,23 +174,35 @@ _TEXTS: tuple[FieldSpec, ...] = (
     _text(
         "role",
         (SYSTEMS,),
-        "accounting: a way of counting in published results, nothing that is sold; workstation: made for a desk",
-        words=("accounting", "workstation"),
+        "accounting: a way of counting in published results, nothing that is sold; workstation: made for a desk; "
+        "instance: less than a server, sold by the hour",
+        words=("accounting", "workstation", "instance"),
     ),
     _text("scaleup_topology", (SYSTEMS,), "Topology of the scale-up domain"),
-    _text("unified_memory_addressing", (SYSTEMS,), "yes, partial or no: load and store across servers of the domain"),
     _text("unified_protocol", (SYSTEMS,), "How memory is shared"),
     _text(
         "remote_access",
         (SYSTEMS,),
-        "How a chip reaches the memory of another of its domain: nic, copy (an engine moves it) or load_store",
+        "How a chip reaches the memory of another of its domain: nic (messages; fast links end at the server), copy (an"
+        " engine moves it) or load_store",
         words=("nic", "copy", "load_store"),
     ),
-    _text("address_scope", (SYSTEMS,), "What one address space spans: server or domain", words=("server", "domain")),
+    _text(
+        "nic_access",
+        (SYSTEMS,),
+        "Memories that network cards reach: both (GPUDirect RDMA), device (ports on the chip) or host; else a copy",
+        words=("both", "device", "host"),
+    ),
+    _text(
+        "address_scope",
+        (SYSTEMS,),
+        "What one address space spans: chip, server or domain; host memory and embedding rows are pooled over it",
+        words=("chip", "server", "domain"),
+    ),
     _text(
         "coherent_scope",
         (SYSTEMS,),
-        "What hardware keeps coherent: none, package, server or domain",
+        "What hardware keeps coherent: none, package, server or domain; elsewhere writes cost a message of software",
         words=("none", "package", "server", "domain"),
     ),
     _text("host_cpu", (SYSTEMS,), "Host processors"),
@@ -246,6 +265,22 @@ _CHIP_FIGURES: tuple[FieldSpec, ...] = (
 
 _SHARED_FIGURES: tuple[FieldSpec, ...] = (
     FieldSpec(
+        "comm_core_share",
+        (CHIPS, INTERCONNECTS),
+        "fraction",
+        "Share of compute cores that communication takes while it runs (sigma); a chip's own goes before its mover's",
+        0,
+        0.9,
+    ),
+    FieldSpec(
+        "overlap_factor",
+        (CHIPS, INTERCONNECTS),
+        "ratio",
+        "Communication that a schedule hides, over what it hides where cores drive the collectives",
+        0.1,
+        10,
+    ),
+    FieldSpec(
         "price_usd",
         (CHIPS, SYSTEMS, INTERCONNECTS),
         "usd",
@@ -289,6 +324,31 @@ _SYSTEM_FIGURES: tuple[FieldSpec, ...] = (
     ),
     FieldSpec("power_kw_rack", (SYSTEMS,), "kw", "Power of one rack", 0.01, 1e4),
     FieldSpec("power_kw_total", (SYSTEMS,), "kw", "Power of the whole system", 0.01, 1e7),
+    FieldSpec("remote_read_us", (SYSTEMS,), "us", "Small read of another chip's memory in the domain", 0.01, 1e4),
+    FieldSpec(
+        "remote_message_us",
+        (SYSTEMS,),
+        "us",
+        "Software of one message or copy to another chip's memory, and of keeping a write coherent without hardware",
+        0,
+        1e4,
+    ),
+    FieldSpec(
+        "remote_read_gb_s",
+        (SYSTEMS,),
+        "gb_s",
+        "Large reads of host memory elsewhere in the domain, one chip",
+        1e-3,
+        1e5,
+    ),
+    FieldSpec(
+        "remote_write_gb_s",
+        (SYSTEMS,),
+        "gb_s",
+        "Large writes to host memory elsewhere in the domain, one chip",
+        1e-3,
+        1e5,
+    ),
     FieldSpec("rack_units_per_server", (SYSTEMS,), "rack_units", "Height of one server", 0.25, 100),
 )
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from planner.catalog.architecture import (
     Checkpoint,
+    Denoiser,
     EmbeddingTables,
     FeedForward,
     LayerGroup,
@@ -132,12 +133,31 @@ class VisionFields(_Strict):
     other_parameters: Size = 0
 
 
+class DenoiserFields(_Strict):
+    """A diffusion transformer."""
+
+    layers: Count
+    hidden: Count
+    heads: Count
+    ffn_hidden: Count
+    parameters: Published
+    text_tokens: Count
+    cross_attention: bool = False
+    experts: Count = 1
+    latent_stride: Count = 8
+    frame_stride: Count = 1
+    patch: Count = 2
+    guidance_distilled: bool = False
+    text_encoder_parameters: Published = 0.0
+    decoder_flops_per_pixel: Published = 2.5e6
+
+
 class ModelFields(LayerFields):
     """A model as it is written in a file."""
 
     name: Annotated[str, Field(min_length=1)]
     family: Annotated[str, Field(min_length=1)]
-    kind: Literal["dense", "moe", "hybrid", "hybrid_moe", "vlm", "recommender"]
+    kind: Literal["dense", "moe", "hybrid", "hybrid_moe", "vlm", "recommender", "diffusion"]
     hidden: Size = 0
     vocab: Size = 0
     layers: Size | tuple[GroupFields, ...] = 0
@@ -150,6 +170,7 @@ class ModelFields(LayerFields):
     state_precision: Literal["bf16", "fp16", "fp32"] = "bf16"
     routed_groups_limit: Size = 0
     vision: VisionFields | None = None
+    denoiser: DenoiserFields | None = None
     tables: tuple[TablesFields, ...] = ()
     bottom_mlp: tuple[Count, ...] = ()
     top_mlp: tuple[Count, ...] = ()
@@ -170,6 +191,9 @@ class ModelFields(LayerFields):
         if self.kind == "recommender":
             if not self.tables or not self.top_mlp:
                 raise ValueError("a recommender needs tables and top_mlp")
+        elif self.kind == "diffusion":
+            if self.denoiser is None:
+                raise ValueError("a diffusion model needs a denoiser")
         elif not self.hidden or not self.vocab or not self.layers:
             raise ValueError("hidden, vocab and layers are needed")
         count = sum(g.count for g in self.layers) if isinstance(self.layers, tuple) else self.layers
@@ -275,6 +299,7 @@ def model_from_fields(model_id: str, f: ModelFields) -> ModelArch:
         mtp=_listed(f.hidden, base, f.mtp, "mtp"),
         checkpoints=tuple(Checkpoint(name, **c.model_dump()) for name, c in f.checkpoints.items()),
         vision=VisionTower(**f.vision.model_dump()) if f.vision else None,
+        denoiser=Denoiser(**f.denoiser.model_dump()) if f.denoiser else None,
         tables=tuple(EmbeddingTables(**t.model_dump()) for t in f.tables),
         **{n: getattr(f, n) for n in _PLAIN_NAMES},
     )
@@ -288,7 +313,7 @@ def _listed(
     return tuple(_group(hidden, c, v, f"{where}[{i}]: ") for i, (c, v) in enumerate(merged))
 
 
-_APART = {"layers", "mtp", "checkpoints", "vision", "tables"}
+_APART = {"layers", "mtp", "checkpoints", "vision", "denoiser", "tables"}
 _PLAIN_NAMES = tuple(n for n in ModelFields.model_fields if n not in {*_GROUP_NAMES, *_APART})
 
 

@@ -151,7 +151,7 @@ class Interconnect(Record):
 
     KIND: ClassVar[str] = "interconnects"
 
-    kind: str = ""  # link | measured | switch | optics | topology
+    kind: str = ""  # link | measured | switch | optics | topology | mover
     vendor: str = ""
 
 

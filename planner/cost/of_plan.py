@@ -16,8 +16,9 @@ from planner.answer.plan import Deployment
 from planner.cost.tokens import PerToken, per_million_tokens
 from planner.cost.unit import added_lines, unit_costs
 from planner.performance.serving.profile import ServingProfile
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving, Training, Workload
+from planner.scenario.workloads import Serving, Training
 
 HOURS_PER_YEAR = 8760.0
 KINDS = ("input", "cached", "output")
@@ -42,16 +43,22 @@ class Worked:
 
 def worked_of(scenario: Scenario, deployments: Sequence[Deployment]) -> list[Worked]:
     """Deployments as work. Runs on rented chips count their own hours, everything else the horizon."""
-    hours = scenario.horizon_years * HOURS_PER_YEAR
-    runs = {w.name for w in scenario.workloads if _is_run(w)}
+    horizon = scenario.horizon_years * HOURS_PER_YEAR
+    runs = {w.name for w in scenario.workloads if w.runs_once}
+    windows = {w.name: w for w in scenario.workloads if isinstance(w, ByADate) and w.window_hours is not None}
+
+    def hours_of(d: Deployment) -> float:
+        if d.workload in windows:
+            return windows[d.workload].hours_worked(d.parallelism.load or 0.0)
+        return (d.predicted.days or 0.0) * 24.0 if d.workload in runs and d.acquire == "rent" else horizon
+
     return [
         Worked(
             workload=d.workload,
             role=d.role,
-            chip_hours=d.chips
-            * ((d.predicted.days or 0.0) * 24.0 if d.workload in runs and d.acquire == "rent" else hours),
+            chip_hours=d.chips * hours_of(d),
             lines_usd=d.cost.lines_usd,
-            joules=d.power.facility_average_mw * 1e6 * hours * 3600.0,
+            joules=d.power.facility_average_mw * 1e6 * 3600.0 * (hours_of(d) if d.workload in windows else horizon),
             prefill_share=d.predicted.prefill_share,
             requests_per_s=d.predicted.requests_per_s or 0.0,
             cached_prefix=d.predicted.cached_prefix or 0.0,
@@ -62,8 +69,8 @@ def worked_of(scenario: Scenario, deployments: Sequence[Deployment]) -> list[Wor
 
 def requests_of(scenario: Scenario) -> dict[str, float]:
     """{serving load: requests of the horizon} where the demand does not change, at the mean of a day."""
-    seconds = scenario.horizon_years * HOURS_PER_YEAR * 3600.0
-    return {w.name: w.mean_requests_per_s * seconds for w in scenario.workloads if isinstance(w, Serving)}
+    loads = (w for w in scenario.workloads if isinstance(w, Serving))
+    return {w.name: w.mean_requests_per_s * w.answered_hours(scenario.horizon_years) * 3600.0 for w in loads}
 
 
 def unit_cost_usd(scenario: Scenario, deployments: Sequence[Deployment]) -> dict[str, dict[str, dict[str, float]]]:
@@ -102,8 +109,13 @@ def unit_costs_of(
         tokens = _tokens(workload, requests)
         lines = added_lines(x.lines_usd for x in mine)
         chip_hours = sum(x.chip_hours for x in mine)
-        costs = unit_costs(lines, chip_hours=chip_hours, runs=float(_is_run(workload)), million_tokens=tokens / 1e6)
-        if isinstance(workload, Serving) and mine and all(x.prefill_share is not None for x in mine):
+        costs = unit_costs(lines, chip_hours=chip_hours, runs=float(workload.runs_once), million_tokens=tokens / 1e6)
+        if (
+            isinstance(workload, Serving)
+            and workload.answer_tokens
+            and mine
+            and all(x.prefill_share is not None for x in mine)
+        ):
             costs |= _by_kind(workload, mine, list(lines), requests[workload.name])
         if mine and lines:
             found[workload.name] = costs
@@ -118,7 +130,12 @@ def joules_of(
     found = {}
     for workload in scenario.workloads:
         mine = [x for x in worked if x.workload == workload.name]
-        if not isinstance(workload, Serving) or not mine or any(x.prefill_share is None for x in mine):
+        if (
+            not isinstance(workload, Serving)
+            or not workload.answer_tokens
+            or not mine
+            or any(x.prefill_share is None for x in mine)
+        ):
             continue
         joules = np.array([x.joules for x in mine])
         shares = np.array([x.prefill_share for x in mine], dtype=np.float64)
@@ -130,15 +147,11 @@ def joules_of(
     return found
 
 
-def _is_run(workload: Workload) -> bool:
-    return isinstance(workload, Training) or getattr(workload, "mode", "") == "training"
-
-
 def _tokens(workload: Workload, requests: Mapping[str, float]) -> float:
     if isinstance(workload, Training):
         return workload.tokens
     if isinstance(workload, Serving):
-        return requests[workload.name] * (workload.input_tokens + workload.output_tokens)
+        return requests[workload.name] * (workload.input_tokens + workload.answer_tokens)
     return 0.0
 
 

@@ -87,6 +87,8 @@ def binding_limits(
                 worth_per_unit=None if gain is None else abs(gain * scale) / step,
                 worth_unit=f"{unit} per {limit.unit}",
                 note=note,
+                kind=limit.kind,
+                path=limit.path,
             )
         )
     return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))

@@ -19,8 +19,9 @@ from planner.errors import SolveError
 from planner.explain.limits import firm_rows
 from planner.fleet.model import FleetModel, Limit
 from planner.options.option import Dropped
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving, Workload
+from planner.scenario.workloads import Serving
 from planner.solve import Limits, Status, conflicting_rows, elastic, nearest_changes, with_objective
 from planner.solve.form import Program
 from planner.solve.what_if import Change, what_if

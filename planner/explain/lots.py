@@ -46,6 +46,7 @@ def explained_shared(
     model: FleetModel,
     stock: StockModel,
     objective: str,
+    value: float,
     values: NDArray[np.float64],
     limits: Limits,
     dropped: Sequence[Dropped],
@@ -53,9 +54,8 @@ def explained_shared(
     """What binds and what one more unit is worth; the best plan without each kind of system, and on it alone.
 
     Each found by solving again, ``limits.time_limit_s`` for both together: the program itself where it is small, its
-    relaxation where it is large, and then said to be. Raises ``SolveError``.
+    relaxation where it is large, and then said to be. ``value``: the objective of the best plan. Raises ``SolveError``.
     """
-    value = float(model.objectives[objective] @ values)
     half = replace(limits, time_limit_s=limits.time_limit_s / 2)
     leaves, point = by_leaf(model, values)
     at = values if point is None else point
@@ -104,6 +104,8 @@ def binding_by_relaxation(
                 worth_per_unit=worth,
                 worth_unit=f"{unit} per {limit.unit}",
                 note=note if known else "not known: solving again found no answer in time",
+                kind=limit.kind,
+                path=limit.path,
             )
         )
     return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
@@ -148,7 +150,7 @@ def lots_rivals(
             if outcome.status != "proven_optimal" and difference is not None:
                 summary += ", or better: not searched to the end"
             found.append(Alternative(name=name, objective=outcome.objective * scale, difference=difference,
-                                     summary=summary))  # fmt: skip
+                                     summary=summary, kinds=int(name.startswith("only "))))  # fmt: skip
         elif outcome.status == "infeasible":
             found.append(
                 Alternative(name=name, objective=None, summary=f"{_IMPOSSIBLE}: some date, demand or limit fails")

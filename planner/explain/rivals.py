@@ -74,9 +74,11 @@ def alternatives(
         model, values = models[name], places[name]
         theirs = float(model.objectives[objective] @ values) * scale
         try:
-            text, lines = _told(scenario, answer, deployments_of(scenario, describer, chosen_options(model, values)))
+            theirs_deployed = deployments_of(scenario, describer, chosen_options(model, values))
+            text, lines = _told(scenario, answer, theirs_deployed)
+            kinds = len({(d.system, d.chip) for d in theirs_deployed})
         except InputError as error:  # what is shown beside a plan never takes the plan away
-            text, lines = str(error.problems[0]), {}
+            text, lines, kinds = str(error.problems[0]), {}, 0
         difference = (theirs - value) / abs(value) if value else None
         result.append(
             Alternative(
@@ -84,6 +86,7 @@ def alternatives(
                 objective=theirs,
                 difference=difference,
                 summary=f"{_against(difference, objective)}; {text}",
+                kinds=kinds,
                 cost_difference_usd=lines,
             )
         )

@@ -73,6 +73,8 @@ def vllm(job: Job) -> Launch:
         launch.option("--kv-transfer-config", json.dumps({"kv_connector": "NixlConnector", "kv_role": kind}), of="role")
     else:
         launch.said("Prefill and decode run on the same replica.", of="role")
+    if job.asked.kind == "encoding":
+        launch.option("--runner", "pooling")
     _common(launch)
     return launch
 
@@ -144,6 +146,8 @@ def sglang(job: Job) -> Launch:
             launch.option("--disaggregation-transfer-backend", "ascend")
     else:
         launch.said("Prefill and decode run on the same replica.", of="role")
+    if job.asked.kind == "encoding":
+        launch.option("--is-embedding")
     _common(launch)
     return launch
 
@@ -217,7 +221,9 @@ def _common(launch: Launch) -> None:
            d.predicted.requests_per_s else "."),
         of="replicas",
     )  # fmt: skip
-    if d.parallelism.load is not None:
+    if asked.finish_within_days is not None and d.parallelism.load is not None:
+        launch.said(f"They are full for {d.parallelism.load:.0%} of the hours that the work may take.", of="load")
+    elif d.parallelism.load is not None:
         launch.said(f"That is {d.parallelism.load:.0%} of what a replica could do: latency needs the rest.", of="load")
     launch.said(f"The model is {job.model.id}: put the path or name of its checkpoint.", of="model")
     for a in d.answers:

@@ -27,7 +27,8 @@ _TRIVIAL: Mapping[str, object] = {
 _OF_DEPLOYMENT = ("role", "precision", "power_cap", "spares", "replicas", "answers", "mix")
 _OF_WORKLOAD = (
     "model", "tokens", "sequence_length", "framework", "checkpoint_interval_s", "kv_precision", "input_tokens",
-    "output_tokens", "cached_prefix", "engine", "memory_fraction",
+    "output_tokens", "cached_prefix", "engine", "memory_fraction", "steps", "prompts", "answers_per_prompt",
+    "longest_answer",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from planner.export.cluster import kubernetes, script, slurm
 from planner.export.megatron import megatron
 from planner.export.serving import sglang, vllm
 from planner.export.settings import Job, jobs_of
+from planner.export.verl import verl_script
 from planner.scenario.types import Scenario
 from planner.verify.plan import verify_plan
 
@@ -131,6 +132,7 @@ _LAUNCHED: Mapping[str, tuple[tuple[str, ...], Callable[[Job], str], str]] = {
     "megatron": (("train",), lambda job: script(job, megatron(job)), "megatron.sh"),
     "vllm": (SERVING, lambda job: script(job, vllm(job)), "vllm.sh"),
     "sglang": (SERVING, lambda job: script(job, sglang(job)), "sglang.sh"),
+    "verl": (("post_train",), verl_script, "verl.sh"),
     "slurm": (("train", *SERVING), slurm, "sbatch"),
     "kubernetes": (("train", *SERVING), kubernetes, "yaml"),
 }

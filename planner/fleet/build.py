@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from planner.facility.capacity import Level, Location, capacity_tree
 from planner.fleet import budget, chips, deadline, demand, power, racks, supply
+from planner.fleet.kinds import with_limits_on_kinds
 from planner.fleet.model import Draft, FleetModel, objective_vectors
 from planner.options.option import Option
 from planner.scenario.types import Scenario
@@ -25,7 +26,7 @@ def build_fleet(scenario: Scenario, options: Sequence[Option]) -> FleetModel:
     for part in (demand, power, racks, budget, chips, supply, deadline):
         part.add(draft)
     program = draft.builder.build()
-    return FleetModel(
+    model = FleetModel(
         program=program,
         options=tuple(options),
         units=tuple(draft.units),
@@ -33,3 +34,4 @@ def build_fleet(scenario: Scenario, options: Sequence[Option]) -> FleetModel:
         objectives=objective_vectors(program.column_count, options, draft.units, draft.served, draft.split),
         answers=draft.answers,
     )
+    return with_limits_on_kinds(model, scenario)

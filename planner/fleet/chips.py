@@ -17,10 +17,9 @@ def add(draft: Draft) -> None:
             continue
         mine = [(draft.units[i], o) for i, o in enumerate(draft.options) if o.workload == workload.name]
         counts = {column: WORKING_CHIPS.read(o) for column, o in mine}
-        is_run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
         for end, words, sense in (("max", "at most", -1), ("min", "at least", 1)):
             bound = getattr(workload.chips, end)
-            if bound is None or (is_run and all((bound - c) * sense <= 0 for c in counts.values())):
+            if bound is None or (workload.runs_once and all((bound - c) * sense <= 0 for c in counts.values())):
                 continue
             row, path = f"chips[{workload.name},{end}]", f"workloads.{workload.name}.chips.{end}"
             label = f"{workload.name} on {words} {bound:g} chips"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from planner.fleet.model import Draft, Limit
 from planner.fleet.redundancy import Counting, Unit, add_left, site_of
+from planner.scenario.kinds import Counted
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 
@@ -21,7 +22,7 @@ def add(draft: Draft) -> None:
     for workload in draft.scenario.workloads:
         mine = by_workload.get(workload.name, [])
         path = f"workloads.{workload.name}"
-        if isinstance(workload, Training) or (workload.kind == "recommendation" and workload.mode == "training"):
+        if isinstance(workload, Training) or workload.runs_once:
             row = f"run[{workload.name}]"
             runs = {draft.units[i]: 1.0 for i in mine if draft.options[i].rates.get("run")}
             draft.builder.add_row(row, runs, lower=1.0, upper=1.0, kind="demand")
@@ -32,17 +33,14 @@ def add(draft: Draft) -> None:
         if isinstance(workload, Serving) and workload.request_classes:
             _answer(draft, workload, mine, path)
             continue
-        if isinstance(workload, Serving):
-            demand, unit, leaf = workload.requests_per_s, "requests/s", "requests_per_s"
-        else:
-            demand, unit, leaf = float(workload.samples_per_s or 0.0), "samples/s", "samples_per_s"
+        demand, unit, leaf = workload.asked
         tokens = float(workload.input_tokens + workload.output_tokens) if isinstance(workload, Serving) else 1.0
         _serve(draft, workload, mine, demand, unit, f"{path}.{leaf}", tokens)
 
 
 def _serve(
     draft: Draft,
-    workload: Serving | Recommendation,
+    workload: Serving | Recommendation | Counted,
     mine: list[int],
     demand: float,
     unit: str,
@@ -57,7 +55,10 @@ def _serve(
     split = any(draft.options[i].role in {"prefill", "decode"} for i in mine)
     if not split:
         left = _left(draft, name, mine, {})
-        rates = {draft.units[i]: min(draft.options[i].rates.values()) for i in mine}
+        # of what is asked for in other words: so much of it a request a second over its window does
+        a_second = workload.requests_per_s if isinstance(workload, Serving) else float(workload.samples_per_s or 0.0)
+        each = demand / a_second if a_second else 1.0
+        rates = {draft.units[i]: min(draft.options[i].rates.values()) * each for i in mine}
         draft.add_limit(limit, rates if left is None else {left: scale})
         return
     # KV caches do not travel between sites: each site serves the lesser of its two phases.

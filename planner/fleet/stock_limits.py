@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from planner.catalog import Catalog
 from planner.facility.capacity import Level, capacity_tree, usable_share
+from planner.fleet.kinds import with_limits_on_kinds
 from planner.fleet.model import Limit, hall_of
 from planner.fleet.stock_model import StockDraft, StockModel, add_peak, add_structure, distinct, finished
 from planner.options.hardware.choices import start_days
@@ -32,7 +33,7 @@ def build_stock(scenario: Scenario, catalog: Catalog, stock: Stock) -> StockMode
     _money(draft, scenario)
     _by_year(draft, scenario)
     _deadlines(draft, scenario, timeline)
-    return finished(draft)
+    return with_limits_on_kinds(finished(draft), scenario)
 
 
 def _demand_limit(scenario: Scenario, timeline: Timeline, demand: Demand, period: int) -> Limit:

@@ -6,10 +6,9 @@
     L3  loads, stores and atomics of the cores themselves; coherence is the software's
     L4  the same, kept coherent by hardware over the whole domain
 
-A level is a word for people. It speeds nothing up: what a domain is worth comes from its links (tensor and expert
-parallelism inside it), from host memory that all of it reads (``options.pools``) and from rows loaded where they lie
-(``performance.recommendation``). Two systems of one level may differ in all of these, and a level holds over the chips
-of the domain, which for a plain server are eight.
+A level is a word for people, read from the record that acts (``network.remote``): how far fast links reach, what host
+memory is pooled over, what a small access costs. Two systems of one level may differ in all of these, and a level holds
+over the chips of the domain, which for a plain server are eight.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, System
 from planner.errors import UnknownFigureError
+from planner.network.remote import remote_memory
 from planner.network.topology import tiers_of
 
 LEVELS = (
@@ -47,7 +47,7 @@ class Capability:
     bandwidth_gb_s: float | None
     """Of one chip into the domain, one direction."""
     latency_us: float | None
-    """Of one step between chips of the domain, as the performance model takes it."""
+    """Of a small read of another chip's memory, software included, as the performance model takes it."""
     pool_tb: float | None
     """Host memory of the domain that its chips share by addresses."""
 
@@ -88,6 +88,11 @@ def host_bytes_per_chip(system: System) -> float | None:
     return None if dram is None else dram * 1e12 / system.need("chips_total")
 
 
+def domain_chips(system: System, chip: Chip) -> int:
+    """Chips of one scale-up domain: the system's figure, else the chip's; 1 where neither is published."""
+    return int(system.get("scaleup_domain_chips") or chip.get("scaleup_domain_chips") or 1)
+
+
 def capability(catalog: Catalog, system: System, chip: Chip) -> Capability:
     """The record of one system with one chip; never raises for what is not published."""
     access, scope, coherent = (system.text(name) for name in RECORD)
@@ -105,6 +110,8 @@ def capability(catalog: Catalog, system: System, chip: Chip) -> Capability:
         address_scope=scope,
         coherent_scope=coherent,
         bandwidth_gb_s=None if inner is None else inner.bandwidth / 1e9,
-        latency_us=None if inner is None else inner.latency * 1e6,
+        latency_us=None
+        if inner is None
+        else remote_memory(catalog, system, inner.size, inner.latency, inner.bandwidth).small_read_s * 1e6,
         pool_tb=pool,
     )

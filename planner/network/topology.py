@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, Interconnect, System
 from planner.errors import UnknownFigureError
+from planner.network.remote import inner_chips
 from planner.network.tiers import Tier
+from planner.network.transfer import over_network
 
 EVERYWHERE = 1 << 40
 """Size of a tier that spans all chips there are."""
@@ -31,8 +33,6 @@ class NetworkDefaults:
 
 
 DEFAULTS = NetworkDefaults()
-# Chips whose switch reduces in flight (NVLink SHARP, third switch generation on).
-_REDUCING_FAMILIES = frozenset({"nvidia_hopper", "nvidia_blackwell", "nvidia_rubin"})
 _BRIDGED = 8  # cards joined in pairs or fours by a bridge
 _BIG_DOMAIN = 256  # a pod: jobs inside it need no scale-out network
 
@@ -105,11 +105,11 @@ def tiers_of(catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefa
     latency = latency_us * 1e-6 if latency_us is not None else defaults.scale_up_latency_s
     inner = Tier(
         name=link.name if link else "scale-up",
-        size=int(per_server if bus else domain),
+        size=inner_chips(system, int(per_server if bus else domain), per_server),
         bandwidth=rate * 1e9,
         latency=latency,
         efficiency=efficiency,
-        in_switch_reduction=chip.text("family") in _REDUCING_FAMILIES and not bus,
+        in_switch_reduction=chip.text("in_switch_reduction") == "yes" and not bus,
         kind="scale_up",
     )
     tiers = [inner]
@@ -133,4 +133,11 @@ def tiers_of(catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefa
         oversubscription=defaults.oversubscription,
         kind="scale_out",
     )
+    access = system.text("nic_access") or "both"
+    if access == "host" and host is not None:  # collectives pass the host's memory at both ends, in pieces
+        route = over_network(outer, host * 1e9, access, pipelined=True)
+        copies = sum(stage.latency_s for stage in route.stages) - outer.latency
+        outer = replace(
+            outer, bandwidth=min(outer.bandwidth, route.rate / outer.efficiency), latency=outer.latency + copies
+        )
     return (*tiers, outer)

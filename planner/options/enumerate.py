@@ -22,23 +22,26 @@ from planner.options.hardware.choices import Choice, delivery, hardware_choices,
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import DAYS_PER_YEAR, Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
+from planner.options.work.counted_kinds import CountedSearch
+from planner.options.work.kinds import SEARCHES
 from planner.options.work.memory import search_for
 from planner.options.work.mixed_training import MixedTrainingSearch
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.recommendation import RecommendationSearch
 from planner.options.work.redundancy import Redundancy
-from planner.options.work.serving import PHASES, ServingSearch, cache_pool
+from planner.options.work.serving import PHASES, ServingSearch, cache_pool, in_window, worked_hours
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import Size, TrainingSearch
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
 from planner.scenario.base import month_index
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training, Workload
+from planner.scenario.workloads import Recommendation, Serving, Training
 from planner.uncertainty.margins import Margin, margin_of
 
 Progress = Callable[[str, float], None]
-Search = TrainingSearch | ServingSearch | MixedServingSearch | RecommendationSearch
+Search = TrainingSearch | ServingSearch | MixedServingSearch | RecommendationSearch | CountedSearch
 THIN_REACH = 16
 """A diagnosis looks at clusters up to this many times what a run would need at the chip's peak (an MFU of 6%)."""
 LARGEST_RUN_CHIPS = 131_072
@@ -72,8 +75,7 @@ def enumerate_options(
     for workload in scenario.workloads:
         search = collector.search_of(workload)
         # a load is there from the start, so what is bought later cannot answer it; a run may wait
-        is_run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
-        periods = every if is_run else every[:1]
+        periods = every if workload.runs_once else every[:1]
         for choice in by_term(scenario, choices):
             if progress:
                 progress(f"Pricing {workload.name} on {choice.system.id}", min(1.0, done / steps))
@@ -159,12 +161,14 @@ class Collector:
         there = choice.acquire == "installed"
         return margin_of(self.scenario, self.catalog, workload, choice.system.id, choice.chip.id, there=there)
 
-    def earliest(self, workload: Training | Recommendation, period: int) -> float:
+    def earliest(self, workload: Workload, period: int) -> float:
         """Days before which a run on what is bought in a period cannot begin, however early it comes."""
         return earliest_days(self.scenario, workload, period)
 
-    def search_of(self, workload: Training | Serving | Recommendation) -> Search:
+    def search_of(self, workload: Workload) -> Search:
         """What searches a workload."""
+        if isinstance(workload, Counted):
+            return search_for(SEARCHES[type(workload)], workload, self.catalog)
         if isinstance(workload, Training):
             return search_for(TrainingSearch, workload, self.catalog)
         if isinstance(workload, Serving):
@@ -378,7 +382,7 @@ class Collector:
             self.drop(choice, workload.name, found.reason)
         if not found.units:
             return
-        units = [u for u in found.units if u.systems <= bounds.systems]
+        units = [u for u in in_window(found.units, workload) if u.systems <= bounds.systems]
         if not units:
             self.drop(choice, workload.name, "its smallest replica exceeds a limit of the place or the plan")
             return
@@ -388,7 +392,7 @@ class Collector:
             spares=np.zeros(n, dtype=np.int64),
             chips=np.array([u.chips for u in units]),
             activity=np.array([serving_activity(u.role, workload.peak_to_mean) for u in units]),
-            run_hours=np.full(n, hours),
+            run_hours=np.array([worked_hours(workload, u.shape["load"], hours) for u in units]),
             cluster=False,
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
@@ -408,7 +412,7 @@ class Collector:
 
     # -- options ---------------------------------------------------------------------------------------------------
 
-    def of_use(self, workload: Serving | Recommendation, enough: int, chips: int) -> int:
+    def of_use(self, workload: Serving | Recommendation | Counted, enough: int, chips: int) -> int:
         """Most units of a load of which a plan could have any use: ``enough`` carry all of it alone."""
         if "throughput" in self.scenario.objective:
             return NO_LIMIT_CHIPS // max(1, chips)
@@ -487,7 +491,9 @@ class Collector:
         self.best[key] = min(value, self.best.get(key, math.inf))
 
     def finish(self) -> OptionSet:
-        kept, rivals, pruned = prune(self.options)
+        limits = self.scenario.limits
+        # where kinds or pools are few, one that is beaten everywhere may be the one that can do everything
+        kept, rivals, pruned = prune(self.options, within_kinds=limits.kinds is not None or limits.pools is not None)
         units = ((o.workload, o.role, o.chip, o.cache_pool) for o in self.options)
         return OptionSet(
             options=tuple(kept),
@@ -536,9 +542,10 @@ def interconnect_of(choice: Choice) -> str:
     return up + (f", {rate:g} Gb/s scale-out" if rate else "")
 
 
-def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
+def prune(options: Sequence[Option], *, within_kinds: bool = False) -> tuple[list[Option], list[Option], int]:
     """(options that stay, rivals, how many went): those another one dominates (same workload, role, place, period and
-    way of acquiring) go. Rivals are those that went only because of hardware of another kind."""
+    way of acquiring) go. Rivals are those that went only because of hardware of another kind; ``within_kinds``: none.
+    """
     groups: dict[tuple[str, str, str, int, str, str, str], list[int]] = {}
     for i, o in enumerate(options):
         if o.mix:
@@ -560,7 +567,7 @@ def prune(options: Sequence[Option]) -> tuple[list[Option], list[Option], int]:
             alive, _ = nondominated(np.column_stack([uses[at], racks[at]]), gives[at])
             stays[at[~alive]] = False
         left = np.flatnonzero(stays)
-        if len(kinds) > 1:
+        if len(kinds) > 1 and not within_kinds:
             up, down = np.ceil(racks[left]), np.floor(racks[left])
             figures = np.column_stack([uses[left], -gives[left]])
             for row, i in enumerate(left.tolist()):

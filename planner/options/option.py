@@ -8,7 +8,7 @@ from typing import Literal
 
 from planner.options.work.redundancy import Redundancy
 
-Role = Literal["train", "serve", "prefill", "decode", "recommend"]
+Role = Literal["train", "serve", "prefill", "decode", "recommend", "post_train", "generate"]
 Acquire = Literal["buy", "rent", "installed"]
 BEYOND = 1.25
 """Options reach this much past limits and deadlines. The rows of the model keep plans within them; what lies just

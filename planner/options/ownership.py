@@ -167,7 +167,7 @@ def standing(
 def serves_only(scenario: Scenario, owner: str) -> bool:
     """Whether systems of a workload, or of all where ``owner`` is empty, can do nothing but serve loads."""
     mine = [w for w in scenario.workloads if owner in {"", w.name}]
-    return not any(w.kind == "training" or getattr(w, "mode", "") == "training" for w in mine)
+    return not any(w.runs_once for w in mine)
 
 
 def peak_share(choice: Choice, scenario: Scenario) -> float:

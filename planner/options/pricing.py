@@ -327,6 +327,12 @@ def _money(
             facility_peak_kw=facility_peak / 1e3,
             facility_average_kw=facility_average / 1e3,
         )
+    if choice.energy_only:
+        inputs = CostInputs(
+            prices=replace(prices, demand_usd_per_kw_month=0.0),
+            it_average_kw=it_average / 1e3,
+            facility_average_kw=facility_average / 1e3,
+        )
     # what work draws and rents is paid while it runs, at the start of the horizon: the same present value a year
     run_years = designs.run_hours / HOURS_PER_YEAR
     share = annuity(prices.discount_rate, run_years) / float(annuity(prices.discount_rate, years))

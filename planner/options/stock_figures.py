@@ -31,8 +31,9 @@ from planner.options.ownership import (
 )
 from planner.options.parts import systems_taken
 from planner.options.work.describe import Described, Describer, Spec
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Workload
+from planner.scenario.workloads import Recommendation, Serving
 
 Floats = NDArray[np.float64]
 
@@ -66,11 +67,6 @@ class WorkFigures:
     water_m3: Floats
 
 
-def runs_once(workload: Workload) -> bool:
-    """Whether a workload is a run, rather than a load that is there all the time."""
-    return workload.kind == "training" or getattr(workload, "mode", "") == "training"
-
-
 def activity_of(workload: Workload, role: str, used: float = 1.0) -> float:
     """Share of its systems' chips' power range that work takes: of a load in the mean of a day.
 
@@ -78,7 +74,7 @@ def activity_of(workload: Workload, role: str, used: float = 1.0) -> float:
     """
     if workload.kind == "training":
         return PHASE_ACTIVITY["train"] * used
-    if runs_once(workload):
+    if workload.runs_once:
         return PHASE_ACTIVITY["train"]
     phase = role if isinstance(workload, Serving) else "serve"
     return PHASE_ACTIVITY[phase] / getattr(workload, "peak_to_mean", 1.0)

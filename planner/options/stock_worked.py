@@ -15,7 +15,8 @@ from planner.cost.of_plan import Worked
 from planner.options.hardware.timeline import demand_by_period
 from planner.options.parts import systems_taken
 from planner.options.stock_figures import Hardware, StockFigures
-from planner.scenario.workloads import Serving, Workload
+from planner.scenario.kinds import Workload
+from planner.scenario.workloads import Serving
 
 SECONDS_PER_DAY = 86_400.0
 

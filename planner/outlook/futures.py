@@ -115,7 +115,7 @@ class Futures:
     def deadline(self, workload: str) -> float | None:
         """Days from the start by which a run must end; None for a load."""
         w = next(x for x in self.scenario.workloads if x.name == workload)
-        if w.kind != "training" and getattr(w, "mode", "") != "training":
+        if not w.runs_once:
             return None
         asked = getattr(w, "finish_within_days", None)
         horizon = self.scenario.horizon_years * DAYS_PER_YEAR

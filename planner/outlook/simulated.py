@@ -43,7 +43,7 @@ def _simulated(d: Deployment, load: Serving, catalog: Catalog, requests: int) ->
     job = search.job(d.precision, platform, layout.get("drafts", 0))
     estimate = estimate_serving(job, platform, candidates)
     rate = float(estimate.requests_per_s[0]) * (d.parallelism.load or 0.0)
-    journey = float(search.journey_s(platform, candidates, estimate)[0])
+    journey = float(search.journey_s(platform, candidates, estimate, rate)[0])
     # long enough that the replica fills several times over
     enough = min(max(requests, 8 * round(float(estimate.concurrency[0]))), MOST)
     run = simulate(job, platform, candidates, rate, traffic=search.traffic, requests=enough)

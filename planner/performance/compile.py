@@ -8,6 +8,8 @@ from statistics import median
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, System
 from planner.errors import InputError, Problem
+from planner.network.movers import mover_of
+from planner.network.remote import remote_memory
 from planner.network.topology import EVERYWHERE, tiers_of
 from planner.performance.laws import family_of
 from planner.performance.measured.calibration import efficiency_of, shipped_training_calibration
@@ -26,35 +28,12 @@ PEAK_FIELDS: Mapping[str, str] = {
     "fp4": "fp4_tflops_dense",
 }
 
-# Sigma of the overlap model. Engines move data on these, not cores: the asynchronous communication engine of the
-# S5000 (vendor claim), collective units of the Ascend 950, DMA of TPU and Trainium, on-chip RoCE of Gaudi.
-CORE_DRIVEN = 0.15  # 20 of 132 SMs, arXiv:2412.19437; 18.9% mean slow-down measured, arXiv:2507.03114
-_ENGINE_PREFIXES: tuple[tuple[str, float], ...] = (
-    ("mtt_s5000", 0.0),
-    ("mtt_huashan", 0.0),
-    ("ascend_95", 0.0),
-    ("ascend_96", 0.0),
-    ("ascend_97", 0.0),
-    ("ascend_98", 0.0),
-    ("ascend", 0.05),
-    ("tpu", 0.0),
-    ("trainium", 0.0),
-    ("gaudi", 0.02),
-)
 # Chips whose matrix units were cut for export (H20: a quarter of its family's peak per watt) keep the power, caches and
 # bandwidth of the whole chip, so products wait for neither: published prefill of H20 (SGLang, vLLM, Mooncake) takes
 # 0.5-0.75 of the time that the family's share of the peak would give. Bounded so that no product passes 0.95 of it.
 CUT_DENSITY, UNTHROTTLED = 1.0 / 3.0, 1.35
 AIR = frozenset({"air_crah", "air_inrow", "rdhx"})
 """Cooling options that bring air to a chip."""
-
-
-def comm_core_share(chip: Chip) -> float:
-    """Share of compute cores that communication takes on a chip."""
-    for prefix, share in _ENGINE_PREFIXES:
-        if chip.id.startswith(prefix):
-            return share
-    return CORE_DRIVEN
 
 
 def clock_factor(catalog: Catalog, chip: Chip, cooling_id: str) -> float:
@@ -114,6 +93,7 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
     host = chip.get("host_gb_s_unidir")
     family = family_of(chip.id, chip.text("family"))
     per_server = system.server_chips
+    tiers, mover = tiers_of(catalog, system, chip), mover_of(catalog, chip)
     own = catalog.measured
     return Platform(
         system_id=system.id,
@@ -126,16 +106,18 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         memory_bandwidth=chip.need("mem_bw_tb_s") * 1e12,
         host_memory_bytes=_host_memory(system),
         host_bandwidth=(DEFAULT_HOST_GB_S if host is None else host) * 1e9,
-        tiers=tiers_of(catalog, system, chip),
+        tiers=tiers,
         system_chips=system.unit_chips,
         part_chips=system.part_chips,
         server_chips=per_server,
         largest_job=int(system.get("largest_job_chips") or EVERYWHERE),
-        comm_core_share=comm_core_share(chip),
+        comm_core_share=mover.core_share,
+        overlap_factor=mover.overlap_factor,
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),
         neighbours=getattr(own, "neighbours", None) or shipped_neighbours(),
         serving=getattr(own, "serving", None),
         spread=shipped_training_calibration().spread,
-        load_store=system.text("unified_memory_addressing") == "yes",
+        nic_access=system.text("nic_access") or "both",
+        remote=remote_memory(catalog, system, tiers[0].size, tiers[0].latency, tiers[0].bandwidth),
     )

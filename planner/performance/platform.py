@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from planner.network.remote import RemoteMemory
 from planner.network.tiers import Tier
 from planner.performance.measured.neighbours import Neighbours
 from planner.performance.measured.spread import Spread
@@ -39,8 +40,12 @@ class Platform:
     host_memory_bytes: float | None = None  # of the host, per chip; None: not published, no limit here
     clock_factor: float = 1.0  # of cooling or power cap; multiplies compute rates
     cap_speed: float = 1.0  # what a power cap leaves of compute speed; part of ``clock_factor`` already
-    # chips of the scale-up domain load and store each other's memory (one address space across its servers)
-    load_store: bool = False
+    # more of a schedule's overlap than core-driven collectives realise
+    overlap_factor: float = 1.0
+    # memories that network cards reach: both | device | host
+    nic_access: str = "both"
+    # how a chip reaches memory of other chips and hosts
+    remote: RemoteMemory = field(default_factory=RemoteMemory)
     # fields of the family's kernel law to put in its place, and calibrated levels (``speed``, ``speed.<profile>``)
     efficiency: Mapping[str, float] = field(default_factory=dict)
     # chips.<id>.<field> names of figures nobody has published, so that what needs one can say which

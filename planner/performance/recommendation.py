@@ -9,8 +9,8 @@ its sharding):
     dense        2 * sum(n k) FLOPs a sample, three times that when training; gradients all-reduced
     cache        a share c of the rows in HBM serves c^(1-s) of the look-ups (Zipf exponent s < 1)
     pooled       rows lie over the memories of a domain with one address space; a chip loads those of its own samples:
-                 t = n rows * row bytes / min(BW_link * e, Q * row bytes / L_rt), and nothing is exchanged; what is left
-                 of its own memory caches the most popular rows
+                 t = n rows * row bytes / min(BW_link * e, Q * row bytes / small access), and nothing is exchanged;
+                 what is left of its own memory caches the most popular rows
 
 Shapes: arrays (n,). Table-wise placement puts whole tables on chips, so the fullest chip sets the time.
 """
@@ -209,7 +209,10 @@ def estimate_recommendation(
     memory["row_cache"] = np.where(pooled_rows, np.minimum(left, row_store * (1.0 - 1.0 / g)), 0.0)
     link = platform.tiers[0]
     row_bytes = rows_bytes / max(lookups_per_sample, 1e-30)
-    by_load = np.minimum(link.bandwidth * link.efficiency, p.outstanding_loads * row_bytes / max(link.latency, 1e-9))
+    # reads, and in training writes that others may hold copies of, both of rows in flight at once
+    reads, writes = 1.0 / passes, 1.0 - 1.0 / passes
+    access_s = reads * platform.remote.small_read_s + writes * platform.remote.small_write_s
+    by_load = np.minimum(link.bandwidth * link.efficiency, p.outstanding_loads * row_bytes / max(access_s, 1e-9))
     lookups = moved * hits * (1.0 - remote) / (platform.memory_bandwidth * p.gather_efficiency)
     host_rows = moved * (1.0 - hits) / (platform.host_bandwidth * p.host_efficiency)
     remote_rows = moved * hits * remote / by_load
@@ -267,7 +270,7 @@ def legal(chips: Ints, sharding: Ints, hbm_percent: Ints, tables: int, pool: int
 
 def pool_chips(platform: Platform) -> int:
     """Chips that can load each other's memory: the scale-up domain of a system with one address space, else 1."""
-    return platform.tiers[0].size if platform.load_store else 1
+    return platform.remote.chips if platform.remote.spans_domain else 1
 
 
 def recommendation_grid(

@@ -21,9 +21,10 @@ from planner.answer.plan import (
     Objective,
     Plan,
     Proof,
+    Simplified,
 )
 from planner.answer.plan import Status as PlanStatus
-from planner.answer.words import answer_sentence, measured_words, money, plan_notes
+from planner.answer.words import answer_sentence, measured_words, money, number, plan_notes
 from planner.catalog import Catalog
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.errors import SolveError
@@ -47,8 +48,10 @@ from planner.scenario.doubts import doubt_notes
 from planner.scenario.types import Scenario
 from planner.settings import installed_version
 from planner.solve import Limits, Solution
+from planner.solve import Status as SolveStatus
 from planner.verify.chance import chance_of
 from planner.verify.measured import measured_effects
+from planner.walls import walls_of
 
 
 class Draft:
@@ -57,6 +60,7 @@ class Draft:
     def __init__(self, question: Question) -> None:
         self.question = question
         self.scenario, self.variant, self.catalog = question.scenario, question.variant, question.plain
+        self.simpler: Simplified | None = None
         self.found, self.clock, self.limits = question.found, question.clock, question.limits
 
     def _common(self) -> dict[str, Any]:
@@ -150,7 +154,8 @@ class Draft:
             bound = value
         gap = None if bound is None else abs(value - bound) / max(1e-9, abs(value))
         draft = Plan(
-            status=first.status.value,
+            status="within_gap" if self.simpler and first.status is SolveStatus.PROVEN_OPTIMAL else first.status.value,
+            simplified=self.simpler,
             answer="",
             objective=self._objective(name).model_copy(
                 update={"value": value, "bound": bound, "gap": gap, "values": values}
@@ -164,6 +169,7 @@ class Draft:
         notes = (
             *draft.notes,
             *said,
+            *_simplified_notes(self.simpler, values[name], name),
             *_export_notes(self.scenario, catalog, draft),
             *_rent_notes(self.scenario, catalog, draft),
         )
@@ -178,14 +184,17 @@ class Draft:
         name = self.scenario.objective[0]
         best = next(s for s in reversed(solutions) if s.values is not None)
         assert best.values is not None  # noqa: S101 - narrowed for the type checker
+        # a limit is worth what it would make the best plan better by, not what a simpler one gave up
         value = float(model.objectives[name] @ best.values)
+        if self.simpler is not None:
+            value = self.simpler.best / OBJECTIVE_UNITS[name][1]
         left = replace(self.limits, time_limit_s=max(5.0, min(30.0, self.limits.time_limit_s)))
         stock = self.question.stock
         if stock is not None:
             # each question may cost as much as the plan: explaining takes no longer than a few times that
             spent = self.clock.laps.get("solving", 0.0)
             short = replace(left, time_limit_s=min(left.time_limit_s, max(4.0, 2.0 * spent)))
-            return self._explained_shared(answer, model, stock, best.values, short)
+            return self._explained_shared(answer, model, stock, value, best.values, short)
         assert isinstance(self.found, OptionSet)  # noqa: S101 - narrowed for the type checker
         options = [c.option for c in chosen_options(model, best.values)]
         binding: tuple[Binding, ...] = ()
@@ -199,12 +208,13 @@ class Draft:
         return self._done(answer, binding, others)
 
     def _explained_shared(
-        self, answer: Plan, model: FleetModel, stock: StockModel, values: NDArray[np.float64], limits: Limits
-    ) -> Plan:
+        self, answer: Plan, model: FleetModel, stock: StockModel, value: float, values: NDArray[np.float64],
+        limits: Limits,
+    ) -> Plan:  # fmt: skip
         """The same for a shared fleet, in time that the size of the program decides (``explained_shared``)."""
         name = self.scenario.objective[0]
         try:
-            binding, others = explained_shared(model, stock, name, values, limits, self.found.dropped)
+            binding, others = explained_shared(model, stock, name, value, values, limits, self.found.dropped)
         except SolveError as error:
             answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})
             binding, others = (), ()
@@ -213,7 +223,23 @@ class Draft:
     def _done(self, answer: Plan, binding: tuple[Binding, ...], others: tuple[Alternative, ...]) -> Plan:
         self.clock.lap("explaining")
         proof = answer.proof.model_copy(update={"seconds": self.clock.total, "seconds_by_room": dict(self.clock.laps)})
-        return answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+        told = answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+        walls = walls_of(self.scenario, told, self.catalog)
+        said = f"{told.answer} {walls.sentence}" if walls is not None else told.answer
+        return told.model_copy(update={"walls": walls, "answer": said})
+
+
+def _simplified_notes(made: Simplified | None, value: float, objective: str) -> list[str]:
+    if made is None:
+        return []
+    now = f"{made.kinds} kind{'s' * (made.kinds > 1)} of system in {made.pools} pool{'s' * (made.pools > 1)}"
+    was = f"{made.kinds_before} in {made.pools_before}"
+    unit = OBJECTIVE_UNITS[objective][0]
+    told = [money(x) if unit == "USD" else f"{number(x)} {unit}" for x in (value, made.best)]
+    return [
+        f"The simplest plan within {100 * made.share:g}% of the best: {now} instead of {was}, for {told[0]} instead of"
+        f" {told[1]}{'' if made.proven else ' (a simpler one is not ruled out)'}; solve.simplify: 0 takes the best."
+    ]
 
 
 def _rent_notes(scenario: Scenario, catalog: Catalog, answer: Plan) -> list[str]:

@@ -9,19 +9,21 @@ from typing import Any
 
 from planner.answer.chance import price_of_more
 from planner.answer.plan import Plan
-from planner.answer.words import money
+from planner.answer.words import money, number
 from planner.catalog import Catalog
 from planner.errors import SolveError, VerificationError
 from planner.explain.conflict import Diagnosis
-from planner.fleet.model import FleetModel
+from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.sequence import solved_and_placed
 from planner.planning.diagnose import diagnose
 from planner.planning.draft import Draft
 from planner.planning.lots import steadied_solutions
 from planner.planning.question import Cancel, Progress, Question, ask, check_backend, goals_of, teller
+from planner.planning.simplify import simplified
 from planner.planning.surer import at_confidences
 from planner.scenario.types import Scenario
 from planner.solve import Program, Solution, Status, lexicographic
+from planner.solve.status import Progress as Heartbeat
 from planner.verify.plan import verify_plan
 
 
@@ -65,7 +67,7 @@ def plan(
             vectors,
             replace(question.limits, time_limit_s=seconds),
             backend=scenario.solve.backend,
-            progress=(lambda p: tell(f"Solving ({p.text})", 0.75)) if progress or cancel else None,
+            progress=(lambda p: tell(f"Solving ({_heard(p, goals)})", 0.75)) if progress or cancel else None,
         )
 
     if question.stock is None:
@@ -90,6 +92,8 @@ def plan(
         tell("Steadying", 0.88)
         solutions = steadied_solutions(model, question.stock, goals, solutions, question.limits)
         clock.lap("steadying")
+    model, solutions, draft.simpler = simplified(question, model, goals, solutions)
+    clock.lap("simplifying")
     tell("Verifying", 0.9)
     answer = verified(draft, model, solutions)
     tell("Explaining", 0.93)
@@ -98,6 +102,20 @@ def plan(
     answer = with_confidences(question, answer)
     tell("Done", 1.0)
     return answer
+
+
+def _heard(heard: Heartbeat, goals: Sequence[str]) -> str:
+    """What a running solve has learnt; of a single objective also the best plan so far and what bounds it."""
+    if len(goals) > 1 or heard.incumbent is None:
+        return heard.text
+    unit, scale = OBJECTIVE_UNITS[goals[0]]
+
+    def told(value: float) -> str:
+        figure = abs(value) * scale
+        return money(figure) if unit == "USD" else f"{number(figure)} {unit}"
+
+    bound = "" if heard.bound is None else f", bound {told(heard.bound)}"
+    return f"{heard.text}, best {told(heard.incumbent)}{bound}"
 
 
 def with_confidences(question: Question, answer: Plan) -> Plan:

@@ -17,9 +17,9 @@ from planner.fleet.model import FleetModel
 from planner.fleet.stock_limits import build_stock
 from planner.fleet.stock_model import StockModel
 from planner.options.enumerate import enumerate_options
+from planner.options.enumerate_lots import enumerate_stock
 from planner.options.form import over_lots
 from planner.options.option import OptionSet
-from planner.options.shared import enumerate_stock
 from planner.options.stock import StockSet
 from planner.scenario import (
     check_scenario,

@@ -18,6 +18,7 @@ from planner.report import fleet, summary
 from planner.report import format as fmt
 from planner.report.fit import Column, Fitted
 from planner.report.unit import simulation_sheets, unit_sheets
+from planner.report.walls import wall_sheets
 
 _BAR = 16
 _ASSUMPTIONS = 14
@@ -33,7 +34,7 @@ def console(plan: Plan, names: Mapping[str, str] | None = None) -> RenderableTyp
     parts: list[RenderableType] = [Text(""), _answer(plan), _status(plan)]
     if plan.deployments and plan.fleet is None:
         parts += [_heading("Deployments"), _deployments(plan.deployments, names or {})]
-    for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan)):
+    for sheet in (*fleet.sheets(plan), *wall_sheets(plan), *unit_sheets(plan), *simulation_sheets(plan)):
         parts += [_heading(sheet.title, sheet.note), _sheet(sheet)]
     parts += _split("Cost", "over the horizon", summary.cost_lines(plan), "usd")
     parts += _split("Power", "average at the meter", summary.power_lines(plan), "mw")
@@ -95,7 +96,7 @@ def _deployments(deployments: Sequence[Deployment], names: Mapping[str, str]) ->
         if (name := names.get(d.system, d.system)) != d.system:
             machine.append(f"{fmt.clean(name)}\n")
         machine.append(f"{fmt.clean(d.cooled)}, {fmt.plural(d.racks, 'rack')}, {d.acquire}", style="dim")
-        plan_of = Text(f"{fmt.layout(d.parallelism, serving=d.role != 'train')} · {fmt.clean(d.precision)}")
+        plan_of = Text(f"{fmt.layout(d.parallelism, serving=d.role not in fmt.OWN_LAYOUT)} · {fmt.clean(d.precision)}")
         facts = summary.speed(d)
         result = Text("\n".join(facts))
         if d.predicted.interval is not None:

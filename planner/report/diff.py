@@ -94,7 +94,7 @@ def diff_rows(plans: Sequence[Plan]) -> tuple[Row, ...]:
         section = fmt.clean(workload)
         add(section, "Hardware", ["; ".join(summary.hardware(d) for d in ds) or fmt.DASH for ds in per])
         add(section, "Cooling", ["; ".join(dict.fromkeys(fmt.clean(d.cooled) for d in ds)) or fmt.DASH for ds in per])
-        layouts = [[fmt.layout(d.parallelism, serving=d.role != "train") for d in ds] for ds in per]
+        layouts = [[fmt.layout(d.parallelism, serving=d.role not in fmt.OWN_LAYOUT) for d in ds] for ds in per]
         add(section, "Layout", ["; ".join(x) or fmt.DASH for x in layouts])
         add(
             section,

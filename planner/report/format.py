@@ -67,6 +67,8 @@ ROLE_WORDS: Mapping[str, str] = {
     "prefill": "prefill",
     "decode": "decode",
     "recommend": "recommendation",
+    "post_train": "post-training",
+    "generate": "generation",
 }
 
 
@@ -269,6 +271,10 @@ def phrase(key: str) -> str:
     return " ".join(_WORDS.get(word.lower(), word) for word in text.replace("_", " ").split()) or text
 
 
+OWN_LAYOUT = frozenset({"train", "post_train", "generate"})
+"""Roles whose data parallelism is not of attention alone."""
+
+
 def layout(p: Parallelism, *, serving: bool = False) -> str:
     """How a model is laid over chips, without what is one: 'TP 8 · PP 16 · DP 16 · ZeRO 1'."""
     parts = [
@@ -296,6 +302,10 @@ def layout(p: Parallelism, *, serving: bool = False) -> str:
         parts.append(f"{p.recompute} recompute")
     if p.batch is not None:
         parts.append(f"batch {count(p.batch)}")
+    if p.rollout is not None:
+        r = p.rollout
+        widths = "".join(f" {n} {v}" for n, v in (("TP", r.tp), ("DP", r.dp), ("EP", r.ep)) if v > 1) or " one chip"
+        parts.append(f"rollout {r.placement}: {count(r.replicas)} x{widths}")
     if p.drafts:
         parts.append(f"{p.drafts} draft{'s' if p.drafts > 1 else ''} a step")
     if p.chunk_tokens:

@@ -13,6 +13,7 @@ from planner.export.bom import bill_of_materials, buys
 from planner.report import fleet, summary
 from planner.report import format as fmt
 from planner.report.unit import simulation_sheets, unit_sheets
+from planner.report.walls import wall_sheets
 
 _STYLE = """
 :root{--ink:#1d2733;--soft:#5b6875;--line:#dde3e9;--paper:#fff;--panel:#f6f8fa;--mark:#2f5f93;--bad:#a33b3b;--bar:#4f81b5}
@@ -54,7 +55,10 @@ def html_page(plan: Plan) -> str:
         _figures(plan),
         _no_plan(plan),
         _deployments(plan.deployments if plan.fleet is None else ()),
-        *(_sheet(sheet) for sheet in (*fleet.sheets(plan), *unit_sheets(plan), *simulation_sheets(plan))),
+        *(
+            _sheet(sheet)
+            for sheet in (*fleet.sheets(plan), *wall_sheets(plan), *unit_sheets(plan), *simulation_sheets(plan))
+        ),
         _splits(plan),
         _details(plan.deployments),
         _binding(plan),
@@ -183,7 +187,7 @@ def _deployments(deployments: Sequence[Deployment]) -> str:
                 f"<b>{_e(d.workload)}</b><br>{_e(fmt.ROLE_WORDS[d.role])}, {_e(d.site)}<br>from {_e(d.period)}",
                 f"{_e(fmt.count(d.systems))} × {_e(d.system)}{_e(spare)}<br>{_e(fmt.count(d.chips))} × {_e(d.chip)}<br>"
                 f"{_e(d.cooled)}, {_e(fmt.plural(d.racks, 'rack'))}, {_e(d.acquire)}",
-                f"{_e(fmt.layout(d.parallelism, serving=d.role != 'train'))}<br>{_e(d.precision)}",
+                f"{_e(fmt.layout(d.parallelism, serving=d.role not in fmt.OWN_LAYOUT))}<br>{_e(d.precision)}",
                 "<br>".join(_e(s) for s in summary.speed(d)),
                 _e(fmt.power(d.power.facility_mw)),
                 _e(fmt.usd(d.cost.total_usd, short=True)),

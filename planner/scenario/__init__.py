@@ -2,6 +2,7 @@
 
 from planner.scenario.check import check_scenario
 from planner.scenario.identity import problem_digest, resolve, resolve_yaml
+from planner.scenario.kinds import Workload
 from planner.scenario.names import with_catalog_ids
 from planner.scenario.reader import (
     load_scenario,
@@ -31,7 +32,6 @@ from planner.scenario.workloads import (
     Serving,
     ServingParallelism,
     Training,
-    Workload,
 )
 
 __all__ = [

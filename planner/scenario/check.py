@@ -8,11 +8,12 @@ from functools import partial
 
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, nearest_name, unknown_name
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.names import OUTCOMES_BY_SYSTEM, excluded_id
 from planner.scenario.paths import Path
 from planner.scenario.site import Hall
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training, Workload
+from planner.scenario.workloads import Recommendation, Serving, Training
 from planner.scenario.yaml import path_text
 
 
@@ -186,13 +187,23 @@ def _assumptions(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
             yield replace(problem, file=file, line=line)
 
 
+_OF_ITS_OWN = {"recommender": ("recommender", "recommendation"), "diffusion": ("diffusion model", "diffusion")}
+"""Kinds of models that one kind of workload alone takes: in words, and that kind."""
+_MODELS_OF = {kind: words for words, kind in _OF_ITS_OWN.values()}
+
+
+def _fits(workload: Workload, model_kind: str) -> bool:
+    """Whether a model of a kind is one for a workload."""
+    own = _OF_ITS_OWN.get(model_kind)
+    return workload.kind == own[1] if own else workload.kind not in _MODELS_OF
+
+
 def _model(catalog: Catalog, workload: Workload, name: str) -> None:
     """Raise ``InputError`` for an unknown model, with models of the workload's kind as what is allowed."""
     try:
         catalog.model(name)
     except InputError:
-        wants = isinstance(workload, Recommendation)
-        fitting = [m.id for m in catalog.models.values() if (m.kind == "recommender") == wants]
+        fitting = [m.id for m in catalog.models.values() if _fits(workload, m.kind)]
         raise unknown_name("model", name, fitting) from None
 
 
@@ -206,16 +217,18 @@ def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
         if unknown:
             continue
         model = catalog.model(workload.model)
-        if isinstance(workload, Recommendation) != (model.kind == "recommender"):
-            is_one = "is a recommender" if model.kind == "recommender" else "is no recommender"
-            remedy = "Use kind: recommendation." if model.kind == "recommender" else "Use kind: training or serving."
+        if not _fits(workload, model.kind):
+            what = _MODELS_OF.get(workload.kind, "")
+            is_one = f"is no {what}" if what else f"is a {_OF_ITS_OWN[model.kind][0]}"
+            own = _OF_ITS_OWN.get(model.kind)
+            remedy = f"Use kind: {own[1]}." if own else "Use kind: training or serving."
             yield _problem(scenario, path, f"{model.id} {is_one}, so not for kind: {workload.kind}", remedy=remedy)
         elif isinstance(workload, Recommendation):
             if workload.samples is not None and workload.samples < (workload.global_batch or 1):
                 message, found = "are fewer than one batch", f"{workload.samples:g}"
                 allowed = f"at least global_batch = {workload.global_batch}"
                 yield _problem(scenario, ("workloads", i, "samples"), message, found=found, allowed=allowed)
-        else:
+        elif not isinstance(workload, Counted):
             degree = workload.parallelism.ep
             if degree is not None and degree > 1 and not model.is_moe:
                 path = ("workloads", i, "parallelism", "ep")

@@ -16,6 +16,7 @@ from typing import Any
 from planner.catalog import Catalog
 from planner.errors import Problem
 from planner.scenario.base import month_index, month_name
+from planner.scenario.kinds import Restated
 from planner.scenario.paths import Path
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
@@ -78,6 +79,8 @@ _OF_RECOMMENDER = (
     _Usual("latency_ms", 0.1, 6e4, "seconds for ms?"),
     *(u for u in _OF_SERVING if u.field in {"percentile", "utilisation", "growth_per_year", "peak_to_mean"}),
 )
+_OF_COUNTED = tuple(u for u in _OF_TRAINING if u.field == "finish_within_days")
+_OF_KIND = {Training: _OF_TRAINING, Serving: _OF_SERVING, Recommendation: _OF_RECOMMENDER}
 _STEP_TOKENS = 3e8
 """Tokens of one optimiser step above which sequences were probably counted in tokens; published runs stay below 1e8."""
 _FEW_STEPS = 100
@@ -90,7 +93,7 @@ _FREE = ("price", "rent", "tdp", "power", "usd", "cost")
 def doubts(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     """What is legal and hardly meant, in the order of the file; the scenario has passed ``check_scenario``."""
     found = [
-        *_unusual(scenario, (), scenario, _OF_SCENARIO),
+        *_unusual(scenario, (), scenario, _OF_SCENARIO if _lasts(scenario) else ()),
         *_dates(scenario, catalog),
         *_unusual(scenario, ("finance",), scenario.finance, _OF_FINANCE),
         *_unusual(scenario, ("hardware",), scenario.hardware, _OF_HARDWARE),
@@ -102,11 +105,16 @@ def doubts(scenario: Scenario, catalog: Catalog) -> list[Problem]:
     for i, site in enumerate(scenario.sites):
         found += _unusual(scenario, ("sites", i), site, _OF_SITE)
     for i, w in enumerate(scenario.workloads):
-        usual = {Training: _OF_TRAINING, Serving: _OF_SERVING, Recommendation: _OF_RECOMMENDER}[type(w)]
+        usual = next((u for kind, u in _OF_KIND.items() if isinstance(w, kind)), _OF_COUNTED)
         found += _unusual(scenario, ("workloads", i), w, usual)
         if isinstance(w, Training):
             found += _run(scenario, catalog, i, w)
     return sorted(dict.fromkeys(found), key=lambda p: p.line or 0)
+
+
+def _lasts(scenario: Scenario) -> bool:
+    """Whether something is there for the whole plan; where all is done by a date a plan of days is meant so."""
+    return any(getattr(w, "finish_within_days", None) is None for w in scenario.workloads)
 
 
 def doubt_notes(scenario: Scenario, catalog: Catalog) -> tuple[str, ...]:
@@ -123,7 +131,9 @@ def _doubt(scenario: Scenario, path: Path, message: str, found: object, remedy: 
 
 def _unusual(scenario: Scenario, at: Path, record: Any, usual: tuple[_Usual, ...]) -> Iterator[Problem]:
     for u in usual:
-        value = getattr(record, u.field)
+        if isinstance(record, Restated) and (u.field in record.HIDDEN or u.field in record.restated):
+            continue
+        value = getattr(record, u.field, None)
         if value is None or u.low <= value <= u.high or u.field not in record.model_fields_set:
             continue
         low = value < u.low

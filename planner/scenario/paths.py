@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from planner.errors import nearest_name
+from planner.scenario.kinds import WORKLOAD_KINDS
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import WORKLOAD_KINDS
 
 Path = tuple[str | int, ...]
 

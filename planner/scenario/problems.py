@@ -12,9 +12,9 @@ from pydantic_core import ErrorDetails
 
 from planner.errors import Problem, nearest_name
 from planner.scenario.base import Finding, parse_number
+from planner.scenario.kinds import WORKLOAD_KINDS
 from planner.scenario.paths import Path, Place, place_at, record_type
 from planner.scenario.types import Scenario, Source
-from planner.scenario.workloads import WORKLOAD_KINDS
 from planner.scenario.yaml import path_text
 
 _SCALES: Mapping[str, Mapping[str, float]] = {

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from planner.scenario.kinds import Restated
 from planner.scenario.paths import bare
 from planner.scenario.schema import RECORDS
 
@@ -36,6 +37,10 @@ _TITLES = {
     "Serving": "`workloads[]`, kind: serving",
     "RequestClass": "`request_classes[]` of a serving load",
     "Recommendation": "`workloads[]`, kind: recommendation",
+    "Batch": "`workloads[]`, kind: batch",
+    "Encoding": "`workloads[]`, kind: encoding",
+    "PostTraining": "`workloads[]`, kind: post_training",
+    "Diffusion": "`workloads[]`, kind: diffusion",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
     "ServingParallelism": "`parallelism` of a serving load",
@@ -57,7 +62,10 @@ def _table(record: type[BaseModel]) -> Iterator[str]:
     yield ""
     yield "| field | value | unit | default | meaning |"
     yield "|---|---|---|---|---|"
+    hidden = record.HIDDEN if issubclass(record, Restated) else frozenset()
     for name, info in record.model_fields.items():
+        if name in hidden:
+            continue
         extra = info.json_schema_extra
         in_unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
         cells = (f"`{name}`", _type_text(info), in_unit, _default(info), info.description or "")

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from planner.scenario.base import field_shapes
+from planner.scenario.base import Part, field_shapes
 from planner.scenario.fleet import Fleet
+from planner.scenario.kinds import WORKLOAD_KINDS, Batch, Diffusion, Encoding, PostTraining, Restated
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.requests import RequestClass
 from planner.scenario.site import Capacity, Hall, Installed, Site
@@ -26,7 +27,7 @@ from planner.scenario.workloads import (
 )
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-RECORDS = (
+RECORDS: tuple[type[Part], ...] = (
     Scenario,
     Finance,
     Fleet,
@@ -41,6 +42,10 @@ RECORDS = (
     Serving,
     RequestClass,
     Recommendation,
+    Batch,
+    Encoding,
+    PostTraining,
+    Diffusion,
     ChipRange,
     Parallelism,
     ServingParallelism,
@@ -59,6 +64,8 @@ def scenario_schema() -> dict[str, Any]:
     for record in RECORDS:
         body = bodies[record.__name__]
         shapes = field_shapes(record)
+        if issubclass(record, Restated):
+            _without(body, record.HIDDEN)
         for name, field in body["properties"].items():
             field.pop("title", None)
             looks_like, in_unit = field.pop("looks_like", ""), field.pop("unit", "")
@@ -72,7 +79,7 @@ def scenario_schema() -> dict[str, Any]:
                 name == "samples_per_s" and record is Recommendation
             ):
                 _or_path(field, body["properties"][name.split("_")[0] + "_path"])
-            elif name == "chips" and record in {Training, Serving, Recommendation}:
+            elif name == "chips" and record in WORKLOAD_KINDS.values():
                 field["anyOf"] = [{"type": "integer", "minimum": 1}, *field["anyOf"]]
     _classes(bodies[Serving.__name__], definitions)
     del schema["required"]
@@ -82,6 +89,12 @@ def scenario_schema() -> dict[str, Any]:
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
     }
     return {"$schema": DIALECT, "title": "A scenario of the planner", **_without_title(schema), "$defs": definitions}
+
+
+def _without(body: dict[str, Any], hidden: frozenset[str]) -> None:
+    """A kind in other words has no fields that these decide."""
+    body["properties"] = {name: field for name, field in body["properties"].items() if name not in hidden}
+    body["required"] = [name for name in body["required"] if name not in hidden]
 
 
 def _without_title(schema: dict[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,11 @@ class Installed(Part):
     since: Month | None = Field(
         default=None, description="Month they were bought in, for the record: what stands there is paid for."
     )
+    upkeep: Literal["plan", "others"] = Field(
+        default="plan",
+        description="Who pays for maintenance, staff, software, insurance and colocation: this plan, or the work that "
+        "has them by day; energy is always the plan's own.",
+    )
     cooling: Id | None = Field(
         default=None,
         description="Cooling they stand in, and stay in; none: air where the site has a kind that suits them, else "

@@ -15,9 +15,9 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
-from planner.scenario.workloads import Workload
 
 SCENARIO_VERSION = 1
 """The version of the file format this program reads."""
@@ -128,6 +128,20 @@ class Limits(Part):
         description="Largest share of a vendor in all chips bought and rented: {vendor: fraction}.",
     )
     chips: int | None = Field(default=None, ge=1, le=MANY, description="Chips in all.", json_schema_extra=unit("chips"))
+    kinds: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Kinds of systems (system, chip and cooling) in all.",
+        json_schema_extra=unit("kinds"),
+    )
+    pools: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Pools in all: what does one job of one workload on one kind of system at one site.",
+        json_schema_extra=unit("pools"),
+    )
     power_mw: float | None = Field(
         default=None,
         gt=0,
@@ -202,6 +216,14 @@ class Solve(Part):
         description="What is answered beside the plan. fast: what higher confidences cost, as far as that takes no "
         "longer than the plan itself (or 5 s); full: what lower ones save too, however long it takes. None given: as "
         "PLANNER_ANSWERS says, else fast.",
+    )
+    simplify: float = Field(
+        default=0.01,
+        ge=0,
+        le=0.5,
+        description="Of plans whose objective is within this share of the best, the one with the fewest kinds of "
+        "systems, then pools, is taken; 0: the best. The default is far less than the model can tell apart.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
     )
     threads: int | None = Field(
         default=None,
@@ -395,6 +417,14 @@ class Scenario(Part):
                         allowed=f"{self.start} up to {month_name(round(end))}",
                     )
                 )
+            window = getattr(workload, "window_hours", None)
+            days = getattr(workload, "finish_within_days", None)
+            if window is not None and days is not None and days > self.horizon_years * 365.25 * (1 + 1e-9):
+                allowed = f"up to {self.horizon_years * 365.25:g} days, the horizon"
+                findings.append(
+                    Finding(("workloads", i, "finish_within_days"), "ends after the plan", f"{days:g}", allowed,
+                            "Raise horizon_years.")
+                )  # fmt: skip
         for i, site in enumerate(self.sites):
             for j, block in enumerate(site.installed):
                 if block.since is not None and month_index(block.since) > first:
@@ -419,12 +449,34 @@ class Scenario(Part):
         ]
         findings += [
             Finding(
+                ("workloads", i, "kind"), f"kind: {workload.kind} is not planned over time yet",
+                remedy="Plan it by itself: without fleet.shared, growth, paths, orders of runs and prices by month.",
+            )
+            for i, workload in enumerate(self.workloads)
+            if isinstance(workload, Counted)
+        ]  # fmt: skip
+        findings += [
+            Finding(("sites", i, "installed", j, "upkeep"), "upkeep of others is not planned over time yet", "others")
+            for i, site in enumerate(self.sites)
+            for j, block in enumerate(site.installed)
+            if block.upkeep == "others"
+        ]
+        findings += [
+            Finding(
+                ("workloads", i, "finish_within_days"), f"kind: {workload.kind} by a date is not planned over time yet",
+                remedy="Plan it by itself: without fleet.shared, growth, paths and prices by month.",
+            )
+            for i, workload in enumerate(self.workloads)
+            if getattr(workload, "window_hours", None) is not None
+        ]  # fmt: skip
+        findings += [
+            Finding(
                 ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",
                 found=str(workload.chips.min), remedy="Raise fleet.fabric_chips.",
             )
             for i, workload in enumerate(self.workloads)
             if workload.chips is not None and (workload.chips.min or 0) > self.fleet.fabric_chips
-            and (workload.kind == "training" or getattr(workload, "mode", "") == "training")
+            and workload.runs_once
         ]  # fmt: skip
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -90,7 +90,7 @@ _PRECISION = (
     "bf16, fp16, fp8, fp4, int8."
 )
 
-_CONFIDENCE = "Probability with which what this workload is promised must hold; none: the scenario's own `confidence`."
+CONFIDENCE = "Probability with which what this workload is promised must hold; none: the scenario's own `confidence`."
 
 
 class Claims(Part):
@@ -158,7 +158,7 @@ class Training(Part):
         default=None,
         ge=0.5,
         le=0.99,
-        description=_CONFIDENCE,
+        description=CONFIDENCE,
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     model: Id = Field(description="Id of a model of the catalog.")
@@ -257,6 +257,11 @@ class Training(Part):
         json_schema_extra=unit("s"),
     )
 
+    @property
+    def runs_once(self) -> bool:
+        """Whether this is a run with an end, rather than a load that is there all the time."""
+        return True
+
     @model_validator(mode="after")
     def _tuned(self) -> Self:
         if self.trainable == "full" and self.frozen_bits != 16:
@@ -342,7 +347,7 @@ class Serving(Part):
         default=None,
         ge=0.5,
         le=0.99,
-        description=_CONFIDENCE,
+        description=CONFIDENCE,
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     model: Id = Field(description="Id of a model of the catalog.")
@@ -504,9 +509,34 @@ class Serving(Part):
     )
 
     @property
+    def asked(self) -> tuple[float, str, str]:
+        """(how much is to be done, in what, the field that says so): what a plan's demand is counted in."""
+        return self.requests_per_s, "requests/s", "requests_per_s"
+
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens that a request leaves behind as text, which are counted and paid for."""
+        return self.output_tokens
+
+    def answered_hours(self, horizon_years: float) -> float:
+        """Hours in which it is answered: all of the horizon, or its window."""
+        hours = horizon_years * 8760.0
+        return hours if self.window_hours is None else min(hours, self.window_hours)
+
+    @property
+    def window_hours(self) -> float | None:
+        """Hours in which all of it is to be answered; None of a load that is there all the time."""
+        return None
+
+    @property
     def mean_requests_per_s(self) -> float:
         """Requests/s in the mean of a day: what tokens and energy are counted of."""
         return self.requests_per_s / self.peak_to_mean
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether it is run once, rather than there all the time."""
+        return False
 
     @model_validator(mode="before")
     @classmethod
@@ -548,7 +578,7 @@ class Recommendation(Part):
         default=None,
         ge=0.5,
         le=0.99,
-        description=_CONFIDENCE,
+        description=CONFIDENCE,
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     model: Id = Field(description="Id of a recommender of the catalog.")
@@ -630,6 +660,16 @@ class Recommendation(Part):
         json_schema_extra=unit("chips"),
     )
 
+    @property
+    def runs_once(self) -> bool:
+        """Whether this is a run with an end, rather than a load that is there all the time."""
+        return self.mode == "training"
+
+    @property
+    def asked(self) -> tuple[float, str, str]:
+        """(how much is to be scored, in what, the field that says so)."""
+        return float(self.samples_per_s or 0.0), "samples/s", "samples_per_s"
+
     @model_validator(mode="before")
     @classmethod
     def _demand_over_time(cls, data: Any) -> Any:
@@ -651,11 +691,3 @@ class Recommendation(Part):
         ]
         report(findings)
         return self
-
-
-Workload = Annotated[Training | Serving | Recommendation, Field(discriminator="kind")]
-WORKLOAD_KINDS: Mapping[str, type[Part]] = {
-    "training": Training,
-    "serving": Serving,
-    "recommendation": Recommendation,
-}

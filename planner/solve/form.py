@@ -10,7 +10,7 @@ A `Program` is made once by a `ProgramBuilder` and never changed; the helpers he
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -286,6 +286,35 @@ def violations(program: Program, values: FloatArray, tol: float = FEASIBILITY_TO
         (f"column {program.column_names[i]} (whole)", float(fraction[i])) for i in np.flatnonzero(fraction > tol)
     )
     return found
+
+
+def with_columns(
+    program: Program,
+    names: Sequence[str],
+    rows: Iterable[tuple[str, Coefficients]],
+    *,
+    upper: float,
+    kind: str = "",
+) -> Program:
+    """A copy with a yes/no column for each name, after the others, and rows at most ``upper`` that may name them."""
+    n, m = len(names), program.row_count
+    made = [(name, dict(c)) for name, c in rows]
+    return replace(
+        program,
+        column_names=(*program.column_names, *names),
+        lower=np.append(program.lower, np.zeros(n)),
+        upper=np.append(program.upper, np.ones(n)),
+        objective=np.append(program.objective, np.zeros(n)),
+        integer=np.append(program.integer, np.ones(n, dtype=np.bool_)),
+        structure=np.append(program.structure, np.ones(n, dtype=np.bool_)),
+        row_names=(*program.row_names, *(name for name, _ in made)),
+        row_kind=(*program.row_kind, *(kind for _ in made)),
+        row_lower=np.append(program.row_lower, np.full(len(made), -math.inf)),
+        row_upper=np.append(program.row_upper, np.full(len(made), upper)),
+        rows=np.append(program.rows, np.array([m + i for i, (_, c) in enumerate(made) for _ in c], dtype=np.int64)),
+        cols=np.append(program.cols, np.array([j for _, c in made for j in c], dtype=np.int64)),
+        vals=np.append(program.vals, np.array([v for _, c in made for v in c.values()], dtype=np.float64)),
+    )
 
 
 def with_row(

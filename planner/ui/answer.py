@@ -12,8 +12,12 @@ from planner.plots.charts import Chart, bars, spoken
 from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.report import format as fmt
 from planner.report import html_page, summary
+from planner.report.board import board, board_without, risks
 from planner.report.fleet import Sheet, sheets
 from planner.report.unit import unit_sheets
+from planner.report.walls import wall_sheets
+from planner.ui import service
+from planner.ui.first import show_board
 from planner.ui.settings import settings
 from planner.ui.words import md
 
@@ -23,7 +27,9 @@ _PROVEN = {"proven_optimal": "green", "within_gap": "green", "feasible": "orange
 def show_answer(plan: Plan, yaml: str = "") -> None:
     """Everything about a plan that exists."""
     _sentence(plan)
-    _figures(plan)
+    for risk in risks(plan):
+        st.warning(md(risk), icon=":material/gavel:")
+    show_board(board(plan, service.names()))
     _downloads(plan, yaml)
     if plan.fleet is not None:
         _fleet(plan)
@@ -38,6 +44,7 @@ def show_answer(plan: Plan, yaml: str = "") -> None:
             _chart("Average power", {n: d.power.breakdown_mw for n, d in series}, "mw")
         _one_deployment(plan)
         _tables(unit_sheets(plan))
+    _tables(wall_sheets(plan))
     _limits(plan)
     _alternatives(plan)
     _assumptions(plan)
@@ -51,6 +58,7 @@ def show_answer(plan: Plan, yaml: str = "") -> None:
 def show_no_plan(plan: Plan, apply: Callable[[Nearest], bool], can_apply: Callable[[Nearest], bool]) -> None:
     """Why there is no plan, and the smallest changes that make one possible, as buttons."""
     st.error(f"**{md(plan.answer)}**", icon=":material/block:")
+    show_board(board_without(plan))
     if plan.conflicts:
         st.subheader("These cannot hold together", anchor=False)
         for conflict in plan.conflicts:
@@ -90,14 +98,6 @@ def _sentence(plan: Plan) -> None:
         f":{colour}-badge[{fmt.STATUS_WORDS[plan.status]}] {verified}  no plan of the searched space is better than "
         f"{md(bound)} (gap {md(fmt.gap(o.gap))})"
     )
-
-
-def _figures(plan: Plan) -> None:
-    facts = summary.headline(plan)
-    for start in range(0, len(facts), 4):
-        row = facts[start : start + 4]
-        for place, (name, value, note) in zip(st.columns(4), row, strict=False):
-            place.metric(name, md(value), border=True, delta=md(note), delta_color="off", delta_arrow="off")
 
 
 def _downloads(plan: Plan, yaml: str) -> None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
-from planner.scenario.types import Hardware, Objective, Scenario
+from planner.scenario.kinds import Batch, Diffusion, Encoding, PostTraining, Restated
+from planner.scenario.site import Site
+from planner.scenario.types import Hardware, Limits, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 
 Path = tuple[str | int, ...]
-Kind = Literal["number", "whole", "choice", "names"]
+Kind = Literal["number", "whole", "choice", "names", "text", "switch", "yaml"]
 
 VISIBLE = 8
 """Inputs that show at once; the rest are in expanders. With scenario and variant it makes ten."""
@@ -41,6 +43,10 @@ class Input:
     empty: str = ""
     options: tuple[str, ...] = ()
     rank: int = 99
+    called: Mapping[str, str] = field(default_factory=dict)
+    """What options are called, where that is not what they are written as."""
+    counted: bool = False
+    """Of a choice: whether what is chosen is a whole number."""
 
     @property
     def key(self) -> str:
@@ -49,7 +55,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class _Shown:
+class Shown:
     """How a field is shown: its label, its place in the order, and a scale with the unit it makes."""
 
     field: str
@@ -61,39 +67,73 @@ class _Shown:
 
 
 _SITE = (
-    _Shown("power_mw", "Power at the meter", 1),
-    _Shown("racks", "Rack places", 9),
-    _Shown("tariff_usd_per_kwh", "Electricity tariff", 10, empty="as in the region"),
-    _Shown("carbon_kg_per_kwh", "Carbon intensity", empty="as in the region"),
-    _Shown("pue", "PUE", empty="from cooling and climate"),
-    _Shown("rack_kw", "Largest rack", empty="what the cooling allows"),
-    _Shown("build_capex_usd_per_mw", "Building cost", scale=1e6, unit="million USD/MW", empty="as in the region"),
+    Shown("power_mw", "Power at the meter", 1),
+    Shown("racks", "Rack places", 9),
+    Shown("tariff_usd_per_kwh", "Electricity tariff", 10, empty="as in the region"),
+    Shown("carbon_kg_per_kwh", "Carbon intensity", empty="as in the region"),
+    Shown("pue", "PUE", empty="from cooling and climate"),
+    Shown("rack_kw", "Largest rack", empty="what the cooling allows"),
+    Shown("build_capex_usd_per_mw", "Building cost", scale=1e6, unit="million USD/MW", empty="as in the region"),
 )
-_WORKLOAD: Mapping[type[BaseModel], tuple[_Shown, ...]] = {
+_WORKLOAD: Mapping[type[BaseModel], tuple[Shown, ...]] = {
+    PostTraining: (
+        Shown("steps", "Steps", 2),
+        Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
+        Shown("prompts", "Prompts a step", 4),
+        Shown("answers_per_prompt", "Answers to each prompt", 11),
+        Shown("answer_tokens", "Answer tokens, mean", 12),
+    ),
+    Diffusion: (
+        Shown("clips_per_hour", "Images or clips an hour", 2),
+        Shown("latency_ms", "Time of one, at most", 3, empty="no limit"),
+        Shown("steps", "Denoising steps", 11),
+        Shown("frames", "Frames", 12),
+    ),
+    Batch: (
+        Shown("requests", "Requests to answer", 2, empty="tokens say how much"),
+        Shown("tokens", "Tokens to read and write", 2, 1e9, "billions", empty="requests say how many"),
+        Shown("finish_within_days", "Finish within", 3),
+        Shown("hours_per_day", "Hours of a day", 4),
+    ),
+    Encoding: (
+        Shown("texts_per_s", "Texts at the peak", 2, empty="tokens by a date"),
+        Shown("latency_ms", "Latency, at most", 3, empty="no limit"),
+        Shown("tokens", "Tokens to encode", 2, 1e9, "billions", empty="texts a second"),
+        Shown("finish_within_days", "Finish within", 3, empty="texts a second"),
+    ),
     Training: (
-        _Shown("tokens", "Tokens to train on", 2, 1e9, "billions"),
-        _Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
-        _Shown("global_batch", "Global batch", 11),
-        _Shown("sequence_length", "Sequence length", 12),
+        Shown("tokens", "Tokens to train on", 2, 1e9, "billions"),
+        Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
+        Shown("global_batch", "Global batch", 11),
+        Shown("sequence_length", "Sequence length", 12),
     ),
     Serving: (
-        _Shown("requests_per_s", "Requests at the peak", 2),
-        _Shown("ttft_ms", "Time to first token, at most", 3),
-        _Shown("tpot_ms", "Time per output token, at most", 4),
-        _Shown("input_tokens", "Input tokens a request", 11),
-        _Shown("output_tokens", "Output tokens a request", 12),
-        _Shown("cached_prefix", "Cached share of the prompt"),
-        _Shown("percentile", "Percentile that meets the latency"),
-        _Shown("utilisation", "Largest utilisation"),
+        Shown("requests_per_s", "Requests at the peak", 2),
+        Shown("ttft_ms", "Time to first token, at most", 3),
+        Shown("tpot_ms", "Time per output token, at most", 4),
+        Shown("input_tokens", "Input tokens a request", 11),
+        Shown("output_tokens", "Output tokens a request", 12),
+        Shown("cached_prefix", "Cached share of the prompt"),
+        Shown("percentile", "Percentile that meets the latency"),
+        Shown("utilisation", "Largest utilisation"),
     ),
     Recommendation: (
-        _Shown("samples", "Samples to train on", 2, 1e9, "billions"),
-        _Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
-        _Shown("samples_per_s", "Samples at the peak", 2, 1e6, "millions/s"),
-        _Shown("latency_ms", "Latency, at most", 3),
-        _Shown("global_batch", "Batch", 11),
+        Shown("samples", "Samples to train on", 2, 1e9, "billions"),
+        Shown("finish_within_days", "Finish within", 3, empty="the horizon"),
+        Shown("samples_per_s", "Samples at the peak", 2, 1e6, "millions/s"),
+        Shown("latency_ms", "Latency, at most", 3),
+        Shown("global_batch", "Batch", 11),
     ),
 }
+
+
+def _shown_of(kind: type[BaseModel]) -> tuple[Shown, ...]:
+    """What is shown of a kind: its own, and of a kind in other words what it shares with a serving load."""
+    if not issubclass(kind, Restated):
+        return _WORKLOAD[kind]
+    return _WORKLOAD[kind] + tuple(s for s in _WORKLOAD[Serving] if s.field not in kind.HIDDEN)
+
+
 _ONLY_IN_MODE = {
     "samples": "training",
     "finish_within_days": "training",
@@ -101,13 +141,13 @@ _ONLY_IN_MODE = {
     "latency_ms": "serving",
 }
 _LIMITS = (
-    _Shown("capex_usd", "Capital budget", 6, 1e6, "million USD"),
-    _Shown("cost_usd", "Total cost, at most", scale=1e6, unit="million USD"),
-    _Shown("chips", "Chips, at most"),
-    _Shown("power_mw", "Power of all sites, at most"),
-    _Shown("carbon_t_per_year", "Carbon a year, at most"),
+    Shown("capex_usd", "Capital budget", 6, 1e6, "million USD"),
+    Shown("cost_usd", "Total cost, at most", scale=1e6, unit="million USD"),
+    Shown("chips", "Chips, at most"),
+    Shown("power_mw", "Power of all sites, at most"),
+    Shown("carbon_t_per_year", "Carbon a year, at most"),
 )
-_SOLVE = (_Shown("gap", "Gap that is good enough"), _Shown("time_limit_s", "Longest solve"))
+_SOLVE = (Shown("gap", "Gap that is good enough"), Shown("time_limit_s", "Longest solve"))
 _PLAN, _HARDWARE, _LIMIT_GROUP, _SOLVER = "Plan", "Hardware", "Limits", "Solver"
 
 
@@ -121,9 +161,9 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
             if shown.field == "power_mw" and site.power_mw is None:
                 if site.capacity is not None and site.capacity.grid_mw is not None:
                     path: Path = ("sites", i, "capacity", "grid_mw")
-                    found.append(_number(site.capacity, "grid_mw", path, group, shown, first=first))
+                    found.append(number_input(site.capacity, "grid_mw", path, group, shown, first=first))
                 continue
-            found.append(_number(site, shown.field, ("sites", i, shown.field), group, shown, first=first))
+            found.append(number_input(site, shown.field, ("sites", i, shown.field), group, shown, first=first))
         if cooling:
             found.append(
                 Input(
@@ -133,11 +173,11 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
                 )
             )  # fmt: skip
     for i, workload in enumerate(scenario.workloads):
-        for shown in _WORKLOAD[type(workload)]:
+        for shown in _shown_of(type(workload)):
             if isinstance(workload, Recommendation) and _ONLY_IN_MODE.get(shown.field, workload.mode) != workload.mode:
                 continue
             path = ("workloads", i, shown.field)
-            found.append(_number(workload, shown.field, path, f"Workload {workload.name}", shown, first=i == 0))
+            found.append(number_input(workload, shown.field, path, f"Workload {workload.name}", shown, first=i == 0))
     found.append(
         Input(
             ("objective",), _PLAN, "Objective, most important first", "names", scenario.objective,
@@ -145,7 +185,7 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
         )
     )  # fmt: skip
     found += [
-        _number(scenario.limits, s.field, ("limits", s.field), _PLAN if s.rank < 99 else _LIMIT_GROUP, s)
+        number_input(scenario.limits, s.field, ("limits", s.field), _PLAN if s.rank < 99 else _LIMIT_GROUP, s)
         for s in _LIMITS
     ]
     if systems:
@@ -157,7 +197,7 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
             )
         )  # fmt: skip
     found.append(
-        _number(scenario, "horizon_years", ("horizon_years",), _LIMIT_GROUP, _Shown("horizon_years", "Horizon"))
+        number_input(scenario, "horizon_years", ("horizon_years",), _LIMIT_GROUP, Shown("horizon_years", "Horizon"))
     )
     found.append(
         Input(
@@ -171,7 +211,7 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
             help=_help(Hardware, "export"), options=("none", "cn", "us"),
         )
     )  # fmt: skip
-    found += [_number(scenario.solve, s.field, ("solve", s.field), _SOLVER, s) for s in _SOLVE]
+    found += [number_input(scenario.solve, s.field, ("solve", s.field), _SOLVER, s) for s in _SOLVE]
     return tuple(found)
 
 
@@ -194,8 +234,10 @@ def changes(found: Iterable[Input], values: Mapping[str, Any]) -> dict[Path, Any
             continue
         if item.kind == "names":
             out[item.path] = list(value)
-        elif value is None or item.kind == "choice":
-            out[item.path] = value
+        elif value is None or item.kind in {"choice", "switch"}:
+            out[item.path] = int(value) if item.counted and value is not None else value
+        elif item.kind == "text":
+            out[item.path] = value or None
         elif item.kind == "whole":
             out[item.path] = int(value)
         else:
@@ -220,7 +262,7 @@ def _set(data: Any, path: Path, value: Any) -> Any:
     copy = dict(data) if isinstance(data, Mapping) else {}
     if rest:
         copy[part] = _set(copy.get(part), rest, value)
-    elif value is None or (value == [] and part in {"systems", "cooling"}):
+    elif value is None or (value == [] and part not in {"acquire", "objective", "precision"}):
         copy.pop(part, None)
     else:
         copy[part] = value
@@ -241,7 +283,7 @@ def _help(model: type[BaseModel], field: str) -> str:
     return model.model_fields[field].description or ""
 
 
-def _number(owner: BaseModel, field: str, path: Path, group: str, shown: _Shown, *, first: bool = True) -> Input:
+def number_input(owner: BaseModel, field: str, path: Path, group: str, shown: Shown, *, first: bool = True) -> Input:
     info = type(owner).model_fields[field]
     whole = "int" in str(info.annotation)
     optional = "None" in str(info.annotation)
@@ -276,4 +318,28 @@ def _number(owner: BaseModel, field: str, path: Path, group: str, shown: _Shown,
     )
 
 
-__all__ = ["VISIBLE", "Input", "apply", "changes", "inputs", "visible"]
+def shown_in(model: type[BaseModel], field: str) -> Shown | None:
+    """How the form shows a field of a record, where it says so."""
+    known = _SITE if model is Site else _LIMITS if model is Limits else _WORKLOAD.get(model, ())
+    return next((s for s in known if s.field == field), None)
+
+
+def bounds_of(annotation: Any) -> bool:
+    """Whether a field holds one number."""
+    kinds = {a for a in (typing.get_args(annotation) or (annotation,)) if a is not type(None)}
+    return bool(kinds) and kinds <= {int, float}
+
+
+__all__ = [
+    "VISIBLE",
+    "Input",
+    "Path",
+    "Shown",
+    "apply",
+    "bounds_of",
+    "changes",
+    "inputs",
+    "number_input",
+    "shown_in",
+    "visible",
+]

@@ -34,7 +34,7 @@ def launch(port: int = 8501, catalog_dir: Path | None = None) -> int:
 
     Raises ``InputError`` where Streamlit is not installed, the catalog folder is none or a setting is wrong.
     """
-    missing = [name for name in ("streamlit", "altair") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("streamlit", "altair", "sqlalchemy") if importlib.util.find_spec(name) is None]
     if missing:
         remedy = 'Install it: pip install "ai-compute-planner[app]".'
         raise InputError(Problem(f"the app needs {' and '.join(missing)}, not installed here", remedy=remedy))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,16 +11,16 @@ from planner.ui import service
 from planner.ui.inputs import Input, changes, inputs, visible
 from planner.ui.settings import settings
 from planner.ui.state import Visit, visit
+from planner.ui.widgets import widget
 from planner.ui.words import md
 
-_UPLOADED = "(uploaded file)"
+_OWN = "(your question)"
 _PICK, _UPLOAD, _VARIANT = "plan.scenario", "plan.upload", "plan.variant"
 
 
 def panel() -> bool:
     """Draw the inputs; whether the Plan button was pressed."""
     v = visit()
-    _first_scenario(v)
     _choose(v)
     if v.draft is None:
         _upload()
@@ -41,26 +40,16 @@ def _cooling() -> tuple[str, ...]:
     return tuple(key for key, option in service.catalog().cooling.items() if option.kind == "option")
 
 
-def _first_scenario(v: Visit) -> None:
-    """The scenario of the link, or the first shipped one."""
-    if v.draft is not None or v.problems:
-        return
-    names = service.shipped()
-    asked = f"{st.query_params.get('scenario', '')}.yaml"
-    if names:
-        v.open_shipped(asked if asked in names else names[0])
-
-
 def _choose(v: Visit) -> None:
     names = service.shipped()
-    uploaded = v.draft is not None and v.draft.origin not in names
-    options = ([_UPLOADED] if uploaded else []) + list(names)
-    current = _UPLOADED if uploaded else (v.draft.origin if v.draft is not None else None)
+    uploaded = v.draft is not None and (bool(v.question_id) or v.draft.origin not in names)
+    options = ([_OWN] if uploaded else []) + list(names)
+    current = _OWN if uploaded else (v.draft.origin if v.draft is not None else None)
     st.selectbox(
         "Scenario",
         options,
         index=options.index(current) if current in options else None,
-        format_func=lambda name: v.draft.origin if name == _UPLOADED and v.draft else name.removesuffix(".yaml"),
+        format_func=lambda name: _called(v) if name == _OWN else name.removesuffix(".yaml"),
         key=f"{_PICK}.{v.revision}",
         on_change=_picked,
         disabled=v.job is not None,
@@ -88,6 +77,10 @@ def _choose(v: Visit) -> None:
             st.caption("Sets " + md("; ".join(leaves)))
 
 
+def _called(v: Visit) -> str:
+    return "" if v.draft is None else f"{v.draft.scenario.name} (yours)"
+
+
 def _upload() -> None:
     with st.expander("Upload a scenario file", icon=":material/upload_file:"):
         st.file_uploader(
@@ -107,21 +100,19 @@ def _short(text: str, limit: int = 170) -> str:
 def _picked() -> None:
     v = visit()
     name = st.session_state.get(f"{_PICK}.{v.revision}")
-    if name and name != _UPLOADED:
+    if name and name != _OWN:
         v.open_shipped(name)
-        st.query_params["scenario"] = name.removesuffix(".yaml")
 
 
 def _uploaded() -> None:
     file = st.session_state.get(_UPLOAD)
     if file is not None:
         visit().open_upload(file.name, file.getvalue())
-        st.query_params.clear()
 
 
 def _varied() -> None:
     v = visit()
-    v.variant = st.session_state.get(f"{_VARIANT}.{v.revision}") or None
+    v.vary(st.session_state.get(f"{_VARIANT}.{v.revision}") or None)
 
 
 def _visible_part(v: Visit, found: Iterable[Input]) -> dict[str, Any]:
@@ -183,43 +174,4 @@ def _rest(v: Visit, found: Iterable[Input]) -> dict[str, Any]:
 
 
 def _widget(v: Visit, item: Input) -> Any:
-    key = f"in.{v.revision}.{item.key}"
-    if item.kind == "names":
-        return st.multiselect(
-            item.label,
-            item.options,
-            default=list(item.value),
-            key=key,
-            help=item.help,
-            placeholder=item.empty or "Choose",
-        )
-    if item.kind == "choice":
-        return st.selectbox(item.label, item.options, index=item.options.index(item.value), key=key, help=item.help)
-    whole = item.kind == "whole"
-    value = item.value
-    return st.number_input(
-        item.label,
-        min_value=_bound(item.least, whole=whole),
-        max_value=_bound(item.most, whole=whole),
-        value=value,
-        step=_step(value, whole=whole),
-        format="%d" if whole else "%g",
-        key=key,
-        help=item.help,
-        placeholder=item.empty or None,
-    )
-
-
-def _bound(value: float | None, *, whole: bool) -> float | int | None:
-    """A bound that a browser can hold exactly."""
-    if value is None:
-        return None
-    return int(value) if whole else float(value)
-
-
-def _step(value: float | int | None, *, whole: bool) -> float | int:
-    """About a tenth of the value, a power of ten."""
-    if not value:
-        return 1 if whole else 0.1
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
-    return max(1, int(step)) if whole else float(f"{step:.0e}")
+    return widget(item, f"in.{v.revision}.{item.key}")

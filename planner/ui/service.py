@@ -1,59 +1,40 @@
-"""What the pages ask for: the catalog, the shipped scenarios, and plans computed beside the page that waits for them.
+"""What the pages ask for: the catalog, the shipped scenarios, the store, and the workers that plan.
 
-The only module of the app that calls the planner. Answers are cached by question: the canonical scenario, the
-variant, the catalog's digest and the planner's version. Cached data is shared by all visitors and never changed.
+The only module of the app that reads the planner's inputs. Answers are kept by question: the canonical scenario, the
+variant, the catalog's digest and the planner's version. They are shared by all visitors and never changed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
-import logging
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 import streamlit as st
 
-from planner.answer.plan import Plan
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import data_path
-from planner.errors import InputError, PlannerError, Problem
+from planner.errors import InputError, Problem
+from planner.report.names import system_names
 from planner.scenario import Scenario, load_text, scenario_from_mapping
 from planner.scenario.assumed import with_assumed
 from planner.scenario.yaml import decode, parse, read_bytes, to_yaml
+from planner.settings import installed_version
+from planner.ui.access import is_here
 from planner.ui.launch import CATALOG_VARIABLE
 from planner.ui.settings import settings
+from planner.ui.store import Store, store_url
+from planner.ui.work import Job, Pool, Request
+from planner.ui.work.pool import Runner
+from planner.ui.work.process import Worker
 
-_LOG = logging.getLogger(__name__)
-Progress = Callable[[str, float], None]
-
-
-class PlanFunction(Protocol):
-    """``planner.plan``."""
-
-    def __call__(
-        self,
-        scenario: Mapping[str, Any],
-        *,
-        catalog: Catalog | None,
-        variant: str | None,
-        progress: Progress | None,
-        cancel: Callable[[], bool] | None,
-    ) -> Plan: ...
-
-
-def plan_function() -> PlanFunction:
-    """The planner itself; tests put another one here."""
-    from planner import plan
-
-    return plan
+SERVER = secrets.token_hex(8)
+"""This process, in the store: a plan that another one began and says no more about was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +69,7 @@ class Question:
     @classmethod
     def of(cls, draft: Draft, variant: str | None) -> Question:
         """The question a draft asks."""
-        return cls(json.dumps(draft.data, sort_keys=True, ensure_ascii=False, default=list), variant)
+        return cls(canonical(draft.data), variant)
 
     @property
     def digest(self) -> str:
@@ -96,8 +77,9 @@ class Question:
         return hashlib.sha256(f"{self.variant}\n{self.text}".encode()).hexdigest()[:12]
 
 
-class Cancelled(Exception):  # noqa: N818  not an error: the visitor asked for it
-    """The visitor stopped the plan."""
+def canonical(data: Any) -> str:
+    """Plain data as the one text that says it."""
+    return json.dumps(data, sort_keys=True, ensure_ascii=False, default=list)
 
 
 @st.cache_resource(show_spinner="Reading the catalog")
@@ -107,12 +89,15 @@ def catalog() -> Catalog:
     return load_catalog(Path(extra) if extra else None)
 
 
+@st.cache_resource(show_spinner=False)
+def names() -> Mapping[str, str]:
+    """What systems and chips are called, by id."""
+    return system_names(catalog())
+
+
 def version() -> str:
     """The planner's version."""
-    try:
-        return importlib.metadata.version("ai-compute-planner")
-    except importlib.metadata.PackageNotFoundError:
-        return "checkout"
+    return installed_version()
 
 
 def shipped() -> tuple[str, ...]:
@@ -169,119 +154,46 @@ def _check_names(scenario: Scenario) -> None:
     check_scenario(scenario, catalog())
 
 
-@st.cache_resource(show_spinner=False)
-def _places() -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(settings().concurrent_plans)
-
-
-def limited(text: str) -> dict[str, Any]:
-    """The scenario of a canonical text, its solves held to the app's time and threads."""
+def limited(text: str) -> str:
+    """The scenario of a canonical text, its solves held to the app's time and threads, as canonical text."""
     data: dict[str, Any] = json.loads(text)
     limits = settings()
     solve = dict(data.get("solve") or {})
     solve["time_limit_s"] = min(float(solve.get("time_limit_s") or limits.solve_seconds), limits.solve_seconds)
     solve["threads"] = min(int(solve.get("threads") or limits.threads), limits.threads)
     data["solve"] = solve
-    return data
+    return canonical(data)
 
 
-@st.cache_data(show_spinner=False, max_entries=settings().cached_plans, ttl=settings().cached_hours * 3600)
-def _answer(
-    text: str,
-    variant: str | None,
-    catalog_digest: str,
-    planner_version: str,
-    _catalog: Catalog,
-    _progress: Progress,
-    _cancel: Callable[[], bool],
-) -> Plan:
-    """The plan of a question. The digest and version are there for the key."""
-    plan = plan_function()(limited(text), catalog=_catalog, variant=variant, progress=_progress, cancel=_cancel)
-    if _cancel():
-        raise Cancelled  # what a stopped solve returned is not the answer to keep
-    return plan
+@st.cache_resource(show_spinner=False)
+def store() -> Store:
+    """What the app keeps. Raises ``InputError`` where it cannot be used."""
+    return Store(store_url())
 
 
-@dataclass
-class Job:
-    """One plan being computed in a thread of its own. The page reads it, the thread writes it."""
+def hire() -> Runner:
+    """A worker; tests put another one here."""
+    return Worker()
 
-    question: Question
-    stage: str = "Starting"
-    fraction: float = 0.0
-    plan: Plan | None = None
-    problems: tuple[Problem, ...] = ()
-    fault: str = ""
-    cancelled: bool = False
-    started: float = field(default_factory=time.monotonic)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _done: threading.Event = field(default_factory=threading.Event)
 
-    @classmethod
-    def start(cls, question: Question) -> Self:
-        """Begin computing."""
-        return cls(question).begin()
+def _hired() -> Runner:
+    return hire()  # looked up when it is called: a test's is another
 
-    def begin(self) -> Self:
-        """Run in a thread; the job itself."""
-        threading.Thread(target=self._run, name=f"plan-{self.question.digest}", daemon=True).start()
-        return self
 
-    @property
-    def done(self) -> bool:
-        """Whether there is an answer, or a reason for none."""
-        return self._done.is_set()
+@st.cache_resource(show_spinner=False)
+def pool() -> Pool:
+    """The workers of this server."""
+    return Pool(settings().concurrent_plans, _hired, is_here, _ended, lambda: store().still_here(SERVER))
 
-    @property
-    def seconds(self) -> float:
-        """Since it began."""
-        return time.monotonic() - self.started
 
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for the end; whether it came."""
-        return self._done.wait(timeout_s)
+def _ended(job: Job) -> None:
+    """Keep what came of a job, and say so of every plan that waits for it."""
+    if job.result.document:
+        store().keep_answer(job.key, job.result.document)
+    problems = job.result.problems or ((Problem(job.result.fault),) if job.result.fault else ())
+    store().move(job.key, SERVER, job.state, json.dumps([asdict(p) for p in problems]) if problems else "")
 
-    def cancel(self) -> None:
-        """Ask it to stop; the solver's process is ended by the planner."""
-        self._stop.set()
 
-    def _progress(self, stage: str, fraction: float) -> None:
-        self.stage, self.fraction = stage, min(1.0, max(0.0, float(fraction)))
-        if self._stop.is_set():
-            raise Cancelled
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """A place among the plans computed at the same time."""
-        places = _places()
-        while not places.acquire(timeout=0.2):
-            self.stage = "Waiting for another plan to finish"
-            if self._stop.is_set():
-                raise Cancelled
-        try:
-            yield
-        finally:
-            places.release()
-
-    def _work(self, facts: Catalog) -> None:
-        """What is computed, and kept in the job."""
-        question = self.question
-        self.plan = _answer(
-            question.text, question.variant, facts.digest, version(), facts, self._progress, self._stop.is_set
-        )
-
-    def _run(self) -> None:
-        try:
-            facts = catalog()
-            with self._place():
-                self._work(facts)
-        except Cancelled:
-            self.cancelled = True
-        except PlannerError as error:
-            self.cancelled = self._stop.is_set()  # the planner's own word for it is an error too
-            self.problems = () if self.cancelled else error.problems
-        except Exception:
-            _LOG.exception("planning failed")
-            self.fault = "The planner failed on this scenario. This is our fault; the server's log says more."
-        finally:
-            self._done.set()
+def key_of(request: Request) -> str:
+    """The name of the answer to a request: of this catalog and this version of the planner."""
+    return request.key(catalog().digest, version())

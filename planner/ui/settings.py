@@ -33,10 +33,9 @@ class Settings:
     )
     front_points: int = _limit(15, "most plans of a front on the Outlook page", 2, 200)
     concurrent_plans: int = _limit(2, "plans computed at the same time over all visitors; more wait", 1, 64)
-    cached_plans: int = _limit(64, "answers kept for the same question, over all visitors", 1, 10_000)
-    cached_hours: float = _limit(24.0, "how long an answer is kept, hours", 0.01, 8760)
-    stored_plans: int = _limit(12, "plans a visitor keeps for comparison; the oldest goes first", 1, 100)
-    compared_plans: int = _limit(4, "plans side by side", 2, 8)
+    visitor_plans: int = _limit(2, "plans of one visitor waited for or worked on at the same time", 1, 64)
+    stored_plans: int = _limit(5000, "plans kept in all; the oldest without a note go first", 1, 10_000_000)
+    compared_plans: int = _limit(6, "plans side by side", 2, 8)
     sites: int = _limit(50, "sites in a scenario", 1, 1000)
     workloads: int = _limit(50, "workloads in a scenario", 1, 1000)
     periods: int = _limit(24, "periods in a scenario", 1, 1000)
@@ -97,7 +96,7 @@ SERVER_OPTIONS: Mapping[str, str | int | bool | list[str] | list[int]] = {
     "theme.showWidgetBorder": True,
     "theme.metricValueFontSize": "1.45rem",
     "theme.metricValueFontWeight": 600,
-    "theme.headingFontSizes": ["1.6rem", "1.3rem", "1.1rem", "1rem", "0.95rem", "0.9rem"],
+    "theme.headingFontSizes": ["1.6rem", "1.15rem", "1.05rem", "1rem", "0.95rem", "0.9rem"],
     "theme.headingFontWeights": [650, 650, 650, 600, 600, 600],
     "theme.chartCategoricalColors": [
         "#4f81b5",

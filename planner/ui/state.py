@@ -1,32 +1,33 @@
-"""What one visitor has: the scenario being edited, the plan being computed, the last good answer, the plans kept."""
+"""What one visitor has open: the question being edited, the plan being made, the answer that is shown.
+
+Everything of it that is worth keeping is in the store as soon as it is there; a page that is opened again finds it by
+the names in its address.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import streamlit as st
 
 from planner.answer.plan import Plan
 from planner.errors import InputError, Problem
-from planner.scenario import Scenario, resolve, scenario_from_mapping
-from planner.scenario.paths import PathError, resolve_dots
-from planner.ui import service
+from planner.ui import access, asking, service
 from planner.ui.inputs import Path, apply
-from planner.ui.service import Draft, Job, Question
-from planner.ui.settings import settings
+from planner.ui.service import Draft, Question
+from planner.ui.store import RUNNING, PlanRow
+from planner.ui.variants import sets_place, written_in
+from planner.ui.work import Job
 
 _KEY = "planner"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A plan of this visit, under a name."""
-
-    name: str
-    plan: Plan
-    yaml: str = ""
+TOLD = {
+    "stopped": "This plan was stopped before it had an answer.",
+    "left": "This plan was stopped because its page was closed before it had an answer.",
+    "interrupted": "This plan was interrupted: the server ended while it was working.",
+}
+"""What is said of a plan that has no answer."""
 
 
 @dataclass
@@ -36,19 +37,26 @@ class Visit:
     draft: Draft | None = None
     variant: str | None = None
     revision: int = 0
+    question_id: str = ""
+    """The kept question that is edited; empty of a shipped one that nobody has changed."""
+    kept_text: str = ""
+    """That question as this page last kept or read it."""
     job: Job | None = None
-    asked: Draft | None = None
-    """The draft the running job is about."""
+    waiting: PlanRow | None = None
+    """The plan that the job makes."""
+    plan_id: str = ""
+    """The plan that is shown."""
     answer: Plan | None = None
     """The last good answer."""
     answered: Question | None = None
     answered_yaml: str = ""
     refused: Plan | None = None
     """The last answer, where it was that there is no plan."""
+    unfinished: PlanRow | None = None
+    """The plan that was opened, where it has no answer and nobody works on it."""
     problems: tuple[Problem, ...] = ()
     problems_of: str = ""
     notice: str = ""
-    kept: list[Kept] = field(default_factory=list)
 
     @property
     def question(self) -> Question | None:
@@ -60,18 +68,26 @@ class Visit:
         """Whether the inputs ask something else than the answer on the page is about."""
         return self.answered is not None and self.question is not None and self.question != self.answered
 
-    def take(self, draft: Draft) -> None:
+    # opening
+
+    def take(self, draft: Draft, variant: str | None = None, question_id: str = "") -> None:
         """Edit another scenario."""
-        self.draft, self.variant = draft, None
+        self.draft, self.variant, self.question_id = draft, variant, question_id
+        self.kept_text = draft.yaml() if question_id else ""
         self.revision += 1
         self._forget_complaints()
 
-    def open_shipped(self, name: str) -> None:
+    def open_shipped(self, name: str, variant: str | None = None) -> None:
         """Edit a shipped scenario; problems are kept to be shown."""
         try:
-            self.take(service.open_shipped(name))
+            draft = service.open_shipped(name)
         except InputError as error:
             self.complain(name, error.problems)
+            return
+        known = {*draft.scenario.variants, *draft.scenario.overrides}
+        self.take(draft, variant if variant in known else None)
+        if variant and variant not in known:
+            self.complain(name, (Problem("there is no such variant", found=variant[:80], allowed=", ".join(known)),))
 
     def open_upload(self, name: str, content: bytes) -> None:
         """Edit an uploaded scenario; where it cannot be read the problems are kept, and everything else stays."""
@@ -79,112 +95,190 @@ class Visit:
             self.take(service.open_bytes(content, name))
         except InputError as error:
             self.complain(name, error.problems)
+            return
+        self.keep()
+
+    def open_question(self, id_: str) -> bool:
+        """Edit a kept question; another's is read, and becomes a copy when it is changed. Whether it is there."""
+        row = service.store().question(id_)
+        if row is None:
+            return False
+        try:
+            draft = service.open_bytes(row.text.encode(), row.origin)
+        except InputError as error:
+            self.complain(row.name, error.problems)
+            return True
+        self.take(draft, row.variant, row.id if row.owner == access.owner() else "")
+        return True
+
+    def open_plan(self, id_: str) -> bool:
+        """Show a kept plan, and the question that it answers. Whether it is there."""
+        row = service.store().plan(id_)
+        if row is None:
+            return False
+        if row.text:
+            draft = service.open_bytes(row.text.encode(), f"{row.name}.yaml")
+            kept = service.store().question(row.question) if row.question else None
+            mine = kept is not None and kept.owner == access.owner() and kept.text == row.text
+            if kept is not None:
+                draft = service.open_bytes(row.text.encode(), kept.origin)
+            self.take(draft, row.variant, row.question if mine else "")
+        self.show(row)
+        return True
+
+    def show(self, row: PlanRow) -> None:
+        """Show a plan: its answer, that it is being worked on, or why it has none."""
+        self.plan_id, self.unfinished = row.id, None
+        if row.state in RUNNING:
+            self.job, self.waiting = service.pool().find(row.key), row
+            if self.job is not None:
+                service.pool().watch(self.job, access.page_id())
+            return
+        plan = asking.found(row)
+        if plan is None:
+            self.unfinished = row
+            self.answer = self.answered = None
+            if row.state == "failed":
+                self.complain(row.name, asking.problems_of(row))
+        elif plan.has_plan:
+            self.answer, self.answered_yaml, self.refused = plan, row.text, None
+            self.answered = (
+                Question.of(service.open_bytes(row.text.encode(), row.name), row.variant) if row.text else None
+            )
+        else:
+            self.refused = plan
+
+    # editing
 
     def edit(self, edits: Mapping[Path, Any], *, show_anew: bool = False) -> bool:
         """Change leaves of the scenario; False, with the problems kept, where that makes it wrong."""
         if self.draft is None:
             return False
+        return self.replace(apply(self.draft.data, edits), show_anew=show_anew) if edits else self._unchanged()
+
+    def replace(self, data: Mapping[str, Any], *, show_anew: bool = False) -> bool:
+        """Put other data in the place of the scenario's; False, with the problems kept, where they are wrong."""
+        if self.draft is None:
+            return False
         self._forget_complaints()
-        if not edits:
-            return True
         try:
-            self.draft = self.draft.with_data(apply(self.draft.data, edits))
+            self.draft = self.draft.with_data(data)
         except InputError as error:
             self.complain("These inputs", error.problems)
             return False
         if show_anew:
             self.revision += 1
+        self.keep()
         return True
 
-    def settle_variant(self, path: Path) -> None:
-        """Where the variant sets a place of the scenario, make the variant the scenario: the place can be set then."""
+    def rewrite(self, draft: Draft) -> None:
+        """Put a whole file in the place of the question."""
+        self._forget_complaints()
+        self.draft = draft
+        if self.variant not in {*draft.scenario.variants, *draft.scenario.overrides}:
+            self.variant = None
+        self.revision += 1
+        self.keep()
+
+    def _unchanged(self) -> bool:
+        self._forget_complaints()
+        return True
+
+    def vary(self, variant: str | None) -> None:
+        """Choose a variant."""
+        self.variant = variant
+        if self.question_id:
+            service.store().change_question(self.question_id, variant=variant)
+
+    def settle_variant(self, path: Path | None = None) -> None:
+        """Write the variant into the scenario, where it sets a place of it (of any, without one): the place can be set
+        then, and nothing undoes it."""
         if self.draft is None or self.variant is None:
             return
-        scenario, data = self.draft.scenario, self.draft.data
-        leaves = [
-            leaf for name in scenario.variants.get(self.variant, (self.variant,)) for leaf in _leaves(scenario, name)
-        ]
-        if any(_same_place(leaf, path, data) for leaf in leaves):
-            applied = resolve(scenario_from_mapping(data, self.draft.origin, self.variant))
-            self.draft, self.variant = self.draft.with_data(applied), None
+        if path is None or sets_place(self.draft, self.variant, path):
+            self.draft, self.variant = written_in(self.draft, self.variant), None
+            self.revision += 1
+            self.keep()
+
+    def keep(self) -> None:
+        """Keep the question as it is now."""
+        if self.draft is None:
+            return
+        text, store = self.draft.yaml(), service.store()
+        if self.question_id and store.question(self.question_id) is not None:
+            store.change_question(self.question_id, seen=self.kept_text, text=text, variant=self.variant)
+        else:
+            row = store.add_question(access.owner(), self.draft.scenario.name, self.draft.origin, text, self.variant)
+            self.question_id = row.id
+        self.kept_text = text
+
+    # planning
 
     def plan(self) -> None:
         """Begin to plan what the inputs ask."""
-        question = self.question
-        if question is None or (self.job is not None and not self.job.done):
+        draft, question = self.draft, self.question
+        if draft is None or question is None or self.job is not None:
             return
         self._forget_complaints()
-        self.asked = self.draft
-        self.job = Job.start(question)
+        version = service.store().freeze(self.question_id) if self.question_id else 0
+        name = asking.name_of(draft.scenario.name, self.variant)
+        try:
+            row, self.job = asking.ask(question, name, draft.yaml(), self.question_id, version)
+        except InputError as error:
+            self.complain("This plan", error.problems)
+            return
+        self.waiting = row if self.job is not None else None
+        if self.job is None:
+            self.show(row)
+
+    def again(self) -> None:
+        """Begin the plan that was interrupted once more."""
+        row = self.unfinished
+        if row is None:
+            return
+        self._forget_complaints()
+        try:
+            self.job = asking.again(row)
+        except InputError as error:
+            self.complain(row.name, error.problems)
+            return
+        self.unfinished, self.waiting = None, row if self.job is not None else None
+        if self.job is None:
+            self.open_plan(row.id)
+
+    def cancel(self) -> None:
+        """Want the plan being made no more."""
+        if self.job is not None:
+            service.pool().cancel(self.job, access.page_id())
 
     def collect(self) -> bool:
         """Take the result of a job that is done; whether there was one."""
-        job, asked = self.job, self.asked
-        if job is None or not job.done:
+        job, row = self.job, self.waiting
+        if row is None or (job is not None and not job.done):
             return False
-        self.job = self.asked = None
-        if job.cancelled:
+        if job is None:  # another server works on it
+            told = service.store().plan(row.id)
+            if told is not None and told.state in RUNNING:
+                return False
+        self.job = self.waiting = None
+        kept = service.store().plan(row.id)
+        if kept is None:
+            return True
+        if kept.state == "stopped" and not kept.problems:
             self.notice = "Stopped. The last answer is still shown." if self.answer else "Stopped."
-        elif job.fault:
-            self.complain("The planner", (Problem(job.fault),))
-        elif job.problems:
-            self.complain(asked.origin if asked else "The scenario", job.problems)
-        elif job.plan is not None and job.plan.has_plan:
-            yaml = asked.yaml() if asked is not None else ""
-            self.answer, self.answered, self.answered_yaml, self.refused = job.plan, job.question, yaml, None
-            self._keep(job.plan, yaml)
+        elif kept.state in ("failed", "stopped"):
+            self.complain(kept.name, asking.problems_of(kept))
         else:
-            self.refused = job.plan
+            self.show(kept)
         return True
 
     def complain(self, about: str, problems: tuple[Problem, ...]) -> None:
         """Keep problems to be shown; the last good answer stays."""
         self.problems, self.problems_of = problems, about
 
-    def add(self, name: str, plan: Plan) -> None:
-        """Keep a plan from a file for comparison."""
-        self.kept.append(Kept(self._free(name), plan))
-        del self.kept[: -settings().stored_plans]
-
-    def _keep(self, plan: Plan, yaml: str) -> None:
-        if any(k.plan == plan for k in self.kept):
-            return
-        stem = self.draft.origin.rsplit(".", 1)[0] if self.draft is not None else plan.scenario
-        self.kept.append(Kept(self._free(f"{stem}, {plan.variant}" if plan.variant else stem), plan, yaml))
-        del self.kept[: -settings().stored_plans]
-
-    def _free(self, name: str) -> str:
-        taken = {k.name for k in self.kept}
-        return next(n for n in (name, *(f"{name} ({i})" for i in range(2, len(taken) + 3))) if n not in taken)
-
     def _forget_complaints(self) -> None:
         self.problems, self.problems_of, self.notice, self.refused = (), "", "", None
-
-
-def _leaves(scenario: Scenario, name: str) -> list[str]:
-    """Dot paths that an override sets, those of the overrides it includes among them."""
-    found, waiting, seen = [], [name], set()
-    while waiting:
-        override = waiting.pop()
-        if override in seen:
-            continue
-        seen.add(override)
-        for path, value in scenario.overrides.get(override, {}).items():
-            if path == "include":
-                waiting += [value] if isinstance(value, str) else list(value)
-            else:
-                found.append(path)
-    return found
-
-
-def _same_place(leaf: str, path: Path, data: Mapping[str, Any]) -> bool:
-    """Whether setting one place sets the other: one is the other, or holds it."""
-    try:
-        other = resolve_dots(leaf, data)
-    except PathError:
-        return False
-    shared = min(len(other), len(path))
-    return other[:shared] == path[:shared]
+        self.unfinished = None
 
 
 def visit() -> Visit:

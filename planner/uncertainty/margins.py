@@ -29,9 +29,10 @@ from planner.facility.reliability import (
     hazard,
     optimal_checkpoint_interval,
 )
+from planner.scenario.kinds import Workload
 from planner.scenario.outcomes import CENTRAL, Outcomes, Spread
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Training, Workload
+from planner.scenario.workloads import Training
 from planner.uncertainty.spreads import DAYS_PER_QUARTER, failure_spread, quantiles, slip_spread
 from planner.uncertainty.times import deviation, share_within, time_factors
 from planner.workload.parameters import parameter_counts
@@ -234,7 +235,7 @@ def margin_of(
     outcomes = scenario.outcomes or Outcomes()
     slip = None if there else slip_spread(outcomes, catalog, system, chip)
     demand = outcomes.demand_factor.get(workload.name)
-    run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
+    run = workload.runs_once
     failures: Failures | None = None
     factors: tuple[float, ...] = (1.0,)
     if isinstance(workload, Training):

@@ -21,8 +21,9 @@ from planner.catalog import Catalog
 from planner.options.hardware.choices import available_from, delivery, platform_of, start_days
 from planner.options.work.training import TrainingSearch
 from planner.scenario.base import month_index
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving, Training, Workload
+from planner.scenario.workloads import Serving, Training
 from planner.uncertainty.margins import Margin, margin_of
 from planner.uncertainty.times import share_below, time_factor
 
@@ -59,7 +60,7 @@ def chance_of(scenario: Scenario, plan: Plan, catalog: Catalog) -> Chance | None
     view = _View(scenario, plan, catalog)
     promises = []
     for workload in scenario.workloads:
-        run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
+        run = workload.runs_once
         chance = view.date(workload) if run else view.load(workload)
         if chance is None:
             continue
@@ -189,7 +190,7 @@ class _View:
                 key = (d.system, d.acquire)
                 margin = margins.setdefault(key, self._margin(workload, d.system, d.chip, d.acquire))
                 busy = math.fsum(a.share_of_time for a in d.answers) or None
-                rates = _rates(d.role, d.predicted, 1.0)
+                rates = _rates(d.role, d.predicted, _spare(workload, d))
                 some.append(_Working(d.site.split("/")[0], d.predicted, rates, margin, margin.there, busy))
             wanted = getattr(workload, "requests_per_s", None) or getattr(workload, "samples_per_s", None) or 0.0
             return [(wanted, some)] if some else []
@@ -249,10 +250,17 @@ def _largest(holds: Callable[[float], bool]) -> float:
     return low
 
 
+def _spare(workload: Workload, deployment: Deployment) -> float:
+    """What a deployment does in all of the time that it has, over what is planned: of work by a date, its window."""
+    if isinstance(workload, ByADate) and workload.window_hours is not None:
+        return workload.utilisation / (deployment.parallelism.load or workload.utilisation)
+    return 1.0
+
+
 def _rates(role: str, predicted: Predicted, count: float) -> dict[str, float]:
     """Requests (or samples) a second by phase."""
     rate = (predicted.requests_per_s if predicted.samples_per_s is None else predicted.samples_per_s) or 0.0
-    phases = {"serve": ("prefill", "decode"), "recommend": ("score",)}.get(role, (role,))
+    phases = {"serve": ("prefill", "decode"), "recommend": ("score",), "generate": ("score",)}.get(role, (role,))
     return dict.fromkeys(phases, rate * count)
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from planner.facility.capacity import capacity_tree
 from planner.options.hardware.timeline import DAYS_PER_MONTH, path_by_period
-from planner.options.stock_figures import Hardware, runs_once
+from planner.options.stock_figures import Hardware
 from planner.verify.again import Again, LotAgain, above, exact_sum
 from planner.verify.compare import LIMIT_TOLERANCE
 from planner.verify.occupancy import DAY_TOLERANCE
@@ -71,7 +71,7 @@ def chip_failures(again: Again) -> Iterator[str]:
     for workload in again.scenario.workloads:
         if workload.chips is None:
             continue
-        if runs_once(workload):
+        if workload.runs_once:
             counts = [x.described.chips for x in again.runs if x.said.workload == workload.name]
         else:
             mine = [x for x in again.loads if x.said.workload == workload.name]

@@ -26,7 +26,7 @@ from planner.verify.again import Again
 from planner.verify.compare import differences
 from planner.verify.limits import chip_failures, money_failures, power_failures, share_failures, supply_failures
 from planner.verify.occupancy import day_failures, demand_failures, occupancy_failures, order_failures
-from planner.verify.question import proof_failures, question_failures
+from planner.verify.question import kind_failures, proof_failures, question_failures
 from planner.verify.sums import sum_failures
 from planner.verify.work import load_failures, lot_failures, run_failures
 
@@ -65,6 +65,7 @@ def verify_stock(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         {str(i): d.model_dump() for i, d in enumerate(view)},
     )
     again.failures += proof_failures(plan, scenario)
+    again.failures += kind_failures(plan, scenario)
     return again.failures + asked
 
 

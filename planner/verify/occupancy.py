@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from planner.options.hardware.arrivals import demand_of
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.parts import packed, systems_taken
-from planner.options.shared import demand_of
-from planner.options.stock_figures import Hardware, runs_once
+from planner.options.stock_figures import Hardware
 from planner.options.work.redundancy import Redundancy
 from planner.scenario.workloads import Serving
 from planner.verify.again import Again, RunAgain
@@ -83,7 +83,7 @@ def order_failures(again: Again) -> Iterator[str]:
     for x in again.runs:
         by_name[x.said.workload].append(x)
     for workload in again.scenario.workloads:
-        if not runs_once(workload):
+        if not workload.runs_once:
             continue
         mine = by_name[workload.name]
         if len(mine) != 1:
@@ -116,7 +116,7 @@ def answered_share(again: Again, name: str, phases: Sequence[str], period: int) 
 
 def demand_failures(again: Again) -> Iterator[str]:
     for workload in again.scenario.workloads:
-        if runs_once(workload):
+        if workload.runs_once:
             continue
         phases = ("prefill", "decode") if isinstance(workload, Serving) else ("score",)
         asked = demand_of(workload, again.timeline)

@@ -36,7 +36,7 @@ from planner.scenario.workloads import Serving, Training
 from planner.verify.classes import class_failures, left_after_failures
 from planner.verify.compare import LIMIT_TOLERANCE, differences, listed, near
 from planner.verify.measured import measured_catalog
-from planner.verify.question import asked_failures, proof_failures, question_failures
+from planner.verify.question import asked_failures, kind_failures, proof_failures, question_failures
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
@@ -86,6 +86,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     failures += rack_failures(units)
     failures += sum_failures(plan, scenario)
     failures += proof_failures(plan, scenario)
+    failures += kind_failures(plan, scenario)
     failures += _per_token(plan, scenario)
     failures += demand_failures(scenario, units, default_profile(known))
     failures += limit_failures(scenario, units)
@@ -226,11 +227,13 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
         if isinstance(workload, Training):
             found[workload.name] = cost / (workload.tokens / 1e6)
         elif isinstance(workload, Serving):
-            seconds = scenario.horizon_years * 8760.0 * 3600.0
+            window = workload.window_hours
+            years = scenario.horizon_years * 8760.0
+            seconds = 3600.0 * (years if window is None else min(years, window))
             tokens = (
                 workload.requests_per_s
                 / workload.peak_to_mean
-                * (workload.input_tokens + workload.output_tokens)
+                * (workload.input_tokens + workload.answer_tokens)
                 * seconds
             )
             found[workload.name] = cost / (tokens / 1e6)
@@ -247,8 +250,7 @@ def demand_failures(
 ) -> Iterator[str]:
     for workload in scenario.workloads:
         mine = [(d, x, n) for d, x, n in units if d.workload == workload.name]
-        is_run = workload.kind == "training" or (workload.kind == "recommendation" and workload.mode == "training")
-        if is_run:
+        if workload.runs_once:
             runs = sum(n for _, x, n in mine if x.rates.get("run"))
             if runs != 1 or any(n != 1 for _, _, n in mine):
                 yield f"{workload.name} is run {runs} times, must be run once"

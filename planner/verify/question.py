@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from planner.answer.asked import asked_of
-from planner.answer.plan import Deployment, Plan
+from planner.answer.plan import Deployment, Plan, Simplified
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.scenario import problem_digest
@@ -15,6 +15,7 @@ from planner.scenario.types import Scenario
 from planner.verify.chance import chance_of
 from planner.verify.compare import differences, near
 from planner.verify.measured import measured_effects
+from planner.walls import walls_of
 
 UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
 
@@ -67,6 +68,13 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         effects = [x.model_dump() for x in measured_effects(scenario, plan, known)]
     except (PlannerError, KeyError, ValueError, IndexError, ArithmeticError) as error:
         yield f"its chance cannot be recomputed: {error}"
+    if plan.walls is not None:  # of a plan that was explained
+        try:
+            walls = walls_of(scenario, plan, catalog)
+        except (PlannerError, KeyError, ValueError) as error:
+            yield f"walls: {error}"
+        else:
+            yield from differences("walls", plan.walls.model_dump(mode="json"), walls and walls.model_dump(mode="json"))
     found: dict[str, object] = {
         "scenario": scenario.name,
         "start": scenario.start,
@@ -110,6 +118,27 @@ def confidence_failures(plan: Plan) -> Iterator[str]:
             yield f"{where}: the plan does not hold with it"
 
 
+def kind_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
+    """More kinds of systems or pools of work than the scenario allows."""
+    for leaf, has in (("kinds", len(plan.kinds)), ("pools", len(plan.pools))):
+        most = getattr(scenario.limits, leaf)
+        if most is not None and has > most:
+            yield f"limits.{leaf} is {most}, the plan has {has}"
+
+
+def _simplified_failures(plan: Plan, made: Simplified, scenario: Scenario) -> Iterator[str]:
+    if made.share != scenario.solve.simplify:
+        yield f"simplified.share is {made.share}, the scenario says {scenario.solve.simplify}"
+    has = (len(plan.kinds), len(plan.pools))
+    if (made.kinds, made.pools) != has:
+        yield f"simplified says {made.kinds} kinds and {made.pools} pools, the plan has {has[0]} and {has[1]}"
+    if (made.kinds, made.pools) >= (made.kinds_before, made.pools_before):
+        yield "simplified names a plan that is no simpler"
+    value = plan.objective.value
+    if value is not None and abs(value - made.best) > (made.share + 1e-6) * abs(made.best):
+        yield f"simplified from {made.best} to {value}, further than {made.share:g} of it"
+
+
 def proof_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
     """A bound that is not better than the plan, and a status that value and bound bear out."""
     objective = plan.objective
@@ -124,8 +153,12 @@ def proof_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
     if better > 1e-6 * max(1.0, abs(value)):
         yield f"the bound {bound} is worse than the plan's own value {value}"
     gap = abs(value - bound) / max(1e-9, abs(value))
+    simpler = 0.0
+    if plan.simplified is not None:
+        yield from _simplified_failures(plan, plan.simplified, scenario)
+        simpler = scenario.solve.simplify
     if objective.gap is None or not math.isclose(objective.gap, gap, rel_tol=1e-6, abs_tol=1e-9):
         yield f"objective.gap is {objective.gap}, value and bound give {gap}"
-    allowed = {"proven_optimal": 1e-5, "within_gap": scenario.solve.gap + 1e-5}.get(plan.status, math.inf)
+    allowed = {"proven_optimal": 1e-5, "within_gap": scenario.solve.gap + simpler + 1e-5}.get(plan.status, math.inf)
     if gap > allowed and abs(value - bound) > 1e-6:
         yield f"status {plan.status} with a gap of {gap}"

@@ -10,9 +10,9 @@ from fractions import Fraction
 
 from planner.answer.plan import Plan
 from planner.cost.of_plan import joules_of, unit_costs_of, usd_per_m_tokens
+from planner.options.hardware.arrivals import demand_of
 from planner.options.hardware.timeline import DAYS_PER_MONTH
-from planner.options.shared import demand_of
-from planner.options.stock_figures import Hardware, rate_unit, runs_once
+from planner.options.stock_figures import Hardware, rate_unit
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
 from planner.scenario.workloads import Serving
 from planner.verify.again import Again, LotAgain, exact_sum
@@ -118,7 +118,7 @@ def period_rows(again: Again) -> Iterator[dict[str, object]]:
 
 def _demand_rows(again: Again) -> Iterator[tuple[str, list[object]]]:
     for workload in again.scenario.workloads:
-        if not runs_once(workload):
+        if not workload.runs_once:
             phases = ("prefill", "decode") if isinstance(workload, Serving) else ("score",)
             periods = range(again.timeline.periods)
             answered = (float(answered_share(again, workload.name, phases, t)) for t in periods)

@@ -8,10 +8,10 @@ from fractions import Fraction
 
 from planner.answer.plan import FleetLot, Priced, ScheduledLoad, ScheduledRun, Work
 from planner.options.enumerate import interconnect_of
+from planner.options.hardware.arrivals import arrivals, due_days, lot_ends, may_move, rent_ends
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH
-from planner.options.shared import arrivals, due_days, lot_ends, may_move, rent_ends
-from planner.options.stock_figures import Hardware, WorkFigures, runs_once
+from planner.options.stock_figures import Hardware, WorkFigures
 from planner.options.work.classes import answered_by_period
 from planner.options.work.describe import Described, layout_of_plan
 from planner.scenario.workloads import Serving
@@ -177,7 +177,7 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     figures, line = again.figures, again.timeline
     hardware = _hardware(again, run)
     workload = figures.workload(run.workload)
-    if not runs_once(workload):
+    if not workload.runs_once:
         yield "it is a load, not a run"
         return
     described, wrong = _described(again, run, hardware)
@@ -243,7 +243,7 @@ def load_failures(again: Again, load: ScheduledLoad) -> Iterator[str]:
     figures, line = again.figures, again.timeline
     hardware = _hardware(again, load)
     workload = figures.workload(load.workload)
-    if runs_once(workload):
+    if workload.runs_once:
         yield "it is a run, not a load"
         return
     described, wrong = _described(again, load, hardware)

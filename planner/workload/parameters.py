@@ -98,8 +98,11 @@ def parameter_counts(model: ModelArch) -> ParameterCounts:
     tables = sum(t.tables * t.rows * t.dim for t in model.tables)
     mlp = sum(k * n + n for name, k, n in mlp_shapes(model) if not name.endswith("_down"))
     mlp += sum(k * n for name, k, n in mlp_shapes(model) if name.endswith("_down"))  # cross: one bias, on the way up
+    steps = model.denoiser
     total = embedding + positions + head + dense + routed + final_norm + vision + tables + mlp
+    total += 0 if steps is None else int(steps.parameters * steps.experts)
     active = dense + routed_active + final_norm + mlp + (head or embedding)
+    active += 0 if steps is None else int(steps.parameters)
     return ParameterCounts(
         total=total,
         active=active,

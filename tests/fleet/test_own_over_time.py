@@ -268,7 +268,8 @@ def test_loads_do_not_peak_together(round_catalog: Catalog) -> None:
 def test_as_much_as_fits_is_the_same_shared_or_not(phases: str, round_catalog: Catalog) -> None:
     """Tokens a second on a site of so much power, whoever owns the systems; a fixed demand is only the least."""
     work = load(500, **(FIXED | {"disaggregated": phases}))
-    fields: Data = {"site": {"power_mw": 0.1}, "hardware": {"systems": ["plain_8", "big_8"]}}
+    fields: Data = {"site": {"power_mw": 0.1}, "hardware": {"systems": ["plain_8", "big_8"]},
+                    "solve": {"simplify": 0}}  # fmt: skip
     alone = plan(round_scenario(work, objective=["throughput"], **fields), catalog=round_catalog)
     scenario = round_scenario(work, objective=["throughput"], fleet={"shared": True}, **fields)
     found = plan(scenario, catalog=round_catalog)

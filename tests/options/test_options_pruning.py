@@ -191,7 +191,7 @@ def test_whole_plans_without_any_pruning(index: int, round_catalog: Catalog, mon
     pruned = plan(scenario, catalog=round_catalog)
     assert pruned.status == "proven_optimal"
     few = len(enumerate_options(scenario, known).options)
-    monkeypatch.setattr(room, "prune", lambda options: (list(options), [], 0))
+    monkeypatch.setattr(room, "prune", lambda options, **_: (list(options), [], 0))
     monkeypatch.setattr(serving, "frontier", lambda systems, *_, **__: np.arange(len(systems)))
     memory.forget()
     many = enumerate_options(scenario, known).options

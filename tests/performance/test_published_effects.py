@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.catalog import load_catalog
-from planner.performance.compile import CORE_DRIVEN, build_platform
+from planner.network.movers import mover_of
+from planner.performance.compile import build_platform
 from planner.performance.overlap import exposed, share_of_ideal, step_at_share
 from planner.performance.serving.profile import profile_for
 from planner.performance.serving.replica import DECODE, PREFILL, ServingCandidates, ServingJob, one_candidate
@@ -38,7 +39,7 @@ def test_core_driven_collectives_slow_compute() -> None:
     """B2: compute slows by 18.9% on average while core-driven collectives run beside it (arXiv:2507.03114): 3 pts."""
     mu = get_profile("default").mu
     window, comm = np.array([1e3]), np.array([1.0])
-    added = float(exposed(comm, window, 1.0, CORE_DRIVEN, mu)[0])
+    added = float(exposed(comm, window, 1.0, mover_of(CATALOG, CATALOG.chips["h100_sxm"]).core_share, mu)[0])
     beside = 1.0 * (1.0 + mu)  # seconds that both run; without communication this much compute would be done less
     slowdown = beside / (beside - added) - 1.0
     assert slowdown == pytest.approx(CATALOG.cost("overlap_slowdown"), abs=0.03)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.architecture import EmbeddingTables
 from planner.errors import InputError
+from planner.network.remote import RemoteMemory
 from planner.network.tiers import Tier
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
@@ -133,7 +134,7 @@ def test_bad_input_is_named() -> None:
 def test_pooled_rows_are_loaded_at_the_links_rate() -> None:
     """t = rows x row bytes / min(link, Q row bytes / latency), remote (G-1)/G of them, nothing exchanged."""
     tier = Tier("up", 64, 100e9, 2e-6, 0.5)
-    p = replace(h100(), tiers=(tier,), load_store=True)
+    p = replace(h100(), tiers=(tier,), remote=RemoteMemory("load_store", "domain", "domain", 64, read_s=2e-6))
     job = RecommendationJob(catalog().model("dlrm-dcnv2"))
     cold = RecommendationProfile(zipf=0.0, overlap=0.0)
     base = catalog().model("dlrm-dcnv2")
@@ -147,7 +148,7 @@ def test_pooled_rows_are_loaded_at_the_links_rate() -> None:
         assert 0.0 <= cached < 1.0
         assert cached == pytest.approx(e.memory["row_cache"][0] / (1000 * 8e6 * 256), rel=0.02)
         assert e.breakdown["vector_exchange"][0] == e.breakdown["index_exchange"][0] == 0.0
-    assert not estimate_recommendation(job, replace(p, load_store=False), shape(8, POOLED, 64)).fits[0]
+    assert not estimate_recommendation(job, replace(p, remote=RemoteMemory()), shape(8, POOLED, 64)).fits[0]
     assert estimate_recommendation(job, p, shape(8, POOLED, 64)).fits[0]
     assert not estimate_recommendation(job, p, shape(128, POOLED, 64)).fits[0]  # beyond the domain
 

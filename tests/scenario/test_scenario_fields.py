@@ -12,6 +12,7 @@ from scenario_support import TEXT, base, problems, problems_in, problems_in_text
 
 from planner.errors import InputError
 from planner.scenario import Training, load_text, problem_digest, resolve, scenario_from_mapping
+from planner.scenario.kinds import WORKLOAD_KINDS
 
 
 def test_all_problems_of_a_file_at_once_in_the_order_of_its_lines() -> None:
@@ -192,7 +193,7 @@ def test_kind_of_workload(kind: str | None, path: str, nearest: str) -> None:
         del data["workloads"][0]["kind"]
     problem = problems_in(data)[path]
     assert problem.nearest == nearest
-    assert problem.allowed == "training, serving, recommendation"
+    assert problem.allowed == ", ".join(WORKLOAD_KINDS)
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def test_a_device_does_not_fill_the_memory() -> None:
 def test_impossible_names(name: str) -> None:
     (problem,) = problems(lambda: load_scenario(name))
     assert problem.message
-    assert len(str(problem)) < 400
+    assert len(str(problem)) < 800
 
 
 def test_not_utf8(tmp_path: Path) -> None:

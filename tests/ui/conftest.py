@@ -1,4 +1,4 @@
-"""A planner in place of the real one, and caches that forget between tests."""
+"""A planner in place of the real one, a store of each test's own, and workers in threads instead of processes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from fake_planner import FakePlanner
+from fake_planner import FakePlanner, Thread, use
 from streamlit.testing.v1 import AppTest
 
-from planner.ui import service
+from planner.ui import asking, service
+from planner.ui.work.request import functions
 
 APP = Path(__file__).parents[2] / "app.py"
 TIMEOUT_S = 30
 
 
 @pytest.fixture(autouse=True)
-def _fresh_answers() -> Iterator[None]:
-    st.cache_data.clear()
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PLANNER_APP_STORE", str(tmp_path / "app.sqlite"))
+    monkeypatch.setattr(service, "hire", lambda: Thread(functions()))
     yield
+    service.pool().close()
+    service.store().engine.dispose()
+    service.pool.clear()
+    service.store.clear()
+    asking._parsed.clear()
     st.cache_data.clear()
 
 
@@ -27,7 +34,7 @@ def _fresh_answers() -> Iterator[None]:
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakePlanner:
     """A planner that answers at once."""
     planner = FakePlanner()
-    monkeypatch.setattr(service, "plan_function", lambda: planner)
+    use(monkeypatch, planner)
     return planner
 
 
@@ -35,9 +42,12 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakePlanner:
 def app() -> Callable[..., AppTest]:
     """The app as a visitor opens it, with a scenario in the link."""
 
-    def opened(scenario: str = "quickstart") -> AppTest:
+    def opened(scenario: str = "quickstart", **names: str) -> AppTest:
         at = AppTest.from_file(str(APP), default_timeout=TIMEOUT_S)
-        at.query_params["scenario"] = scenario
+        if scenario:
+            at.query_params["scenario"] = scenario
+        for name, value in names.items():
+            at.query_params[name] = value
         return at.run()
 
     return opened

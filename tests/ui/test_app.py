@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from fake_planner import LEAST_MW, FakePlanner
+from fake_planner import LEAST_MW, FakePlanner, use
 from sample_plan import sample_plan
 from streamlit.testing.v1 import AppTest
 
@@ -57,6 +58,13 @@ def text_of(at: AppTest) -> str:
     return "\n".join(str(p.value) for p in parts).replace("\\", "")
 
 
+def board_of(at: AppTest) -> dict[str, str]:
+    """The cards of the first screen as text, by name."""
+    found = "".join(str(h.proto.body) for h in at.get("html") if 'class="board"' in h.proto.body)
+    cards = re.findall(r'data-card="(\w+)">(.*?)</section>', found, re.DOTALL)
+    return {key: unescape(re.sub(r"<[^>]+>", " ", body)) for key, body in cards}
+
+
 def test_the_first_page_shows_a_scenario_and_asks_for_a_plan(fake: FakePlanner, app: Open) -> None:
     at = app()
     assert not at.exception
@@ -93,10 +101,11 @@ def test_an_edit_reaches_the_planner_and_the_answer_is_shown(fake: FakePlanner, 
     assert scenario["sites"][0]["power_mw"] == 8
     assert variant is None
     assert "Train on 4,096 H800" in at.header[0].value.replace("\\", "")
-    shown = {m.label: m.value.replace("\\", "") for m in at.metric}
-    assert shown["Chips"] == f"{4096 + 768:,}"
-    assert shown["Power at the meter"] == "3.56 MW"
-    assert shown["Gap to the bound"] == "0.04%"
+    board = board_of(at)
+    assert list(board) == ["what", "cost", "long", "sure", "limits", "changes", "others"]
+    assert f"{4096 + 768:,} chips" in board["what"]
+    assert "3.56 MW at the meter" in board["what"]
+    assert "gap 0.04% to the bound" in board["sure"]
     words = text_of(at)
     for part in ("What binds", "-$212,000 per day", "Assumptions", "Proof", "Alternatives", "verified"):
         assert part in words
@@ -263,21 +272,19 @@ def test_a_long_plan_shows_progress_and_can_be_cancelled(
     fake: FakePlanner, app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = press_plan(app())
-    slow = FakePlanner(seconds=30)
-    monkeypatch.setattr(service, "plan_function", lambda: slow)
+    slow = FakePlanner(seconds=300)
+    use(monkeypatch, slow)
     field(at, "Power at the meter (MW)").set_value(7.0)
     plan_button(at).click().run()
     assert visit_of(at).job is not None
     assert plan_button(at).disabled
     assert len(at.status) == 1
     assert "512" in at.header[0].value  # the last good answer stays meanwhile
-    before = time.monotonic()
     next(b for b in at.button if b.label == "Cancel").click().run()
-    at = finish(at, 10)
-    assert time.monotonic() - before < 10
+    at = finish(at, 60)
     assert "Stopped" in text_of(at)
     assert not at.exception
-    monkeypatch.setattr(service, "plan_function", lambda: fake)
+    use(monkeypatch, fake)
     at = press_plan(at)  # what was stopped is not kept as the answer
     assert fake.asked[-1][0]["sites"][0]["power_mw"] == 7
 
@@ -294,7 +301,9 @@ def test_compare_shows_what_differs(fake: FakePlanner, app: Open) -> None:
     assert not at.exception
     table = at.dataframe[0].value
     chips = table[(table["Section"] == "Totals") & (table["Fact"] == "Chips")].iloc[0]
-    assert chips["quickstart"] != chips["quickstart (2)"]
+    first, second = [c for c in table.columns if c not in ("≠", "Section", "Fact")]
+    assert (first, second) == ("A 70B assistant", "A 70B assistant (2)")
+    assert chips[first] != chips[second]
     assert "Scenario" not in set(table["Fact"])  # the same in both
     at.toggle[0].set_value(False).run()
     table = at.dataframe[0].value
@@ -311,7 +320,7 @@ def test_compare_takes_plan_files_and_refuses_others(fake: FakePlanner, app: Ope
     at.file_uploader[0].set_value(("q.json", b'{"status": "nonsense"}', "application/json")).run()
     assert not at.exception
     assert "q.json" in text_of(at)
-    assert len(visit_of(at).kept) == 1
+    assert len(service.store().plans("")) == 1
 
 
 def test_state_survives_a_change_of_page(fake: FakePlanner, app: Open) -> None:
@@ -323,7 +332,7 @@ def test_state_survives_a_change_of_page(fake: FakePlanner, app: Open) -> None:
     at.switch_page("planner/ui/pages/plan.py").run()
     assert visit_of(at).draft == origin
     assert visit_of(at).answer is not None
-    assert len(at.metric) > 3
+    assert board_of(at)
 
 
 def test_the_catalog_is_searched_and_filtered(fake: FakePlanner, app: Open) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fake_planner import Thread
 from streamlit.testing.v1 import AppTest
 
 from planner.outlook.result import Outlook, ParetoFront, Sensitivity
+from planner.planning.question import CancelledError
 from planner.plots.look_charts import front_chart, promises, tornado
 from planner.ui import looks as looks_module
+from planner.ui import service
 from planner.ui.looks import KEY, Looks
 from planner.ui.settings import Settings
 from planner.ui.state import Visit
@@ -150,8 +154,14 @@ def test_where_nothing_is_possible_the_last_document_stays(app: Open) -> None:
 
 
 def test_a_question_has_a_limit_in_all(app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(*_: Any, cancel: Callable[[], bool], **__: Any) -> None:
+        while not cancel():
+            time.sleep(0.02)
+        raise CancelledError("cancelled")
+
     at = opened(app)
-    monkeypatch.setattr(looks_module, "settings", lambda: Settings(question_seconds=-1.0))
+    monkeypatch.setattr(service, "hire", lambda: Thread({"pareto": endless}))
+    monkeypatch.setattr(looks_module, "settings", lambda: Settings(question_seconds=0.3))
     at = ask(at, "pareto")
     assert "the limit of the app for one question" in words(at)
     assert state_of(at)[1].found == {}

@@ -8,21 +8,18 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from fake_planner import FakePlanner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import InputError
 from planner.ui import service
 from planner.ui.launch import config_toml, launch
-from planner.ui.service import Job, Question
 from planner.ui.settings import SERVER_OPTIONS, Settings
 from planner.ui.words import md
 
@@ -90,27 +87,6 @@ def test_every_shipped_scenario_opens() -> None:
 def test_a_catalog_folder_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
         launch(port=1, catalog_dir=tmp_path / "nowhere")
-
-
-def test_plans_beyond_the_limit_wait_for_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    places = threading.BoundedSemaphore(1)
-    monkeypatch.setattr(service, "_places", lambda: places)
-    slow = FakePlanner(seconds=0.6)
-    monkeypatch.setattr(service, "plan_function", lambda: slow)
-    draft = service.open_shipped("quickstart.yaml")
-    other = draft.with_data({**draft.data, "horizon_years": 3})
-    first = Job.start(Question.of(draft, None))
-    time.sleep(0.2)
-    second = Job.start(Question.of(other, None))
-    time.sleep(0.3)
-    assert "Waiting" in second.stage
-    assert first.wait(5)
-    assert second.wait(5)
-    assert len(slow.asked) == 2
-    third = Job.start(Question.of(other, None))
-    assert third.wait(5)
-    assert third.plan == second.plan
-    assert len(slow.asked) == 2  # kept
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60))

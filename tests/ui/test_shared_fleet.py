@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fake_planner import use
 from streamlit.testing.v1 import AppTest
 from test_app import press_plan, text_of
 from tools import load, round_scenario, run
@@ -17,7 +18,6 @@ from planner.planning.question import ask
 from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
 from planner.report import html_page
 from planner.solve import Limits, solve, with_objective
-from planner.ui import service
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_the_page_shows_fleet_and_schedule(
     answer: Plan, app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Charts and tables in the place of deployments; nothing breaks."""
-    monkeypatch.setattr(service, "plan_function", lambda: lambda *_, **__: answer)
+    use(monkeypatch, lambda *_, **__: answer)
     at = press_plan(app())
     assert not at.exception
     text = text_of(at)

@@ -43,6 +43,8 @@ class Choice:
     colo: bool = False
     count: int | None = None
     """How many stand there, for ``installed``."""
+    energy_only: bool = False
+    """Of what stands: whether others pay for its upkeep."""
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
     rent_term: str = ""
@@ -138,6 +140,8 @@ def _filtered(scenario: Scenario, system: System, chip: Chip) -> str | None:
         return "it is an edge part and never goes into a cluster"
     if not hardware.systems and system.text("role") == "workstation":
         return "it is a workstation, made for a desk; name it in hardware.systems to let it compete"
+    if not hardware.systems and system.text("role") == "instance" and "rent" not in hardware.acquire:
+        return ""  # sold by the hour only
     if not hardware.systems and system.text("role") == "accounting":
         return ""  # a way of counting in published results, nothing that is sold
     left_out = _EXPORT_LEFT_OUT[hardware.export].get(chip.export_class)
@@ -219,7 +223,9 @@ def hardware_choices(scenario: Scenario, catalog: Catalog) -> tuple[list[Choice]
                 own = [(system, catalog.chip(c)) for c in system.chip_ids]
                 found = list(_at(catalog, site, location, region, own, "installed", dropped))
                 stated = next((b.cooling for b in site.installed if b.system == name), None)
-                choices += [replace(choice, count=count) for choice in _as_it_stands(found, stated)]
+                others = all(b.upkeep == "others" for b in site.installed if b.system == name)
+                standing_there = _as_it_stands(found, stated)
+                choices += [replace(choice, count=count, energy_only=others) for choice in standing_there]
     caps = dict.fromkeys(scenario.hardware.power_caps)
     choices = [replace(choice, power_cap=cap) for choice in choices for cap in caps]
     if "rent" in scenario.hardware.acquire:
@@ -235,6 +241,19 @@ def _as_it_stands(choices: Sequence[Choice], stated: str | None) -> list[Choice]
     return [c for c in choices if first is not None and c.cooling_id == first.cooling_id]
 
 
+def pair_at(catalog: Catalog, site: Site, region: Region, system: System, chip: Chip, cooling_id: str) -> CoolingPair:
+    """A cooling at a site: the catalog's in its region's climate, with the PUE that the site states for itself.
+
+    ``region`` is ``site_region``'s. Raises ``InputError`` for a cooling that is not known.
+    """
+    pair = cooling_pair(catalog, system, chip, cooling_id, region)
+    if site.pue is not None:
+        pair = replace(pair, pue=site.pue, pue_peak=max(site.pue, pair.pue_peak))
+    if site.pue_months:
+        pair = replace(pair, pue=sum(site.pue_months) / 12, pue_peak=max(site.pue_months))
+    return pair
+
+
 def _at(
     catalog: Catalog,
     site: Site,
@@ -246,6 +265,9 @@ def _at(
 ) -> Iterator[Choice]:
     hosted = location.cooling or tuple(c.id for c in catalog.cooling.values() if c.kind == "option")
     for system, chip in pairs:
+        if acquire == "buy" and system.text("role") == "instance":
+            dropped.append(Dropped(_label(system, chip), "it is sold by the hour only; allow acquire: [rent]"))
+            continue
         if acquire == "buy" and chip.export_class == "cloud_only":
             dropped.append(Dropped(_label(system, chip), "it is rented from a cloud only; allow acquire: [rent]"))
             continue
@@ -258,14 +280,10 @@ def _at(
                 if reason:
                     dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", reason))
                     continue
-                pair = cooling_pair(catalog, system, chip, cooling_id, region)
+                pair = pair_at(catalog, site, region, system, chip, cooling_id)
             except InputError as error:
                 dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", str(error.problems[0])))
                 continue
-            if site.pue is not None:
-                pair = replace(pair, pue=site.pue, pue_peak=max(site.pue, pair.pue_peak))
-            if site.pue_months:
-                pair = replace(pair, pue=sum(site.pue_months) / 12, pue_peak=max(site.pue_months))
             yield Choice(system, chip, cooling_id, pair, location, region, acquire, colo=site.ownership == "colo")
 
 

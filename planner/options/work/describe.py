@@ -22,10 +22,20 @@ from planner.options.option import Option
 from planner.options.parts import part_for
 from planner.options.pricing import Designs, Priced, horizon_hours, price
 from planner.options.work.classes import ClassRate, describe_classes
+from planner.options.work.kinds import LAYOUTS, SEARCHES
 from planner.options.work.measured import measured_runs
 from planner.options.work.mixed_training import describe_mixed
 from planner.options.work.recommendation import describe_recommendation, placement_of_plan
-from planner.options.work.serving import PHASES, ROLES, SHAPE, ServingSearch, cache_pool, time_ends, unit_of
+from planner.options.work.serving import (
+    PHASES,
+    ROLES,
+    SHAPE,
+    ServingSearch,
+    cache_pool,
+    time_ends,
+    unit_of,
+    worked_hours,
+)
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
@@ -33,8 +43,9 @@ from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving, Speculation, Training, Workload
+from planner.scenario.workloads import Serving, Speculation, Training
 from planner.uncertainty.margins import Margin, margin_of, shared_margin
 
 
@@ -151,9 +162,12 @@ class Describer:
         raise InputError(Problem(f"the scenario does not allow {system} with {chip} in {cooling} at {place}{how}"))
 
     def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float, margin: Margin) -> Described:
-        if margin.refused and not isinstance(workload, Training) and getattr(workload, "mode", "") != "training":
+        if margin.refused and not workload.runs_once:
             raise InputError(Problem(f"{spec.workload}: {spec.system} {margin.refused}"))
-        if isinstance(workload, Training) and spec.partner is not None:
+        if isinstance(workload, Counted):
+            search = SEARCHES[type(workload)](workload, self.catalog)
+            found = search.describe(self.scenario, choice, spec, ready, margin)
+        elif isinstance(workload, Training) and spec.partner is not None:
             found = self._mix(workload, choice, spec, spec.partner, ready, margin)
         elif isinstance(workload, Training):
             found = self._train(workload, choice, spec, ready, margin)
@@ -275,7 +289,7 @@ class Describer:
         if not estimate.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
         load = spec.layout["load"]
-        if load not in search.loads():
+        if not search.may_have(load):
             raise InputError(
                 Problem(f"{spec.workload} is planned at a load of {load} thousandths, not one of the levels")
             )
@@ -289,7 +303,7 @@ class Describer:
                 raise InputError(Problem(f"{spec.workload}: its replica does not occupy {part} chips of {spec.system}"))
             replicas = part // candidates.chips
         chips = int(candidates.chips[0] * replicas[0])
-        hours = horizon_hours(self.scenario, ready)
+        hours = worked_hours(workload, load, horizon_hours(self.scenario, ready))
         designs = Designs(
             systems=systems,
             spares=np.zeros(1, dtype=np.int64),
@@ -303,16 +317,24 @@ class Describer:
         tokens = {"serve": workload.input_tokens + workload.output_tokens, "prefill": workload.input_tokens,
                   "decode": workload.output_tokens}[spec.role]  # fmt: skip
         decoding, prefilling = spec.role != "prefill", spec.role != "decode"
-        tpot_ms = float(tpot[0]) if decoding else None
-        ttft_ms = float(ttft[0]) if prefilling else None
-        latency, name = (tpot_ms, "tpot_ms") if decoding else (ttft_ms, "ttft_ms")
         step = float(estimate.step_s[0])
-        ends = time_ends(candidates, estimate)
+        waited_for = workload.window_hours is None  # of work by a date a request's own time says nothing
+        generates = workload.output_tokens > 1
+        tpot_ms = float(tpot[0]) if decoding and waited_for and generates else None
+        ttft_ms = float(ttft[0]) if prefilling and waited_for else None
+        latency, name = (tpot_ms, "tpot_ms") if tpot_ms is not None else (ttft_ms, "ttft_ms")
+        ends = tuple(float(x[0]) for x in time_ends(workload, candidates, estimate))
+        basis = "80% of measured runs as near as these are, left out of the calibration"
+        if not workload.answer_tokens:
+            basis = "prompts measured alone: no measured encoder is carried to compare with"
         counted = rate / float(margin.less(*ends)[0])
+        writes = decoding and workload.answer_tokens > 0
+        if latency is None:
+            latency, name = step, "step_time_s"
         predicted = Predicted(
             step_time_s=step,
-            tokens_per_s=rate * workload.output_tokens if decoding else rate * workload.input_tokens,
-            tokens_per_s_per_chip=rate * (workload.output_tokens if decoding else workload.input_tokens) / chips,
+            tokens_per_s=rate * (workload.output_tokens if writes else workload.input_tokens),
+            tokens_per_s_per_chip=rate * (workload.output_tokens if writes else workload.input_tokens) / chips,
             input_tokens_per_s=rate * workload.input_tokens if prefilling else None,
             requests_per_s=rate,
             ttft_ms=ttft_ms,
@@ -325,12 +347,7 @@ class Describer:
             memory_limit_gb_per_chip=float(estimate.memory_limit_bytes[0]) / 1e9,
             breakdown={k: float(v[0]) for k, v in estimate.breakdown.items() if v[0]},
             memory_gb={k: float(v[0]) / 1e9 for k, v in estimate.memory.items() if v[0]},
-            interval=Interval(
-                quantity=name,
-                low=(latency or 0.0) * float((estimate.low80 if decoding else estimate.ttft_low80)[0]),
-                high=(latency or 0.0) * float((estimate.high80 if decoding else estimate.ttft_high80)[0]),
-                basis="80% of measured runs as near as these are, left out of the calibration",
-            ),
+            interval=Interval(quantity=name, low=latency * ends[0], high=latency * ends[1], basis=basis),
         )
         shape = spec.layout
         return Described(
@@ -383,6 +400,8 @@ def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
 def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
     """The layout behind a plan's parallelism: the inverse of what a deployment prints."""
     p = parallelism
+    if role in LAYOUTS:
+        return LAYOUTS[role](p)
     if role == "recommend":
         return placement_of_plan(p)
     if role == "train":

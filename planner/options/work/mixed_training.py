@@ -180,7 +180,7 @@ class MixedTrainingSearch:
                 if not found.fits.any():
                     continue
                 at = int(np.argmin(found.step_time_s))
-                _, days = mixed_days(self.search, chips, float(found.step_time_s[at]))
+                _, days = mixed_days(self.search, chips, float(found.step_time_s[at]), platforms)
                 due = self._due(
                     collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, period, precision, ready
                 )
@@ -256,10 +256,13 @@ def _key(platform: Platform) -> tuple[str, str, float]:
     return platform.system_id, platform.chip_id, platform.clock_factor
 
 
-def mixed_days(search: TrainingSearch, chips: Sequence[int], step_time_s: float) -> tuple[float, float]:
+def mixed_days(
+    search: TrainingSearch, chips: Sequence[int], step_time_s: float, platforms: Sequence[Platform]
+) -> tuple[float, float]:
     """(effective training time ratio, days of the run, failures included): all chips of both groups may fail."""
     w = search.workload
-    share = search.ettr_of(sum(chips))
+    # the group that writes slowest sets the interval
+    share = min(search.ettr_of(sum(chips), platform) for platform in platforms)
     steps = math.ceil(w.tokens / (w.global_batch * w.sequence_length))
     return share, steps * step_time_s / share / SECONDS_PER_DAY
 
@@ -318,7 +321,7 @@ def describe_mixed(
     )
     side_s = [float(e.step_time_s[0]) for e in estimates]
     step = max(side_s) + exchange
-    share, days = mixed_days(search, chips, step)
+    share, days = mixed_days(search, chips, step, platforms)
     spares = search.spares_of(chips[0], platforms[0])
     systems = chips[0] // platforms[0].system_chips + spares
     designs = Designs(

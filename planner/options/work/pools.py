@@ -12,6 +12,7 @@ import numpy as np
 from planner.catalog import Catalog
 from planner.catalog.architecture import ModelArch
 from planner.network.capability import host_bytes_per_chip
+from planner.network.transfer import over_network, within_domain
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving.job import BYTES_PER_ELEMENT
@@ -29,25 +30,33 @@ PREFILL_SHARE = 0.27
 """Of the peak that prefill reaches: middle of 0.24-0.33 over four chips, so that chips are counted before they are
 searched."""
 BLOCK_TOKENS = 128
+LARGE_BLOCK = 64e6
+"""Bytes of a block of caches where no model is named."""
 
 
-def pools_of(catalog: Catalog, platform: Platform, *, network: bool) -> tuple[Pool, ...]:
+def pools_of(
+    catalog: Catalog, platform: Platform, *, network: bool, block_bytes: float = LARGE_BLOCK
+) -> tuple[Pool, ...]:
     """Pools of a system, nearest first; none where its host memory is unknown.
 
-    One pool of a domain replaces the separate ones of its servers: the same bytes, read by all. Remote host memory is
-    read at 103 GB/s over a supernode's fabric and 20 over the network (catalog, measured on A3).
+    One pool of a domain replaces the separate ones of its servers: the same bytes, read by all, at the rate of the
+    system's record (103 GB/s measured on A3); a store is read over the network, with a copy over the host where network
+    cards do not reach its memory. Blocks of ``block_bytes`` pay software and latency each. Where one address space
+    holds one chip, each chip keeps caches of its own.
     """
     host = host_bytes_per_chip(catalog.system(platform.system_id))
     if host is None:
         return ()
     room = HOST_SHARE * host
     local = platform.host_bandwidth * HOST_READ_SHARE
-    if platform.load_store:
-        remote = catalog.interconnects["remote_dram_read_a3"].need("gb_s_unidir_per_chip") * 1e9
-        return (Pool("domain", "domain", room, min(remote, platform.tiers[0].bandwidth)),)
+    if platform.remote.spans_domain:
+        fabric = within_domain(platform.remote.read_rate, platform.remote.small_read_s)
+        return (Pool("domain", "domain", room, float(fabric.effective_rate(block_bytes))),)
     if network:
-        roce = catalog.interconnects["remote_dram_roce_a3"].need("gb_s_unidir_per_chip") * 1e9
-        return (Pool("network", "cluster", room, min(roce, platform.tiers[-1].bandwidth)),)
+        away = over_network(platform.tiers[-1], platform.host_bandwidth, platform.nic_access, source="host")
+        return (Pool("network", "cluster", room, float(away.effective_rate(block_bytes))),)
+    if platform.remote.scope == "chip":
+        return (Pool("chip", "chip", room, local),)
     return (Pool("server", "server", room, local),)
 
 
@@ -60,13 +69,13 @@ def cached_prefix(catalog: Catalog, workload: Serving, model: ModelArch, platfor
     """
     if workload.prefix_hits is None:
         return workload.cached_prefix
-    pools = pools_of(catalog, platform, network=workload.prefix_network_pool)
-    if not pools:
-        return 0.0
     one = np.ones(1, dtype=np.int64)
     size = BYTES_PER_ELEMENT[peak_name(workload.kv_precision or "bf16")]
     tokens = float(workload.input_tokens)
     per_token = float(cache_bytes_per_request(model, tokens, size, one, one, BLOCK_TOKENS)[0]) / tokens
+    pools = pools_of(catalog, platform, network=workload.prefix_network_pool, block_bytes=per_token * BLOCK_TOKENS)
+    if not pools:
+        return 0.0
     pace = PREFILL_SHARE * compute_rate(platform, precision) / (2.0 * float(parameter_counts(model).active))
     needed = workload.requests_per_s * tokens / (pace * workload.utilisation)
     chips = -(-needed // platform.system_chips) * platform.system_chips
@@ -81,4 +90,7 @@ def cached_prefix(catalog: Catalog, workload: Serving, model: ModelArch, platfor
         kv_bytes_per_token=per_token,
         prefill_tokens_per_s=pace,
     )
-    return float(found.hit)
+    # what is computed anew must also be written there, by the chips that prefill
+    written = workload.requests_per_s * tokens * (1.0 - float(found.hit)) * per_token / chips
+    kept = min(1.0, platform.remote.write_rate / written) if platform.remote.spans_domain and written else 1.0
+    return float(found.hit) * kept

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
+from planner.network.transfer import over_network
 from planner.options.hardware.choices import Choice, platform_of
 from planner.options.parts import part_for, smallest_part
 from planner.options.work.pools import cached_prefix
@@ -24,6 +25,7 @@ from planner.performance.precision import first_precision, peak_name
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Loaded, Operating, Traffic, curves_of, operating
+from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import (
     AGGREGATED,
     DECODE,
@@ -216,9 +218,16 @@ class ServingSearch:
         return bool(same.any())
 
     def loads(self) -> tuple[int, ...]:
-        """Loads a replica may be planned at, in thousandths, the workload's ``utilisation`` last."""
+        """Loads a replica may be planned at, in thousandths, the workload's ``utilisation`` last; that alone where
+        nobody waits for an answer."""
         most = math.ceil(self.workload.utilisation * 1000 - 1e-9)
+        if self.workload.window_hours is not None:
+            return (most,)
         return (*(load for load in LOADS if load < most), most)
+
+    def may_have(self, load: int) -> bool:
+        """Whether a unit of a plan may have a load: one of ``loads``; of work by a date any share of its window."""
+        return 1 <= load <= self.loads()[-1] if self.workload.window_hours is not None else load in self.loads()
 
     def utilisation_at(self, load: int) -> float:
         """The share of throughput that a load stands for."""
@@ -256,7 +265,7 @@ class ServingSearch:
 
         A separate prefill ends with the cache's journey to the decoding replica over the scale-out network.
         """
-        ttft = loaded.ttft_s(self.workload.percentile) + self.journey_s(platform, candidates, estimate)
+        ttft = loaded.ttft_s(self.workload.percentile) + self.journey_s(platform, candidates, estimate, loaded.rate)
         return ttft * 1e3, loaded.tpot_s(self.workload.percentile) * 1e3
 
     def keeps_ttft(
@@ -272,17 +281,27 @@ class ServingSearch:
         limit = self.workload.ttft_ms
         if limit is None:
             return np.ones(len(candidates), dtype=bool)
-        left = limit / 1e3 * (1.0 - 1e-9) / slower - self.journey_s(platform, candidates, estimate)
+        left = limit / 1e3 * (1.0 - 1e-9) / slower - self.journey_s(platform, candidates, estimate, loaded.rate)
         met = loaded.ttft_exceeds(left) <= 1.0 - self.workload.percentile / 100.0
         return np.asarray(met | (candidates.role == DECODE))
 
     def journey_s(
-        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate
+        self,
+        platform: Platform,
+        candidates: ServingCandidates,
+        estimate: ServingEstimate,
+        requests_per_s: NDArray[np.float64] | float,
     ) -> NDArray[np.float64]:
-        """Seconds that the cache of a request takes to its decoding replica, (n,); 0 where prefill is not apart."""
-        out = platform.tiers[-1]
-        rate = out.bandwidth * out.efficiency * np.maximum(candidates.tp, 1)
-        journey = float(estimate.kv_bytes_per_request[0]) / rate + out.latency  # one job's requests are all alike
+        """Seconds that the cache of a request takes to its decoding replica, (n,); 0 where prefill is not apart.
+
+        ``requests_per_s``: of the replica, whose ports are busy with other requests' caches.
+        """
+        route = over_network(platform.tiers[-1], platform.host_bandwidth, platform.nic_access)
+        # each rank sends its part of the cache, layer by layer; one job's requests are all alike
+        part = float(estimate.kv_bytes_per_request[0]) / np.maximum(candidates.tp, 1)
+        ports = candidates.attention_dp * candidates.pp
+        busy = np.asarray(requests_per_s) / np.maximum(ports, 1) * part / route.rate
+        journey = route.seconds(part, float(self.model.layers), busy)
         return np.where(candidates.role == PREFILL, journey, 0.0)
 
     def _units(
@@ -296,7 +315,7 @@ class ServingSearch:
     ) -> tuple[tuple[Unit, ...], int, dict[str, float]]:
         w = self.workload
         role = candidates.role
-        ends = time_ends(candidates, estimate)
+        ends = time_ends(self.workload, candidates, estimate)
         slower, less = margin.slower(*ends), margin.less(*ends)
         loads = np.array(self.loads())
         at = self.operating(job, platform, candidates, estimate)
@@ -364,13 +383,15 @@ class ServingSearch:
 
 
 def time_ends(
-    candidates: ServingCandidates, estimate: ServingEstimate
+    workload: Serving, candidates: ServingCandidates, estimate: ServingEstimate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both ends (n,) of the 80% interval of a replica's times, over what is predicted: of a prefill alone those of its
-    first tokens, else those of its pace."""
-    alone = candidates.role == PREFILL
-    low = np.where(alone, estimate.ttft_low80, estimate.low80)
-    return low, np.where(alone, estimate.ttft_high80, estimate.high80)
+    """Both ends (n,) of the 80% interval of a replica's times, over what is predicted: of prompts alone those of first
+    tokens, else those of its pace."""
+    generates = workload.output_tokens > 1 or workload.window_hours is not None
+    paced = (candidates.role != PREFILL) & generates
+    low = np.where(paced, estimate.low80, estimate.ttft_low80)
+    high = np.where(paced, estimate.high80, estimate.ttft_high80)
+    return (low, high) if workload.answer_tokens else reading_ends(low, high)
 
 
 def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:
@@ -397,6 +418,34 @@ def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:
         sum(s.pruned for s in found) + len(units) - len(staying), best,
         "" if enough else next((s.reason for s in found if s.reason), ""),
     )  # fmt: skip
+
+
+def in_window(units: Sequence[Unit], workload: Serving) -> list[Unit]:
+    """Units of work by a date: each for its whole window, and for the part of it that as few of them as do it need.
+
+    A unit's ``load`` is the share of the window in which it works, with full replicas; what is rented is paid for that
+    share.
+    """
+    if workload.window_hours is None:
+        return list(units)
+    found: list[Unit] = []
+    for unit in units:
+        whole = unit.shape["load"]
+        few = math.ceil(workload.requests_per_s / unit.requests_per_s - 1e-9)
+        part = math.ceil(whole * workload.requests_per_s / (few * unit.requests_per_s) - 1e-9)
+        for load in dict.fromkeys((whole, min(whole, max(part, 1)))):
+            # what ``ServingSearch.utilisation_at`` makes of the load, so that both say the same
+            rate = unit.requests_per_s * min(load / 1000.0, workload.utilisation) / workload.utilisation
+            found.append(replace(unit, requests_per_s=rate, shape={**unit.shape, "load": load}))
+    return found
+
+
+def worked_hours(workload: Serving, load: int, horizon_hours: float) -> float:
+    """Hours in which a unit works: the horizon of a load that is there all the time, its share of a window."""
+    window = workload.window_hours
+    if window is None:
+        return horizon_hours
+    return min(horizon_hours, window * load / (workload.utilisation * 1000.0))
 
 
 def cache_pool(workload: Serving, vendor: str, precision: str) -> str:

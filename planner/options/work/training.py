@@ -30,6 +30,7 @@ from planner.facility.reliability import (
     spares_for,
     tray_repair_s,
 )
+from planner.network.transfer import over_network, to_store
 from planner.options.hardware.choices import Choice, platform_of
 from planner.performance.platform import Platform
 from planner.performance.precision import first_precision, peak_name
@@ -124,7 +125,7 @@ class TrainingSearch:
     profile: ReliabilityProfile = field(init=False)
     _found: dict[tuple[str, str, float, int, int, bool, bool], Searched] = field(default_factory=dict)
     _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
-    _ratios: dict[int, float] = field(default_factory=dict)
+    _ratios: dict[tuple[int, float], float] = field(default_factory=dict)
     _by_chips: dict[tuple[str, str, float], dict[int, _OfChips]] = field(default_factory=dict)
     _surer: dict[tuple[str, str, float], dict[int, tuple[Size, ...]]] = field(default_factory=dict)
 
@@ -328,7 +329,7 @@ class TrainingSearch:
                 self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
             )
             step_time_s = step_flops / (chips * peak * self.workload.mfu)
-        share = self.ettr_of(chips)
+        share = self.ettr_of(chips, platform)
         share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
         days = float(steps * step_time_s / share / SECONDS_PER_DAY)
@@ -341,16 +342,28 @@ class TrainingSearch:
             days=days,
         )
 
-    def ettr_of(self, chips: int) -> float:
+    def checkpoint_rate(self, platform: Platform) -> float:
+        """Bytes/s at which a chip writes checkpoints to a store apart from compute, over what copies lie between."""
+        store = self.profile.write_bytes_per_s_per_chip
+        out = platform.tiers[-1]
+        if out.kind != "scale_out":
+            return store
+        # drained from the hosts' memory, where they were put aside
+        away = over_network(out, platform.host_bandwidth, platform.nic_access, "host", "store")
+        return to_store(away, store).rate
+
+    def ettr_of(self, chips: int, platform: Platform) -> float:
         """Effective training time ratio at the best checkpoint interval, or at the one the scenario fixes."""
         interval = self.workload.checkpoint_interval_s
+        rate = self.checkpoint_rate(platform)
+        profile = replace(self.profile, write_bytes_per_s_per_chip=rate)
         if interval is None:
-            if chips not in self._ratios:
-                self._ratios[chips] = mean_training_time(chips, self.parameters, self.profile)
-            return self._ratios[chips]
-        rate = hazard(chips / 8, self.profile.node_failures_per_day.value, self.profile.job_stops_per_hour)
-        floor = float(checkpoint_floor_s(chips, self.parameters, self.profile))
-        return float(ettr(rate, self.profile.restart_s.value, self.profile.write_s.value, max(interval, floor)))
+            if (chips, rate) not in self._ratios:
+                self._ratios[chips, rate] = mean_training_time(chips, self.parameters, profile)
+            return self._ratios[chips, rate]
+        stops = hazard(chips / 8, self.profile.node_failures_per_day.value, self.profile.job_stops_per_hour)
+        floor = float(checkpoint_floor_s(chips, self.parameters, profile))
+        return float(ettr(stops, self.profile.restart_s.value, self.profile.write_s.value, max(interval, floor)))
 
     def missing_of(
         self, platform: Platform, chips: NDArray[np.int64], replicas: NDArray[np.int64]

@@ -175,8 +175,9 @@ class Neighbours:
         weights = (fading * self._weights)[use]
 
         def near(name: str, values: Floats) -> Floats:
-            distance = np.log2(values)[:, None] - shapes[None, :, SHAPE.index(name)]
-            return np.asarray(np.exp(-np.abs(distance) / OCTAVES))
+            some, at = np.unique(values, return_inverse=True)
+            distance = np.log2(some)[:, None] - shapes[None, :, SHAPE.index(name)]
+            return np.asarray(np.exp(-np.abs(distance) / OCTAVES))[at.reshape(-1)]
 
         fixed = near("sequence_length", np.array([float(job.sequence_length)]))[0]
         fixed = fixed * near("active_parameters", np.array([float(job.active_parameters)]))[0] * weights
@@ -195,9 +196,12 @@ class Neighbours:
         second = second * near("chips", size.astype(float)) * near("tokens_per_chip", share)
         alike = mode.astype(str)[:, None] == repeats[None, :]
         second = second * np.where(alike, 1.0, ANOTHER_RECOMPUTATION)
-        shifts = first @ second.T + flat
+        if len(first) * len(second) <= 2 * len(chips):
+            shifts = (first @ second.T)[left, right]
+        else:  # most pairs of the two tables are no candidate: steps of a size of their own make the second long
+            shifts = np.einsum("ij,ij->i", first[left], second[right])
         # to nine digits: a candidate gets the same alone and among millions, whatever order its sum was made in
-        return np.asarray(np.round(np.clip(shifts, -largest, largest), 9)[left, right])
+        return np.asarray(np.round(np.clip(shifts + flat, -largest, largest), 9))
 
     def _shared(
         self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints, terms: Sequence[Term]

@@ -315,7 +315,8 @@ class StepModel:
         parts["layers_fixed"] = half["layers_fixed"]  # launched on two streams beside each other
         parts["step_fixed"], parts["sequences_fixed"] = whole["step_fixed"], whole["sequences_fixed"]
         work = np.asarray(sum(parts[name] for name in PARTS if name != "all_to_all"))
-        driven = exposed(parts["all_to_all"], work, c.overlap_realised, self.platform.comm_core_share, 0.0)
-        hooked = exposed(parts["all_to_all"], work, c.overlap_realised, 0.0, 0.0)
+        hidden = np.minimum(c.overlap_realised * self.platform.overlap_factor, 1.0)
+        driven = exposed(parts["all_to_all"], work, hidden, self.platform.comm_core_share, 0.0)
+        hooked = exposed(parts["all_to_all"], work, hidden, 0.0, 0.0)
         parts["all_to_all"] = np.where(load.prefill > 0, driven, hooked)
         return parts

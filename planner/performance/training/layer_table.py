@@ -369,10 +369,11 @@ def layer_cost(profile: LayerProfile, group: LayerGroup, model: ModelArch, keys:
     if p.async_tp:  # all tiles but the first travel under the product of the one before
         omegas["tp"] = np.where(keys.sp > 0, np.maximum(1.0 - 1.0 / keys.tp, p.tp_overlap), p.tp_overlap)
     for name, (ahead, back) in traffic.items():
+        omega = np.minimum(np.asarray(omegas[name]) * machine.platform.overlap_factor, 1.0)
         window_f = attention_f if name == "cp" else busy_f
         window_b = attention_b if name == "cp" else busy_b
-        forward[name] = exposed(ahead, window_f, omegas[name], sigma, p.mu)
-        backward[name] = exposed(back, window_b, omegas[name], sigma, p.mu)
+        forward[name] = exposed(ahead, window_f, omega, sigma, p.mu)
+        backward[name] = exposed(back, window_b, omega, sigma, p.mu)
     kept, freed = _activation_bytes(profile, group, keys, machine, model.hidden)
     return LayerCost(
         forward=forward,

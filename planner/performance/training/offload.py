@@ -14,13 +14,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.network.transfer import LINK_SHARE
 from planner.performance.platform import Platform
 from planner.performance.training.profile import Profile
 
 Floats = NDArray[np.float64]
 
-# Share of the link's nominal rate that copies reach: 0.80 measured on NVLink-C2C in one direction.
-LINK_SHARE = 0.80
 RESIDENT_LAYERS = 2.0
 
 

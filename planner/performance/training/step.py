@@ -465,7 +465,7 @@ def estimate_training(
     zero3 = c.zero_stage >= 3
     sharded = zero3 & (not prof.hybrid_shard)  # hybrid stacks accumulate inside the domain and reduce across once
     repeats = np.where(sharded | ((c.zero_stage == 2) & prof.reduce_every_micro_batch), rounds, 1.0)
-    grow = np.where(zero3, prof.zero3_overlap, prof.dp_overlap)
+    grow = np.minimum(np.where(zero3, prof.zero3_overlap, prof.dp_overlap) * platform.overlap_factor, 1.0)
     reduce_total = column["reduce_s"] * repeats
     gather_total = column["gather_s"] * np.where(zero3, 2.0 * rounds, 1.0)
     busy = np.where(zero3, slowest * rounds, 0.0)

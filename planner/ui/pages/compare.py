@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -12,11 +13,12 @@ from planner.plots.charts import bars, spoken
 from planner.report import format as fmt
 from planner.report import summary
 from planner.report.diff import diff_rows
+from planner.ui import access, asking, service
 from planner.ui.settings import settings
-from planner.ui.state import Kept, visit
 from planner.ui.words import md, show_problems
 
 _UPLOAD = "compare.upload"
+_MOST = 60
 
 
 def _uploaded() -> None:
@@ -24,14 +26,32 @@ def _uploaded() -> None:
     file = st.session_state.get(_UPLOAD)
     if file is None:
         return
-    v = visit()
     try:
-        plan = Plan.from_json(file.getvalue().decode("utf-8", errors="replace"), file=file.name)
+        asking.keep_file(fmt.clean(file.name), file.getvalue())
     except InputError as error:
         st.session_state["compare.problems"] = (file.name, error.problems)
         return
     st.session_state.pop("compare.problems", None)
-    v.add(fmt.clean(file.name), plan)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept plan under a name of its own."""
+
+    name: str
+    plan: Plan
+
+
+def _kept() -> list[Kept]:
+    """Kept plans that are plans, newest first."""
+    found: list[Kept] = []
+    for row in service.store().plans(access.owner(), most=_MOST):
+        plan = asking.found(row)
+        if plan is not None and plan.has_plan:
+            taken = {k.name for k in found}
+            names = (row.name, *(f"{row.name} ({i})" for i in range(2, len(taken) + 3)))
+            found.append(Kept(next(n for n in names if n not in taken), plan))
+    return found
 
 
 def _table(chosen: Sequence[Kept]) -> None:
@@ -62,10 +82,9 @@ def _table(chosen: Sequence[Kept]) -> None:
 
 def show() -> None:
     """Draw the page."""
-    v = visit()
-    most = settings().compared_plans
+    all_kept, most = _kept(), settings().compared_plans
     st.header("Compare plans", anchor=False)
-    with st.expander("Add a plan.json from a file", icon=":material/upload_file:", expanded=not v.kept):
+    with st.expander("Add a plan.json from a file", icon=":material/upload_file:", expanded=not all_kept):
         st.file_uploader(
             f"Plan file (JSON, up to {settings().upload_mib} MiB)",
             type=["json"],
@@ -76,14 +95,12 @@ def show() -> None:
         if "compare.problems" in st.session_state:
             about, problems = st.session_state["compare.problems"]
             show_problems(about, problems)
-    if not v.kept:
-        st.info("Nothing to compare yet: every plan made on the Plan page is kept here for this visit.")
+    if not all_kept:
+        st.info("Nothing to compare yet: every plan made on the Plan page is kept.")
         return
-    names = [k.name for k in v.kept]
-    picked = st.multiselect(
-        f"Plans, up to {most}", names, default=names[-min(2, len(names)) :], max_selections=most, key="compare.plans"
-    )
-    chosen = [k for k in v.kept if k.name in picked]
+    names = [k.name for k in all_kept]
+    picked = st.multiselect(f"Plans, up to {most}", names, default=names[:2], max_selections=most, key="compare.plans")
+    chosen = [k for k in all_kept if k.name in picked]
     if not chosen:
         st.info("Choose the plans to compare.")
         return

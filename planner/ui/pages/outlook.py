@@ -46,14 +46,14 @@ def _inquiry(kind: str) -> Inquiry | None:
 @st.fragment(run_every=0.5)
 def _working() -> None:
     """Progress of the question; looks again twice a second and redraws the page when it is done."""
-    job = looks().job
+    job, mine_cancel = looks().job, looks().cancel
     if job is None or job.done:
         st.rerun(scope="app")
     else:
         status = st.status(f"{md(job.stage)} · {fmt.seconds(round(job.seconds, 1))}", expanded=True, state="running")
         status.progress(job.fraction)
         if status.button("Cancel", key="look.cancel", icon=":material/cancel:"):
-            job.cancel()
+            mine_cancel()
 
 
 def _front(found: ParetoFront) -> None:

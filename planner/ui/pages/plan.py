@@ -6,12 +6,15 @@ import streamlit as st
 
 from planner.answer.plan import Nearest
 from planner.report import format as fmt
+from planner.ui import address, service
 from planner.ui.answer import show_answer, show_no_plan
 from planner.ui.nearest import path_of, value_of
 from planner.ui.panel import panel
-from planner.ui.state import visit
+from planner.ui.settings import settings
+from planner.ui.state import TOLD, Visit, visit
 from planner.ui.words import md, show_problems
 
+_HONEST = "A solve stops after {} at the latest; reading, pricing, checking and explaining come on top of it."
 _PATIENCE_S = 0.4  # a plan that is done this soon is shown at once, without a status in between
 
 
@@ -42,34 +45,60 @@ def _working() -> None:
     if job is None or job.done:
         st.rerun(scope="app")
     else:
-        told = f"{md(job.stage)} · {fmt.seconds(round(job.seconds, 1))}"
+        place = service.pool().position(job)
+        stage = f"Waiting for a place, number {place} in the queue" if place else md(job.stage)
+        told = f"{stage} · {fmt.seconds(round(job.seconds, 1))}"
         status = st.status(told, expanded=True, state="running")  # no `with`: leaving it would say that it is done
         status.progress(job.fraction)
+        status.caption(_HONEST.format(fmt.seconds(settings().solve_seconds)))
         if status.button("Cancel", key="plan.cancel", icon=":material/cancel:"):
-            job.cancel()
+            v.cancel()
+
+
+@st.fragment(run_every=2.0)
+def _elsewhere() -> None:
+    """A plan that another server works on."""
+    if visit().collect():
+        st.rerun(scope="app")
+    st.info("This plan is being worked on.")
+
+
+def _unfinished(v: Visit) -> None:
+    """A plan without an answer: why, and the way on."""
+    row = v.unfinished
+    if row is None or row.state not in TOLD:
+        return
+    st.warning(f"**{md(row.name)}**: {TOLD[row.state]}", icon=":material/pause_circle:")
+    st.button("Start it again", key="plan.again", icon=":material/restart_alt:", on_click=v.again)
 
 
 def show() -> None:
     """Draw the page."""
     v = visit()
+    address.arrive(v)
     with st.sidebar:
         if panel():
             v.plan()
             st.rerun()
+    address.show(v)
     if v.job is not None:
         v.job.wait(_PATIENCE_S)
         if v.job.done:
             v.collect()
             st.rerun()
         _working()
+    elif v.waiting is not None:
+        _elsewhere()
     if v.problems:
         show_problems(v.problems_of, v.problems)
     if v.notice:
         st.info(md(v.notice))
+    if v.unfinished is not None:
+        _unfinished(v)
     if v.refused is not None:
         show_no_plan(v.refused, _apply, _can_apply)
     if v.answer is None:
-        if v.refused is None and v.job is None:
+        if v.refused is None and v.waiting is None and v.unfinished is None:
             _welcome()
         return
     if v.refused is not None or v.problems:

@@ -1,0 +1,228 @@
+"""Columns of a shared fleet: every group of hardware, its lots, and what each could do for each workload.
+
+Performance does not depend on place or period: every workload is searched once on each platform (system, chip, speed
+of its cooling), and what is found is priced at each place. Of a run's cluster sizes only those stay that another does
+not beat in slots, systems, energy and latest start (docs/optimization.md).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from planner.catalog import Catalog
+from planner.facility.capacity import capacity_tree
+from planner.facility.reliability import default_profile
+from planner.network.fabric import FABRICS
+from planner.options.enumerate import interconnect_of
+from planner.options.hardware.arrivals import demand_of, may_move
+from planner.options.hardware.choices import hardware_choices
+from planner.options.hardware.standing import Key, fabric_needed, platforms_of, room_for, standing_choices
+from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, timeline_of
+from planner.options.lot_dominance import StockDrafts, without_dominated
+from planner.options.lots import digest_of, lots_of, owner_key, runs_of, works_of
+from planner.options.option import Dropped
+from planner.options.ownership import (
+    Standing,
+    added_watts,
+    serves_only,
+)
+from planner.options.stock import Demand, Group, Lot, Run, Stock, StockSet, Work
+from planner.options.work.designs import DesignSearcher, FoundDesign, designs_of
+from planner.options.work.pairs import pairs_left_out
+from planner.options.work.redundancy import Redundancy
+from planner.scenario.kinds import Workload
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Serving
+
+Progress = Callable[[str, float], None]
+
+
+def enumerate_stock(
+    scenario: Scenario, catalog: Catalog, *, relaxed: bool = False, progress: Progress | None = None
+) -> StockSet:
+    """Every group, lot, serving unit and run of a scenario. ``catalog`` holds the scenario's assumptions already.
+
+    ``relaxed``: limits and deadlines do not filter (a diagnosis wants to know how far away they are).
+    """
+    timeline = timeline_of(scenario, catalog)
+    choices, reasons = hardware_choices(scenario, catalog)
+    levels = {level.name: level for site in scenario.sites for level in capacity_tree(site)[0]}
+    dropped = list(reasons)
+    # systems of loads alone do not peak together: where that counts, they stand by figures of their own
+    owners = [""] if scenario.fleet.shared else [w.name for w in scenario.workloads]
+    apart = any(site.serving_peak_share < 1 for site in scenario.sites)
+    serving = {owner: apart and serves_only(scenario, owner) for owner in owners}
+    every_stand = {
+        alone: standing_choices(
+            scenario, catalog, timeline, choices, dropped, next(o for o in owners if serving[o] == alone)
+        )
+        for alone in dict.fromkeys(serving.values())
+    }
+    every_room = {
+        alone: {key: room_for(scenario, levels, many, relaxed) for key, many in stands.items()}
+        for alone, stands in every_stand.items()
+    }
+    stands = next(iter(every_stand.values()))
+    rooms = {key: max(of[key] for of in every_room.values() if key in of) for key in stands}
+    platforms = platforms_of(catalog, stands)
+    searcher = DesignSearcher(scenario, catalog, levels, relaxed)
+    found: dict[tuple[tuple[str, ...], str], list[FoundDesign]] = {}
+    for w, workload in enumerate(scenario.workloads):
+        search = searcher.search_of(workload)
+        for p, (platform, keys) in enumerate(platforms.items()):
+            if progress:
+                share = (w + p / len(platforms)) / len(scenario.workloads)
+                progress(f"Pricing {workload.name} on {platform[0]}", share)
+            searcher.room = max(rooms[key] for key in keys)
+            found[platform, workload.name] = designs_of(searcher, search, [stands[key][0] for key in keys])
+    drafts = StockDrafts()
+    for platform, keys in platforms.items():
+        every = [(w, found[platform, w.name]) for w in scenario.workloads]
+        # shared: one group for all; else each workload has a group of its own
+        users = [("", every)] if scenario.fleet.shared else [(w.name, [(w, options)]) for w, options in every]
+        for owner, mine in users:
+            if any(options for _, options in mine):
+                for key in keys:
+                    of = serving[owner]
+                    add_group(drafts, scenario, catalog, timeline, every_stand[of][key], key, every_room[of][key], mine,
+                           dropped, relaxed, owner)  # fmt: skip
+    # where kinds or pools are few, a cooling that is beaten here may be the only one elsewhere
+    few = scenario.limits.kinds is not None or scenario.limits.pools is not None
+    kept = drafts if few else without_dominated(drafts)
+    demands, runs, order = _asked(scenario, catalog, timeline)
+    stock = Stock(
+        periods=timeline.periods,
+        slots=tuple(s.period for s in timeline.slots),
+        years=timeline.years,
+        period_years=np.array(
+            [timeline.by_year(a, b) for a, b in zip(timeline.edges, timeline.edges[1:], strict=False)]
+        ),
+        groups=tuple(kept.groups),
+        lots=tuple(kept.lots),
+        works=tuple(kept.works),
+        runs=tuple(kept.runs),
+        demands=demands,
+        run_names=runs,
+        order=order,
+        installed=_installed(scenario),
+        slot_days=(*(s.start * DAYS_PER_MONTH for s in timeline.slots), timeline.end * DAYS_PER_MONTH)
+        if may_move(scenario)
+        else (),
+    )
+    units = ((w.workload, w.role, kept.groups[w.group].chip, w.cache_pool) for w in kept.works)
+    return StockSet(
+        stock=stock,
+        dropped=tuple(dict.fromkeys([*dropped, *searcher.dropped, *pairs_left_out(units)])),
+        enumerated=searcher.enumerated,
+        candidates=searcher.candidates,
+        pruned=searcher.pruned + kept.pruned,
+        best_effort=dict(searcher.best),
+    )
+
+
+def _installed(scenario: Scenario) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for site in scenario.sites:
+        for block in site.installed:
+            counts[site.name, block.system] += block.count
+    return dict(counts)
+
+
+def _asked(
+    scenario: Scenario, catalog: Catalog, timeline: Timeline
+) -> tuple[tuple[Demand, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
+    demands, runs, order = [], [], []
+    for w in scenario.workloads:
+        if w.runs_once:
+            runs.append(w.name)
+            order += [(before, w.name) for before in getattr(w, "after", ())]
+        else:
+            phases = ("prefill", "decode") if isinstance(w, Serving) else ("score",)
+            least = w.chips.min or 0 if w.chips is not None else 0
+            rule = Redundancy.of(w, default_profile(catalog)) if isinstance(w, Serving) else None
+            tokens = float(w.input_tokens + w.output_tokens) if isinstance(w, Serving) else 1.0
+            more = "throughput" in scenario.objective
+            classes = {c.label: (c.share, float(c.input_tokens + c.output_tokens))
+                       for c in getattr(w, "request_classes", ())}  # fmt: skip
+            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule, tokens, more, classes))
+    return tuple(demands), tuple(runs), tuple(order)
+
+
+def add_group(
+    drafts: StockDrafts,
+    scenario: Scenario,
+    catalog: Catalog,
+    timeline: Timeline,
+    stands: Sequence[Standing],
+    key: Key,
+    room: int,
+    found: Sequence[tuple[Workload, list[FoundDesign]]],
+    dropped: list[Dropped],
+    relaxed: bool,
+    owner: str,
+) -> None:
+    """A group with its lots, units and runs; nothing where it could never stand or never work."""
+    stand, fabric = stands[0], key[4]
+    choice = stand.choice
+    lots: list[Lot] = []
+    index = len(drafts.groups)
+    for one in stands:
+        lots += lots_of(scenario, catalog, timeline, one, index, room, dropped, owner)
+    if not lots:
+        return
+    works: list[Work] = []
+    runs: list[Run] = []
+    watts: dict[float, tuple[float, float]] = {}
+    largest = -1
+    for workload, options in found:
+        mine = []
+        for option in options:
+            activity = option.activity
+            if activity not in watts:
+                watts[activity] = added_watts(catalog, stand, activity)
+            if option.systems > room:
+                continue
+            needed = fabric_needed(catalog, choice, workload, option.systems)
+            if FABRICS.index(needed) > FABRICS.index(fabric):
+                continue
+            largest = max(largest, FABRICS.index(needed))
+            if not workload.runs_once:
+                works.append(works_of(timeline, stand, index, workload.name, option, watts[activity]))
+            else:
+                mine.append((option, watts[activity]))
+        if mine:
+            first = min(lot.begin for lot in lots)
+            made, gone = runs_of(
+                scenario, catalog, timeline, stand, index, workload, mine, first, relaxed, dropped,  # type: ignore[arg-type]
+            )  # fmt: skip
+            runs += made
+            drafts.pruned += gone
+    if not (works or runs) or FABRICS[largest] != fabric:
+        return  # a smaller fabric joins all that could work here
+    drafts.groups.append(
+        Group(
+            id=digest_of(
+                *owner_key(owner, stand), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric
+            ),
+            location=choice.place,
+            site=choice.site,
+            system=choice.system.id,
+            chip=choice.chip.id,
+            cooling=choice.cooling_id,
+            vendor=choice.chip.vendor,
+            interconnect=interconnect_of(choice),
+            fabric=fabric,
+            chips=stand.chips,
+            racks=stand.racks,
+            peak_w=0.0 if stand.rented else stand.facility_peak_w,
+            levels=() if choice.location is None else choice.location.levels,
+            owner=owner,
+            power_cap=choice.power_cap,
+        )
+    )
+    drafts.lots += lots
+    drafts.works += works
+    drafts.runs += runs

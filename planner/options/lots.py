@@ -1,0 +1,216 @@
+"""Columns of a plan over lots: systems that stand, loads that work on them, runs that begin."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.catalog import Catalog
+from planner.options.dominance import nondominated
+from planner.options.hardware.arrivals import arrivals, due_days, lot_ends, may_move, rent_ends, start_slots, waited_for
+from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
+from planner.options.lot_dominance import FEW_STARTS, sizes_worth_keeping
+from planner.options.option import Dropped
+from planner.options.ownership import (
+    RunPrice,
+    Standing,
+    price_load,
+    price_lot,
+    price_run,
+    rented_for_run,
+    run_watts,
+)
+from planner.options.parts import systems_taken
+from planner.options.stock import Floats, Lot, Run, Start, Work
+from planner.options.work.designs import FoundDesign
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Recommendation, Training
+
+
+def digest_of(*parts: object) -> str:
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:12]
+
+
+def hardware_key(stand: Standing) -> tuple[str, ...]:
+    choice = stand.choice
+    return choice.place, choice.system.id, choice.chip.id, choice.cooling_id, stand.fabric
+
+
+def owner_key(owner: str, stand: Standing) -> tuple[str, ...]:
+    """What sets apart the ids of systems that only one workload uses, and of capped ones."""
+    capped = (f"cap {stand.choice.power_cap:g}",) if stand.choice.power_cap < 1.0 else ()
+    return ((f"of {owner}",) if owner else ()) + capped
+
+
+def lots_of(
+    scenario: Scenario,
+    catalog: Catalog,
+    timeline: Timeline,
+    stand: Standing,
+    group: int,
+    room: int,
+    dropped: list[Dropped],
+    owner: str,
+) -> list[Lot]:
+    choice = stand.choice
+    spans: list[tuple[int, int, str, str | None, int]] = []
+    if choice.acquire == "installed":
+        site = next(s for s in scenario.sites if s.name == choice.site)
+        # blocks of one kind of different ages are lots of their own
+        for since in dict.fromkeys(b.since for b in site.installed if b.system == choice.system.id):
+            count = sum(b.count for b in site.installed if b.system == choice.system.id and b.since == since)
+            spans += [(0, end, "", since, count) for end in lot_ends(scenario, timeline, 0)]
+    else:
+        periods, reason = arrivals(scenario, catalog, timeline, choice)
+        if not periods:
+            where = "" if choice.location is None else f" at {choice.place}"
+            dropped.append(Dropped(f"{choice.hardware}{where}", reason))
+        for begin in periods:
+            if choice.acquire == "rent":
+                terms = scenario.hardware.rent_terms
+                spans += [(begin, end, term, None, room) for end, term in rent_ends(timeline, begin, terms)]
+            else:
+                spans += [(begin, end, "", None, room) for end in lot_ends(scenario, timeline, begin)]
+    if not spans and choice.acquire == "rent" and periods:
+        allowed = ", ".join(scenario.hardware.rent_terms)
+        dropped.append(Dropped(f"{choice.hardware}, rented", f"no period begins and ends a term of rent ({allowed})"))
+    lots = []
+    for begin, end, term, since, most in spans:
+        p = price_lot(scenario, catalog, timeline, stand, choice.acquire, begin, end, term=term, since=since)
+        lots.append(
+            Lot(
+                id=digest_of(
+                    *owner_key(owner, stand), *hardware_key(stand), choice.acquire, begin, end, term, since or ""
+                ),
+                group=group, acquire=choice.acquire, begin=begin, end=end, most=most,
+                cost_usd=p.cost_usd, capex_usd=p.capex_usd, carbon_t=float(p.carbon_t.sum()),
+                opex_usd=p.opex_usd, carbon_by_year_t=p.carbon_t, water_by_year_m3=p.water_m3, term=term or since or "",
+            )
+        )  # fmt: skip
+    return lots
+
+
+def works_of(
+    timeline: Timeline, stand: Standing, group: int, workload: str, option: FoundDesign, watts: tuple[float, float]
+) -> Work:
+    size = systems_taken(option.systems, option.part, stand.chips)
+    prices = [price_load(timeline, stand, watts, size, t) for t in range(timeline.periods)]
+    return Work(
+        id=digest_of(workload, option.role, *owner_key("", stand), *hardware_key(stand), option.precision,
+                   option.systems,
+                   *sorted(option.layout.items())),
+        workload=workload, role=option.role, group=group, systems=option.systems, part=option.part, chips=option.chips,
+        replicas=option.replicas, rates=option.rates, precision=option.precision, layout=option.layout,
+        cache_pool=option.cache_pool,
+        cost_usd=np.array([p.cost_usd for p in prices]), opex_usd=np.array([p.opex_usd for p in prices]),
+        carbon_t=np.array([p.carbon_t for p in prices]), water_m3=np.array([p.water_m3 for p in prices]),
+    )  # fmt: skip
+
+
+def runs_of(
+    scenario: Scenario,
+    catalog: Catalog,
+    timeline: Timeline,
+    stand: Standing,
+    group: int,
+    workload: Training | Recommendation,
+    options: Sequence[tuple[FoundDesign, tuple[float, float]]],
+    first: int,
+    relaxed: bool,
+    dropped: list[Dropped],
+) -> tuple[list[Run], int]:
+    """Runs of one workload on one group, and how many sizes another one beats."""
+    beyond = 1e6 if relaxed else 1.0
+    kept = []
+    for option, watts in options:
+        starts = start_slots(scenario, timeline, workload, option.days, first, beyond)
+        if starts:
+            kept.append((option, watts, starts))
+    if not kept:
+        return [], 0
+    # every start of every size in one call
+    counts = np.array([len(s) for _, _, s in kept])
+    months = np.array([timeline.slots[i].start for _, _, starts in kept for i in starts])
+    drawn = run_watts(
+        stand, (np.repeat([w[0] for _, w, _ in kept], counts), np.repeat([w[1] for _, w, _ in kept], counts)),
+        np.repeat([float(o.systems - o.spares) for o, _, _ in kept], counts),
+        np.repeat([float(o.spares) for o, _, _ in kept], counts),
+    )  # fmt: skip
+    p = price_run(timeline, stand, drawn, months, np.repeat([o.days for o, _, _ in kept], counts))
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    moves = may_move(scenario)
+    alive = sizes_worth_keeping(scenario, timeline, workload, kept, p, offsets)
+    if moves and int(offsets[-1]) > FEW_STARTS:
+        reason = "of the clusters of which as many fit into a slot one after another the smallest competes"
+        dropped.append(Dropped(f"{workload.name} on some sizes of {stand.choice.hardware}", reason))
+
+    def made_of(k: int, figures: RunPrice, at: int, term: str) -> Run:
+        """A run of one size: its figures from ``at`` on, a start each."""
+        option, _, starts = kept[k]
+        made = []
+        for j, slot in enumerate(starts):
+            month = float(months[offsets[k] + j])
+            touched = timeline.slots_within(month, month + option.days / DAYS_PER_MONTH)
+            i = at + j
+            made.append(
+                Start(slot, touched[-1], month * DAYS_PER_MONTH + option.days, float(figures.cost_usd[i]),
+                      figures.opex_usd[i], figures.carbon_t[i], figures.water_m3[i],
+                      due_days(scenario, timeline, workload, slot, option.days) if moves and not term else None)
+            )  # fmt: skip
+        return Run(
+            id=digest_of(workload.name, *owner_key("", stand), *hardware_key(stand), option.precision, option.systems,
+                       *((f"own {term}",) if term else ()), *sorted(option.layout.items())),
+            workload=workload.name, role=option.role, group=group, systems=option.systems, spares=option.spares,
+            chips=option.chips, days=option.days, precision=option.precision, layout=option.layout,
+            starts=tuple(made), tokens_per_s=option.tokens_per_s, term=term,
+        )  # fmt: skip
+
+    runs = [made_of(int(k), p, int(offsets[k]), "") for k in np.flatnonzero(alive)]
+    if not stand.rented:
+        return runs, int((~alive).sum())
+    # or on systems rented for it alone, for its days
+    for k, figures, term in rented_runs(scenario, catalog, timeline, stand, workload, kept, p, offsets, months):
+        runs.append(made_of(k, figures, 0, term))
+    return runs, int((~alive).sum())
+
+
+def rented_runs(
+    scenario: Scenario, catalog: Catalog, timeline: Timeline, stand: Standing, workload: Training | Recommendation,
+    kept: Sequence[tuple[FoundDesign, tuple[float, float], list[int]]], work: RunPrice, offsets: NDArray[np.int64],
+    months: Floats,
+) -> list[tuple[int, RunPrice, str]]:  # fmt: skip
+    """(size, figures of its starts, term) of a run on systems rented for it alone that no other size and term beats."""
+    limits = scenario.limits
+    yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
+    first = min(starts[0] for _, _, starts in kept)
+    last = max(starts[-1] for _, _, starts in kept)
+    found, rows = [], []
+    for k, (o, _, starts) in enumerate(kept):
+        at = slice(offsets[k], offsets[k + 1])
+        for index, term in enumerate(scenario.hardware.rent_terms):
+            rent = rented_for_run(catalog, timeline, stand, term, o.systems, months[at], o.days)
+            figures = RunPrice(
+                rent.cost_usd + work.cost_usd[at], rent.lines_usd, rent.opex_usd + work.opex_usd[at],
+                rent.carbon_t + work.carbon_t[at], rent.water_m3 + work.water_m3[at],
+            )  # fmt: skip
+            cost = np.full(last - first + 1, np.inf)
+            cost[np.array(starts) - first] = figures.cost_usd
+            row = [*cost, float(figures.carbon_t[0].sum())]
+            if limits.chips is not None or limits.vendor_share:
+                row += [o.systems, -o.systems] if limits.vendor_share else [o.systems]
+                row.append(o.days)
+            if workload.chips is not None:
+                row += [o.chips, -o.chips]
+            if "time" in scenario.objective or workload.name in waited_for(scenario):
+                row.append(o.days)
+            if yearly:
+                row += [o.days, -o.days, index, -index]
+            if "throughput" in scenario.objective:
+                row.append(-o.tokens_per_s)
+            rows.append(row)
+            found.append((k, figures, term))
+    alive, _ = nondominated(np.array(rows, dtype=np.float64), np.zeros((len(rows), 0)))
+    return [x for x, stays in zip(found, alive, strict=True) if stays]

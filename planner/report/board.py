@@ -1,0 +1,212 @@
+"""The first screen of an answer: what, what it costs, how long, how sure, what limits, what changes it, why not others.
+
+Words and figures of the plan, nothing computed beyond sums. The app, PDF and XLSX show the same cards.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from planner.answer.chance import percent
+from planner.answer.plan import Alternative, Deployment, FleetLot, Plan
+from planner.report import format as fmt
+from planner.report import summary
+from planner.report.money import reconciled
+
+Names = Mapping[str, str]
+_MOST = 4
+_RISKS = ("export of ", "licence", "license")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One of the seven questions, answered: ``answer`` large, ``lines`` small."""
+
+    key: str
+    question: str
+    answer: str
+    lines: tuple[str, ...] = ()
+
+
+def board(plan: Plan, names: Names) -> tuple[Card, ...]:
+    """The seven cards of a plan that exists. ``names``: what systems are called, by id."""
+    return (
+        _what(plan, names), _cost(plan), _long(plan), _sure(plan), _limits(plan), _changes(plan, names),
+        _others(plan, names),
+    )  # fmt: skip
+
+
+def board_without(plan: Plan) -> tuple[Card, ...]:
+    """The same cards where there is no plan: what stands in the way, and what would make one possible."""
+    ways = [fmt.clean(n.message) for n in plan.nearest]
+    conflicts = [fmt.clean(c.message) for c in plan.conflicts]
+    proven = plan.status == "infeasible"
+    sure = "proven: the limits leave no plan" if proven else "not proven: the search ended before it knew"
+    left = len(plan.left_out)
+    return (
+        Card("what", "What to get", "Nothing yet: there is no plan", (fmt.clean(plan.answer),)),
+        Card("cost", "What it costs", fmt.DASH, ("no plan, no price",)),
+        Card("long", "How long, how much", fmt.DASH, ("nothing meets all limits",)),
+        Card("sure", "How sure", sure, (fmt.STATUS_WORDS[plan.status],)),
+        Card("limits", "What limits it", fmt.plural(len(conflicts), "conflict"), _shorten(conflicts)),
+        Card("changes", "What would change it", fmt.plural(len(ways), "way") + " out", _shorten(ways)),
+        Card(
+            "others", "Why not the others", f"{fmt.plural(plan.proof.enumerated, 'configuration')} examined",
+            (f"{fmt.plural(left, 'option')} left out, with reasons below" if left else "no option was left out",),
+        ),
+    )  # fmt: skip
+
+
+def risks(plan: Plan) -> tuple[str, ...]:
+    """Notes of a plan that tell of export rules and licences."""
+    return tuple(note for note in plan.notes if any(word in note.lower() for word in _RISKS))
+
+
+def readable(text: str, names: Names) -> str:
+    """A text of the plan with ids of systems in the words of people."""
+    words = text.split(" ")
+    return " ".join(names.get(w, names.get(w.rstrip(",;:."), "") + w[len(w.rstrip(",;:.")) :])
+                    if w.rstrip(",;:.") in names else w for w in words)  # fmt: skip
+
+
+def _shorten(lines: Sequence[str], most: int = _MOST, what: str = "more below") -> tuple[str, ...]:
+    more = len(lines) - most
+    return tuple(lines) if more <= 0 else (*lines[:most], f"and {more} {what}")
+
+
+def _what(plan: Plan, names: Names) -> Card:
+    groups: defaultdict[tuple[str, str, str, str], list[Deployment | FleetLot]] = defaultdict(list)
+    for h in plan.holdings:
+        begin = h.begin if isinstance(h, FleetLot) else h.period
+        groups[_VERBS[h.acquire], h.system, h.site.split("/")[0], begin].append(h)
+    lines = []
+    for (verb, system, site, begin), mine in groups.items():
+        systems, chips = sum(h.systems for h in mine), sum(h.chips for h in mine)
+        where = "" if verb == "Rent" else f" at {site}"
+        cooling = {h.cooling for h in mine if h.acquire != "rent"}
+        how = f", {fmt.clean(next(iter(cooling)))}" if len(cooling) == 1 else ""
+        lines.append(
+            fmt.clean(
+                f"{verb} {fmt.count(systems)} × {names.get(system, system)}: {fmt.count(chips)} chips{where} "
+                f"from {begin}{how}"
+            )
+        )
+    t = plan.totals
+    head = "" if t is None else f"{fmt.count(t.chips)} chips in {fmt.plural(t.systems, 'system')}"
+    space = [] if t is None else [f"{fmt.plural(t.racks, 'rack')}, {fmt.power(t.facility_mw)} at the meter at the peak"]
+    return Card("what", "What to get", head, (*_shorten(lines), *space))
+
+
+_VERBS = {"buy": "Buy", "rent": "Rent", "installed": "Use"}
+
+
+def _cost(plan: Plan) -> Card:
+    money = reconciled(plan)
+    if money is None:
+        return Card("cost", "What it costs", fmt.DASH)
+    lines = [f"{what}: {much}" for what, much in money.lines()]
+    rule = money.rule()
+    head = f"{fmt.usd(money.total)} over {fmt.number(money.years)} year{'' if money.years == 1 else 's'}"
+    return Card("cost", "What it costs", head, (*lines, rule) if rule else tuple(lines))
+
+
+def _long(plan: Plan) -> Card:
+    ends: list[tuple[float, str]] = []
+    for r in plan.schedule.runs if plan.schedule is not None else ():
+        ends.append((r.end_day, f"{r.workload}: {r.start_date} to {r.end_date}"))
+    if plan.schedule is None:
+        for d in plan.deployments:
+            if d.predicted.days is not None:
+                done = d.predicted.finish_days or d.predicted.days
+                ends.append((done, f"{summary.deployment_name(d)}: done after {fmt.days(done)}"))
+    lines = [text for _, text in sorted(ends)]
+    loads = [d for d in plan.deployments if d.role not in {"train"} and d.predicted.days is None]
+    for workload in dict.fromkeys(d.workload for d in loads):
+        mine = [d for d in loads if d.workload == workload]
+        rate = summary.served_requests(plan, workload)
+        samples = sum(d.predicted.samples_per_s or 0.0 for d in mine)
+        told = fmt.rate(rate, "requests/s") if rate else fmt.rate(samples, "samples/s")
+        slow = max((d.predicted.ttft_ms or 0.0 for d in mine), default=0.0)
+        step = max((d.predicted.tpot_ms or 0.0 for d in mine), default=0.0)
+        latency = max((d.predicted.latency_ms or 0.0 for d in mine), default=0.0)
+        times = [
+            f"{name} {fmt.seconds(value / 1e3)}"
+            for name, value in (("TTFT", slow), ("TPOT", step), ("latency", latency))
+            if value
+        ]
+        lines.append(fmt.clean(", ".join([f"{workload}: {told}", *times])))
+    if ends:
+        head = f"Done after {fmt.days(max(end for end, _ in ends))}"
+    else:
+        served = {d.workload for d in loads}
+        requests = sum(summary.served_requests(plan, w) for w in served)
+        samples = sum(d.predicted.samples_per_s or 0.0 for d in loads)
+        head = fmt.rate(requests, "requests/s") if requests else fmt.rate(samples, "samples/s")
+    return Card("long", "How long, how much", head, _shorten([fmt.clean(x) for x in lines]))
+
+
+def _sure(plan: Plan) -> Card:
+    lines: list[str] = []
+    head = "not known"
+    if plan.chance is not None:
+        least, most = percent(plan.chance.all_kept_least), percent(plan.chance.all_kept_most)
+        head = f"{least if least == most else f'{least} to {most}'} likely to keep all promises"
+        if len(plan.chance.promises) > 1:
+            lines = [f"{p.workload}: {percent(p.chance)}" for p in plan.chance.promises]
+    for d in plan.deployments:
+        text = summary.interval_text(d)
+        if text and d.predicted.interval is not None:
+            lines.append(f"{d.workload}: {fmt.phrase(d.predicted.interval.quantity)} {text} in 8 of 10 cases")
+    o = plan.objective
+    proof = f"{fmt.STATUS_WORDS[plan.status]}, gap {fmt.gap(o.gap)} to the bound"
+    return Card("sure", "How sure", head, (*_shorten(list(dict.fromkeys(map(fmt.clean, lines))), 3), proof))
+
+
+def _limits(plan: Plan) -> Card:
+    lines = [
+        b.limit if b.used == b.of else f"{b.limit}: {fmt.quantity(b.used, b.unit)} of {fmt.quantity(b.of, b.unit)} used"
+        for b in plan.binding
+    ]
+    if not lines:
+        return Card("limits", "What limits it", "No limit binds", ("More power, money or time would not better it.",))
+    head = fmt.plural(len(lines), "limit") + (" binds" if len(lines) == 1 else " bind")
+    return Card("limits", "What limits it", head, _shorten([fmt.clean(x) for x in lines]))
+
+
+def _changes(plan: Plan, names: Names) -> Card:
+    lines = [
+        fmt.clean(f"{b.limit}: one more unit is worth {fmt.worth(b.worth_per_unit, b.worth_unit)}")
+        for b in plan.binding
+        if b.worth_per_unit
+    ]
+    close = next((a for a in plan.alternatives if a.difference is not None), None)
+    head = "See what decides"
+    if close is not None and close.difference is not None:
+        head = f"{fmt.percent(abs(close.difference))} of {plan.objective.name}"
+        lines.insert(0, fmt.clean(f"is all that lies between this and the next: {readable(close.name, names)}"))
+    if plan.assumptions:
+        first = ", ".join(a.path for a in plan.assumptions[:2])
+        lines.append(fmt.clean(f"{fmt.plural(len(plan.assumptions), 'assumption')} that nobody has published: {first}"))
+    else:
+        lines.append("No figure had to be assumed")
+    return Card("changes", "What would change it", head, _shorten(lines))
+
+
+def _others(plan: Plan, names: Names) -> Card:
+    lines = [_other(a, names) for a in plan.alternatives]
+    possible = sum(a.objective is not None for a in plan.alternatives)
+    if not lines:
+        return Card("others", "Why not the others", "Nothing else competed", ())
+    head = f"{possible} possible, all worse" if possible else "None is possible"
+    return Card("others", "Why not the others", head, _shorten(lines))
+
+
+def _other(a: Alternative, names: Names) -> str:
+    name = readable(fmt.clean(a.name), names)
+    if a.difference is None:
+        return f"{name}: {fmt.clean(a.summary)}"
+    worst = sorted(a.cost_difference_usd.items(), key=lambda item: -abs(item[1]))[:2]
+    why = ", ".join(f"{fmt.phrase(n)} {'+' if v >= 0 else ''}{fmt.usd(v, short=True)}" for n, v in worst if v)
+    return f"{name}: {'+' if a.difference >= 0 else ''}{fmt.percent(a.difference)}" + (f" ({why})" if why else "")

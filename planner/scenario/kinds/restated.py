@@ -1,0 +1,72 @@
+"""Kinds that are a serving load in other words: what they say becomes the fields of one, and all else follows.
+
+A restated kind is planned, priced, verified, exported and explained as the serving load that it stands for. It says
+what a user of that kind knows (texts a second, tokens by a date); ``restate`` makes of it what a load says. Fields of a
+load that its own words decide are ``HIDDEN``: they are no part of its schema or reference, and a file may give one only
+as it follows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from planner.scenario.base import Finding, parse_number, report
+from planner.scenario.workloads import Serving
+
+
+class Restated(Serving):
+    """A serving load in other words."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset()
+    """Fields of a serving load that are no words of this kind."""
+
+    @property
+    def restated(self) -> frozenset[str]:
+        """Fields that a user of this kind may give and that these words decide all the same."""
+        return frozenset()
+
+    @classmethod
+    def restate(cls, said: Mapping[str, Any]) -> dict[str, Any]:
+        """What the load says instead of its hidden fields, from the words of this kind; those left out keep their
+        default. Where words are missing or wrong, anything: their own error is reported."""
+        raise NotImplementedError
+
+    @model_validator(mode="before")
+    @classmethod
+    def _restated(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        said = {k: v for k, v in data.items() if k not in cls.HIDDEN}
+        follows = cls.restate(said)
+        findings = []
+        for name in cls.HIDDEN & data.keys():
+            given = data[name]
+            default = cls.model_fields[name].get_default(call_default_factory=True)
+            if given is not None and not _same(given, follows.get(name, default)):
+                findings.append(
+                    Finding((name,), "is no field of this kind", str(given), remedy="Remove it: other words decide it.")
+                )
+        report(findings)
+        return {**said, **follows}
+
+    @model_serializer(mode="wrap")
+    def _in_its_own_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in handler(self).items() if k not in self.HIDDEN}
+
+
+def _same(given: Any, follows: Any) -> bool:
+    if isinstance(given, int | float) and isinstance(follows, int | float):
+        return math.isclose(given, follows, rel_tol=1e-9)
+    return bool(given == follows or (not given and not follows))
+
+
+def figure(said: Mapping[str, Any], name: str, default: float) -> float:
+    """A positive number among some words; ``default`` where it is missing or none."""
+    value = said.get(name)
+    value = parse_number(value) if isinstance(value, str) else value
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return float(value) if usable and value is not None else default

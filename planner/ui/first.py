@@ -1,0 +1,49 @@
+"""The first screen of an answer, as cards that fit any width. Text from files is escaped, never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from planner.report.board import Card
+from planner.report.format import clean
+
+_STYLE = """<style>
+.board {container-type: inline-size;}
+.board > div {display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .6rem;}
+.board section {border: 1px solid color-mix(in srgb, currentColor 20%, transparent); border-radius: .45rem;
+  padding: .55rem .75rem .6rem; overflow-wrap: anywhere; font-size: .82rem; line-height: 1.35;}
+.board h3 {margin: 0; padding: 0; font-size: .78rem; font-weight: 600; opacity: .78; letter-spacing: 0;}
+.board p {margin: .1rem 0 .25rem; font-size: 1.08rem; font-weight: 650; line-height: 1.25;}
+.board ul {margin: 0; padding: 0; list-style: none;}
+.board li {margin: 0 0 .12rem; padding: 0; font-size: .82rem;}
+.board .wide {grid-column: span 2;}
+@container (max-width: 760px) {
+  .board > div {grid-template-columns: repeat(2, minmax(0, 1fr));}
+}
+@container (max-width: 480px) {
+  .board > div {grid-template-columns: minmax(0, 1fr);}
+  .board .wide {grid-column: span 1;}
+}
+</style>"""
+_WIDE = frozenset({"what", "others"})
+
+
+def show_board(cards: Sequence[Card]) -> None:
+    """The cards, in their order."""
+    st.html(_STYLE + '<div class="board"><div>' + "".join(_card(card) for card in cards) + "</div></div>")
+
+
+def _card(card: Card) -> str:
+    wide = ' class="wide"' if card.key in _WIDE else ""
+    lines = "".join(f"<li>{_e(line)}</li>" for line in card.lines)
+    return (
+        f'<section{wide} data-card="{_e(card.key)}"><h3>{_e(card.question)}</h3><p>{_e(card.answer)}</p>'
+        f"<ul>{lines}</ul></section>"
+    )
+
+
+def _e(text: str) -> str:
+    return escape(clean(text))
