@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from planner.outlook.sensitivity import sensitivity
     from planner.planning.plan import plan
     from planner.scenario import Scenario, load_scenario, resolve, scenario_from_mapping, shipped_scenarios
+    from planner.supernode.ask import supernode as supernode_of
     from planner.sweep import SweepOutcome, run_sweep
     from planner.validation import ValidationReport, validate
     from planner.verify.plan import verify_plan
@@ -62,6 +63,7 @@ __all__ = [
     "scenario_from_mapping",
     "sensitivity",
     "shipped_scenarios",
+    "supernode_of",
     "validate",
     "verify_plan",
 ]
@@ -83,8 +85,11 @@ _HOMES = {
     "planner.validation": ("ValidationReport", "validate"),
     "planner.verify.plan": ("verify_plan",),
 }
-_RENAMED = {"outlook_of": ("planner.outlook.ahead", "outlook")}
-"""``planner.outlook`` is the package that it lies in."""
+_RENAMED = {
+    "outlook_of": ("planner.outlook.ahead", "outlook"),
+    "supernode_of": ("planner.supernode.ask", "supernode"),
+}
+"""``planner.outlook`` and ``planner.supernode`` are the packages that they lie in."""
 _WHERE = {name: (home, name) for home, names in _HOMES.items() for name in names} | _RENAMED
 
 

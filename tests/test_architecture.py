@@ -23,7 +23,7 @@ ROAD = (
 ROOM = {
     "settings": "errors", "plugins": "errors", "tables": "errors",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "estimate": "faces", "export": "faces",
-    "outlook": "faces",
+    "outlook": "faces", "supernode": "faces",
     "plots": "faces", "report": "faces", "sweep": "faces", "ui": "faces",
 }  # fmt: skip
 """Modules beside the rooms."""
@@ -127,6 +127,7 @@ def test_only_declared_packages_at_run_time() -> None:
     import sys
 
     optional = {  # extras: without them the modules say so
+        "report/workbook.py": {"openpyxl"}, "report/pdf.py": {"typst"}, "plots/files.py": {"vl_convert"},
         "ui/store/store.py": {"sqlalchemy"}, "ui/store/tables.py": {"sqlalchemy"},
         "export/bom.py": {"openpyxl"}, "sweep/cluster.py": {"distributed"}, "sweep/outcome.py": {"pyarrow"},
     }  # fmt: skip

@@ -74,6 +74,8 @@ class Parallelism(_Part):
     batch: int | None = None
     """Serving: sequences in flight on one replica."""
     chunk_tokens: int | None = None
+    hours_per_day: int | None = None
+    """Serving by the hour: rented for so many hours of each day, those of most demand; none: all of them."""
     drafts: int | None = None
     """Serving: tokens drafted ahead in a step (speculative decoding); none where the load does not ask for a choice."""
     load: float | None = None
@@ -113,6 +115,22 @@ class MeasuredRun(_Part):
     """Its step time over that of the physical model and its calibrated levels."""
 
 
+class CacheKept(_Part):
+    """Caches of agents between their calls: how much there is to keep, and where."""
+
+    paused_sessions: float
+    """Sessions of the whole load that wait for a tool at any time."""
+    gb_a_session: float
+    needed_tb: float
+    room_tb: float
+    """In such systems, were they to answer all of the load."""
+    where: str
+    seen_share: float
+    """Of prompt tokens that an earlier call of the session had."""
+    found_share: float
+    """Of prompt tokens that need not be computed again."""
+
+
 class Drafting(_Part):
     """Speculative decoding of a serving replica, and what it is worth: the same replica at the same share of its
     throughput without drafts."""
@@ -150,6 +168,8 @@ class Predicted(_Part):
     latency_ms: float | None = None
     cached_prefix: float | None = None
     """Share of prompt tokens that the system's pools find cached, where the load names a hit curve."""
+    cache_kept: CacheKept | None = None
+    """Agents: caches of the sessions that pause."""
     prefill_share: float | None = None
     """Of a serving replica's time that prompts take: what divides its cost between prompts and answers."""
     drafting: Drafting | None = None
@@ -559,6 +579,8 @@ class Alternative(_Part):
     summary: str
     kinds: int = 0
     """Kinds of systems (with their chips) that it is made of; 0 where it was not described."""
+    values: dict[str, float] = Field(default_factory=dict)
+    """Its value of every objective, as ``objective.values`` of the plan; empty where they were not worked out."""
     cost_difference_usd: dict[str, float] = Field(default_factory=dict)
     """By cost line over the horizon: the alternative's less the plan's."""
 
@@ -633,7 +655,9 @@ class Asked(_Part):
     """What a workload of the scenario asks for, as far as acting on the plan needs it (launch settings, sizes)."""
 
     name: str
-    kind: Literal["training", "serving", "recommendation", "batch", "encoding", "post_training", "diffusion"]
+    kind: Literal[
+        "training", "serving", "recommendation", "batch", "encoding", "post_training", "diffusion", "agents", "daily"
+    ]
     model: str
     tokens: float | None = None
     sequence_length: int | None = None

@@ -32,6 +32,8 @@ def _group(deployments: Sequence[Deployment]) -> str:
     d = deployments[0]
     where = "" if d.acquire == "rent" else f" at {d.site} in {d.cooled}"
     spare = f" at work, {d.spares} {'system' if d.spares == 1 else 'systems'} spare" if d.spares else ""
+    hours = d.parallelism.hours_per_day
+    where += f" for {hours} hours of each day" if hours else ""
     return f"{_VERBS[d.acquire]} {number(d.systems)} {d.system} ({number(d.chips)} {d.chip}{spare}){where}"
 
 
@@ -85,8 +87,10 @@ def _result(workload: Workload, deployments: Sequence[Deployment]) -> str:
     parts = []
     rate = served_requests(deployments)
     if rate:
-        unit = workload.asked[1] if isinstance(workload, Serving) else "requests/s"
-        parts.append(f"serves up to {number(rate)} {unit}")
+        amount, unit = rate, "requests/s"
+        if isinstance(workload, Serving):
+            amount, unit = rate * workload.asked[0] / workload.requests_per_s, workload.asked[1]
+        parts.append(f"serves up to {number(amount)} {unit}")
     samples = [x.predicted.samples_per_s for x in deployments if x.predicted.samples_per_s]
     if samples:
         if isinstance(workload, Diffusion):
@@ -157,6 +161,14 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
             )
         notes += _claims(scenario, d)
     notes += [text for d in plan.deployments if (text := _classes(d))]
+    notes += [text for d in plan.deployments if (text := _kept(d))]
+    spot = scenario.hardware.spot
+    for d in plan.deployments:
+        if d.rent_term == "spot" and spot is not None and d.predicted.days:
+            notes.append(
+                f"{d.workload} runs on spot at {spot.price_share:.0%} of the price; {spot.interruptions_per_day:g}"
+                f" interruptions a day are in its {d.predicted.days:.1f} days."
+            )
     if any(d.acquire == "rent" for d in plan.deployments):
         notes.append(
             "Rented systems are billed on demand at the catalog's rate; their power and carbon are the owner's."
@@ -172,6 +184,19 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
 def _shrunk(scenario: Scenario, d: Deployment) -> str:
     workload = next(w for w in scenario.workloads if w.name == d.workload)
     return ", replicas that wait for repair" if isinstance(workload, Training) and workload.elastic else ""
+
+
+def _kept(d: Deployment) -> str:
+    """How much cache a deployment of agents must keep between their calls, and where."""
+    k = d.predicted.cache_kept
+    if k is None:
+        return ""
+    return (
+        f"{d.workload} on {d.system}: {number(k.paused_sessions)} sessions pause at any time with"
+        f" {number(k.gb_a_session)} GB of cache each, {number(k.needed_tb)} TB to keep for the whole load; {k.where}"
+        f" has room for {number(k.room_tb)} TB. So {k.found_share:.0%} of prompt tokens need not be computed again, of"
+        f" the {k.seen_share:.0%} that earlier calls had."
+    )
 
 
 def _classes(d: Deployment) -> str:

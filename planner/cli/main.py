@@ -14,12 +14,12 @@ from typing import Annotated
 
 import typer
 
-from planner.cli import plan, outlook, estimate, catalog  # isort: skip
+from planner.cli import plan, outlook, supernode, estimate, catalog  # isort: skip
 
 from planner.cli.base import CatalogDir, app, say
 from planner.errors import EXIT_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, PlannerError
 
-COMMANDS = (plan, outlook, estimate, catalog)
+COMMANDS = (plan, outlook, supernode, estimate, catalog)
 """Modules that register commands when they are imported, in the order of ``--help``."""
 
 

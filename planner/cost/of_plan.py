@@ -16,7 +16,7 @@ from planner.answer.plan import Deployment
 from planner.cost.tokens import PerToken, per_million_tokens
 from planner.cost.unit import added_lines, unit_costs
 from planner.performance.serving.profile import ServingProfile
-from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.kinds import Agents, ByADate, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -48,9 +48,14 @@ def worked_of(scenario: Scenario, deployments: Sequence[Deployment]) -> list[Wor
     windows = {w.name: w for w in scenario.workloads if isinstance(w, ByADate) and w.window_hours is not None}
 
     def hours_of(d: Deployment) -> float:
+        if d.parallelism.hours_per_day is not None:
+            return horizon * d.parallelism.hours_per_day / 24.0
         if d.workload in windows:
             return windows[d.workload].hours_worked(d.parallelism.load or 0.0)
         return (d.predicted.days or 0.0) * 24.0 if d.workload in runs and d.acquire == "rent" else horizon
+
+    def joule_hours(d: Deployment) -> float:
+        return hours_of(d) if d.workload in windows or d.parallelism.hours_per_day else horizon
 
     return [
         Worked(
@@ -58,7 +63,7 @@ def worked_of(scenario: Scenario, deployments: Sequence[Deployment]) -> list[Wor
             role=d.role,
             chip_hours=d.chips * hours_of(d),
             lines_usd=d.cost.lines_usd,
-            joules=d.power.facility_average_mw * 1e6 * 3600.0 * (hours_of(d) if d.workload in windows else horizon),
+            joules=d.power.facility_average_mw * 1e6 * 3600.0 * joule_hours(d),
             prefill_share=d.predicted.prefill_share,
             requests_per_s=d.predicted.requests_per_s or 0.0,
             cached_prefix=d.predicted.cached_prefix or 0.0,
@@ -157,7 +162,7 @@ def _tokens(workload: Workload, requests: Mapping[str, float]) -> float:
 
 def _cached(workload: Serving, mine: Sequence[Worked]) -> float:
     """Share of prompt tokens that are reused: the load's, or what its systems' pools find, by requests."""
-    if workload.prefix_hits is None:
+    if workload.prefix_hits is None and not isinstance(workload, Agents):
         return workload.cached_prefix
     rates = [(x.requests_per_s, x.cached_prefix) for x in mine if x.role != "decode"]
     whole = sum(rate for rate, _ in rates)

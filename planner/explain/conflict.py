@@ -70,7 +70,7 @@ def unable(scenario: Scenario, options: Sequence[Doing]) -> set[str]:
 def _answerable(workload: Serving, options: Sequence[Doing], phases: set[str]) -> bool:
     """Whether some options do both phases of a load; of one with request classes, whether each class finds one."""
     if not workload.request_classes:
-        return phases == {"prefill", "decode"}
+        return phases >= {"prefill", "decode"}
     mine = [o for o in options if o.workload == workload.name]
     return all(any(o.rates.get(c.label, 0.0) > 0 for o in mine) for c in workload.request_classes)
 

@@ -87,6 +87,9 @@ def alternatives(
                 difference=difference,
                 summary=f"{_against(difference, objective)}; {text}",
                 kinds=kinds,
+                values={
+                    name: float(vector @ values) * OBJECTIVE_UNITS[name][1] for name, vector in model.objectives.items()
+                },
                 cost_difference_usd=lines,
             )
         )

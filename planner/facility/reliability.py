@@ -201,6 +201,25 @@ def mean_training_time(chips: float, parameters: float, profile: ReliabilityProf
     return float(ettr(lam, profile.restart_s.value, write, interval))
 
 
+def spot_training_time(
+    chips: float, parameters: float, profile: ReliabilityProfile, *, interruptions_per_day: float, back_after_s: float,
+    notice_s: float,
+) -> float:  # fmt: skip
+    """Effective training time ratio of a job on capacity that is taken back so often a day of its own time.
+
+    Each time it waits ``back_after_s`` for capacity and restarts. A notice as long as a checkpoint takes to write saves
+    what was worked; without it the work since the last checkpoint is lost too, and checkpoints are written as often as
+    that is worth: such interruptions join the failures of ``mean_training_time``.
+    """
+    write, restart = profile.write_s.value, profile.restart_s.value
+    a_second = interruptions_per_day / SECONDS_PER_DAY
+    if notice_s >= write:
+        base = mean_training_time(chips, parameters, profile)
+        return base / (1.0 + a_second * (back_after_s + restart + write))
+    often = replace(profile, job_stops_per_hour=profile.job_stops_per_hour + interruptions_per_day / 24.0)
+    return mean_training_time(chips, parameters, often) / (1.0 + a_second * back_after_s)
+
+
 def spares_for(chips: ArrayLike, chips_per_node: ArrayLike, profile: ReliabilityProfile) -> NDArray[np.int64]:
     """Warm spare nodes of ``chips_per_node`` chips for fleets of ``chips`` chips under a profile."""
     n, per_node = np.asarray(chips, np.float64), np.asarray(chips_per_node, np.float64)

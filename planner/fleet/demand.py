@@ -58,7 +58,15 @@ def _serve(
         # of what is asked for in other words: so much of it a request a second over its window does
         a_second = workload.requests_per_s if isinstance(workload, Serving) else float(workload.samples_per_s or 0.0)
         each = demand / a_second if a_second else 1.0
-        rates = {draft.units[i]: min(draft.options[i].rates.values()) * each for i in mine}
+        levels = workload.by_rank if isinstance(workload, Serving) else ()
+        by_hour = {f"{n} h" for n, _ in levels}
+        rates = {
+            draft.units[i]: min(r for k, r in draft.options[i].rates.items() if k not in by_hour) * each for i in mine
+        }
+        # below the peak: what is on for so many hours a day carries what is asked in as many
+        for hours, asked in levels[1:]:
+            on = {draft.units[i]: r / a_second for i in mine if (r := draft.options[i].rates[f"{hours} h"]) > 0}
+            draft.builder.add_row(f"demand[{name},{hours} h]", on, lower=asked / a_second, kind="balance")
         draft.add_limit(limit, rates if left is None else {left: scale})
         return
     # KV caches do not travel between sites: each site serves the lesser of its two phases.

@@ -29,8 +29,17 @@ from planner.options.work.mixed_training import MixedTrainingSearch
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.recommendation import RecommendationSearch
 from planner.options.work.redundancy import Redundancy
-from planner.options.work.serving import PHASES, ServingSearch, cache_pool, in_window, worked_hours
+from planner.options.work.serving import (
+    ServingSearch,
+    by_hours,
+    cache_pool,
+    in_window,
+    peak_over_mean,
+    rates_of,
+    worked_hours,
+)
 from planner.options.work.serving import activity as serving_activity
+from planner.options.work.spot import on_spot, refusal
 from planner.options.work.training import Size, TrainingSearch
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
@@ -80,6 +89,9 @@ def enumerate_options(
             if progress:
                 progress(f"Pricing {workload.name} on {choice.system.id}", min(1.0, done / steps))
             done += 1
+            if reason := refusal(workload, choice):
+                collector.drop(choice, workload.name, reason)
+                continue
             for period in periods:
                 ready, reason = delivery(scenario, choice.system, choice.chip, period)
                 if choice.acquire == "installed":
@@ -291,6 +303,8 @@ class Collector:
             return
         margin = self.margin(workload, choice)
         found = search.search(choice, least, most, thin=self.relaxed, several=not margin.central)
+        sizes_there = [on_spot(self.scenario, self.catalog, choice, s, search.parameters) for s in found.sizes]
+        found = replace(found, sizes=tuple(sizes_there))
         self.count(("train", workload.name, platform.system_id, platform.chip_id, platform.clock_factor, least, most),
                    found.enumerated, found.priced)  # fmt: skip
         if not found.sizes:
@@ -382,7 +396,8 @@ class Collector:
             self.drop(choice, workload.name, found.reason)
         if not found.units:
             return
-        units = [u for u in in_window(found.units, workload) if u.systems <= bounds.systems]
+        units = by_hours(in_window(found.units, workload), workload, choice.acquire, choice.rent_term)
+        units = [u for u in units if u.systems <= bounds.systems]
         if not units:
             self.drop(choice, workload.name, "its smallest replica exceeds a limit of the place or the plan")
             return
@@ -391,8 +406,8 @@ class Collector:
             systems=np.array([u.systems for u in units]),
             spares=np.zeros(n, dtype=np.int64),
             chips=np.array([u.chips for u in units]),
-            activity=np.array([serving_activity(u.role, workload.peak_to_mean) for u in units]),
-            run_hours=np.array([worked_hours(workload, u.shape["load"], hours) for u in units]),
+            activity=np.array([serving_activity(u.role, peak_over_mean(workload, u.shape)) for u in units]),
+            run_hours=np.array([worked_hours(workload, u.shape, hours) for u in units]),
             cluster=False,
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
@@ -405,7 +420,7 @@ class Collector:
             self.append(
                 choice, workload.name, unit.role, period, found.precision, designs, priced, i,
                 replicas=unit.replicas, max_units=self.of_use(workload, enough, unit.chips),
-                rates=dict.fromkeys(PHASES[unit.role], unit.requests_per_s),
+                rates=rates_of(workload, unit.role, unit.requests_per_s, unit.shape),
                 tokens_per_s=unit.requests_per_s * per_phase[unit.role], finish_days=0.0, layout=unit.shape,
                 cache_pool=cache_pool(workload, choice.chip.vendor, found.precision), redundancy=redundancy,
             )  # fmt: skip

@@ -40,7 +40,7 @@ def compact_only(scenario: Scenario) -> bool:
         scenario.hardware.deliverable_by,
         any(block.upkeep == "others" for site in scenario.sites for block in site.installed),
     ]
-    names = ("request_classes", "mixed_systems", "window_hours")
+    names = ("request_classes", "mixed_systems", "window_hours", "by_rank")
     asked += [getattr(workload, name, None) for workload in scenario.workloads for name in names]
     return any(asked)
 

@@ -28,6 +28,7 @@ from planner.cost.tco import (
     AssetPrices,
     CostBreakdown,
     CostInputs,
+    RentTerm,
     annual_cost,
     asset_prices,
     cheapest_rent,
@@ -101,6 +102,16 @@ def horizon_hours(scenario: Scenario, ready_days: float) -> float:
     if years <= 0:
         raise InputError(Problem("delivered after the horizon ends"))
     return years * HOURS_PER_YEAR
+
+
+SPOT = "spot"
+
+
+def known_terms(scenario: Scenario, catalog: Catalog) -> dict[str, RentTerm]:
+    """The terms a rent can have: the catalog's, and spot where the scenario says what it costs."""
+    spot = scenario.hardware.spot
+    more = {} if spot is None else {SPOT: RentTerm(SPOT, 0.0, 1.0 - spot.price_share)}
+    return rent_terms(catalog) | more
 
 
 def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs, ready_days: float) -> Priced:
@@ -307,8 +318,10 @@ def _money(
     per_system = choice.system.unit_chips
     chips = np.asarray(designs.systems * per_system, np.float64)
     if choice.acquire == "rent":
-        known = rent_terms(catalog)
-        allowed = [known[name] for name in ([choice.rent_term] if choice.rent_term else scenario.hardware.rent_terms)]
+        known = known_terms(scenario, catalog)
+        # what may be taken away lasts longer, so it is a choice of its own and never just the cheapest
+        free = [name for name in scenario.hardware.rent_terms if name != SPOT]
+        allowed = [known[name] for name in ([choice.rent_term] if choice.rent_term else free)]
         rate_usd = choice.chip.need("rent_usd_per_h")
         rented = cheapest_rent(chips, rate_usd, designs.run_hours, allowed, prices.discount_rate)
         inputs = CostInputs(prices=prices)

@@ -79,6 +79,10 @@ def peak_name(precision: str) -> str:
     return {"fp16": "bf16", "tf32": "bf16"}.get(precision, precision)
 
 
-def first_precision(wanted: Iterable[str], peak_flops: Mapping[str, float]) -> str | None:
-    """The first precision of a list that a chip with these peaks has; None where it has none of them."""
-    return next((p for p in wanted if peak_name(p) in peak_flops), None)
+def fastest_precision(wanted: Iterable[str], peak_flops: Mapping[str, float]) -> str | None:
+    """Of a list of precisions the one whose peak on a chip is the highest; None where it has none of them.
+
+    Of equal peaks the one with fewer bytes an operand, of equals the first: whoever lists formats would take any.
+    """
+    known = [p for p in wanted if peak_name(p) in peak_flops]
+    return min(known, key=lambda p: (-peak_flops[peak_name(p)], RECIPES[peak_name(p)].element_bytes), default=None)

@@ -13,7 +13,12 @@ from planner.report import format as fmt
 Series = Mapping[str, Mapping[str, float]]
 """{series: {part: value}}: a series is a deployment or a plan."""
 
-COLOURS = ("#4f81b5", "#e0944a", "#4d9f8d", "#b8647c", "#8b78b4", "#c2a23a", "#6b7f8f", "#7aa34a")
+COLOURS = (
+    "#3f7fc4", "#d9730d", "#2a9187", "#c2497f", "#8d63c9", "#9c7d12", "#66788a", "#4f8f2f",
+    "#6a5a3a", "#a33f32", "#1f7fa6", "#7d5c74",
+)  # fmt: skip
+"""Each stands out from a white and from a dark page by 3 to 1 at least; neighbours differ for those who see no red or
+green."""
 _ROW, _LABEL = 28, "#7d8894"
 Chart = alt.LayerChart | alt.FacetChart
 
@@ -22,7 +27,7 @@ def _data(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
     return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
 
 
-def bars(series: Series, unit: str, *, at_most: int = 10, grouped: bool = False) -> Chart | None:
+def bars(series: Series, unit: str, *, at_most: int = 16, grouped: bool = False) -> Chart | None:
     """Horizontal bars, one a part, with its value beside it; None where there is nothing to show.
 
     Stacked: series are parts of one whole, and the label is the total and its share. Grouped: series are compared,
@@ -56,20 +61,20 @@ def bars(series: Series, unit: str, *, at_most: int = 10, grouped: bool = False)
     several = len(series) > 1
     longest = max(float(str(row["value"])) for row in labels)
     x = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, longest * 1.75], nice=False))
-    y = alt.Y("part:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, ticks=False, domain=False))
+    y = alt.Y("part:N", sort=order, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False))
     names = list(series)
     colour = alt.Color(
         "series:N",
         sort=names,
         scale=alt.Scale(domain=names, range=[COLOURS[i % len(COLOURS)] for i in range(len(names))]),
-        legend=alt.Legend(orient="bottom", title=None, labelLimit=180, columns=1) if several else None,
+        legend=alt.Legend(orient="bottom", title=None, labelLimit=420, columns=1) if several else None,
     )
     tooltip = [alt.Tooltip("part:N", title="Part"), alt.Tooltip("shown:N", title="Value")]
     if several:
         tooltip.insert(1, alt.Tooltip("series:N", title="Of"))
     thick = 16 if not grouped else 13
     drawn = alt.Chart(_data(data)).mark_bar(cornerRadius=2, height=thick)
-    text = alt.Chart(_data(labels)).mark_text(align="left", dx=6, color=_LABEL, fontSize=12)
+    text = alt.Chart(_data(labels)).mark_text(align="left", dx=6, fontSize=12)
     if grouped:
         offset = alt.YOffset("series:N", sort=names)
         layers = (

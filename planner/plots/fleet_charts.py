@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 
 from planner.answer.plan import Plan
+from planner.plots.answer_charts import apart
 from planner.plots.charts import COLOURS
 from planner.report import format as fmt
 
@@ -37,7 +38,7 @@ def stock_chart(plan: Plan) -> Chart | None:
         alt.Chart(_data(rows))
         .mark_bar()
         .encode(
-            x=alt.X("period:O", title=None, axis=alt.Axis(labelAngle=0 if len(plan.periods) < 9 else -60)),
+            x=alt.X("period:O", title="From", axis=alt.Axis(labelAngle=0 if len(plan.periods) < 9 else -60)),
             y=alt.Y("systems:Q", title="Systems"),
             color=_colour("kind", kinds),
             tooltip=[
@@ -49,7 +50,7 @@ def stock_chart(plan: Plan) -> Chart | None:
                 alt.Tooltip("busy:N", title="At work"),
             ],
         )
-        .properties(height=260)
+        .properties(height=240 + 22 * len(kinds))
     )
     return chart
 
@@ -69,14 +70,16 @@ def gantt_chart(plan: Plan) -> Chart | None:
         }
         for r in plan.schedule.runs
     ]
+    for row, name in zip(rows, apart([(r["run"], r["place"], r["begins"]) for r in rows]), strict=True):
+        row["run"] = name
     places = list(dict.fromkeys(r["place"] for r in rows))
     chart: Chart = (
         alt.Chart(_data(rows))
         .mark_bar(cornerRadius=2, height=16)
         .encode(
-            x=alt.X("begins:T", title=None),
+            x=alt.X("begins:T", title="Date", axis=alt.Axis(format="%Y-%m-%d", labelOverlap=True)),
             x2="ends:T",
-            y=alt.Y("run:N", sort=[r["run"] for r in rows], title=None),
+            y=alt.Y("run:N", sort=[r["run"] for r in rows], title=None, axis=alt.Axis(labelLimit=320)),
             color=_colour("place", places),
             tooltip=[
                 alt.Tooltip("run:N", title="Run"),
@@ -87,7 +90,7 @@ def gantt_chart(plan: Plan) -> Chart | None:
                 alt.Tooltip("systems:N", title="Systems"),
             ],
         )
-        .properties(height=28 * len(rows) + 60)
+        .properties(height=28 * len(rows) + 90 + 22 * len(places))
     )
     return chart
 
@@ -97,7 +100,7 @@ def _colour(name: str, values: list[str]) -> alt.Color:
         f"{name}:N",
         sort=values,
         scale=alt.Scale(domain=values, range=[COLOURS[i % len(COLOURS)] for i in range(len(values))]),
-        legend=alt.Legend(orient="bottom", title=None, labelLimit=240, columns=2),
+        legend=alt.Legend(orient="bottom", title=None, labelLimit=420, columns=1),
     )
 
 

@@ -65,39 +65,54 @@ def _title(axis: Axis) -> str:
     return f"{axis.name} ({axis.unit}), {axis.best} is best"
 
 
-def tornado(found: Sensitivity, *, at_most: int = 20) -> Chart | None:
-    """Bars from the value of the plan to that at each end of a figure's interval; None where no end has a plan."""
+def tornado(found: Sensitivity) -> Chart | None:
+    """Bars from the value of the plan to that at each end of a figure's interval, every figure a row; an end at which
+    there is no plan is a cross at the edge. None where nothing was moved."""
+    ends = [
+        (m.path, end, factor, value)
+        for m in found.inputs
+        for end, factor, value in (("low", m.low, m.value_low), ("high", m.high, m.value_high))
+    ]
+    known = [found.value, *(value for *_, value in ends if value is not None)]
+    span = (max(known) - min(known)) or abs(found.value) or 1.0
+    edge = {"low": min(known) - 0.12 * span, "high": max(known) + 0.12 * span}
     rows = [
         {
-            "figure": m.path, "end": end, "from": found.value, "to": value, "factor": f"{factor:.3g} of its value",
-            "value": fmt.quantity(value, found.unit),
+            "figure": path, "end": end, "from": found.value, "to": edge[end] if value is None else value,
+            "factor": f"{factor:.3g} of its value", "there": value is not None,
+            "value": "no plan" if value is None else fmt.quantity(value, found.unit),
         }
-        for m in found.inputs[:at_most]
-        for end, factor, value in (("low", m.low, m.value_low), ("high", m.high, m.value_high))
-        if value is not None
+        for path, end, factor, value in ends
     ]  # fmt: skip
     if not rows:
         return None
     order = list(dict.fromkeys(str(row["figure"]) for row in rows))
     title = f"best {found.objective} ({found.unit})"
+    y = alt.Y("figure:N", sort=order, title=None, axis=alt.Axis(labelLimit=360, ticks=False, domain=False))
+    colour = alt.Color(
+        "end:N",
+        title="end of the interval",
+        scale=alt.Scale(domain=["low", "high"], range=[COLOURS[2], COLOURS[1]]),
+        legend=alt.Legend(orient="bottom"),
+    )
+    tips = ["figure:N", "end:N", "factor:N", "value:N"]
+    base = alt.Chart(_data(rows))
+    scale = alt.Scale(domain=[edge["low"] - 0.1 * span, edge["high"] + 0.1 * span], nice=False)
     bars = (
-        alt.Chart(_data(rows))
+        base.transform_filter("datum.there")
         .mark_bar(height=16, cornerRadius=2)
         .encode(
-            x=alt.X("from:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format=_ticks(found.value))),
-            x2="to:Q",
-            y=alt.Y("figure:N", sort=order, title=None, axis=alt.Axis(labelLimit=280, ticks=False, domain=False)),
-            color=alt.Color(
-                "end:N",
-                title="end of the interval",
-                scale=alt.Scale(domain=["low", "high"], range=[COLOURS[2], COLOURS[1]]),
-                legend=alt.Legend(orient="bottom"),
-            ),
-            tooltip=["figure:N", "end:N", "factor:N", "value:N"],
+            x=alt.X("from:Q", title=title, scale=scale, axis=alt.Axis(format=_ticks(found.value), tickCount=6)),
+            x2="to:Q", y=y, color=colour, tooltip=tips,
         )
-    )
+    )  # fmt: skip
+    none = base.transform_filter("!datum.there").mark_point(shape="cross", angle=45, size=90, filled=True)
+    crosses = none.encode(x=alt.X("to:Q", scale=scale), y=y, color=colour, tooltip=tips)
+    words = base.transform_filter("!datum.there").mark_text(dy=-12, fontSize=10)
+    told = words.encode(x=alt.X("to:Q", scale=scale), y=y, text="value:N")
     rule = alt.Chart(_data([{"x": found.value}])).mark_rule(color=_LABEL).encode(x="x:Q")
-    chart: Chart = alt.layer(bars, rule).properties(height=_ROW * len(order) + 70)
+    layers = [bars, rule] if all(row["there"] for row in rows) else [bars, crosses, told, rule]
+    chart: Chart = alt.layer(*layers).properties(height=_ROW * len(order) + 110)
     return chart
 
 

@@ -165,10 +165,11 @@ def _sure(plan: Plan) -> Card:
 
 
 def _limits(plan: Plan) -> Card:
-    lines = [
-        b.limit if b.used == b.of else f"{b.limit}: {fmt.quantity(b.used, b.unit)} of {fmt.quantity(b.of, b.unit)} used"
-        for b in plan.binding
-    ]
+    lines = []
+    for b in plan.binding:
+        used_up = abs(b.used - b.of) < 1e-3 * abs(b.of)
+        share = f": {fmt.quantity(b.used, b.unit)} of {fmt.quantity(b.of, b.unit)} used"
+        lines.append(b.limit if used_up else b.limit + share)
     if not lines:
         return Card("limits", "What limits it", "No limit binds", ("More power, money or time would not better it.",))
     head = fmt.plural(len(lines), "limit") + (" binds" if len(lines) == 1 else " bind")

@@ -39,10 +39,7 @@ class Reconciled:
         if not self.capital or abs(self.left) < 1e-6 * self.capital:
             return ""
         years = f"{fmt.number(self.years)} year{'' if self.years == 1 else 's'}"
-        return (
-            f"What lives longer than {years} is charged for the part of its life that is used: "
-            f"{fmt.usd(self.left)} of the capital is left for later."
-        )
+        return f"What outlives {years} is charged for the part of its life that is used: {fmt.usd(self.left)} is left."
 
 
 def reconciled(plan: Plan) -> Reconciled | None:

@@ -8,7 +8,7 @@ from functools import partial
 
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem, nearest_name, unknown_name
-from planner.scenario.kinds import Counted, Workload
+from planner.scenario.kinds import Agents, Counted, Workload
 from planner.scenario.names import OUTCOMES_BY_SYSTEM, excluded_id
 from planner.scenario.paths import Path
 from planner.scenario.site import Hall
@@ -234,11 +234,11 @@ def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
                 path = ("workloads", i, "parallelism", "ep")
                 yield _problem(scenario, path, f"{model.id} has no experts to spread", found=str(degree), allowed="1")
             if isinstance(workload, Serving) and model.longest_context:
-                longest = workload.input_tokens + workload.output_tokens
+                longest = workload.longest_tokens
                 if longest > model.longest_context:
                     message = f"prompt and answer together are longer than the context of {model.id}"
                     allowed = f"up to {model.longest_context} tokens"
-                    path = ("workloads", i, "input_tokens")
+                    path = ("workloads", i, "last_prompt" if isinstance(workload, Agents) else "input_tokens")
                     yield _problem(scenario, path, message, found=f"{longest} tokens", allowed=allowed)
             if isinstance(workload, Training) and workload.tokens < workload.global_batch * workload.sequence_length:
                 step = workload.global_batch * workload.sequence_length

@@ -12,11 +12,21 @@ from typing import Any
 
 from planner.scenario.base import Part, field_shapes
 from planner.scenario.fleet import Fleet
-from planner.scenario.kinds import WORKLOAD_KINDS, Batch, Diffusion, Encoding, PostTraining, Restated
+from planner.scenario.kinds import (
+    WORKLOAD_KINDS,
+    Agents,
+    Batch,
+    Daily,
+    Diffusion,
+    Encoding,
+    PostTraining,
+    Restated,
+    Users,
+)
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.requests import RequestClass
 from planner.scenario.site import Capacity, Hall, Installed, Site
-from planner.scenario.types import Assumptions, Finance, Hardware, Limits, Scenario, Solve
+from planner.scenario.types import Assumptions, Finance, Hardware, Limits, Scenario, Solve, Spot
 from planner.scenario.workloads import (
     ChipRange,
     Parallelism,
@@ -36,6 +46,7 @@ RECORDS: tuple[type[Part], ...] = (
     Hall,
     Installed,
     Hardware,
+    Spot,
     Limits,
     Assumptions,
     Training,
@@ -46,6 +57,9 @@ RECORDS: tuple[type[Part], ...] = (
     Encoding,
     PostTraining,
     Diffusion,
+    Agents,
+    Daily,
+    Users,
     ChipRange,
     Parallelism,
     ServingParallelism,

@@ -39,6 +39,37 @@ class Finance(Part):
     )
 
 
+class Spot(Part):
+    """Rent that its owner may end at any moment, for a share of the price."""
+
+    price_share: float = Field(
+        gt=0,
+        le=1,
+        description="Price as a share of the on-demand rate.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    interruptions_per_day: float = Field(
+        ge=0,
+        le=288,
+        description="How often a day the systems of a run are taken away.",
+        json_schema_extra=unit("1/day"),
+    )
+    back_after_s: float = Field(
+        default=600,
+        ge=0,
+        le=86_400,
+        description="Seconds until capacity is there again.",
+        json_schema_extra=unit("s", looks_like="minutes"),
+    )
+    notice_s: float = Field(
+        default=120,
+        ge=0,
+        le=86_400,
+        description="Seconds of notice before systems are taken: enough to write a checkpoint, or not.",
+        json_schema_extra=unit("s", looks_like="minutes"),
+    )
+
+
 class Hardware(Part):
     """Which systems compete. Without any of these, everything in the catalog that can be bought does."""
 
@@ -76,11 +107,14 @@ class Hardware(Part):
         description="Months from order to arrival: nothing bought is there before.",
         json_schema_extra=unit("months"),
     )
-    rent_terms: tuple[Literal["on_demand", "1y", "3y"], ...] = Field(
+    rent_terms: tuple[Literal["on_demand", "1y", "3y", "spot"], ...] = Field(
         default=("on_demand",),
         min_length=1,
         description="Terms that rented systems may be taken for; the cheapest at present value is used. A commitment "
-        "is paid for its whole length even where less is used.",
+        "is paid for its whole length even where less is used; `spot` is for runs alone and needs `spot`.",
+    )
+    spot: Spot | None = Field(
+        default=None, description="What `rent_terms: [spot]` costs, and how often it is taken away."
     )
     rent_region: Id = Field(
         default="world", description="Region where rented systems stand: the grid whose carbon they cause."
@@ -98,6 +132,13 @@ class Hardware(Part):
         min_length=1,
         description="Ways to get systems. Rented ones stand elsewhere: no site power or racks.",
     )
+
+    @model_validator(mode="after")
+    def _spot_is_told(self) -> Self:
+        if "spot" in self.rent_terms and self.spot is None:
+            report([Finding(("rent_terms",), "names spot, of which nothing is said", "spot",
+                            remedy="Give hardware.spot: {price_share: 0.4, interruptions_per_day: 3}.")])  # fmt: skip
+        return self
 
 
 class Limits(Part):
@@ -447,13 +488,15 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
+        if "spot" in self.hardware.rent_terms:
+            findings.append(Finding(("hardware", "rent_terms"), "spot is not planned over time yet", "spot"))
         findings += [
             Finding(
                 ("workloads", i, "kind"), f"kind: {workload.kind} is not planned over time yet",
                 remedy="Plan it by itself: without fleet.shared, growth, paths, orders of runs and prices by month.",
             )
             for i, workload in enumerate(self.workloads)
-            if isinstance(workload, Counted)
+            if isinstance(workload, Counted) or getattr(workload, "by_rank", None)
         ]  # fmt: skip
         findings += [
             Finding(("sites", i, "installed", j, "upkeep"), "upkeep of others is not planned over time yet", "others")

@@ -86,8 +86,7 @@ class ServingParallelism(Part):
 
 
 _PRECISION = (
-    "Number formats in order of preference: each chip uses the first it has. Text or a list of "
-    "bf16, fp16, fp8, fp4, int8."
+    "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
 )
 
 CONFIDENCE = "Probability with which what this workload is promised must hold; none: the scenario's own `confidence`."
@@ -512,6 +511,16 @@ class Serving(Part):
     def asked(self) -> tuple[float, str, str]:
         """(how much is to be done, in what, the field that says so): what a plan's demand is counted in."""
         return self.requests_per_s, "requests/s", "requests_per_s"
+
+    @property
+    def by_rank(self) -> tuple[tuple[int, float], ...]:
+        """(hours, requests/s) of a day with a peak and a valley; empty where demand is told by its peak and mean."""
+        return ()
+
+    @property
+    def longest_tokens(self) -> int:
+        """Context that a request needs: prompt and answer together, at their means."""
+        return self.input_tokens + self.output_tokens
 
     @property
     def answer_tokens(self) -> int:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from planner.answer.plan import Deployment, Nearest, Plan
 from planner.export.bom import bill_of_materials, bom_csv, buys
-from planner.plots.charts import Chart, bars, spoken
-from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, stock_chart
+from planner.plots.files import charts_of, charts_zip, svg
 from planner.report import format as fmt
 from planner.report import html_page, summary
-from planner.report.board import board, board_without, risks
+from planner.report.board import board, board_without, readable, risks
 from planner.report.fleet import Sheet, sheets
+from planner.report.pdf import pdf
 from planner.report.unit import unit_sheets
 from planner.report.walls import wall_sheets
-from planner.ui import service
+from planner.report.workbook import workbook
+from planner.ui import drawn, service
 from planner.ui.first import show_board
 from planner.ui.settings import settings
 from planner.ui.words import md
@@ -31,17 +32,14 @@ def show_answer(plan: Plan, yaml: str = "") -> None:
         st.warning(md(risk), icon=":material/gavel:")
     show_board(board(plan, service.names()))
     _downloads(plan, yaml)
-    if plan.fleet is not None:
-        _fleet(plan)
-    else:
+    drawn.beside_rivals(plan)
+    drawn.over_time(plan)
+    if plan.fleet is None:
         _deployments(plan)
-        left, right = st.columns(2, gap="large")
-        names = summary.unique_names(plan.deployments)
-        series = list(zip(names, plan.deployments, strict=True))
-        with left:
-            _chart("Cost over the horizon", {n: d.cost.lines_usd for n, d in series}, "usd")
-        with right:
-            _chart("Average power", {n: d.power.breakdown_mw for n, d in series}, "mw")
+    _tables(sheets(plan))
+    drawn.splits(plan)
+    drawn.limits(plan)
+    if plan.fleet is None:
         _one_deployment(plan)
         _tables(unit_sheets(plan))
     _tables(wall_sheets(plan))
@@ -88,32 +86,47 @@ def _nearest(i: int, nearest: Nearest, apply: Callable[[Nearest], bool], can_app
 
 def _sentence(plan: Plan) -> None:
     about = f"{md(plan.scenario)}, variant {md(plan.variant)}" if plan.variant else md(plan.scenario)
-    st.caption(f"{about} · from {md(plan.start)}, {fmt.number(plan.horizon_years)} years")
-    st.header(md(plan.answer), anchor=False)
     colour = _PROVEN.get(plan.status, "red")
     o = plan.objective
     bound = fmt.quantity(o.bound if o.bound is not None else plan.proof.bound, o.unit)
     verified = ":green-badge[verified]" if plan.verified else ":red-badge[not verified]"
-    st.markdown(
-        f":{colour}-badge[{fmt.STATUS_WORDS[plan.status]}] {verified}  no plan of the searched space is better than "
-        f"{md(bound)} (gap {md(fmt.gap(o.gap))})"
-    )
+    with st.container(key="sentence", gap="xxsmall"):
+        st.markdown(
+            f"{about}, from {md(plan.start)}, {fmt.number(plan.horizon_years)} years "
+            f":{colour}-badge[{fmt.STATUS_WORDS[plan.status]}] {verified} "
+            f":gray[no plan of the searched space is better than {md(bound)} (gap {md(fmt.gap(o.gap))})]"
+        )
+        st.header(md(plan.answer), anchor=False)
 
 
 def _downloads(plan: Plan, yaml: str) -> None:
+    names = service.names()
     with st.container(horizontal=True):
-        _download("plan.json", plan.to_json(), "application/json", "plan.json")
-        _download("Report (HTML)", html_page(plan), "text/html", "plan.html")
+        _download("Download plan.json", plan.to_json().encode(), "application/json", "plan.json")
+        _download("Report (PDF)", lambda: _pdf(plan), "application/pdf", "plan.pdf")
+        _download("Report (HTML)", lambda: html_page(plan).encode(), "text/html", "plan.html")
+        _download("Tables (XLSX)", lambda: workbook(plan, names), _XLSX, "plan.xlsx")
+        _download("Charts (PNG, SVG)", lambda: charts_zip(plan, names), "application/zip", "charts.zip")
         if yaml:
-            _download("Scenario (YAML)", yaml, "application/yaml", "scenario.yaml")
+            _download("Scenario (YAML)", yaml.encode(), "application/yaml", "scenario.yaml")
         if buys(plan):
-            _download("Bill of materials (CSV)", bom_csv(bill_of_materials(plan)), "text/csv", "bom.csv")
+            made = bill_of_materials(plan)
+            _download("Bill of materials (CSV)", lambda: bom_csv(made).encode(), "text/csv", "bom.csv")
 
 
-def _download(label: str, text: str, mime: str, name: str) -> None:
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def _pdf(plan: Plan) -> bytes:
+    names = service.names()
+    return pdf(plan, names, {title: svg(chart) for title, chart in charts_of(plan, names).items()})
+
+
+def _download(label: str, content: bytes | Callable[[], bytes], mime: str, name: str) -> None:
+    """A download; what takes a while is made when it is asked for."""
     st.download_button(
-        f"Download {label}" if label == "plan.json" else label,
-        text.encode(),
+        label,
+        content,
         file_name=name,
         mime=mime,
         on_click="ignore",
@@ -128,7 +141,7 @@ def _deployments(plan: Plan) -> None:
         {
             "Workload": fmt.clean(d.workload),
             "Role": fmt.ROLE_WORDS[d.role],
-            "Hardware": f"{fmt.count(d.systems)} × {fmt.clean(d.system)}",
+            "Hardware": f"{fmt.count(d.systems)} × {fmt.clean(service.names().get(d.system, d.system))}",
             "Chips": d.chips,
             "Peak power (MW)": d.power.facility_mw,
             "Cost (million USD)": d.cost.total_usd / 1e6,
@@ -159,19 +172,6 @@ def _deployments(plan: Plan) -> None:
     )
 
 
-def _fleet(plan: Plan) -> None:
-    """A shared fleet: what stands and what runs over time, its tables, and where the money goes."""
-    stock, runs = stock_chart(plan), gantt_chart(plan)
-    if stock is not None:
-        st.subheader("The fleet over time", anchor=False)
-        st.altair_chart(stock, width="stretch", alt=f"Systems that stand: {spoken_stock(plan)}")
-    if runs is not None:
-        st.subheader("The schedule", anchor=False)
-        st.altair_chart(runs, width="stretch", alt=f"Runs: {spoken_runs(plan)}")
-    _tables(sheets(plan))
-    _chart("Cost over the horizon", {"the fleet": summary.cost_lines(plan)}, "usd")
-
-
 def _tables(found: Sequence[Sheet]) -> None:
     for sheet in found:
         st.subheader(sheet.title, anchor=False)
@@ -179,15 +179,6 @@ def _tables(found: Sequence[Sheet]) -> None:
             st.caption(md(sheet.note))
         rows = [dict(zip(sheet.head, row, strict=True)) for row in sheet.rows[: settings().table_rows]]
         st.dataframe(rows, hide_index=True, width="stretch", key=f"table.{sheet.title}")
-
-
-def _chart(title: str, series: Mapping[str, Mapping[str, float]], unit: str) -> None:
-    chart: Chart | None = bars(series, unit)
-    if chart is None:
-        return
-    whole = sum(sum(parts.values()) for parts in series.values())
-    st.markdown(f"**{title}: {md(fmt.quantity(whole, unit))}**")
-    st.altair_chart(chart, width="stretch", alt=f"{title}: {spoken(series, unit)}")
 
 
 @st.fragment
@@ -205,9 +196,9 @@ def _one_deployment(plan: Plan) -> None:
     left, right = st.columns(2, gap="large")
     name = names[chosen]
     with left:
-        _chart("Time of a step" if d.role == "train" else "Time of a request", {name: d.predicted.breakdown}, "s")
+        drawn.parts("Time of a step" if d.role == "train" else "Time of a request", {name: d.predicted.breakdown}, "s")
     with right:
-        _chart("Memory per chip", {name: d.predicted.memory_gb}, "gb")
+        drawn.parts("Memory per chip", {name: d.predicted.memory_gb}, "gb")
         if d.predicted.memory_limit_gb_per_chip is not None:
             st.caption(f"of {fmt.gigabytes(d.predicted.memory_limit_gb_per_chip)} that can be used")
     interval = d.predicted.interval
@@ -257,7 +248,7 @@ def _alternatives(plan: Plan) -> None:
     st.subheader("Alternatives", anchor=False)
     for a in plan.alternatives:
         more = "" if a.difference is None else f" ({'+' if a.difference >= 0 else ''}{fmt.percent(a.difference)})"
-        st.markdown(f"- **{md(a.name)}**{md(more)}: {md(a.summary)}")
+        st.markdown(f"- **{md(readable(a.name, service.names()))}**{md(more)}: {md(a.summary)}")
 
 
 def _assumptions(plan: Plan) -> None:

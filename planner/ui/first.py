@@ -11,14 +11,16 @@ from planner.report.board import Card
 from planner.report.format import clean
 
 _STYLE = """<style>
+.st-key-sentence h2 {font-size: .93rem; font-weight: 620; line-height: 1.38; padding: 0;}
+.st-key-sentence p {font-size: .84rem;}
 .board {container-type: inline-size;}
-.board > div {display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .6rem;}
+.board > div {display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .5rem;}
 .board section {border: 1px solid color-mix(in srgb, currentColor 20%, transparent); border-radius: .45rem;
-  padding: .55rem .75rem .6rem; overflow-wrap: anywhere; font-size: .82rem; line-height: 1.35;}
+  padding: .45rem .7rem .5rem; overflow-wrap: anywhere; font-size: .82rem; line-height: 1.32;}
 .board h3 {margin: 0; padding: 0; font-size: .78rem; font-weight: 600; opacity: .78; letter-spacing: 0;}
-.board p {margin: .1rem 0 .25rem; font-size: 1.08rem; font-weight: 650; line-height: 1.25;}
+.board p {margin: 0 0 .15rem; font-size: 1.02rem; font-weight: 650; line-height: 1.25;}
 .board ul {margin: 0; padding: 0; list-style: none;}
-.board li {margin: 0 0 .12rem; padding: 0; font-size: .82rem;}
+.board li {margin: 0 0 .06rem; padding: 0; font-size: .8rem;}
 .board .wide {grid-column: span 2;}
 @container (max-width: 760px) {
   .board > div {grid-template-columns: repeat(2, minmax(0, 1fr));}

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
-from planner.scenario.kinds import Batch, Diffusion, Encoding, PostTraining, Restated
+from planner.scenario.kinds import Agents, Batch, Daily, Diffusion, Encoding, PostTraining, Restated
 from planner.scenario.site import Site
 from planner.scenario.types import Hardware, Limits, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
@@ -88,6 +88,13 @@ _WORKLOAD: Mapping[type[BaseModel], tuple[Shown, ...]] = {
         Shown("latency_ms", "Time of one, at most", 3, empty="no limit"),
         Shown("steps", "Denoising steps", 11),
         Shown("frames", "Frames", 12),
+    ),
+    Daily: (Shown("requests_per_day", "Requests of a day", 2),),
+    Agents: (
+        Shown("sessions_per_s", "Sessions that begin, at the peak", 2),
+        Shown("calls", "Calls of a session", 3),
+        Shown("last_prompt", "Context at the last call", 4),
+        Shown("tool_wait_s", "Pause between calls", 5),
     ),
     Batch: (
         Shown("requests", "Requests to answer", 2, empty="tokens say how much"),

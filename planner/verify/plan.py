@@ -31,6 +31,7 @@ from planner.options.work.classes import answered
 from planner.options.work.describe import Described, Describer, Spec, layout_of_plan
 from planner.options.work.redundancy import Redundancy
 from planner.scenario import with_catalog_ids
+from planner.scenario.kinds.daily import Daily, hourly_rates
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.verify.classes import class_failures, left_after_failures
@@ -281,12 +282,25 @@ def demand_failures(
                 yield f"{workload.name} is left with {float(left):.6g}/s of {wanted:g}/s when units fail"
         if served < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
             yield f"{workload.name} is served at {float(served):.6g}/s, {wanted:g}/s asked"
+        if isinstance(workload, Daily):
+            yield from _by_the_hour(workload, mine)
         for d, described, _ in mine:
             for name in ("ttft_ms", "tpot_ms", "latency_ms"):
                 most, value = getattr(workload, name, None), getattr(described.predicted, name)
                 if most is not None and value is not None and value * described.slower > most * (1 + 1e-9):
                     bears = f"{value * described.slower:.3f}"
                     yield f"{workload.name} on {d.system} has {name} {bears}, {most:g} allowed"
+
+
+def _by_the_hour(workload: Daily, mine: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:
+    """In each hour of a day, most demand first, what is on for so many hours answers what is asked."""
+    asked = sorted(hourly_rates(workload.requests_per_day, workload.users), reverse=True)
+    for rank, wanted in enumerate(asked, start=1):
+        on = [(x, n) for d, x, n in mine if (d.parallelism.hours_per_day or len(asked)) >= rank]
+        served = sum((Fraction(x.rates["decode"]) * n for x, n in on), start=Fraction(0))
+        if served < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
+            yield f"{workload.name}: {float(served):.6g}/s are on for {rank} hours a day, {wanted:.6g}/s asked"
+            return
 
 
 def limit_failures(scenario: Scenario, units: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:

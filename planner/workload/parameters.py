@@ -31,6 +31,7 @@ class ParameterCounts:
     tables: int
     mlp: int
     mtp: int
+    denoiser: int = 0
 
     @property
     def active_with_embedding(self) -> int:
@@ -117,4 +118,5 @@ def parameter_counts(model: ModelArch) -> ParameterCounts:
         tables=tables,
         mlp=mlp,
         mtp=mtp_parameters(model),
+        denoiser=0 if steps is None else int(steps.parameters * steps.experts),
     )

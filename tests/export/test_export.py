@@ -351,7 +351,7 @@ def test_the_command_writes_every_format(
         assert "nothing in the plan" in capsys.readouterr().err
     assert run(["export", str(tmp_path / "dense.json"), "--for", "megatronn"]) == 2
     assert "megatron" in capsys.readouterr().err
-    assert set(FORMATS) == {"megatron", "vllm", "sglang", "slurm", "kubernetes", "bom"}
+    assert set(FORMATS) == {"megatron", "vllm", "sglang", "slurm", "kubernetes", "bom", "verl"}
 
 
 def test_plans_that_cannot_be_exported_say_why(plans: dict[str, Plan], catalog: Catalog) -> None:

@@ -111,7 +111,7 @@ def test_an_edit_reaches_the_planner_and_the_answer_is_shown(fake: FakePlanner, 
         assert part in words
     table = at.dataframe[0].value
     assert list(table["Workload"]) == ["pretrain", "api"]
-    assert len(at.get("vega_lite_chart")) == 4
+    assert len(at.get("vega_lite_chart")) == 6
 
 
 def test_a_scaled_number_comes_back_in_the_file_s_unit(fake: FakePlanner, app: Open) -> None:
@@ -140,7 +140,9 @@ def test_the_same_question_is_answered_from_the_cache(fake: FakePlanner, app: Op
 def test_downloads_hold_the_plan_and_the_scenario(fake: FakePlanner, app: Open) -> None:
     at = press_plan(app())
     labels = [b.label for b in at.download_button]
-    assert labels == ["Download plan.json", "Report (HTML)", "Scenario (YAML)"]
+    assert labels == [
+        "Download plan.json", "Report (PDF)", "Report (HTML)", "Tables (XLSX)", "Charts (PNG, SVG)", "Scenario (YAML)"
+    ]  # fmt: skip
     visit = visit_of(at)
     assert visit.answer is not None
     assert Plan.from_json(visit.answer.to_json()) == visit.answer

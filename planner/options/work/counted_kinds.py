@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -23,11 +23,13 @@ from planner.options.hardware.choices import Choice, platform_of, start_days
 from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.serving import frontier
+from planner.options.work.spot import stretch
 from planner.performance.platform import Platform
-from planner.performance.precision import first_precision
+from planner.performance.precision import fastest_precision
 from planner.scenario.kinds.counted import Counted
 from planner.scenario.types import Scenario
 from planner.uncertainty.margins import Margin
+from planner.workload.parameters import parameter_counts
 
 if TYPE_CHECKING:
     from planner.options.enumerate import Collector
@@ -107,8 +109,8 @@ class CountedSearch(ABC):
     # -- what follows --------------------------------------------------------------------------------------------------
 
     def precision_of(self, platform: Platform) -> str | None:
-        """The first precision of the workload's list that the chip has."""
-        return first_precision(self.workload.precision, platform.peak_flops)
+        """The fastest precision of the workload's list that the chip has."""
+        return fastest_precision(self.workload.precision, platform.peak_flops)
 
     def add(self, collector: Collector, choice: Choice, period: int, ready: float) -> None:
         """Price every option of one choice and hand it to the collector."""
@@ -131,6 +133,8 @@ class CountedSearch(ABC):
         if key not in self._kept:
             self._kept[key] = self.units(choice, platform, precision, max(most, 1))
         found = self._kept[key]
+        if w.runs_once:
+            found = self._there(scenario, choice, found)
         collector.count((self.ROLE, w.name, *key), max(found.enumerated, len(found)), int(found.fits.sum()))
         keep = np.flatnonzero(found.fits & (found.systems <= bounds.systems))
         if not len(keep):
@@ -168,6 +172,12 @@ class CountedSearch(ABC):
                 finish_days=ready + float(found.days[i]) if w.runs_once else 0.0, due_days=float(due[i]),
                 layout=found.layouts[i],
             )  # fmt: skip
+
+    def _there(self, scenario: Scenario, choice: Choice, found: Units) -> Units:
+        """Units of a run as they go on a choice's rent: longer on spot."""
+        parameters = float(parameter_counts(self.model).total)
+        longer = [stretch(scenario, self.catalog, choice, int(n), parameters) for n in found.chips]
+        return replace(found, days=found.days * np.array(longer)) if longer else found
 
     def _run(
         self, collector: Collector, choice: Choice, found: Units, keep: Ints, ready: float, hours: float, due: Floats
@@ -232,6 +242,7 @@ class CountedSearch(ABC):
         if not found.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))
         if w.runs_once:
+            found = self._there(scenario, choice, found)
             ready = max(ready, start_days(scenario, getattr(w, "start", None)))
         elif ready > 0:
             raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))

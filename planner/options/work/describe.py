@@ -25,25 +25,30 @@ from planner.options.work.classes import ClassRate, describe_classes
 from planner.options.work.kinds import LAYOUTS, SEARCHES
 from planner.options.work.measured import measured_runs
 from planner.options.work.mixed_training import describe_mixed
+from planner.options.work.pools import kept_by
 from planner.options.work.recommendation import describe_recommendation, placement_of_plan
 from planner.options.work.serving import (
-    PHASES,
+    HOURS,
+    ON_DEMAND,
     ROLES,
     SHAPE,
     ServingSearch,
     cache_pool,
+    peak_over_mean,
+    rates_of,
     time_ends,
     unit_of,
     worked_hours,
 )
 from planner.options.work.serving import activity as serving_activity
+from planner.options.work.spot import on_spot, refusal
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
-from planner.scenario.kinds import Counted, Workload
+from planner.scenario.kinds import Agents, Counted, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Speculation, Training
 from planner.uncertainty.margins import Margin, margin_of, shared_margin
@@ -126,6 +131,8 @@ class Describer:
                 allowed = ", ".join(self.scenario.hardware.rent_terms)
                 raise InputError(Problem(f"{spec.system} is rented for {spec.rent_term!r}, allowed: {allowed}"))
             choice = replace(choice, rent_term=spec.rent_term)
+        if reason := refusal(workload, choice):
+            raise InputError(Problem(f"{spec.workload} on {spec.system}: {reason}"))
         ready: float | None = 0.0
         if spec.acquire != "installed":
             ready, reason = delivery(self.scenario, choice.system, choice.chip, spec.period)
@@ -191,6 +198,7 @@ class Describer:
         size = search.size_of(
             platform, search.job(spec.precision), one_layout(spec.layout), float(estimate.step_time_s[0])
         )
+        size = on_spot(self.scenario, self.catalog, choice, size, search.parameters)
         spares = search.spares_of(size.chips, platform)
         designs = Designs(
             systems=np.array([size.systems + spares]),
@@ -303,12 +311,17 @@ class Describer:
                 raise InputError(Problem(f"{spec.workload}: its replica does not occupy {part} chips of {spec.system}"))
             replicas = part // candidates.chips
         chips = int(candidates.chips[0] * replicas[0])
-        hours = worked_hours(workload, load, horizon_hours(self.scenario, ready))
+        on = spec.layout.get("hours", HOURS)
+        if on != HOURS and not (
+            spec.acquire == "rent" and spec.rent_term == ON_DEMAND and on in {n for n, _ in workload.by_rank}
+        ):
+            raise InputError(Problem(f"{spec.workload}: {spec.system} cannot be had for {on} hours a day"))
+        hours = worked_hours(workload, spec.layout, horizon_hours(self.scenario, ready))
         designs = Designs(
             systems=systems,
             spares=np.zeros(1, dtype=np.int64),
             chips=np.array([chips]),
-            activity=np.array([serving_activity(spec.role, workload.peak_to_mean)]),
+            activity=np.array([serving_activity(spec.role, peak_over_mean(workload, spec.layout))]),
             run_hours=np.array([hours]),
             cluster=False,
         )
@@ -339,7 +352,10 @@ class Describer:
             requests_per_s=rate,
             ttft_ms=ttft_ms,
             tpot_ms=tpot_ms,
-            cached_prefix=job.cached_prefix if workload.prefix_hits else None,
+            cached_prefix=job.cached_prefix if workload.prefix_hits or isinstance(workload, Agents) else None,
+            cache_kept=kept_by(self.catalog, workload, search.model, platform, peak_name(spec.precision))
+            if isinstance(workload, Agents)
+            else None,
             prefill_share=float(estimate.prefill_share[0]),
             drafting=self._drafting(search, spec, platform, candidates) if drafts and decoding else None,
             extrapolation=list(unknown_of(job, platform, candidates)),
@@ -352,14 +368,14 @@ class Describer:
         shape = spec.layout
         return Described(
             systems=int(systems[0]), spares=0, chips=chips, replicas=int(replicas[0]),
-            rates=dict.fromkeys(PHASES[spec.role], counted), tokens_per_s=rate * tokens, finish_days=0.0,
+            rates=rates_of(workload, spec.role, counted, spec.layout), tokens_per_s=rate * tokens, finish_days=0.0,
             run_days=hours / 24.0, predicted=predicted, priced=priced,
             bought_chips=int(systems[0]) * platform.system_chips, part=part,
             cache_pool=cache_pool(workload, choice.chip.vendor, spec.precision),
             parallelism=Parallelism(
                 tp=shape["tp"], pp=shape["pp"], dp=shape["attention_dp"], ep=shape["ep"], batch=shape["batch"],
                 chunk_tokens=shape["chunk"] if prefilling else None, load=search.utilisation_at(load),
-                drafts=shape.get("drafts"),
+                drafts=shape.get("drafts"), hours_per_day=shape.get("hours"),
             ),
             slower=float(margin.slower(*ends)[0]),
         )  # fmt: skip
@@ -410,4 +426,6 @@ def layout_of_plan(parallelism: Parallelism, role: str) -> dict[str, int]:
         return dict(zip(LAYOUT, values, strict=True)) | ({"micro_batches": p.micro_batches} if p.micro_batches else {})
     shape = (p.tp, p.pp, p.ep, p.dp, p.batch or 1, p.chunk_tokens or 1024, ROLES.get(role, 0))
     layout = {**dict(zip(SHAPE, shape, strict=True)), "load": math.ceil((p.load or 0.0) * 1000 - 1e-9)}
+    if p.hours_per_day is not None:
+        layout["hours"] = p.hours_per_day
     return layout if p.drafts is None else {**layout, "drafts": p.drafts}

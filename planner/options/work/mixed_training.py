@@ -27,7 +27,7 @@ from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.training import LAYOUT, SECONDS_PER_DAY, TrainingSearch, one_layout
 from planner.performance.platform import Platform
-from planner.performance.precision import first_precision, peak_name
+from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.training.grid import TrainingGrid, training_grid
 from planner.performance.training.mixed import MixedGroup, MixedSteps, exchange_seconds, group_estimate, mixed_steps
 from planner.performance.training.profile import Profile
@@ -112,9 +112,9 @@ class MixedTrainingSearch:
         return self.search.workload
 
     def precision_of(self, platforms: Sequence[Platform]) -> str | None:
-        """The first precision of the run's list that both chips have: one run is in one format."""
+        """The fastest precision of the run's list that both chips have: one run is in one format."""
         common = {name: 1.0 for name in platforms[0].peak_flops if all(name in p.peak_flops for p in platforms)}
-        return first_precision(self.workload.precision, common)
+        return fastest_precision(self.workload.precision, common)
 
     def add(self, collector: Collector, choices: Sequence[tuple[Choice, float]], period: int) -> None:
         """Every mix of two of the choices (with the days until they are there) at one site, in one period."""

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from planner.answer.plan import CacheKept
 from planner.catalog import Catalog
 from planner.catalog.architecture import ModelArch
 from planner.network.capability import host_bytes_per_chip
 from planner.network.transfer import over_network, within_domain
+from planner.options.work.paused import kept_for
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
 from planner.performance.serving.job import BYTES_PER_ELEMENT
 from planner.performance.serving.kv_budget import cache_bytes_per_request
 from planner.performance.serving.prefix_cache import Pool, hit_curve, reuse
 from planner.performance.serving.step import compute_rate
+from planner.scenario.kinds import Agents
 from planner.scenario.workloads import Serving
 from planner.workload.parameters import parameter_counts
 
@@ -60,6 +63,12 @@ def pools_of(
     return (Pool("server", "server", room, local),)
 
 
+def kept_by(catalog: Catalog, workload: Agents, model: ModelArch, platform: Platform, precision: str) -> CacheKept:
+    """Caches of pausing sessions on a platform, in the pools that it has."""
+    pools = pools_of(catalog, platform, network=False)
+    return kept_for(catalog, workload, model, platform, precision, pools)
+
+
 def cached_prefix(catalog: Catalog, workload: Serving, model: ModelArch, platform: Platform, precision: str) -> float:
     """Share of prompt tokens that a system's pools find for a load: ``cached_prefix`` where no curve is named.
 
@@ -67,6 +76,8 @@ def cached_prefix(catalog: Catalog, workload: Serving, model: ModelArch, platfor
     is somewhat flattered. Chips that prefill are counted at ``PREFILL_SHARE`` of the peak and the load's
     ``utilisation``, whole systems.
     """
+    if isinstance(workload, Agents):
+        return kept_by(catalog, workload, model, platform, precision).found_share
     if workload.prefix_hits is None:
         return workload.cached_prefix
     one = np.ones(1, dtype=np.int64)

@@ -26,7 +26,7 @@ from planner.options.option import BEYOND
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.serving import frontier, unit_of
 from planner.performance.platform import Platform
-from planner.performance.precision import first_precision, peak_name
+from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.recommendation import (
     RecommendationCandidates,
     RecommendationEstimate,
@@ -68,8 +68,8 @@ class RecommendationSearch:
         return RecommendationJob(self.model, precision=peak_name(precision), training=self.workload.mode == "training")
 
     def precision_of(self, platform: Platform) -> str | None:
-        """The first precision of the workload's list that the chip has."""
-        return first_precision(self.workload.precision, platform.peak_flops)
+        """The fastest precision of the workload's list that the chip has."""
+        return fastest_precision(self.workload.precision, platform.peak_flops)
 
     def add(self, collector: Collector, choice: Choice, period: int, ready: float) -> None:
         """Price every option of one choice and hand it to the collector."""

@@ -21,7 +21,7 @@ from planner.options.hardware.choices import Choice, platform_of
 from planner.options.parts import part_for, smallest_part
 from planner.options.work.pools import cached_prefix
 from planner.performance.platform import Platform
-from planner.performance.precision import first_precision, peak_name
+from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Loaded, Operating, Traffic, curves_of, operating
@@ -145,7 +145,7 @@ class ServingSearch:
 
     def precision_of(self, platform: Platform) -> str | None:
         """The first precision of the workload's list that the chip computes in."""
-        return first_precision(self.workload.precision, platform.peak_flops)
+        return fastest_precision(self.workload.precision, platform.peak_flops)
 
     def search(self, choice: Choice, most_chips: int, margin: Margin = NO_MARGIN) -> SearchedUnits:
         """Every unit worth counting with replicas of at most ``most_chips`` chips, held to a margin."""
@@ -440,12 +440,36 @@ def in_window(units: Sequence[Unit], workload: Serving) -> list[Unit]:
     return found
 
 
-def worked_hours(workload: Serving, load: int, horizon_hours: float) -> float:
-    """Hours in which a unit works: the horizon of a load that is there all the time, its share of a window."""
+HOURS = 24
+ON_DEMAND = "on_demand"
+
+
+def by_hours(units: Sequence[Unit], workload: Serving, acquire: str, term: str) -> list[Unit]:
+    """Units of a load by the hour: on all day, and, rented on demand, on for the hours of most demand alone."""
+    found = list(units)
+    if acquire == "rent" and term == ON_DEMAND:
+        found += [replace(u, shape={**u.shape, "hours": n}) for u in units for n, _ in workload.by_rank if n < HOURS]
+    return found
+
+
+def rates_of(workload: Serving, role: str, rate: float, layout: Mapping[str, int]) -> dict[str, float]:
+    """What a unit gives: by phase, and of a load by the hour in each level of demand in which it is on."""
+    on = layout.get("hours", HOURS)
+    return dict.fromkeys(PHASES[role], rate) | {f"{n} h": rate if on >= n else 0.0 for n, _ in workload.by_rank}
+
+
+def worked_hours(workload: Serving, layout: Mapping[str, int], horizon_hours: float) -> float:
+    """Hours in which a unit works: the horizon of a load that is there all the time, its share of a window, or its
+    hours of each day."""
     window = workload.window_hours
     if window is None:
-        return horizon_hours
-    return min(horizon_hours, window * load / (workload.utilisation * 1000.0))
+        return horizon_hours * layout.get("hours", HOURS) / HOURS
+    return min(horizon_hours, window * layout["load"] / (workload.utilisation * 1000.0))
+
+
+def peak_over_mean(workload: Serving, layout: Mapping[str, int]) -> float:
+    """Peak demand over the mean of the hours in which a unit is on; what is on for the peak alone is full."""
+    return workload.peak_to_mean if layout.get("hours", HOURS) == HOURS else 1.0
 
 
 def cache_pool(workload: Serving, vendor: str, precision: str) -> str:

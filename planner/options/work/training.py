@@ -33,7 +33,7 @@ from planner.facility.reliability import (
 from planner.network.transfer import over_network, to_store
 from planner.options.hardware.choices import Choice, platform_of
 from planner.performance.platform import Platform
-from planner.performance.precision import first_precision, peak_name
+from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.training.grid import TrainingGrid, divisors, training_grid
 from planner.performance.training.profile import Profile, with_changes
 from planner.performance.training.stacks import get_profile
@@ -148,8 +148,8 @@ class TrainingSearch:
         )  # fmt: skip
 
     def precision_of(self, platform: Platform) -> str | None:
-        """The first precision of the workload's list that the chip has."""
-        return first_precision(self.workload.precision, platform.peak_flops)
+        """The fastest precision of the workload's list that the chip has."""
+        return fastest_precision(self.workload.precision, platform.peak_flops)
 
     def least_chips(self, platform: Platform, precision: str, days: float) -> int:
         """Fewer chips than this cannot finish in time even at the chip's peak: proven, so they are not searched."""

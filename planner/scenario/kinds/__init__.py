@@ -8,8 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from planner.scenario.base import Part
+from planner.scenario.kinds.agents import Agents
 from planner.scenario.kinds.batch import Batch
 from planner.scenario.kinds.counted import Counted
+from planner.scenario.kinds.daily import Daily, Users
 from planner.scenario.kinds.diffusion import Diffusion
 from planner.scenario.kinds.encoding import Encoding
 from planner.scenario.kinds.post_training import PostTraining
@@ -19,18 +21,22 @@ from planner.scenario.workloads import Recommendation, Serving, Training
 
 __all__ = [
     "WORKLOAD_KINDS",
+    "Agents",
     "Batch",
     "ByADate",
     "Counted",
+    "Daily",
     "Diffusion",
     "Encoding",
     "PostTraining",
     "Restated",
+    "Users",
     "Workload",
 ]
 
 Workload = Annotated[
-    Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion, Field(discriminator="kind")
+    Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion | Agents | Daily,
+    Field(discriminator="kind"),
 ]
 WORKLOAD_KINDS: Mapping[str, type[Part]] = {
     "training": Training,
@@ -40,4 +46,6 @@ WORKLOAD_KINDS: Mapping[str, type[Part]] = {
     "encoding": Encoding,
     "post_training": PostTraining,
     "diffusion": Diffusion,
+    "agents": Agents,
+    "daily": Daily,
 }

@@ -15,8 +15,7 @@ from planner.scenario.base import Id, Name, Part, Precision, unit
 from planner.scenario.workloads import CONFIDENCE, ChipRange
 
 PRECISION = (
-    "Number formats in order of preference: each chip uses the first it has. Text or a list of "
-    "bf16, fp16, fp8, fp4, int8."
+    "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
 )
 
 

@@ -12,6 +12,7 @@ from planner.errors import PlannerError
 from planner.plots.charts import predicted_beside_measured
 from planner.report import format as fmt
 from planner.ui import service
+from planner.ui.charts import draw
 from planner.ui.settings import settings
 from planner.ui.words import md, show_problems
 from planner.validation.cases import CaseResult
@@ -159,7 +160,7 @@ def show() -> None:
     points = [_row(r) for r in chosen if r.predicted is not None and r.predicted > 0 and r.measured > 0]
     if points:
         spoken = f"Predicted beside measured, {len(points)} cases"
-        st.altair_chart(predicted_beside_measured(points), width="stretch", alt=spoken)
+        draw(predicted_beside_measured(points), spoken)
         _worst(chosen)
         left, right = st.columns(2, gap="large")
         with left:

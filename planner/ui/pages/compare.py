@@ -14,6 +14,7 @@ from planner.report import format as fmt
 from planner.report import summary
 from planner.report.diff import diff_rows
 from planner.ui import access, asking, service
+from planner.ui.charts import draw
 from planner.ui.settings import settings
 from planner.ui.words import md, show_problems
 
@@ -122,7 +123,7 @@ def show() -> None:
         if chart is not None:
             with place:
                 st.markdown(f"**{title}**")
-                st.altair_chart(chart, width="stretch", alt=f"{title}: {spoken(series, unit)}")
+                draw(chart, f"{title}: {spoken(series, unit)}")
 
 
 show()

@@ -8,6 +8,7 @@ from planner.fleet.model import OBJECTIVE_UNITS
 from planner.outlook.result import Alternatives, Document, Outlook, ParetoFront, Sensitivity
 from planner.plots.look_charts import front_chart, hardware, promises, tornado
 from planner.report import format as fmt
+from planner.ui.charts import draw
 from planner.ui.looks import Inquiry, looks
 from planner.ui.settings import settings
 from planner.ui.state import visit
@@ -57,7 +58,7 @@ def _working() -> None:
 
 
 def _front(found: ParetoFront) -> None:
-    st.altair_chart(front_chart(found), width="stretch", alt=f"Plans of the front: {found.answer}")
+    draw(front_chart(found), f"Plans of the front: {found.answer}")
     st.dataframe(
         [
             {f"{a.name} ({a.unit})": fmt.quantity(p.values[a.name], a.unit) for a in found.axes}
@@ -99,7 +100,7 @@ def _near(found: Alternatives) -> None:
 def _moved(found: Sensitivity) -> None:
     chart = tornado(found)
     if chart is not None:
-        st.altair_chart(chart, width="stretch", alt=f"Tornado: {found.answer}")
+        draw(chart, f"Tornado: {found.answer}")
     st.dataframe(
         [
             {
@@ -127,7 +128,7 @@ def _futures(found: Outlook) -> None:
     chart = promises(found)
     if chart is not None:
         st.markdown(f"**Promises kept** :gray[the dashed line is the confidence asked for, {found.confidence:.0%}]")
-        st.altair_chart(chart, width="stretch", alt=f"How likely promises are kept: {found.answer}")
+        draw(chart, f"How likely promises are kept: {found.answer}")
     st.dataframe(
         [
             {
