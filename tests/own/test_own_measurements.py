@@ -161,7 +161,7 @@ def test_the_command_line_takes_a_table(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_row_may_name_the_log_of_a_benchmark(tmp_path: Path, shipped: Catalog) -> None:
-    """What vLLM's and SGLang's benchmarks write says the same as the row written by hand; what they lack is asked for."""
+    """What vLLM's and SGLang's benchmarks write is a row written by hand; what they lack is asked for."""
     result = {
         "date": "20260901-101112", "backend": "vllm", "model_id": "meta-llama/Llama-3.1-70B", "num_prompts": 100,
         "request_rate": "inf", "max_concurrency": 16, "duration": 60.0, "completed": 100, "total_input_tokens": 200000,
