@@ -66,7 +66,7 @@ LABELS = {"option", "planner_version", "variant", "versions", "verified", "schem
 SHARED = {"fleet", "schedule"}
 
 
-PARTS = {"drafting", "speculation", "simplified"}
+PARTS = {"drafting", "speculation", "simplified", "rollout", "cache_kept"}
 """What is a table of its own, or one of a few words, where it is there at all."""
 
 

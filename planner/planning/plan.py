@@ -155,7 +155,9 @@ def planned(question: Question) -> Plan | None:
         return None
     if not solutions[0].status.has_plan:
         raise SolveError(f"no plan was found in time: {solutions[0].message}")
-    return verified(Draft(question), model, solutions)
+    draft = Draft(question)
+    model, solutions, draft.simpler = simplified(question, model, goals, solutions)
+    return verified(draft, model, solutions)
 
 
 def answered(question: Question, solutions: Sequence[Solution], model: FleetModel | None = None) -> Plan:

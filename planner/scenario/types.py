@@ -252,12 +252,6 @@ class Solve(Part):
     time_limit_s: float = Field(
         default=120, gt=0, le=1e6, description="Longest a solve may take.", json_schema_extra=unit("s")
     )
-    answers: Literal["none", "fast", "full"] | None = Field(
-        default=None,
-        description="What is answered beside the plan. fast: what higher confidences cost, as far as that takes no "
-        "longer than the plan itself (or 5 s); full: what lower ones save too, however long it takes. None given: as "
-        "PLANNER_ANSWERS says, else fast.",
-    )
     simplify: float = Field(
         default=0.01,
         ge=0,
@@ -265,6 +259,12 @@ class Solve(Part):
         description="Of plans whose objective is within this share of the best, the one with the fewest kinds of "
         "systems, then pools, is taken; 0: the best. The default is far less than the model can tell apart.",
         json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    answers: Literal["none", "fast", "full"] | None = Field(
+        default=None,
+        description="What is answered beside the plan. fast: what higher confidences cost, as far as that takes no "
+        "longer than the plan itself (or 5 s); full: what lower ones save too, however long it takes. None given: as "
+        "PLANNER_ANSWERS says, else fast.",
     )
     threads: int | None = Field(
         default=None,
@@ -377,7 +377,7 @@ class Scenario(Part):
 
     def confidence_of(self, workload: str) -> float:
         """The probability with which the promise to a workload must hold."""
-        own = next((w.confidence for w in self.workloads if w.name == workload), None)
+        own = next((getattr(w, "confidence", None) for w in self.workloads if w.name == workload), None)
         return self.confidence if own is None else own
 
     @model_validator(mode="before")
@@ -421,6 +421,14 @@ class Scenario(Part):
                 findings.append(Finding(("objective", i), f"{goal} is listed twice"))
         findings += self._time_findings()
         findings += self._fleet_findings()
+        findings += [
+            Finding(
+                ("confidence",), f"{self.confidence:g} is not planned for {w.kind} yet: {w.name!r}",
+                allowed="0.5; confidence of the other workloads, one by one",
+            )
+            for w in self.workloads
+            if self.confidence > 0.5 and isinstance(w, Counted)
+        ]  # fmt: skip
         report(findings)
         return self
 
