@@ -240,7 +240,7 @@ def _class_rates(
     estimate = estimate_serving(job, platform, candidates)
     at = part.operating(job, platform, candidates, estimate)
     n = len(candidates)
-    ends = time_ends(candidates, estimate)
+    ends = time_ends(w, candidates, estimate)
     slower, less = margin.slower(*ends), margin.less(*ends)
     rate, load = np.zeros(n), np.zeros(n)
     ttft, tpot = np.zeros(n), np.zeros(n)
