@@ -29,6 +29,11 @@ CATALOG = Setting(
     "`--catalog`, and by the app",
     "none",
 )
+ANSWERS = Setting(
+    "PLANNER_ANSWERS",
+    "how much is answered beside a plan where the scenario's `solve.answers` says nothing: `none`, `fast` or `full`",
+    "`fast`",
+)
 CACHE = Setting(
     "PLANNER_CACHE", "folder of what can be made again (the catalog as it was read); `off` keeps nothing",
     "`ai-compute-planner` in the user's cache folder (`$XDG_CACHE_HOME`, else `~/.cache`)",
@@ -39,6 +44,12 @@ LOG = Setting(
     "level of what is logged on standard error: `debug`, `info` or `warning`; `-v` is `info`, `-vv` is `debug`",
     "`warning`",
 )
+MEASUREMENTS = Setting(
+    "PLANNER_MEASUREMENTS",
+    "table of runs that you measured: predictions near them are corrected by every command that plans or estimates; "
+    "`--measurements` and a scenario's own `measurements` come before it",
+    "none",
+)
 PLUGINS = Setting("PLANNER_PLUGINS", "`off` uses no catalog, exporter or reader of other packages", "on")
 STORE = Setting(
     "PLANNER_APP_STORE",
@@ -47,7 +58,7 @@ STORE = Setting(
 )
 APP_PREFIX = Setting("PLANNER_APP_...", "limits of the app, one variable each (docs/app.md)", "see docs/app.md")
 
-SETTINGS = (CATALOG, CACHE, DEBUG, LOG, PLUGINS, STORE, APP_PREFIX)
+SETTINGS = (CATALOG, ANSWERS, CACHE, DEBUG, LOG, MEASUREMENTS, PLUGINS, STORE, APP_PREFIX)
 
 
 def installed_version() -> str:

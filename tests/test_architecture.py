@@ -15,15 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "planner"
 
 ROAD = (
-    "errors", "catalog", "scenario", "answer", "workload", "network", "performance", "facility", "cost", "options",
-    "walls", "verify", "fleet", "solve", "explain", "planning", "faces",
+    "errors", "catalog", "scenario", "answer", "workload", "network", "performance",
+    "facility", "cost",
+    "uncertainty", "options", "walls", "validation", "verify", "fleet", "solve", "explain", "planning", "faces",
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
     "settings": "errors", "plugins": "errors", "tables": "errors",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "estimate": "faces", "export": "faces",
     "outlook": "faces", "supernode": "faces",
-    "plots": "faces", "report": "faces", "sweep": "faces", "ui": "faces", "validation": "faces",
+    "plots": "faces", "report": "faces", "sweep": "faces", "ui": "faces",
 }  # fmt: skip
 """Modules beside the rooms."""
 FLEET_SEES = {"solve"}

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
+import random
 from statistics import NormalDist
 from typing import Any
 
 import pytest
 from tools import load, round_scenario, run
 
-from planner.answer.chance import chance_of, factor, percent
+from planner.answer.chance import percent
 from planner.answer.plan import Interval, Plan, Predicted
 from planner.catalog import Catalog
+from planner.errors import InputError
 from planner.outlook import outlook
 from planner.planning.plan import plan
+from planner.report.summary import headline
 from planner.scenario.types import Scenario
+from planner.verify.chance import chance_of, factor
 from planner.verify.plan import verify_plan
 
 pytestmark = pytest.mark.usefixtures("in_process")
 PLAIN: dict[str, Any] = {"hardware": {"systems": ["plain_8"]}}
+STEADY: dict[str, Any] = {"failure_factor": 1, "price_factor": {"plain_8": 1}}
+"""Only performance is uncertain."""
 
 
 def chances(found: Plan) -> dict[str, float]:
@@ -45,7 +51,7 @@ def test_the_chance_of_a_date_in_closed_form(round_catalog: Catalog) -> None:
     days = fastest.predicted.days or 0.0
     for allowed in (1.0, 1.05, 1.2, 1.5):
         asked = run(tokens=1e12, finish_within_days=days * allowed)
-        scenario = round_scenario(asked, site={"power_mw": 1}, objective=["time"], **PLAIN)
+        scenario = round_scenario(asked, site={"power_mw": 1}, objective=["time"], outcomes=STEADY, **PLAIN)
         found = plan(scenario, catalog=round_catalog)
         told = found.deployments[0].predicted
         assert told.interval is not None
@@ -61,7 +67,7 @@ def test_the_chance_of_a_date_in_closed_form(round_catalog: Catalog) -> None:
 
 def test_it_agrees_with_sampled_futures(round_catalog: Catalog) -> None:
     """Where only performance is uncertain, futures drawn one by one keep the promises as often."""
-    sure = {"samples": 4000, "failure_factor": 1, "price_factor": {"plain_8": 1}}
+    sure = {"samples": 4000, **STEADY}
     for work in (run(tokens=1e12, finish_within_days=60), load(1700, disaggregated="never")):
         scenario = round_scenario(work, outcomes=sure, **PLAIN)
         found = plan(scenario, catalog=round_catalog)
@@ -112,7 +118,110 @@ def test_a_shared_fleet_says_it_too(round_catalog: Catalog) -> None:
     assert found.verified, found.answer
     assert set(chances(found)) == {"run", "load"}
     assert "likely to be in time" in found.answer.split(". ")[0]
-    assert chance_of(scenario, found) == found.chance
+    assert chance_of(scenario, found, round_catalog) == found.chance
+
+
+def test_a_plan_holds_with_the_confidence_asked(round_catalog: Catalog) -> None:
+    """In ten thousand futures of another seed its promises are kept as often as it says, and as often as was asked."""
+    for work in (run(tokens=1e12, finish_within_days=60), load(1700, disaggregated="never", tpot_ms=30)):
+        fresh = {"samples": 10_000, "seed": 77, "demand_factor": {work["name"]: SWING}}
+        scenario = round_scenario(work, outcomes=fresh, confidence=0.8, **PLAIN)
+        found = plan(scenario, catalog=round_catalog)
+        drawn = outlook(scenario, catalog=round_catalog).plans[0].promises[0].probability
+        (chance,) = chances(found).values()
+        assert chance == pytest.approx(drawn, abs=0.02)
+        assert drawn >= 0.76
+        assert "80% asked" in found.answer
+
+
+SWING = {"p10": 0.8, "p50": 1.0, "p90": 1.2}
+
+
+def random_scenario(seed: int) -> dict[str, Any]:
+    """Some work that has a plan, of any kind, at a site with room."""
+    dice = random.Random(seed)
+    if dice.random() < 0.5:
+        work = run(tokens=dice.uniform(2e11, 2e12), finish_within_days=dice.uniform(40, 400))
+    else:
+        limits = {"tpot_ms": dice.choice([None, 25, 40]), "ttft_ms": dice.choice([None, 2000])}
+        work = load(dice.uniform(50, 4000), disaggregated=dice.choice(["never", "auto"]), **limits)
+    swings = {work["name"]: SWING} if dice.random() < 0.5 else {}
+    slips = {"plain_8": {"values": [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]}} if dice.random() < 0.3 else {}
+    return {"workloads": [work], "outcomes": {"demand_factor": swings, "slip_quarters": slips}}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_more_confidence_never_costs_less(round_catalog: Catalog, seed: int) -> None:
+    """The best plan at a confidence is possible at every lower one; what is impossible at one is so at all above."""
+    asked = random_scenario(seed)
+    before, possible = 0.0, True
+    for confidence in (0.5, 0.65, 0.8, 0.9):
+        fields = {"outcomes": asked["outcomes"], "confidence": confidence, "solve": {"gap": 0}}
+        found = plan(round_scenario(*asked["workloads"], **fields, **PLAIN), catalog=round_catalog)
+        assert possible or not found.has_plan
+        possible = found.has_plan
+        if not possible:
+            continue
+        assert found.verified
+        assert found.totals is not None
+        assert found.totals.tco_usd >= before * (1 - 1e-6)
+        before = found.totals.tco_usd
+        assert min(chances(found).values()) >= confidence - 1e-6 or confidence == 0.5
+
+
+def test_a_workload_may_ask_for_more_than_the_rest(round_catalog: Catalog) -> None:
+    works = (run(tokens=1e12, finish_within_days=70, confidence=0.9), load(1700, disaggregated="never"))
+    found = plan(round_scenario(*works, confidence=0.6, **PLAIN), catalog=round_catalog)
+    assert found.chance is not None
+    assert {p.workload: p.asked for p in found.chance.promises} == {"run": 0.9, "load": 0.6}
+    assert all(p.chance >= p.asked - 1e-6 for p in found.chance.promises)
+
+
+@pytest.mark.parametrize(("value", "words"), [(95, "looks like percent"), (1, "at most 0.99"), (0.2, "at least 0.5")])
+def test_a_confidence_that_is_none_is_named(value: float, words: str) -> None:
+    with pytest.raises(InputError) as error:
+        round_scenario(load(100), confidence=value)
+    (problem,) = error.value.problems
+    assert problem.path == "confidence"
+    assert words in str(problem)
+
+
+def test_out_of_reach_says_how_far_one_gets(round_catalog: Catalog) -> None:
+    """A latency that central figures just keep: the highest confidence with which a plan holds, confirmed."""
+    fields: dict[str, Any] = {"disaggregated": "never"}
+    best = plan(round_scenario(load(100, **fields), objective=["cost"], **PLAIN), catalog=round_catalog)
+    tight = min(d.predicted.tpot_ms or 0.0 for d in best.deployments) * 0.35
+    found = plan(round_scenario(load(100, tpot_ms=tight, **fields), confidence=0.99, **PLAIN), catalog=round_catalog)
+    assert found.status == "infeasible"
+    change = next(n for n in found.nearest if n.limit == "confidence")
+    assert change.confirmed
+    assert 0.5 <= change.needed < 0.99
+    for confidence, possible in ((change.needed, True), (change.needed + 0.01, False)):
+        scenario = round_scenario(load(100, tpot_ms=tight, **fields), confidence=round(confidence, 2), **PLAIN)
+        assert plan(scenario, catalog=round_catalog).has_plan is possible
+
+
+def test_the_price_of_more(round_catalog: Catalog) -> None:
+    """First lines, plan file and verifier: what 80% and 95% cost is what planning at them costs."""
+    asked = load(1700, disaggregated="never")
+    scenario = round_scenario(asked, solve={"answers": "full"}, **PLAIN)
+    found = plan(scenario, catalog=round_catalog)
+    told = {x.confidence: x for x in found.at_confidences}
+    assert set(told) == {0.8, 0.95}
+    for level, x in told.items():
+        alone = plan(round_scenario(asked, confidence=level, **PLAIN), catalog=round_catalog)
+        assert alone.totals is not None
+        assert x.cost_usd == pytest.approx(alone.totals.tco_usd)
+        assert x.systems == alone.totals.systems
+    assert "With 80%: " in found.answer
+    assert "; with 95%: " in found.answer
+    assert "with 80%: " in headline(found)[0][2]
+    assert Plan.from_json(found.to_json()) == found
+    assert not verify_plan(found, scenario, round_catalog)
+    cheaper = tuple(x.model_copy(update={"more_usd": 0.0}) for x in found.at_confidences)
+    forged = found.model_copy(update={"at_confidences": cheaper})
+    assert any("at_confidences" in text for text in verify_plan(forged, scenario, round_catalog))
+    assert plan(round_scenario(asked, solve={"answers": "none"}, **PLAIN), catalog=round_catalog).at_confidences == ()
 
 
 def shared() -> Scenario:

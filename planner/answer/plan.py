@@ -504,10 +504,12 @@ class PromiseChance(_Part):
     what: str
     """``date`` of a run, ``load`` of a load."""
     chance: float
+    asked: float = 0.5
+    """The confidence with which the scenario asks for it; 0.5: central figures."""
 
 
 class Chance(_Part):
-    """How likely the promises of the plan are kept, by the intervals of what it predicts."""
+    """How likely the promises of the plan are kept: performance, deliveries, failures and demand are uncertain."""
 
     promises: tuple[PromiseChance, ...]
     all_kept_least: float
@@ -515,6 +517,40 @@ class Chance(_Part):
     all_kept_most: float
     """All of them, where one error moves every workload."""
     basis: str
+
+
+class MeasuredEffect(_Part):
+    """What a user's own measurements change of one prediction."""
+
+    workload: str
+    role: str
+    system: str
+    quantity: str
+    """``step_time_s``, ``tpot_ms``, ...: what the interval is of."""
+    without: float
+    """What would be predicted without the measurements."""
+    predicted: float
+    width_without: float
+    """High end of the 80% interval over the low one, without them."""
+    width: float
+    runs: int
+    """Figures measured, of all rows."""
+
+
+class AtConfidence(_Part):
+    """The same question with every promise at another confidence: what the best plan costs then."""
+
+    confidence: float
+    status: Literal["same", "planned", "out_of_reach", "not_tried"]
+    """``same``: the plan itself holds with it; ``planned``: another plan does; ``out_of_reach``: none does;
+    ``not_tried``: there was no time for it (``solve.answers: full`` takes as long as it needs)."""
+    cost_usd: float | None = None
+    more_usd: float | None = None
+    """Cost over the horizon beyond the plan's own."""
+    systems: int | None = None
+    hardware: str = ""
+    chance: float | None = None
+    """The least chance of its promises."""
 
 
 class Binding(_Part):
@@ -541,6 +577,8 @@ class Alternative(_Part):
     difference: float | None = None
     """(alternative - best) / best of the objective."""
     summary: str
+    tied: bool = False
+    """Whether the model cannot tell it from the plan: nearer than measured pairs come out in the predicted order."""
     kinds: int = 0
     """Kinds of systems (with their chips) that it is made of; 0 where it was not described."""
     values: dict[str, float] = Field(default_factory=dict)
@@ -700,6 +738,10 @@ class Plan(PlanViews, _Part):
     simplified: Simplified | None = None
     """Where a simpler plan than the best one was taken."""
     """None where there is no plan, or nothing is known of how far off its predictions may be."""
+    measured: tuple[MeasuredEffect, ...] = ()
+    """What the user's own measurements change; empty where there are none."""
+    at_confidences: tuple[AtConfidence, ...] = ()
+    """What other confidences cost, lowest first."""
     binding: tuple[Binding, ...] = ()
     walls: Walls | None = None
     """Communication, power and cooling, complexity: how hard each presses, and which binds. None without a plan."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from planner.answer.chance import said, together
-from planner.answer.plan import Deployment, Plan
+from planner.answer.plan import Deployment, MeasuredEffect, Plan
 from planner.scenario.kinds import ByADate, Diffusion, Encoding, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
@@ -127,6 +128,20 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
     return text + together(plan)
 
 
+def measured_words(effects: Sequence[MeasuredEffect]) -> list[str]:
+    """What the user's own measurements change, a note each."""
+    notes = []
+    for x in effects:
+        moved = x.predicted / x.without - 1.0
+        words = "do not move" if abs(moved) < 0.0005 else f"move by {moved:+.1%}"
+        narrow = f"; its 80% interval spans a factor of {x.width:.2f}, {x.width_without:.2f} without them"
+        notes.append(
+            f"Your {x.runs} measured figures {words} {x.quantity} of {x.workload} on {x.system}"
+            f" ({number(x.without)} to {number(x.predicted)}){narrow}."
+        )
+    return notes
+
+
 def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
     """What a reader must know before acting on the plan."""
     notes = []
@@ -148,6 +163,13 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
         notes += _claims(scenario, d)
     notes += [text for d in plan.deployments if (text := _classes(d))]
     notes += [text for d in plan.deployments if (text := _kept(d))]
+    software = math.fsum(d.cost.lines_usd.get("software", 0.0) for d in plan.deployments)
+    if software > 0 and plan.totals is not None and plan.totals.tco_usd > 0:
+        notes.append(
+            f"Vendor enterprise software is {money(software)}, {software / plan.totals.tco_usd:.1%} of the cost: an"
+            " assumption (NVIDIA's chips alone, often bundled or waived), and alternatives that are closer rest on it."
+            " assume.costs.opex_software.value changes it."
+        )
     spot = scenario.hardware.spot
     for d in plan.deployments:
         if d.rent_term == "spot" and spot is not None and d.predicted.days:

@@ -79,6 +79,9 @@ class Catalog:
     digest: str
     own_regions: Mapping[str, Region] = field(repr=False, default_factory=dict)
     model_folders: tuple[Path, ...] = field(repr=False, default=())
+    measured: Any = field(repr=False, compare=False, default=None)
+    """Runs of a user's own that predictions know (``validation.own.OwnMeasured``); the catalog itself reads nothing of
+    them."""
 
     @cached_property
     def models(self) -> Mapping[str, ModelArch]:
@@ -204,7 +207,7 @@ class Catalog:
         _check_references(merged, lambda kind, key, _field: Problem("", path=f"{path}.{kind}.{key}"), problems)
         if problems:
             raise InputError(problems)
-        result = _catalog(merged, digest, own_regions, self.model_folders)
+        result = replace(_catalog(merged, digest, own_regions, self.model_folders), measured=self.measured)
         if "models" in self.__dict__:
             result.__dict__["models"] = self.__dict__["models"]
         if _only_money(assumptions):
@@ -213,6 +216,11 @@ class Catalog:
             del kept_here[next(iter(kept_here))]
         kept_here[stated] = result
         return result
+
+    def knowing(self, measured: object, digest: str) -> Catalog:
+        """The same catalog, whose predictions know some runs; ``digest`` is theirs."""
+        both = hashlib.sha256(f"{self.digest}\0measured {digest}".encode()).hexdigest()
+        return replace(self, measured=measured, digest=both)
 
     @cached_property
     def layouts_of(self) -> Catalog:

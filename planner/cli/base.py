@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from planner.errors import EXIT_OK, InputError, Problem
-from planner.settings import CATALOG, LOG, installed_version, value_of
+from planner.settings import CATALOG, LOG, MEASUREMENTS, installed_version, value_of
 
 if TYPE_CHECKING:
     from planner.scenario import Scenario
@@ -78,6 +78,14 @@ CatalogDir = Annotated[
         "--catalog", envvar=CATALOG.name, help="Folder of your own chips, systems and prices, merged over the catalog."
     ),
 ]
+Measured = Annotated[
+    Path | None,
+    typer.Option(
+        "--measurements",
+        envvar=MEASUREMENTS.name,
+        help="CSV of runs that you measured: predictions near them are corrected and surer (docs/outlook.md).",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else: --format json.")]
 Form = Annotated[
     Format | None, typer.Option("--format", help="Form of the answer; default: table.", case_sensitive=False)
@@ -133,6 +141,12 @@ def _root(
 ) -> None:
     if not verbose:
         log_to_stderr()
+
+
+def know_measurements(path: Path | None) -> None:
+    """Let this command, and the processes that it starts, know the runs of a table."""
+    if path is not None:
+        os.environ[MEASUREMENTS.name] = str(path.resolve())
 
 
 def read_scenario(name: str, variant: str | None, sets: Sequence[str] | None) -> Scenario:

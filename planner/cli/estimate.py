@@ -7,7 +7,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from planner.cli.base import (
     CatalogDir,
     Form,
     Format,
+    Measured,
     answer,
     app,
     estimate_app,
@@ -27,6 +28,18 @@ from planner.cli.base import (
     with_assumptions,
 )  # fmt: skip
 from planner.errors import EXIT_OK, InputError, UnknownFigureError
+
+if TYPE_CHECKING:
+    from planner.catalog import Catalog
+
+
+def _measured(catalog: Catalog, measurements: Path | None) -> Catalog:
+    """The catalog with what a user measured."""
+    if measurements is None:
+        return catalog
+    from planner.validation.own.read import with_measurements
+
+    return with_measurements(catalog, measurements)
 
 
 @estimate_app.command("training")
@@ -55,6 +68,7 @@ def estimate_training_command(
     best: Annotated[bool, typer.Option("--best", help="Search everything not given.")] = False,
     assume: Assume = None,
     catalog: CatalogDir = None,
+    measurements: Measured = None,
     as_json: AsJson = False,
     form: Form = None,
 ) -> int:
@@ -82,7 +96,7 @@ def estimate_training_command(
             recompute=recompute,
             framework=framework,
             best=best,
-            catalog=with_assumptions(load_catalog(catalog), assume),
+            catalog=with_assumptions(_measured(load_catalog(catalog), measurements), assume),
         )
     return _show_estimate(found, form_of(form, as_json))
 
@@ -129,6 +143,7 @@ def estimate_serving_command(
     ] = False,
     assume: Assume = None,
     catalog: CatalogDir = None,
+    measurements: Measured = None,
     as_json: AsJson = False,
     form: Form = None,
 ) -> int:
@@ -164,7 +179,7 @@ def estimate_serving_command(
             tpot_ms=tpot_ms,
             best=best,
             simulate=simulate,
-            catalog=with_assumptions(load_catalog(catalog), assume),
+            catalog=with_assumptions(_measured(load_catalog(catalog), measurements), assume),
         )
     return _show_estimate(found, form_of(form, as_json))
 
@@ -205,6 +220,7 @@ def validate_command(
     as_json: AsJson = False,
     form: Form = None,
     catalog: CatalogDir = None,
+    measurements: Measured = None,
 ) -> int:
     """Predicted against measured, per case and in sum, beside the one-constant baseline."""
     wanted = form_of(form, as_json)
@@ -212,7 +228,7 @@ def validate_command(
         from planner.catalog import load_catalog
         from planner.validation import validate
 
-        report = validate(cases, load_catalog(catalog), reader=reader)
+        report = validate(cases, _measured(load_catalog(catalog), measurements), reader=reader)
 
     def table() -> Any:
         from planner.report.accuracy import accuracy_table

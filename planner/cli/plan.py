@@ -13,6 +13,7 @@ from planner.cli.base import (
     CatalogDir,
     Form,
     Format,
+    Measured,
     ScenarioName,
     Sets,
     Variant,
@@ -21,6 +22,7 @@ from planner.cli.base import (
     app,
     form_of,
     is_watched,
+    know_measurements,
     must_be_writable,
     plan_files,
     progress_bar,
@@ -55,6 +57,11 @@ def plan_command(
     form: Form = None,
     catalog: CatalogDir = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    measurements: Measured = None,
+    answers: Annotated[
+        str | None,
+        typer.Option("--answers", help="What is answered beside the plan: none, fast or full (solve.answers)."),
+    ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Follow requests through the replicas chosen.")] = False,
     model: Annotated[
         Path | None, typer.Option("--write-model", help="Write the optimization model as .mps or .lp; do not solve it.")
@@ -62,6 +69,8 @@ def plan_command(
     verbose: Verbose = 0,
 ) -> int:
     """Plan a scenario: the best plan, its proof and its price; or why there is none."""
+    know_measurements(measurements)
+    sets = [*(sets or ()), *(() if answers is None else (f"solve.answers={answers}",))]
     if model is not None:
         return _write_model(read_scenario(scenario, variant, sets), catalog, model, quiet=quiet)
     wanted = form_of(form, as_json)
@@ -296,11 +305,13 @@ def sweep_command(
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Plan nothing: put the shards of --out together.")] = False,
     catalog: CatalogDir = None,
+    measurements: Measured = None,
     as_json: AsJson = False,
     form: Form = None,
     verbose: Verbose = 0,
 ) -> int:
     """Plan many scenarios; resumable."""
+    know_measurements(measurements)
     wanted = form_of(form, as_json)
     with progress_bar(f"Sweep {sweep}", enabled=is_watched(wanted)) as progress:
         from planner.sweep import run_sweep, summary_rows, sweep_table

@@ -19,6 +19,7 @@ from planner.errors import SolveError
 from planner.explain.limits import firm_rows
 from planner.fleet.model import FleetModel, Limit
 from planner.options.option import Dropped
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.solve import Limits, Status, conflicting_rows, elastic, nearest_changes, with_objective
@@ -101,6 +102,10 @@ def arithmetic_findings(scenario: Scenario, found: Searched) -> Diagnosis:
     for workload in scenario.workloads:
         if workload.name not in stuck:
             continue
+        classes = _unanswered(workload, found.options)
+        if classes:
+            conflicts.append(Conflict(limits=(workload.name, *_latencies(workload)), message=classes))
+            continue
         reasons = [d for d in found.dropped if d.option.startswith(f"{workload.name} on ")] or list(found.dropped)
         shown = "; ".join(f"{d.option}: {d.reason}" for d in reasons[:6])
         more = f"; and {len(reasons) - 6} more (left_out lists all)" if len(reasons) > 6 else ""
@@ -131,6 +136,25 @@ def arithmetic_findings(scenario: Scenario, found: Searched) -> Diagnosis:
             )
         )
     return Diagnosis(tuple(conflicts), tuple(nearest))
+
+
+def _unanswered(workload: Workload, options: Sequence[Doing]) -> str:
+    """Which classes of requests no option answers within their limits, where others are answered."""
+    mine = [o for o in options if o.workload == workload.name]
+    if not isinstance(workload, Serving) or not workload.request_classes or not mine:
+        return ""
+    missing = [c.label for c in workload.request_classes if not any(o.rates.get(c.label, 0.0) > 0 for o in mine)]
+    if not missing:
+        return ""
+    names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    of = f"{len(missing)} of its {len(workload.request_classes)} classes of requests"
+    return f"No hardware that the scenario allows answers {of} of {workload.name} within their latencies: {names}."
+
+
+def _latencies(workload: Workload) -> tuple[str, ...]:
+    """Limits on latencies, in words."""
+    limits = (("TTFT", getattr(workload, "ttft_ms", None)), ("TPOT", getattr(workload, "tpot_ms", None)))
+    return tuple(f"{name} within {value:g} ms" for name, value in limits if value is not None)
 
 
 def _up(value: float) -> float:

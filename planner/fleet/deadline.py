@@ -1,4 +1,4 @@
-"""Deadlines: a run ends in time, and within the horizon.
+"""Deadlines: a run ends in time, and within the horizon, with the confidence that is asked.
 
 Options that miss the date are left out before, save those just beyond it and those a diagnosis wants back.
 """
@@ -6,7 +6,7 @@ Options that miss the date are left out before, save those just beyond it and th
 from __future__ import annotations
 
 from planner.fleet.model import Draft, Limit
-from planner.options.counted import FINISH
+from planner.options.counted import DUE
 from planner.options.hardware.choices import start_days
 
 DAYS_PER_YEAR = 365.25
@@ -16,7 +16,7 @@ def add(draft: Draft) -> None:
     """One row for each run: ``finish_within_days`` after it may begin, or the horizon's end if that is first."""
     horizon = draft.scenario.horizon_years * DAYS_PER_YEAR
     for workload in draft.scenario.workloads:
-        mine = {draft.units[i]: FINISH.read(o) for i, o in enumerate(draft.options) if o.workload == workload.name}
+        mine = {draft.units[i]: DUE.read(o) for i, o in enumerate(draft.options) if o.workload == workload.name}
         if not any(mine.values()):
             continue
         begins = start_days(draft.scenario, getattr(workload, "start", None))

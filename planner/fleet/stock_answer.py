@@ -234,7 +234,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
-        predicted=d.predicted.model_copy(update={"days": d.run_days, "finish_days": end}),
+        predicted=d.predicted.model_copy(update={"finish_days": day + (d.predicted.days or 0.0)}),
         added_mw=watts / 1e6,
         **_priced(figures.run(workload, run.role, hardware, d, month)),
         option=run.id,

@@ -59,6 +59,7 @@ LOAD_CHIPS = Figure("chips of a load", lambda o: float(o.chips) if not o.rates.g
 INSTALLED = Figure("installed", lambda o: float(o.systems) if o.acquire == "installed" else 0.0)
 WATER = Figure("water_m3", lambda o: o.water_m3)
 FINISH = Figure("finish_days", lambda o: o.finish_days)
+DUE = Figure("due_days", lambda o: o.due_days or o.finish_days)
 TOKENS = Figure("tokens_per_s", lambda o: o.tokens_per_s)
 
 
@@ -101,7 +102,7 @@ PLAN_LIMITS: tuple[PlanLimit, ...] = (
 )  # fmt: skip
 """Limits of the whole plan, in the order of their rows."""
 
-AT_MOST: tuple[Figure | Yearly, ...] = (PEAK_POWER, RACKS, WORKING_CHIPS, INSTALLED, FINISH)
+AT_MOST: tuple[Figure | Yearly, ...] = (PEAK_POWER, RACKS, WORKING_CHIPS, INSTALLED, DUE)
 """What places, workloads, what stands and deadlines limit from above (``fleet/power.py``, ``racks.py``, ...)."""
 AT_LEAST: tuple[Figure, ...] = (LOAD_CHIPS,)
 """What workloads ask so much of at least."""

@@ -19,8 +19,9 @@ from planner.options.counted import MEGAWATT, RACKS, most_units, reach, used
 from planner.options.dominance import nondominated
 from planner.options.form import shares_servers
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
+from planner.options.hardware.offers import closed_offers
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
-from planner.options.pricing import Designs, Priced, horizon_hours, price
+from planner.options.pricing import DAYS_PER_YEAR, Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
 from planner.options.work.counted_kinds import CountedSearch
 from planner.options.work.kinds import SEARCHES
@@ -40,11 +41,14 @@ from planner.options.work.serving import (
 )
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.spot import on_spot, refusal
-from planner.options.work.training import TrainingSearch
+from planner.options.work.training import Size, TrainingSearch
 from planner.options.work.training import activity as training_activity
+from planner.performance.platform import Platform
+from planner.scenario.base import month_index
 from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.uncertainty.margins import Margin, margin_of
 
 Progress = Callable[[str, float], None]
 Search = TrainingSearch | ServingSearch | MixedServingSearch | RecommendationSearch | CountedSearch
@@ -151,11 +155,28 @@ class Collector:
         self.counted: set[tuple[object, ...]] = set()
         self.enumerated = self.candidates = self.pruned = 0
         self.best: dict[tuple[str, str], float] = {}
+        self._margins: dict[tuple[str, str, str, bool], Margin] = {}
 
     def drop(self, choice: Choice, workload: str, reason: str) -> None:
         where = "" if choice.location is None else f" at {choice.place}"
         rented = ", rented" if choice.acquire == "rent" else ""
         self.dropped.append(Dropped(f"{workload} on {choice.hardware}{where}{rented}", reason))
+
+    def margin(self, workload: Workload, choice: Choice) -> Margin:
+        """What a workload on a choice must bear to hold with the confidence that is asked."""
+        key = (workload.name, choice.system.id, choice.chip.id, choice.acquire == "installed")
+        if key not in self._margins:
+            self._margins[key] = self.margin_on(workload, choice)
+        return self._margins[key]
+
+    def margin_on(self, workload: Workload, choice: Choice) -> Margin:
+        """The same, where it was not asked before."""
+        there = choice.acquire == "installed"
+        return margin_of(self.scenario, self.catalog, workload, choice.system.id, choice.chip.id, there=there)
+
+    def earliest(self, workload: Workload, period: int) -> float:
+        """Days before which a run on what is bought in a period cannot begin, however early it comes."""
+        return earliest_days(self.scenario, workload, period)
 
     def search_of(self, workload: Workload) -> Search:
         """What searches a workload."""
@@ -281,7 +302,8 @@ class Collector:
                 f" the limits leave room for {most // part * part}",
             )
             return
-        found = search.search(choice, least, most, thin=self.relaxed)
+        margin = self.margin(workload, choice)
+        found = search.search(choice, least, most, thin=self.relaxed, several=not margin.central)
         sizes_there = [on_spot(self.scenario, self.catalog, choice, s, search.parameters) for s in found.sizes]
         found = replace(found, sizes=tuple(sizes_there))
         self.count(("train", workload.name, platform.system_id, platform.chip_id, platform.clock_factor, least, most),
@@ -289,16 +311,29 @@ class Collector:
         if not found.sizes:
             self.drop(choice, workload.name, found.reason)
             return
-        fastest = min(size.days for size in found.sizes) + ready
+        ends = self.due(search, platform, found.sizes, margin, ready, period)
+        fastest = min(ends)
         self.note_best(workload.name, "finish_within_days", fastest)
-        allowed = [s.days for s in found.sizes if s.systems <= within.systems and s.systems * per <= within.chips]
+        allowed = [
+            end - ready
+            for s, end in zip(found.sizes, ends, strict=True)
+            if s.systems <= within.systems and s.systems * per <= within.chips
+        ]
         if not self.relaxed and (not allowed or min(allowed) > days):
             best = min(allowed, default=fastest - ready) + ready
-            reason = f"{best:.1f} days at best on up to {min(most, within.chips)} chips, {ready + days:g} asked"
+            sure = "" if margin.central else f" with {margin.confidence:.0%}"
+            reason = f"{best:.1f} days at best{sure} on up to {min(most, within.chips)} chips, {ready + days:g} asked"
             self.drop(choice, workload.name, reason)
-        sizes = [s for s in found.sizes if self.relaxed or (s.days <= reach and s.systems <= bounds.systems)]
-        if not sizes:
+        kept = [
+            (s, end)
+            for s, end in zip(found.sizes, ends, strict=True)
+            if self.relaxed or (end - ready <= reach and s.systems <= bounds.systems)
+        ]
+        if not margin.central:
+            kept = sooner_or_surer(kept)
+        if not kept:
             return
+        sizes, ends = [s for s, _ in kept], [end for _, end in kept]
         spares = np.array([search.spares_of(s.chips, platform) for s in sizes])
         working = np.array([s.systems for s in sizes])
         designs = Designs(
@@ -315,8 +350,27 @@ class Collector:
             self.append(
                 choice, workload.name, "train", period, found.precision, designs, priced, i,
                 replicas=1, max_units=1, rates={"run": 1.0}, tokens_per_s=tokens / size.step_time_s,
-                finish_days=ready + size.days, layout=size.layout,
+                finish_days=ready + size.days, due_days=ends[i], layout=size.layout,
             )  # fmt: skip
+
+    def due(
+        self,
+        search: TrainingSearch,
+        platform: Platform,
+        sizes: Sequence[Size],
+        margin: Margin,
+        ready: float,
+        period: int,
+    ) -> list[float]:
+        """Days from the scenario's start by which runs of some sizes have ended with the confidence."""
+        if margin.central:
+            return [ready + s.days for s in sizes]
+        chips = np.array([s.chips for s in sizes])
+        missing = search.missing_of(platform, chips, np.array([s.layout["dp"] for s in sizes]))
+        days, low, high = (np.array([getattr(s, name) for s in sizes]) for name in ("days", "low80", "high80"))
+        release = self.earliest(search.workload, period)
+        due = margin.finish(days, chips, low, high, ready=ready, release=release, missing=missing)
+        return [float(x) for x in due]
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
@@ -333,7 +387,7 @@ class Collector:
         if bounds.systems < 1:
             self.drop(choice, workload.name, "one system alone exceeds a limit of the place or the plan")
             return
-        found = search.search(choice, most)
+        found = search.search(choice, most, self.margin(workload, choice))
         self.count(("serve", workload.name, id(found)),
                    found.enumerated, found.priced)  # fmt: skip
         self.pruned += found.pruned
@@ -385,7 +439,7 @@ class Collector:
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
         layout: Mapping[str, int], mix: str = "", cache_pool: str = "",
-        redundancy: Redundancy | None = None,
+        redundancy: Redundancy | None = None, due_days: float = 0.0,
     ) -> None:  # fmt: skip
         if not math.isfinite(float(priced.racks[i])):
             return  # with its network the system is too much for a rack here; smaller networks are not
@@ -422,6 +476,7 @@ class Collector:
             tokens_per_s=tokens_per_s,
             redundancy=redundancy,
             finish_days=finish_days,
+            due_days=due_days or finish_days,
             it_peak_w=float(priced.it_peak_w[i]),
             it_average_w=float(priced.it_average_w[i]),
             facility_peak_w=float(priced.facility_peak_w[i]),
@@ -458,13 +513,34 @@ class Collector:
         units = ((o.workload, o.role, o.chip, o.cache_pool) for o in self.options)
         return OptionSet(
             options=tuple(kept),
-            dropped=tuple(_distinct([*self.dropped, *pairs_left_out(units)])),
+            dropped=tuple(
+                _distinct([*self.dropped, *pairs_left_out(units), *closed_offers(self.scenario, self.catalog)])
+            ),
             enumerated=self.enumerated,
             candidates=self.candidates,
             pruned=self.pruned + pruned,
             best_effort=dict(self.best),
             rivals=tuple(rivals),
         )
+
+
+def earliest_days(scenario: Scenario, workload: Workload, period: int) -> float:
+    """Days from the scenario's start before which a run on what is bought in a period cannot begin."""
+    begins = month_index(scenario.period_starts[period]) - month_index(scenario.start)
+    return max(begins * DAYS_PER_YEAR / 12, start_days(scenario, getattr(workload, "start", None)))
+
+
+def sooner_or_surer(sizes: Sequence[tuple[Size, float]]) -> list[tuple[Size, float]]:
+    """Of layouts on as many systems those that no other beats both in days as predicted and in the day that it has
+    ended by with the confidence: what costs least among those that are in time is one of them."""
+    staying: list[tuple[Size, float]] = []
+    surest: dict[tuple[int, int], float] = {}
+    for size, end in sorted(sizes, key=lambda x: (x[0].days, x[1])):
+        key = (size.systems, size.chips)
+        if end < surest.get(key, math.inf) - 1e-9:
+            surest[key] = end
+            staying.append((size, end))
+    return staying
 
 
 def _distinct(dropped: Iterable[Dropped]) -> list[Dropped]:

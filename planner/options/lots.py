@@ -64,7 +64,7 @@ def lots_of(
             count = sum(b.count for b in site.installed if b.system == choice.system.id and b.since == since)
             spans += [(0, end, "", since, count) for end in lot_ends(scenario, timeline, 0)]
     else:
-        periods, reason = arrivals(scenario, timeline, choice)
+        periods, reason = arrivals(scenario, catalog, timeline, choice)
         if not periods:
             where = "" if choice.location is None else f" at {choice.place}"
             dropped.append(Dropped(f"{choice.hardware}{where}", reason))

@@ -46,6 +46,7 @@ class Option:
     rates: Mapping[str, float]
     tokens_per_s: float
     finish_days: float
+    """Days from the scenario's start until a run has ended, as predicted; 0 of a load."""
     it_peak_w: float
     it_average_w: float
     facility_peak_w: float
@@ -57,6 +58,8 @@ class Option:
     carbon_t_per_year: float
     water_m3: float
     water_m3_per_year: float
+    due_days: float = 0.0
+    """Days until a run has ended with the confidence that is asked: what deadlines are held to; 0 of a load."""
     parallelism: Mapping[str, int] = field(default_factory=dict)
     redundancy: Redundancy | None = None
     """Of a load that must survive failures of its units: what it asks."""

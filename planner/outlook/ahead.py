@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,15 +25,17 @@ from planner.fleet.model import FleetModel
 from planner.options.enumerate import enumerate_options
 from planner.options.option import Option, OptionSet
 from planner.options.work.describe import Describer, spec_of_option
-from planner.outlook.draws import DAYS_PER_QUARTER, Draws, Floats, quantiles
+from planner.outlook.draws import Draws, Floats
 from planner.outlook.futures import Futures
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Outlook, OutlookPlan, Promise, SlipChange, choice_figures, headings
 from planner.planning.question import Cancel, Progress, Question
-from planner.scenario.outcomes import Outcomes
+from planner.scenario.kinds import ByADate
+from planner.scenario.outcomes import CENTRAL, Outcomes
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.solve import lexicographic, solve, with_objective
+from planner.uncertainty.spreads import DAYS_PER_QUARTER, quantiles
 
 Bools = NDArray[np.bool_]
 _MOST_PLANS = 8
@@ -196,10 +198,25 @@ class View:
                 need = future.speed / self.draws.demand_factor(o.workload)
                 rank = max(0, math.floor((1 - self.outcomes.confidence) * len(need) + 1e-9) - 1)
                 share = float(np.sort(need)[rank])
-                rates = {name: rate * share for name, rate in o.rates.items()}
+                rates = {name: rate * share for name, rate in self.rates_of(o).items()}
                 kept.append(replace(o, rates=rates, max_units=math.ceil(o.max_units / min(1.0, max(share, 0.01)))))
             costs.append(float(np.mean(future.cost_usd)))
         return self.best_of(kept, costs)
+
+    def rates_of(self, o: Option) -> Mapping[str, float]:
+        """What a unit of a load is predicted to do: its rates without the margin of the scenario's confidence."""
+        if self.scenario.confidence_of(o.workload) <= CENTRAL:
+            return o.rates
+        predicted = self.describer.describe(spec_of_option(o)).predicted
+        rate = predicted.requests_per_s if predicted.samples_per_s is None else predicted.samples_per_s
+        return {name: rate or 0.0 if known > 0 else 0.0 for name, known in o.rates.items()}
+
+    def _in_all_its_time(self, o: Option) -> float:
+        """What a unit does in all of the time that it has, over what is planned: of work by a date, its window."""
+        load = next(w for w in self.scenario.workloads if w.name == o.workload)
+        if not isinstance(load, ByADate) or load.window_hours is None:
+            return 1.0
+        return load.utilisation * 1000.0 / o.parallelism["load"]
 
     def _answers(self, o: Option, late: Floats) -> Bools:
         """Whether a unit of a load is there and within the load's latencies."""
@@ -236,13 +253,18 @@ class View:
             wanted = w.requests_per_s if isinstance(w, Serving) else float(getattr(w, "samples_per_s", 0.0) or 0.0)
             sites: dict[str, dict[str, Floats]] = defaultdict(dict)
             for o, n, f in mine:
-                up = f.speed * self._answers(o, f.late_days)
-                for phase, rate in o.rates.items():
+                up = f.speed * self._answers(o, f.late_days) * self._in_all_its_time(o)
+                for phase, rate in self.rates_of(o).items():
                     sites[o.site][phase] = sites[o.site].get(phase, np.zeros(self.draws.n)) + rate * n * up
-            phases = {p for rates in sites.values() for p in rates}
+            levels = {f"{n} h": asked for n, asked in w.by_rank} if isinstance(w, Serving) else {}
+            phases = {p for rates in sites.values() for p in rates} - levels.keys()
             zero = np.zeros(self.draws.n)
             served = sum((np.min([r.get(p, zero) for p in phases], axis=0) for r in sites.values()), start=zero)
-            kept[w.name] = served >= wanted * self.draws.demand_factor(w.name) * (1 - 1e-6)
+            grown = self.draws.demand_factor(w.name) * (1 - 1e-6)
+            kept[w.name] = served >= wanted * grown
+            for level, asked in levels.items():  # what is on for so many hours a day carries what is asked in as many
+                on = sum((r.get(level, zero) for r in sites.values()), start=zero)
+                kept[w.name] = kept[w.name] & (on >= asked * grown)
         return _Held(name, plan, np.asarray(cost, np.float64), kept, finish)
 
     def _late(self, workload: str, end: Floats, run: Floats, deadline: float) -> tuple[Floats, Floats]:
@@ -341,7 +363,8 @@ class View:
                         continue
                 else:
                     run = self.futures.planned_run_days(o)
-                    moved.append(replace(o, finish_days=max(arrival, o.finish_days - run) + run))
+                    end = max(arrival, o.finish_days - run) + run
+                    moved.append(replace(o, finish_days=end, due_days=end + o.due_days - o.finish_days))
                     continue
             moved.append(o)
         if {w.name for w in self.scenario.workloads} - {o.workload for o in moved}:

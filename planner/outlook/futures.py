@@ -19,24 +19,20 @@ from planner.answer.plan import Interval
 from planner.catalog import Catalog
 from planner.catalog.records import Record
 from planner.cost.finance import HOURS_PER_YEAR, annuity
-from planner.facility.reliability import (
-    checkpoint_floor_s,
-    default_profile,
-    ettr,
-    hazard,
-    optimal_checkpoint_interval,
-)
+from planner.facility.reliability import default_profile
 from planner.options.hardware.choices import Choice, available_from, hardware_choices, platform_of, start_days
 from planner.options.option import Option
 from planner.options.pricing import DAYS_PER_YEAR, Designs, price
 from planner.options.work.describe import Describer, spec_of_option
 from planner.options.work.serving import activity as serving_activity
-from planner.options.work.training import MOST_MISSING, TrainingSearch
+from planner.options.work.serving import peak_over_mean, worked_hours
+from planner.options.work.training import TrainingSearch
 from planner.options.work.training import activity as training_activity
 from planner.outlook.draws import Draws, Floats
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Training
+from planner.scenario.workloads import Serving, Training
+from planner.uncertainty.margins import Failures
 from planner.workload.parameters import parameter_counts
 
 R = TypeVar("R", bound=Record)
@@ -174,22 +170,14 @@ class Futures:
         w = next(x for x in self.scenario.workloads if x.name == o.workload)
         if not isinstance(w, Training):
             return np.ones(self.draws.n)
-        p = self._profile
         size = float(parameter_counts(self.catalog.model(w.model)).total)
-        floor = float(checkpoint_floor_s(o.chips, size, p))
-        rates = np.append(self.draws.failure_factor(), 1.0) * p.node_failures_per_day.value
-        lam = hazard(o.chips / 8, rates, p.job_stops_per_hour)
-        if w.checkpoint_interval_s is None:
-            interval = optimal_checkpoint_interval(p.write_s.value, lam, floor)
-        else:
-            interval = np.full(len(lam), max(w.checkpoint_interval_s, floor))
-        share = ettr(lam, p.restart_s.value, p.write_s.value, interval)
+        missing = np.zeros(1)
         if w.elastic:
             search = TrainingSearch(w, self.catalog)
             platform = platform_of(self.catalog, o.system, o.chip, o.cooling, o.power_cap)
             missing = search.missing_of(platform, np.array([o.chips]), np.array([o.parallelism["dp"]]))
-            share = share * (1.0 - np.minimum(missing * rates / p.node_failures_per_day.value, MOST_MISSING))
-        return np.asarray(share[-1] / share[:-1], np.float64)
+        of = Failures(self._profile, size, w.checkpoint_interval_s)
+        return np.asarray(of.stretch(o.chips, self.draws.failure_factor(), missing)[0], np.float64)
 
     def _release(self, o: Option) -> float:
         w = next(x for x in self.scenario.workloads if x.name == o.workload)
@@ -218,8 +206,12 @@ class Futures:
 
     def _activity(self, o: Option, choice: Choice) -> float:
         """Share of its chips' power range that an option's work uses, as when it was priced."""
-        if o.role != "train":
-            return serving_activity(o.role, self._peak_to_mean(o))
+        workload = next(w for w in self.scenario.workloads if w.name == o.workload)
+        if isinstance(workload, Serving):
+            return serving_activity(o.role, peak_over_mean(workload, o.parallelism))
+        if o.role != "train":  # of its own kinds a plan says the activity by its power; here as the phase most like it
+            phase = "train" if o.rates.get("run") else "prefill" if o.role == "generate" else "serve"
+            return serving_activity(phase, self._peak_to_mean(o))
         return training_activity(o.chips, o.systems - o.spares, choice.system.unit_chips)
 
     def _price_alike(self, mine: Sequence[Option]) -> None:
@@ -227,7 +219,17 @@ class Futures:
         is_run = bool(o.rates.get("run"))
         ready = max(float(self.arrival(o, 0.0)), self._release(o) if is_run else 0.0)
         horizon = (self.scenario.horizon_years - ready / DAYS_PER_YEAR) * HOURS_PER_YEAR
-        hours = np.array([self.planned_run_days(x) * 24.0 if is_run else horizon for x in mine])
+        load = next(w for w in self.scenario.workloads if w.name == o.workload)
+        hours = np.array(
+            [
+                self.planned_run_days(x) * 24.0
+                if is_run
+                else worked_hours(load, x.parallelism, horizon)
+                if isinstance(load, Serving)
+                else horizon
+                for x in mine
+            ]
+        )
         designs = Designs(
             systems=np.array([x.systems for x in mine]),
             spares=np.array([x.spares for x in mine]),

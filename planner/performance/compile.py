@@ -94,6 +94,7 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
     family = family_of(chip.id, chip.text("family"))
     per_server = system.server_chips
     tiers, mover = tiers_of(catalog, system, chip), mover_of(catalog, chip)
+    own = catalog.measured
     return Platform(
         system_id=system.id,
         chip_id=chip.id,
@@ -114,7 +115,8 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         overlap_factor=mover.overlap_factor,
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),
-        neighbours=shipped_neighbours(),
+        neighbours=getattr(own, "neighbours", None) or shipped_neighbours(),
+        serving=getattr(own, "serving", None),
         spread=shipped_training_calibration().spread,
         nic_access=system.text("nic_access") or "both",
         remote=remote_memory(catalog, system, tiers[0].size, tiers[0].latency, tiers[0].bandwidth),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from planner.network.remote import RemoteMemory
 from planner.network.tiers import Tier
@@ -51,5 +52,7 @@ class Platform:
     unknown: Mapping[str, str] = field(default_factory=dict)
     # measured training runs whose residuals correct estimates near them
     neighbours: Neighbours = field(default_factory=Neighbours, compare=False, repr=False)
+    # constants and levels of serving that a user's own runs correct; None: the shipped ones
+    serving: Any = field(default=None, compare=False, repr=False)
     # 80% intervals of training times
     spread: Spread = field(default_factory=Spread)

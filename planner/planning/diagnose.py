@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from planner.catalog import Catalog
+from planner.explain.confidence import with_confidence
 from planner.explain.conflict import Diagnosis, arithmetic_findings, model_findings, unable
 from planner.explain.lots import shared_findings, with_lead_time
 from planner.explain.remedies import with_latencies, with_places, with_shares
@@ -42,7 +43,8 @@ def diagnose(question: Question) -> Diagnosis:
             diagnosis = diagnosis if diagnosis.conflicts else arithmetic_findings(scenario, found)
     diagnosis = with_places(diagnosis, scenario, catalog, relaxed.dropped, possible)
     diagnosis = with_shares(diagnosis, scenario, possible)
-    return with_lead_time(diagnosis, scenario, possible)
+    diagnosis = with_lead_time(diagnosis, scenario, possible)
+    return with_confidence(diagnosis, scenario, possible)
 
 
 def _possible(scenario: Scenario, catalog: Catalog, limits: Limits) -> bool:

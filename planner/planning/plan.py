@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from planner.answer.chance import price_of_more
 from planner.answer.plan import Plan
 from planner.answer.words import money, number
 from planner.catalog import Catalog
@@ -19,6 +20,7 @@ from planner.planning.draft import Draft
 from planner.planning.lots import steadied_solutions
 from planner.planning.question import Cancel, Progress, Question, ask, check_backend, goals_of, teller
 from planner.planning.simplify import simplified
+from planner.planning.surer import at_confidences
 from planner.scenario.types import Scenario
 from planner.solve import Program, Solution, Status, lexicographic
 from planner.solve.status import Progress as Heartbeat
@@ -96,6 +98,8 @@ def plan(
     answer = verified(draft, model, solutions)
     tell("Explaining", 0.93)
     answer = draft.explained(answer, model, solutions)
+    tell("Pricing other confidences", 0.97)
+    answer = with_confidences(question, answer)
     tell("Done", 1.0)
     return answer
 
@@ -112,6 +116,48 @@ def _heard(heard: Heartbeat, goals: Sequence[str]) -> str:
 
     bound = "" if heard.bound is None else f", bound {told(heard.bound)}"
     return f"{heard.text}, best {told(heard.incumbent)}{bound}"
+
+
+def with_confidences(question: Question, answer: Plan) -> Plan:
+    """A plan with what other confidences cost, said in its first lines."""
+    found = at_confidences(question, answer, planned)
+    if not found:
+        return answer
+    question.clock.lap("confidences")
+    proof = answer.proof.model_copy(
+        update={"seconds": question.clock.total, "seconds_by_room": dict(question.clock.laps)}
+    )
+    answer = answer.model_copy(update={"at_confidences": found, "proof": proof})
+    return answer.model_copy(update={"answer": answer.answer + price_of_more(answer, money)})
+
+
+def planned(question: Question) -> Plan | None:
+    """The verified plan of a question without explanations; None where it has none.
+
+    Raises ``SolveError`` where none was found in the time there was, ``VerificationError`` when it does not hold.
+    """
+    model, goals = question.model, goals_of(question.scenario)
+    if model is None:
+        return None
+    vectors = [model.objectives[g] for g in goals]
+
+    def solved(program: Program, seconds: float) -> list[Solution]:
+        limits = replace(question.limits, time_limit_s=seconds)
+        return lexicographic(program, vectors, limits, backend=question.scenario.solve.backend)
+
+    if question.stock is None:
+        solutions = solved(model.program, question.limits.time_limit_s)
+    else:
+        stock, solutions = solved_and_placed(question.stock, solved, question.limits)
+        model = stock.as_fleet()
+        question = replace(question, stock=stock, model=model)
+    if solutions[0].status is Status.INFEASIBLE:
+        return None
+    if not solutions[0].status.has_plan:
+        raise SolveError(f"no plan was found in time: {solutions[0].message}")
+    draft = Draft(question)
+    model, solutions, draft.simpler = simplified(question, model, goals, solutions)
+    return verified(draft, model, solutions)
 
 
 def answered(question: Question, solutions: Sequence[Solution], model: FleetModel | None = None) -> Plan:

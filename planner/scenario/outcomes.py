@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from planner.scenario.base import Finding, Part, parse_number, report, unit
 
+CENTRAL = 0.5
+"""The confidence of a plan of central figures."""
+
 
 class Spread(Part):
     """Quantiles ``p10``, ``p50``, ``p90``, or ``values`` that are equally likely. A number is certain."""

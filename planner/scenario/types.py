@@ -260,6 +260,12 @@ class Solve(Part):
         "systems, then pools, is taken; 0: the best. The default is far less than the model can tell apart.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
+    answers: Literal["none", "fast", "full"] | None = Field(
+        default=None,
+        description="What is answered beside the plan. fast: what higher confidences cost, as far as that takes no "
+        "longer than the plan itself (or 5 s); full: what lower ones save too, however long it takes. None given: as "
+        "PLANNER_ANSWERS says, else fast.",
+    )
     threads: int | None = Field(
         default=None,
         ge=1,
@@ -320,6 +326,15 @@ class Scenario(Part):
         min_length=1,
         description="What is best: cost, time, power, carbon or throughput. A list is lexicographic.",
     )
+    confidence: float = Field(
+        default=0.5,
+        ge=0.5,
+        le=0.99,
+        description="Probability with which the date of each run, and the rate and latencies of each load, must hold "
+        "over performance, deliveries, failures and demand; a workload may state its own. 0.5: central figures, "
+        "deliveries as announced.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     horizon_years: float = Field(
         default=4, gt=0, le=40, description="Years the plan covers from `start`.", json_schema_extra=unit("years")
     )
@@ -340,6 +355,12 @@ class Scenario(Part):
         description="A file of figures as `assume` has them, beside this one (a path from its folder); what `assume` "
         "says itself comes first. It is read with the scenario, and its figures are then the scenario's own.",
     )
+    measurements: str = Field(
+        default="",
+        max_length=1000,
+        description="A table of runs that you measured, beside this file (CSV, the columns of `planner validate "
+        "--cases`, most optional): predictions of what is near them are corrected and surer.",
+    )
     workloads: tuple[Workload, ...] = Field(min_length=1, description="What must be computed.")
     overrides: dict[str, dict[str, Any]] = Field(
         default={}, description="Named deltas: {name: {dot.path: value}}; `include: [other]` takes another one in."
@@ -353,6 +374,11 @@ class Scenario(Part):
     solve: Solve = Field(default=Solve(), description="How to solve.")
 
     _source: Source = PrivateAttr(default_factory=Source)
+
+    def confidence_of(self, workload: str) -> float:
+        """The probability with which the promise to a workload must hold."""
+        own = next((getattr(w, "confidence", None) for w in self.workloads if w.name == workload), None)
+        return self.confidence if own is None else own
 
     @model_validator(mode="before")
     @classmethod
@@ -395,6 +421,14 @@ class Scenario(Part):
                 findings.append(Finding(("objective", i), f"{goal} is listed twice"))
         findings += self._time_findings()
         findings += self._fleet_findings()
+        findings += [
+            Finding(
+                ("confidence",), f"{self.confidence:g} is not planned for {w.kind} yet: {w.name!r}",
+                allowed="0.5; confidence of the other workloads, one by one",
+            )
+            for w in self.workloads
+            if self.confidence > 0.5 and isinstance(w, Counted)
+        ]  # fmt: skip
         report(findings)
         return self
 

@@ -89,6 +89,8 @@ _PRECISION = (
     "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
 )
 
+CONFIDENCE = "Probability with which what this workload is promised must hold; none: the scenario's own `confidence`."
+
 
 class Claims(Part):
     """What somebody says of such a run: the plan notes set it beside what the model expects. Decides nothing."""
@@ -151,6 +153,13 @@ class Training(Part):
 
     kind: Literal["training"] = Field(description="`training`")
     name: Name = Field(description="Name of the workload, unique in the file.")
+    confidence: float | None = Field(
+        default=None,
+        ge=0.5,
+        le=0.99,
+        description=CONFIDENCE,
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     model: Id = Field(description="Id of a model of the catalog.")
     tokens: float = Field(
         ge=1e6,
@@ -333,6 +342,13 @@ class Serving(Part):
 
     kind: Literal["serving"] = Field(description="`serving`")
     name: Name = Field(description="Name of the workload, unique in the file.")
+    confidence: float | None = Field(
+        default=None,
+        ge=0.5,
+        le=0.99,
+        description=CONFIDENCE,
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     model: Id = Field(description="Id of a model of the catalog.")
     precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
     kv_precision: Precision | None = Field(default=None, description="Number format of the KV cache; none: bf16.")
@@ -572,6 +588,13 @@ class Recommendation(Part):
 
     kind: Literal["recommendation"] = Field(description="`recommendation`")
     name: Name = Field(description="Name of the workload, unique in the file.")
+    confidence: float | None = Field(
+        default=None,
+        ge=0.5,
+        le=0.99,
+        description=CONFIDENCE,
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     model: Id = Field(description="Id of a recommender of the catalog.")
     mode: Literal["training", "serving"] = Field(description="What is planned: training or serving.")
     precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)

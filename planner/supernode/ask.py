@@ -66,6 +66,8 @@ def supernode(
         scenario = read(scenario, variant=variant, overrides=overrides)  # type: ignore[arg-type]
     elif overrides:
         scenario = overridden(scenario, overrides)
+    # what is compared are best plans: one that is simpler by chance would be a step of its own
+    scenario = scenario.model_copy(update={"solve": scenario.solve.model_copy(update={"simplify": 0.0})})
     known = catalog if catalog is not None else load_catalog()
     tell("Planning as it is", 0.0)
     first = plan(scenario, catalog=known, variant=variant, cancel=cancel)

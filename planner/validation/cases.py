@@ -36,6 +36,14 @@ FIGURES = (
 """Columns of measurements: a cell is blank or a number."""
 
 
+WORDS = (
+    "source_title", "source_kind", "model", "architecture", "chip", "framework", "framework_version",
+    "weight_precision", "kv_precision", "precision", "disaggregated", "scenario", "zero_stage_or_fsdp", "recompute",
+    "notes",
+)  # fmt: skip
+"""Columns of words."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One row of a table of measurements: its cells by column name, stripped; blank means the source does not say."""
@@ -125,8 +133,11 @@ class CaseResult:
         }
 
 
-def read_cases(path: Path) -> tuple[Case, ...]:
-    """The cases of a CSV file with a header line. Raises ``InputError`` naming every row that cannot be read."""
+def read_cases(path: Path, *, numbered: bool = False) -> tuple[Case, ...]:
+    """The cases of a CSV file with a header line. Raises ``InputError`` naming every row that cannot be read.
+
+    ``numbered``: rows without a case_id are called by their line.
+    """
     if not path.is_file():
         raise InputError(Problem("file of cases does not exist", file=str(path)))
     if path.stat().st_size > MAX_BYTES:
@@ -138,7 +149,7 @@ def read_cases(path: Path) -> tuple[Case, ...]:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.DictReader(handle)
             header = [name.strip() for name in reader.fieldnames or []]
-            if "case_id" not in header:
+            if "case_id" not in header and not numbered:
                 raise InputError(Problem("has no column case_id", file=str(path), line=1, found=", ".join(header[:8])))
             for row in reader:
                 line = reader.line_num
@@ -150,6 +161,8 @@ def read_cases(path: Path) -> tuple[Case, ...]:
                     problems.append(Problem("has more cells than the header", file=str(path), line=line))
                     continue
                 cells = {name.strip(): (value or "").strip() for name, value in row.items() if name}
+                if numbered:  # most columns are optional: what is not there is not said
+                    cells = {**dict.fromkeys(WORDS, ""), **cells, "case_id": cells.get("case_id") or f"line {line}"}
                 case_id = cells.get("case_id", "")
                 if not case_id or case_id in seen:
                     word = "repeats" if case_id else "has no"

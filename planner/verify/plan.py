@@ -36,6 +36,7 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.verify.classes import class_failures, left_after_failures
 from planner.verify.compare import LIMIT_TOLERANCE, differences, listed, near
+from planner.verify.measured import measured_catalog
 from planner.verify.question import asked_failures, kind_failures, proof_failures, question_failures
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
@@ -50,6 +51,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     if not plan.has_plan:
         return [] if not plan.deployments and plan.fleet is None else ["a plan without a solution has deployments"]
     try:
+        catalog = measured_catalog(scenario, catalog)
         scenario = with_catalog_ids(scenario, catalog)  # as it was planned: no aliases
     except InputError as error:
         return [str(error)]
@@ -285,8 +287,9 @@ def demand_failures(
         for d, described, _ in mine:
             for name in ("ttft_ms", "tpot_ms", "latency_ms"):
                 most, value = getattr(workload, name, None), getattr(described.predicted, name)
-                if most is not None and value is not None and value > most * (1 + 1e-9):
-                    yield f"{workload.name} on {d.system} has {name} {value:.3f}, {most:g} allowed"
+                if most is not None and value is not None and value * described.slower > most * (1 + 1e-9):
+                    bears = f"{value * described.slower:.3f}"
+                    yield f"{workload.name} on {d.system} has {name} {bears}, {most:g} allowed"
 
 
 def _by_the_hour(workload: Daily, mine: Sequence[tuple[Deployment, Described, int]]) -> Iterator[str]:

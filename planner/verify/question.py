@@ -6,13 +6,15 @@ import math
 from collections.abc import Iterator
 
 from planner.answer.asked import asked_of
-from planner.answer.chance import chance_of
 from planner.answer.plan import Deployment, Plan, Simplified
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.scenario import problem_digest
+from planner.scenario.outcomes import CENTRAL
 from planner.scenario.types import Scenario
-from planner.verify.compare import differences
+from planner.verify.chance import chance_of
+from planner.verify.compare import differences, near
+from planner.verify.measured import measured_effects
 from planner.walls import walls_of
 
 UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
@@ -57,8 +59,15 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "workloads": {w.name: w.model_dump() for w in plan.workloads},
         "proof.bound": plan.proof.bound,
         "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
+        "measured": [x.model_dump() for x in plan.measured],
     }
-    again = chance_of(scenario, plan)
+    again, effects = None, []
+    try:
+        known = catalog.with_assumptions(scenario.assume.as_mapping())
+        again = chance_of(scenario, plan, known)
+        effects = [x.model_dump() for x in measured_effects(scenario, plan, known)]
+    except (PlannerError, KeyError, ValueError, IndexError, ArithmeticError) as error:
+        yield f"its chance cannot be recomputed: {error}"
     if plan.walls is not None:  # of a plan that was explained
         try:
             walls = walls_of(scenario, plan, catalog)
@@ -80,9 +89,33 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "workloads": {w.name: w.model_dump() for w in asked_of(scenario)},
         "proof.bound": plan.objective.bound,
         "chance": None if again is None else again.model_dump(mode="json"),
+        "measured": effects,
     }
     for name, value in said.items():
         yield from differences(name, value, found[name])
+    yield from confidence_failures(plan)
+
+
+def confidence_failures(plan: Plan) -> Iterator[str]:
+    """Whether what is said of other confidences hangs together: each plan was verified when it was made."""
+    last = None
+    for x in plan.at_confidences:
+        where = f"at_confidences {x.confidence:g}"
+        if x.status in ("same", "planned"):
+            if x.cost_usd is None or x.more_usd is None or plan.totals is None:
+                yield f"{where}: it has no cost"
+                continue
+            if not near(x.more_usd, x.cost_usd - plan.totals.tco_usd):
+                yield f"{where}: {x.more_usd} more, its cost says {x.cost_usd - plan.totals.tco_usd}"
+            if x.chance is None or (x.confidence > CENTRAL and x.chance < x.confidence - 1e-6):
+                yield f"{where}: its promises hold with {x.chance}"
+        elif x.cost_usd is not None or x.more_usd is not None:
+            yield f"{where}: a cost of no plan"
+        if last is not None and x.confidence <= last:
+            yield f"{where}: not in order"
+        last = x.confidence
+        if x.status == "same" and plan.chance and min(p.chance for p in plan.chance.promises) < x.confidence:
+            yield f"{where}: the plan does not hold with it"
 
 
 def kind_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:

@@ -41,7 +41,7 @@ def lot_failures(again: Again, lot: FleetLot) -> Iterator[str]:
     if lot.acquire == "installed":
         if begin:
             yield f"installed systems stand from the start, not from {lot.begin}"
-    elif begin not in arrivals(scenario, line, stand.choice)[0]:
+    elif begin not in arrivals(scenario, again.figures.catalog, line, stand.choice)[0]:
         yield f"it cannot arrive in {lot.begin}"
     if rented:
         if (end, lot.rent_term) not in rent_ends(line, begin, scenario.hardware.rent_terms):
@@ -92,7 +92,7 @@ def _rented_alone(again: Again, lot: FleetLot, hardware: Hardware, begin: int, e
     ):  # fmt: skip
         yield f"the run {lot.workload} is on other systems"
     stand = figures.stand(hardware, "rent")
-    begins = [p for p in arrivals(again.scenario, line, stand.choice)[0] if p <= begin]
+    begins = [p for p in arrivals(again.scenario, again.figures.catalog, line, stand.choice)[0] if p <= begin]
     if not begins:
         yield f"it cannot arrive in {lot.begin}"
     price = figures.rented(hardware, lot.rent_term, lot.systems, lot.rented_days, month)
@@ -193,7 +193,8 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     price = figures.run(workload, run.role, hardware, described, month)
     expected = _of_work(described, watts, price) | {
         "spares": described.spares,
-        "predicted": described.predicted.model_dump() | {"days": days, "finish_days": run.start_day + days},
+        "predicted": described.predicted.model_dump()
+        | {"finish_days": run.start_day + (described.predicted.days or 0.0)},
         "end_day": run.start_day + days,
         "start_date": line.date(run.start_day),
         "end_date": line.date(run.end_day),
@@ -282,8 +283,8 @@ def load_failures(again: Again, load: ScheduledLoad) -> Iterator[str]:
         yield from _class_limits(workload, load, described)
     for name in ("ttft_ms", "tpot_ms", "latency_ms") if not described.class_rates else ():
         most, value = getattr(workload, name, None), getattr(described.predicted, name)
-        if most is not None and value is not None and value > most * (1 + 1e-9):
-            yield f"{name} {value:.3f}, {most:g} allowed"
+        if most is not None and value is not None and value * described.slower > most * (1 + 1e-9):
+            yield f"{name} {value * described.slower:.3f}, {most:g} allowed"
     again.loads.append(LoadAgain(load, hardware, described))
 
 
@@ -294,6 +295,7 @@ def _class_limits(workload: Serving, load: ScheduledLoad, described: Described) 
         if rate is None or not any(a.name == c.label for of in load.answers for a in of):
             continue
         asked = ((c.ttft_ms or workload.ttft_ms, rate.ttft_ms), (c.tpot_ms or workload.tpot_ms, rate.tpot_ms))
-        for most, value in asked:
+        for most, predicted in asked:
+            value = predicted * rate.slower
             if most is not None and value > most * (1 + 1e-9):
                 yield f"class {c.label} takes {value:.3f} ms, {most:g} allowed"

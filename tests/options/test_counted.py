@@ -30,7 +30,8 @@ def twins(figure: Figure | Yearly, sign: float) -> list[Option]:
     """An option, and another that is worse in everything but one figure, of which it uses less (or has more)."""
     name = figure.name
     years: dict[str, Any] = dict.fromkeys(BY_YEAR, (100.0, 100.0))
-    good = run_option("good", 30.0, **years) if name == "finish_days" else option("good", racks=1.0, **years)
+    of_run = name in ("finish_days", "due_days")
+    good = run_option("good", 30.0, due_days=40.0, **years) if of_run else option("good", racks=1.0, **years)
     if name == "installed":
         good = replace(good, acquire="installed", system="old", systems=2)
     worse: dict[str, Any] = {field: getattr(good, field) * WORSE for field in USES}

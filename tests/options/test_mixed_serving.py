@@ -21,6 +21,7 @@ from planner.errors import InputError
 from planner.fleet.build import build_fleet
 from planner.options.option import Option
 from planner.options.work.classes import MixedServingSearch, worth_counting
+from planner.options.work.serving import NO_MARGIN
 from planner.scenario import resolve, scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
@@ -244,7 +245,7 @@ def test_rates_are_those_of_each_class_alone(question: Scenario, shipped: Catalo
     search = MixedServingSearch(serving(question), shipped)
     found = search.shapes(platform, 8)
     for c, part in enumerate(search.parts):
-        units = part._search(None, platform, 8).units  # type: ignore[arg-type]
+        units = part._search(None, platform, 8, NO_MARGIN).units  # type: ignore[arg-type]
         best = max(u.requests_per_s / u.systems for u in units)
         assert (found.rates[:, c] / found.systems).max() == pytest.approx(best)
 

@@ -10,12 +10,12 @@ import pytest
 from planner import load_catalog, plan
 from planner.answer.plan import Plan
 from planner.errors import InputError
+from planner.estimate.post_training import compared
 from planner.export import export_plan
 from planner.performance.compile import build_platform
 from planner.performance.post_training import Rollout, estimate_rollout
 from planner.performance.serving.job import ServingCandidates
 from planner.scenario import load_text
-from planner.validation.post_training import compared
 from planner.verify.plan import verify_plan
 
 CATALOG = load_catalog()

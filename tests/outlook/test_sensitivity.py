@@ -22,7 +22,7 @@ def asked(big_usd: float, tariff: float = 0.1) -> Scenario:
     """A load for plain servers at 100,000 USD, or big ones of about twice their rate."""
     return round_scenario(
         load(17000, disaggregated="never"), hardware=BOTH, site={"tariff_usd_per_kwh": tariff, "power_mw": 5},
-        assume={"systems": {"big_8": {"price_usd": big_usd}}},
+        assume={"systems": {"big_8": {"price_usd": big_usd}}}, solve={"simplify": 0},
     )  # fmt: skip
 
 

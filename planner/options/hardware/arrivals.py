@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from planner.options.hardware.choices import Choice, delivery, start_days
+from planner.catalog import Catalog
+from planner.options.hardware.choices import Choice, available_from, delivery, start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period
 from planner.options.stock import Floats
+from planner.scenario.base import month_index
 from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.uncertainty.margins import margin_of, shared_margin
 
 TERMS = (("1y", 12.0), ("3y", 36.0))
 """Commitments of rent and their months."""
@@ -35,9 +38,15 @@ def lot_ends(scenario: Scenario, timeline: Timeline, begin: int) -> list[int]:
     return [e for e, m in zip(early, months, strict=True) if keep == "periods" or m % 12 == 0] + [last]
 
 
-def arrivals(scenario: Scenario, timeline: Timeline, choice: Choice) -> tuple[list[int], str]:
-    """Periods in which systems of a choice may arrive, and why none where there are none."""
+def arrivals(scenario: Scenario, catalog: Catalog, timeline: Timeline, choice: Choice) -> tuple[list[int], str]:
+    """Periods in which systems of a choice may arrive, as surely as the workloads ask, and why none where there are
+    none."""
     found, reason = [], ""
+    late = max(
+        shared_margin(margin_of(scenario, catalog, w, choice.system.id, choice.chip.id))[1] for w in scenario.workloads
+    )
+    announced = available_from(choice.system, choice.chip) or scenario.start
+    surely = max(0, month_index(announced) - month_index(scenario.start)) * DAYS_PER_MONTH + late
     for period, month in enumerate(timeline.edges[:-1]):
         if choice.acquire == "buy" and month < scenario.hardware.lead_months:
             reason = f"nothing arrives before {scenario.hardware.lead_months} months have passed"
@@ -45,6 +54,9 @@ def arrivals(scenario: Scenario, timeline: Timeline, choice: Choice) -> tuple[li
         ready, why = delivery(scenario, choice.system, choice.chip, period)
         if ready is None or ready > month * DAYS_PER_MONTH + 1e-6:
             reason = why or "it arrives after the period begins"
+            continue
+        if late and surely > month * DAYS_PER_MONTH + 1e-6:
+            reason = f"it may come {late:.0f} days later than announced, and must be there with the confidence asked"
             continue
         found.append(period)
     return found, reason

@@ -17,19 +17,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.answer.plan import Answered, Parallelism, Predicted
+from planner.answer.plan import Answered, Interval, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
 from planner.options.counted import reach
 from planner.options.hardware.choices import Choice, platform_of
 from planner.options.pricing import Designs, horizon_hours, price
-from planner.options.work.serving import ServingSearch, unit_of
+from planner.options.work.serving import NO_MARGIN, ServingSearch, time_ends, unit_of
 from planner.performance.platform import Platform
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, ServingGrid, serving_grid
 from planner.performance.serving.replica import AGGREGATED, ServingCandidates, estimate_serving
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
+from planner.uncertainty.margins import Margin
 
 if TYPE_CHECKING:
     from planner.options.enumerate import Collector
@@ -54,6 +55,10 @@ class ClassRate:
     memory_limit_bytes: float
     low80: float
     high80: float
+    slower: float = 1.0
+    """What its latencies must bear: predicted ones times this are within the limits of the class."""
+    breakdown: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of a mean step by cause."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class MixedServingSearch:
 
     workload: Serving
     catalog: Catalog
-    _found: dict[tuple[str, str, float, int], _Shapes] = field(default_factory=dict)
+    _found: dict[tuple[str, str, float, int, Margin], _Shapes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.labels = tuple(c.label for c in self.workload.request_classes)
@@ -87,15 +92,16 @@ class MixedServingSearch:
             ServingSearch(class_workload(self.workload, i), self.catalog) for i in range(len(self.labels))
         )
 
-    def shapes(self, platform: Platform, most_chips: int) -> _Shapes:
+    def shapes(self, platform: Platform, most_chips: int, margin: Margin = NO_MARGIN) -> _Shapes:
         """Every shape of at most ``most_chips`` chips that does some class, none left out."""
         most = max(1, min(most_chips, LARGEST_REPLICA_CHIPS))
-        key = (platform.system_id, platform.chip_id, platform.clock_factor, most)
+        margin = NO_MARGIN if margin.central else margin
+        key = (platform.system_id, platform.chip_id, platform.clock_factor, most, margin)
         if key not in self._found:
-            self._found[key] = self._search(platform, most)
+            self._found[key] = self._search(platform, most, margin)
         return self._found[key]
 
-    def _search(self, platform: Platform, most: int) -> _Shapes:
+    def _search(self, platform: Platform, most: int, margin: Margin) -> _Shapes:
         precision = self.parts[0].precision_of(platform)
         if precision is None:
             return _nothing("", f"{platform.chip_id} has none of the precisions {', '.join(self.workload.precision)}")
@@ -112,7 +118,7 @@ class MixedServingSearch:
         priced = 0
         best_ms: dict[str, float] = {}
         for c, part in enumerate(self.parts):
-            found = _class_rates(part, platform, precision, candidates)
+            found = _class_rates(part, platform, precision, candidates, margin)
             priced += found.fits
             for name, value in found.best_ms.items():
                 best_ms[name] = max(value, best_ms.get(name, 0.0))  # the class that is hardest to please
@@ -154,7 +160,11 @@ class MixedServingSearch:
         most = bounds.chips
         if w.chips is not None and w.chips.max is not None:
             most = min(most, math.floor(reach(w.chips.max, choice.system.unit_chips, 1.0)))
-        found = self.shapes(platform, most)
+        margin = collector.margin(w, choice)
+        if margin.refused:
+            collector.drop(choice, w.name, f"it {margin.refused}")
+            return
+        found = self.shapes(platform, most, margin)
         collector.count(("classes", w.name, id(found)), found.enumerated, found.priced)
         for quantity, value in found.best_ms.items():
             collector.note_best(w.name, quantity, value)
@@ -205,8 +215,10 @@ class _Rates:
     limit: NDArray[np.float64]
     low80: NDArray[np.float64]
     high80: NDArray[np.float64]
+    slower: NDArray[np.float64]
     fits: int
     best_ms: Mapping[str, float]
+    parts: Mapping[str, NDArray[np.float64]]
 
     def detail(self, i: int, rate: float) -> ClassRate:
         """One candidate; ``rate`` of the whole unit."""
@@ -215,15 +227,21 @@ class _Rates:
             rate, w.input_tokens, w.output_tokens, float(self.ttft_ms[i]), float(self.tpot_ms[i]),
             int(self.candidates.batch[i]), int(self.candidates.chunk[i]), float(self.load[i]),
             float(self.memory[i]), float(self.limit[i]), float(self.low80[i]), float(self.high80[i]),
+            float(self.slower[i]),
+            {name: float(v[i]) for name, v in self.parts.items() if v[i]},
         )  # fmt: skip
 
 
-def _class_rates(part: ServingSearch, platform: Platform, precision: str, candidates: ServingCandidates) -> _Rates:
+def _class_rates(
+    part: ServingSearch, platform: Platform, precision: str, candidates: ServingCandidates, margin: Margin
+) -> _Rates:
     w = part.workload
     job = part.job(precision, platform)
     estimate = estimate_serving(job, platform, candidates)
     at = part.operating(job, platform, candidates, estimate)
     n = len(candidates)
+    ends = time_ends(w, candidates, estimate)
+    slower, less = margin.slower(*ends), margin.less(*ends)
     rate, load = np.zeros(n), np.zeros(n)
     ttft, tpot = np.zeros(n), np.zeros(n)
     fits = np.asarray(estimate.fits, dtype=bool) & (estimate.requests_per_s > 0)
@@ -231,16 +249,16 @@ def _class_rates(part: ServingSearch, platform: Platform, precision: str, candid
     for level in reversed(part.loads()):  # the highest load that keeps the limits gives most
         share = part.utilisation_at(level)
         t, p = part.latencies(platform, candidates, estimate, at.loaded(share))
-        met = fits & (load == 0) & (t <= (w.ttft_ms or np.inf)) & (p <= (w.tpot_ms or np.inf))
+        met = fits & (load == 0) & (t * slower <= (w.ttft_ms or np.inf)) & (p * slower <= (w.tpot_ms or np.inf))
         load[met], ttft[met], tpot[met] = share, t[met], p[met]
-        rate[met] = estimate.requests_per_s[met] * share
+        rate[met] = estimate.requests_per_s[met] * share / less[met]
         if fits.any():
-            best = {"ttft_ms": float(t[fits].min()), "tpot_ms": float(p[fits].min())}
+            best = {"ttft_ms": float((t * slower)[fits].min()), "tpot_ms": float((p * slower)[fits].min())}
         if np.all(load[fits] > 0):
             break
     return _Rates(
         part, candidates, rate, ttft, tpot, load, estimate.memory_bytes, estimate.memory_limit_bytes,
-        estimate.low80, estimate.high80, int(fits.sum()), best,
+        estimate.low80, estimate.high80, slower, int(fits.sum()), best, estimate.breakdown,
     )  # fmt: skip
 
 
@@ -287,7 +305,13 @@ def _nothing(precision: str, reason: str) -> _Shapes:
 
 
 def describe_classes(
-    scenario: Scenario, catalog: Catalog, workload: Serving, choice: Choice, spec: Spec, ready: float
+    scenario: Scenario,
+    catalog: Catalog,
+    workload: Serving,
+    choice: Choice,
+    spec: Spec,
+    ready: float,
+    margin: Margin = NO_MARGIN,
 ) -> Described:
     """Everything about one unit of a spec, from its description alone; what it answers is not part of it."""
     from planner.options.work.describe import Described
@@ -299,7 +323,7 @@ def describe_classes(
     if spec.precision != search.parts[0].precision_of(platform):
         raise InputError(Problem(f"{spec.workload} is not planned in {spec.precision} on {spec.chip}"))
     wanted = [spec.layout[name] for name in WIDTHS]
-    found = search.shapes(platform, wanted[0] * wanted[1] * wanted[3])
+    found = search.shapes(platform, wanted[0] * wanted[1] * wanted[3], margin)
     at = np.flatnonzero((found.widths == wanted).all(axis=1))
     if spec.role != "serve" or len(at) != 1 or not found.rates[at[0]].any():
         raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal replica on {spec.system}"))
@@ -355,10 +379,34 @@ def answered(described: Described, amounts: Mapping[str, float], units: int) -> 
             "tokens_per_s_per_chip": out / (described.chips * units),
             "input_tokens_per_s": math.fsum(a.requests_per_s * a.input_tokens for a in made),
             "ttft_ms": max((a.ttft_ms for a in made), default=None),
-            "tpot_ms": max((a.tpot_ms for a in made), default=None),
+            "tpot_ms": (pace := max((a.tpot_ms for a in made), default=None)),
+            "interval": None if pace is None else _interval(described, made, pace),
+            "breakdown": _breakdown(described, made),
         }
     )
     return tuple(made), predicted
+
+
+def _breakdown(described: Described, made: Sequence[Answered]) -> dict[str, float]:
+    """Seconds of a mean step by cause, classes weighted by the time that they take."""
+    whole = math.fsum(a.share_of_time for a in made)
+    found: dict[str, float] = {}
+    for a in made if whole > 0 else ():
+        for name, seconds in described.class_rates[a.name].breakdown.items():
+            found[name] = found.get(name, 0.0) + seconds * a.share_of_time / whole
+    return found
+
+
+def _interval(described: Described, made: Sequence[Answered], pace: float) -> Interval:
+    """Of the pace of all classes together: the mean of theirs, by the time that each takes."""
+    ends = [(described.class_rates[a.name].low80, described.class_rates[a.name].high80) for a in made]
+    weight = [a.share_of_time for a in made]
+    low, high = (
+        math.exp(math.fsum(w * math.log(e[i]) for w, e in zip(weight, ends, strict=True)) / math.fsum(weight))
+        for i in (0, 1)
+    )
+    basis = "80% of measured runs as near as these are, left out of the calibration; mean over classes by their time"
+    return Interval(quantity="tpot_ms", low=pace * low, high=pace * high, basis=basis)
 
 
 def answered_by_period(

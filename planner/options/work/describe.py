@@ -15,7 +15,7 @@ import numpy as np
 from planner.answer.plan import Drafting, Interval, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
-from planner.options.enumerate import interconnect_of
+from planner.options.enumerate import earliest_days, interconnect_of
 from planner.options.form import shares_servers
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
 from planner.options.option import Option
@@ -36,6 +36,7 @@ from planner.options.work.serving import (
     cache_pool,
     peak_over_mean,
     rates_of,
+    time_ends,
     unit_of,
     worked_hours,
 )
@@ -45,12 +46,12 @@ from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, det
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
-from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
 from planner.scenario.kinds import Agents, Counted, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Speculation, Training
+from planner.scenario.workloads import Serving, Speculation, Training
+from planner.uncertainty.margins import Margin, margin_of, shared_margin
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ class Spec:
 
 @dataclass(frozen=True)
 class Described:
-    """Everything about one unit of a spec. ``predicted`` is of the unit (rates scale with units, times do not)."""
+    """Everything about one unit of a spec. ``predicted`` is of the unit (rates scale with units, times do not).
+
+    ``rates``, ``finish_days`` and ``run_days`` are what may be counted on with the confidence that is asked.
+    """
 
     systems: int
     spares: int
@@ -100,6 +104,8 @@ class Described:
     interconnect: str = ""
     class_rates: Mapping[str, ClassRate] = field(default_factory=dict)
     """Loads with request classes: what a unit does of each alone."""
+    slower: float = 1.0
+    """What its latencies must bear: predicted ones times this are within their limits."""
 
 
 @dataclass
@@ -133,7 +139,9 @@ class Describer:
             if ready is None:
                 raise InputError(Problem(f"{spec.system}: {reason}"))
         assert ready is not None  # noqa: S101 - narrowed for the type checker
-        return self._described(workload, choice, spec, ready)
+        there = spec.acquire == "installed"
+        margin = margin_of(self.scenario, self.catalog, workload, spec.system, spec.chip, there=there)
+        return self._described(workload, choice, spec, ready, margin)
 
     def describe_work(self, spec: Spec) -> Described:
         """One unit of work on systems of a shared fleet, whoever brought them and whenever.
@@ -146,7 +154,8 @@ class Describer:
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
         # racks and power of the place are limits of what stands there, not of what it does
-        return self._described(workload, replace(choice, location=None), spec, 0.0)
+        margin = margin_of(self.scenario, self.catalog, workload, spec.system, spec.chip)
+        return self._described(workload, replace(choice, location=None), spec, 0.0, shared_margin(margin)[0])
 
     def choice_of(
         self, place: str, system: str, chip: str, cooling: str, acquire: str = "", power_cap: float = 1.0
@@ -159,23 +168,25 @@ class Describer:
         how += f" capped to {power_cap:.0%}" if power_cap < 1.0 else ""
         raise InputError(Problem(f"the scenario does not allow {system} with {chip} in {cooling} at {place}{how}"))
 
-    def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float) -> Described:
+    def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float, margin: Margin) -> Described:
+        if margin.refused and not workload.runs_once:
+            raise InputError(Problem(f"{spec.workload}: {spec.system} {margin.refused}"))
         if isinstance(workload, Counted):
             search = SEARCHES[type(workload)](workload, self.catalog)
-            found = search.describe(self.scenario, choice, spec, ready)
+            found = search.describe(self.scenario, choice, spec, ready, margin)
         elif isinstance(workload, Training) and spec.partner is not None:
-            found = self._mix(workload, choice, spec, spec.partner, ready)
+            found = self._mix(workload, choice, spec, spec.partner, ready, margin)
         elif isinstance(workload, Training):
-            found = self._train(workload, choice, spec, ready)
+            found = self._train(workload, choice, spec, ready, margin)
         elif isinstance(workload, Serving) and workload.request_classes:
-            found = describe_classes(self.scenario, self.catalog, workload, choice, spec, ready)
+            found = describe_classes(self.scenario, self.catalog, workload, choice, spec, ready, margin)
         elif isinstance(workload, Serving):
-            found = self._serve(workload, choice, spec, ready)
+            found = self._serve(workload, choice, spec, ready, margin)
         else:
-            found = self._recommend(workload, choice, spec, ready)
+            found = describe_recommendation(self.scenario, self.catalog, workload, choice, spec, ready, margin)
         return replace(found, interconnect=interconnect_of(choice))
 
-    def _train(self, workload: Training, choice: Choice, spec: Spec, ready: float) -> Described:
+    def _train(self, workload: Training, choice: Choice, spec: Spec, ready: float, margin: Margin) -> Described:
         ready = max(ready, start_days(self.scenario, workload.start))
         search = TrainingSearch(workload, self.catalog)
         platform = platform_of(self.catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
@@ -232,11 +243,16 @@ class Describer:
             measured_correction=correction,
             measured_runs=runs,
         )
+        missing = search.missing_of(platform, np.array([size.chips]), np.array([spec.layout["dp"]]))
+        due = margin.finish(
+            size.days, size.chips, estimate.low80, estimate.high80, ready=ready,
+            release=earliest_days(self.scenario, workload, spec.period), missing=missing,
+        )  # fmt: skip
         layout = spec.layout
         return Described(
             systems=size.systems + spares, spares=spares, chips=size.chips, replicas=1, rates={"run": 1.0},
-            tokens_per_s=tokens_per_s, finish_days=ready + size.days, run_days=size.days, predicted=predicted,
-            priced=priced,
+            tokens_per_s=tokens_per_s, finish_days=float(due[0]),
+            run_days=size.days if margin.central else float(due[0]) - ready, predicted=predicted, priced=priced,
             bought_chips=(size.systems + spares) * platform.system_chips,
             parallelism=Parallelism(
                 tp=layout["tp"], pp=layout["pp"], vpp=layout["vpp"], dp=layout["dp"], ep=layout["ep"], cp=layout["cp"],
@@ -246,7 +262,9 @@ class Describer:
             ),
         )  # fmt: skip
 
-    def _mix(self, workload: Training, choice: Choice, spec: Spec, partner: Spec, ready: float) -> Described:
+    def _mix(
+        self, workload: Training, choice: Choice, spec: Spec, partner: Spec, ready: float, margin: Margin
+    ) -> Described:
         other = self._choices.get((partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0))
         if other is None or partner.workload != spec.workload or not workload.mixed_systems:
             raise InputError(Problem(f"the scenario does not allow {spec.system} and {partner.system} together"))
@@ -257,9 +275,13 @@ class Describer:
                 raise InputError(Problem(f"{partner.system}: {reason}"))
         ready = max(ready, there or 0.0, start_days(self.scenario, workload.start))
         search = TrainingSearch(workload, self.catalog)
-        return describe_mixed(self.scenario, search, (choice, other), (spec, partner), ready)
+        beside = margin_of(
+            self.scenario, self.catalog, workload, partner.system, partner.chip, there=partner.acquire == "installed"
+        )
+        both = margin.beside(beside) if spec.lead else beside.beside(margin)
+        return describe_mixed(self.scenario, search, (choice, other), (spec, partner), ready, both)
 
-    def _serve(self, workload: Serving, choice: Choice, spec: Spec, ready: float) -> Described:
+    def _serve(self, workload: Serving, choice: Choice, spec: Spec, ready: float, margin: Margin) -> Described:
         if ready > 0:
             raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))
         search = ServingSearch(workload, self.catalog)
@@ -314,12 +336,11 @@ class Describer:
         tpot_ms = float(tpot[0]) if decoding and waited_for and generates else None
         ttft_ms = float(ttft[0]) if prefilling and waited_for else None
         latency, name = (tpot_ms, "tpot_ms") if tpot_ms is not None else (ttft_ms, "ttft_ms")
-        paced = decoding and (generates or not waited_for)
-        pace = estimate.low80, estimate.high80
-        ends = tuple(float(x[0]) for x in (pace if paced else (estimate.ttft_low80, estimate.ttft_high80)))
+        ends = tuple(float(x[0]) for x in time_ends(workload, candidates, estimate))
         basis = "80% of measured runs as near as these are, left out of the calibration"
         if not workload.answer_tokens:
-            ends, basis = reading_ends(*ends), "prompts measured alone: no measured encoder is carried to compare with"
+            basis = "prompts measured alone: no measured encoder is carried to compare with"
+        counted = rate / float(margin.less(*ends)[0])
         writes = decoding and workload.answer_tokens > 0
         if latency is None:
             latency, name = step, "step_time_s"
@@ -347,7 +368,7 @@ class Describer:
         shape = spec.layout
         return Described(
             systems=int(systems[0]), spares=0, chips=chips, replicas=int(replicas[0]),
-            rates=rates_of(workload, spec.role, rate, spec.layout), tokens_per_s=rate * tokens, finish_days=0.0,
+            rates=rates_of(workload, spec.role, counted, spec.layout), tokens_per_s=rate * tokens, finish_days=0.0,
             run_days=hours / 24.0, predicted=predicted, priced=priced,
             bought_chips=int(systems[0]) * platform.system_chips, part=part,
             cache_pool=cache_pool(workload, choice.chip.vendor, spec.precision),
@@ -356,6 +377,7 @@ class Describer:
                 chunk_tokens=shape["chunk"] if prefilling else None, load=search.utilisation_at(load),
                 drafts=shape.get("drafts"), hours_per_day=shape.get("hours"),
             ),
+            slower=float(margin.slower(*ends)[0]),
         )  # fmt: skip
 
     def _drafting(
@@ -379,9 +401,6 @@ class Describer:
             tpot_ms_without=float(tpot[0]),
             tokens_per_s_without=float(estimate.output_tokens_per_s[0] * load * replicas[0]),
         )
-
-    def _recommend(self, workload: Recommendation, choice: Choice, spec: Spec, ready: float) -> Described:
-        return describe_recommendation(self.scenario, self.catalog, workload, choice, spec, ready)
 
 
 def spec_of_option(option: Option, partner: Option | None = None) -> Spec:

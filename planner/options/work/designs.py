@@ -16,7 +16,9 @@ from planner.options.ownership import (
     Standing,
 )
 from planner.options.pricing import Designs, Priced
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
+from planner.uncertainty.margins import Margin, margin_of, shared_margin
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class DesignSearcher(Collector):
         self.found: list[FoundDesign] = []
         self.room = 1
 
+    def margin_on(self, workload: Workload, choice: Choice) -> Margin:
+        """What work must bear; what its systems must is of their lots (``arrivals``)."""
+        return shared_margin(margin_of(self.scenario, self.catalog, workload, choice.system.id, choice.chip.id))[0]
+
     def bounds(self, choice: Choice, ready: float, *, beyond: bool = False, cluster: bool = True) -> Any:
         """What the largest of all places of this platform leaves; each place's own limit is applied when priced."""
         from planner.options.enumerate import _Bounds
@@ -62,13 +68,13 @@ class DesignSearcher(Collector):
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
-        layout: Mapping[str, int], cache_pool: str = "", **_more: Any,
+        layout: Mapping[str, int], cache_pool: str = "", due_days: float = 0.0, **_more: Any,
     ) -> None:  # fmt: skip
         days = float(designs.run_hours[i]) / 24.0
         if "run" in rates:
             asked = next(w for w in self.scenario.workloads if w.name == workload)
             # hours that are priced end with the horizon, a run that takes longer does not
-            longer = finish_days - start_days(self.scenario, getattr(asked, "start", None))
+            longer = max(finish_days, due_days) - start_days(self.scenario, getattr(asked, "start", None))
             days = longer if longer > days + 1e-6 else days
         self.found.append(
             FoundDesign(cast("Role", role), precision, int(designs.systems[i]), int(designs.spares[i]),

@@ -30,9 +30,11 @@ from planner.performance.platform import Platform
 from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.training.grid import TrainingGrid, training_grid
 from planner.performance.training.mixed import MixedGroup, MixedSteps, exchange_seconds, group_estimate, mixed_steps
-from planner.performance.training.step import TrainingCandidates, TrainingJob
+from planner.performance.training.profile import Profile
+from planner.performance.training.step import TrainingCandidates, TrainingJob, log_deviation
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Training
+from planner.uncertainty.margins import Margin
 
 if TYPE_CHECKING:
     from planner.options.enumerate import Collector
@@ -179,14 +181,36 @@ class MixedTrainingSearch:
                     continue
                 at = int(np.argmin(found.step_time_s))
                 _, days = mixed_days(self.search, chips, float(found.step_time_s[at]), platforms)
-                if days > reach and not collector.relaxed:
+                due = self._due(
+                    collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, period, precision, ready
+                )
+                if due - ready > reach and not collector.relaxed:
                     continue
-                self._append(collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, period, precision, ready)
+                self._append(
+                    collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, due, period, precision, ready
+                )
 
-    def _append(
+    def _due(
         self, collector: Collector, sides: tuple[Side, Side], chips: tuple[int, int], layout: TrainingCandidates,
         dps: tuple[NDArray[np.int64], NDArray[np.int64]], found: MixedSteps, at: int, days: float, period: int,
         precision: str, ready: float,
+    ) -> float:  # fmt: skip
+        """Days from the scenario's start by which the mix has ended with the confidence."""
+        margin = collector.margin(self.workload, sides[0].choice)
+        if margin.central:
+            return ready + days
+        one = layout.take([at])
+        groups = [replace(one, dp=dp[[at]], recompute=r[[at]]) for dp, r in zip(dps, found.recompute, strict=True)]
+        platforms = (sides[0].platform, sides[1].platform)
+        low, high = mixed_ends(self.search.job(precision), platforms, groups, self.search.stack)
+        both = margin.beside(collector.margin(self.workload, sides[1].choice))
+        release = collector.earliest(self.workload, period)
+        return float(both.finish(days, sum(chips), low, high, ready=ready, release=release)[0])
+
+    def _append(
+        self, collector: Collector, sides: tuple[Side, Side], chips: tuple[int, int], layout: TrainingCandidates,
+        dps: tuple[NDArray[np.int64], NDArray[np.int64]], found: MixedSteps, at: int, days: float, due: float,
+        period: int, precision: str, ready: float,
     ) -> None:  # fmt: skip
         w = self.workload
         made = []
@@ -224,7 +248,7 @@ class MixedTrainingSearch:
                 choice, w.name, "train", period, precision, designs, priced, 0, replicas=1, max_units=1,
                 rates={"run": 1.0} if g == 0 else {},
                 tokens_per_s=tokens / float(found.step_time_s[at]) if g == 0 else 0.0,
-                finish_days=ready + days if g == 0 else 0.0, layout=shape, mix=mix,
+                finish_days=ready + days if g == 0 else 0.0, due_days=due if g == 0 else 0.0, layout=shape, mix=mix,
             )  # fmt: skip
 
 
@@ -243,13 +267,23 @@ def mixed_days(
     return share, steps * step_time_s / share / SECONDS_PER_DAY
 
 
+def mixed_ends(
+    job: TrainingJob, platforms: tuple[Platform, Platform], layouts: Sequence[TrainingCandidates], stack: Profile
+) -> tuple[float, float]:
+    """Ends of the 80% interval of a step of two groups, over what is predicted: the wider of theirs on either side."""
+    ends = [p.spread.ends(log_deviation(job, p, stack, x)) for p, x in zip(platforms, layouts, strict=True)]
+    return min(float(low[0]) for low, _ in ends), max(float(high[0]) for _, high in ends)
+
+
 def describe_mixed(
-    scenario: Scenario, search: TrainingSearch, choices: tuple[Choice, Choice], specs: tuple[Spec, Spec], ready: float
-) -> Described:
+    scenario: Scenario, search: TrainingSearch, choices: tuple[Choice, Choice], specs: tuple[Spec, Spec], ready: float,
+    margin: Margin,
+) -> Described:  # fmt: skip
     """Everything about the first of two groups, from the description of both. ``ready``: when both are there.
 
     Raises ``InputError`` where the two do not make up the run: unequal replicas, a batch that does not add up, memory.
     """
+    from planner.options.enumerate import earliest_days
     from planner.options.work.describe import Described
 
     w = search.workload
@@ -306,8 +340,10 @@ def describe_mixed(
     peak = platforms[0].peak_flops[peak_name(specs[0].precision)]
     breakdown = {k: float(v[0]) for k, v in own.breakdown.items() if v[0]}
     breakdown |= {"waiting_for_other_group": max(side_s) - side_s[0], "exchange_between_groups": exchange}
-    low = min(float(e.low80[0]) for e in estimates)
-    high = max(float(e.high80[0]) for e in estimates)
+    groups = [one_layout({name: s.layout[name] for name in LAYOUT}) for s in specs]
+    low, high = mixed_ends(job, (platforms[0], platforms[1]), groups, search.stack)
+    release = max(earliest_days(scenario, w, s.period) for s in specs)
+    due = float(margin.finish(days, sum(chips), low, high, ready=ready, release=release)[0])
     predicted = Predicted(
         step_time_s=step,
         tokens_per_s=tokens_per_s,
@@ -330,7 +366,7 @@ def describe_mixed(
     recompute = ("none", "selective", "full")
     return Described(
         systems=systems, spares=spares, chips=chips[0], replicas=1, rates={"run": 1.0} if specs[0].lead else {},
-        tokens_per_s=tokens_per_s, finish_days=ready + days if specs[0].lead else 0.0, run_days=days,
+        tokens_per_s=tokens_per_s, finish_days=due if specs[0].lead else 0.0, run_days=days,
         predicted=predicted, priced=priced, bought_chips=systems * platforms[0].system_chips,
         parallelism=Parallelism(
             tp=mine["tp"], pp=mine["pp"], vpp=mine["vpp"], dp=mine["dp"], ep=mine["ep"], cp=mine["cp"],

@@ -39,6 +39,7 @@ from planner.performance.recommendation import (
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation
+from planner.uncertainty.margins import Margin
 from planner.workload.parameters import parameter_counts
 
 if TYPE_CHECKING:
@@ -143,12 +144,20 @@ class RecommendationSearch:
         days = np.array(
             [self.run_days(platform, int(candidates.chips[i]), float(estimate.step_time_s[i])) for i in best]
         )
-        kept = [(i, d) for i, d in zip(best, days, strict=True) if collector.relaxed or d <= reach]
+        margin = collector.margin(w, choice)
+        at_best = np.array(best)
+        due = margin.finish(
+            days, candidates.chips[at_best], estimate.low80[at_best], estimate.high80[at_best], ready=ready,
+            release=collector.earliest(w, period),
+        )  # fmt: skip
+        kept = [(i, d, e) for i, d, e in zip(best, days, due, strict=True) if collector.relaxed or e - ready <= reach]
         if not kept:
-            collector.drop(choice, w.name, f"{days.min():.3g} days at best on up to {most} chips, {limit:.3g} allowed")
+            collector.drop(
+                choice, w.name, f"{due.min() - ready:.3g} days at best on up to {most} chips, {limit:.3g} allowed"
+            )
             return
-        index = np.array([i for i, _ in kept])
-        took = np.array([d for _, d in kept])
+        index = np.array([i for i, _, _ in kept])
+        took, ends = (np.array([x[n] for x in kept]) for n in (1, 2))
         designs = Designs(
             systems=candidates.chips[index] // per,
             spares=np.zeros(len(index), dtype=np.int64),
@@ -162,7 +171,7 @@ class RecommendationSearch:
             collector.append(
                 choice, w.name, "recommend", period, precision, designs, priced, row, replicas=1, max_units=1,
                 rates={"run": 1.0}, tokens_per_s=float(estimate.samples_per_s[i]),
-                finish_days=ready + float(took[row]), layout=placement(candidates, int(i)),
+                finish_days=ready + float(took[row]), due_days=float(ends[row]), layout=placement(candidates, int(i)),
             )  # fmt: skip
 
     def run_days(self, platform: Platform, chips: int, step_time_s: float) -> float:
@@ -192,14 +201,18 @@ class RecommendationSearch:
         fits = self.fits(choice, estimate)
         if w.global_batch is not None:
             fits &= candidates.local_batch * candidates.chips <= w.global_batch
-        latency = self.latency_ms(estimate)
+        margin = collector.margin(w, choice)
+        if margin.refused:
+            collector.drop(choice, w.name, f"it {margin.refused}")
+            return
+        latency = self.latency_ms(estimate) * margin.slower(estimate.low80, estimate.high80)
         collector.count(("recommend", w.name, platform.system_id, platform.chip_id, platform.clock_factor, most),
                         len(candidates), int(fits.sum()))  # fmt: skip
         if fits.any():
             collector.note_best(w.name, "latency_ms", float(latency[fits].min()))
         keep = fits if w.latency_ms is None else fits & (latency <= w.latency_ms)
         systems, replicas = unit_of(candidates.chips, platform.system_chips)
-        rate = estimate.samples_per_s * w.utilisation * replicas
+        rate = estimate.samples_per_s * w.utilisation * replicas / margin.less(estimate.low80, estimate.high80)
         mine = np.flatnonzero(keep & (systems <= bounds.systems))
         if not len(mine):
             best = f"{float(latency[fits].min()):.3g} ms at best" if fits.any() else f"{w.model} does not fit in memory"
@@ -252,10 +265,17 @@ def placement_of_plan(parallelism: Parallelism) -> dict[str, int]:
 
 
 def describe_recommendation(
-    scenario: Scenario, catalog: Catalog, workload: Recommendation, choice: Choice, spec: Spec, ready: float
+    scenario: Scenario,
+    catalog: Catalog,
+    workload: Recommendation,
+    choice: Choice,
+    spec: Spec,
+    ready: float,
+    margin: Margin,
 ) -> Described:
     """Everything about one unit of a recommender's spec, from its description alone."""
     from planner.errors import InputError, Problem
+    from planner.options.enumerate import earliest_days
     from planner.options.work.describe import Described
 
     search = RecommendationSearch(workload, catalog)
@@ -306,13 +326,20 @@ def describe_recommendation(
             basis="planner estimate: no measured recommender is carried to compare with",
         ),
     )
+    due = margin.finish(
+        run_days, chips, estimate.low80, estimate.high80, ready=ready,
+        release=earliest_days(scenario, workload, spec.period),
+    )  # fmt: skip
+    counted = rate if training else rate / float(margin.less(estimate.low80, estimate.high80)[0])
     return Described(
         systems=int(systems[0]), spares=0, chips=chips * count, replicas=count,
-        rates={"run": 1.0} if training else {"score": rate}, tokens_per_s=rate,
-        finish_days=ready + run_days if training else 0.0, run_days=run_days, predicted=predicted, priced=priced,
-        bought_chips=int(systems[0]) * platform.system_chips,
+        rates={"run": 1.0} if training else {"score": counted}, tokens_per_s=rate,
+        finish_days=float(due[0]) if training else 0.0,
+        run_days=float(due[0]) - ready if training and not margin.central else run_days, predicted=predicted,
+        priced=priced, bought_chips=int(systems[0]) * platform.system_chips,
         parallelism=Parallelism(
             dp=chips, batch=int(candidates.local_batch[0]), global_batch=workload.global_batch if training else None,
             sharding=SHARDINGS[int(candidates.sharding[0])], hbm_percent=int(candidates.hbm_percent[0]),
         ),
+        slower=float(margin.slower(estimate.low80, estimate.high80)[0]),
     )  # fmt: skip

@@ -26,6 +26,7 @@ from planner.performance.serving.engine import year_of_month
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Loaded, Operating, Traffic, curves_of, operating
+from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import (
     AGGREGATED,
     DECODE,
@@ -37,10 +38,12 @@ from planner.performance.serving.replica import (
 )
 from planner.performance.serving.speculation import acceptance_of
 from planner.scenario.workloads import Serving
+from planner.uncertainty.margins import Margin
 
 SHAPE = ("tp", "pp", "ep", "attention_dp", "batch", "chunk", "role")
 ROLE_NAMES = {AGGREGATED: "serve", PREFILL: "prefill", DECODE: "decode"}
 ROLES = {name: role for role, name in ROLE_NAMES.items()}
+NO_MARGIN = Margin()
 PHASES = {"serve": ("prefill", "decode"), "prefill": ("prefill",), "decode": ("decode",)}
 
 
@@ -48,7 +51,7 @@ PHASES = {"serve": ("prefill", "decode"), "prefill": ("prefill",), "decode": ("d
 class Unit:
     """One replica shape as whole systems, or as a part of one.
 
-    Rates are at the workload's utilisation, latencies at its percentile.
+    Rates are at the workload's utilisation and as the margin leaves them, latencies at its percentile as predicted.
     """
 
     role: str
@@ -87,7 +90,7 @@ class ServingSearch:
     """Whether units may occupy parts of a system beside other work."""
     shared: bool = False
     """Whether systems are shared by all work, chips of a server too."""
-    _found: dict[tuple[str, str, float, int], SearchedUnits] = field(default_factory=dict)
+    _found: dict[tuple[str, str, float, int, Margin], SearchedUnits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.model = self.catalog.model(self.workload.model)
@@ -146,25 +149,28 @@ class ServingSearch:
         """The first precision of the workload's list that the chip computes in."""
         return fastest_precision(self.workload.precision, platform.peak_flops)
 
-    def search(self, choice: Choice, most_chips: int) -> SearchedUnits:
-        """Every unit worth counting with replicas of at most ``most_chips`` chips."""
+    def search(self, choice: Choice, most_chips: int, margin: Margin = NO_MARGIN) -> SearchedUnits:
+        """Every unit worth counting with replicas of at most ``most_chips`` chips, held to a margin."""
         platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
         most = max(1, min(most_chips, LARGEST_REPLICA_CHIPS))
-        key = (choice.system.id, choice.chip.id, platform.clock_factor, most)
+        margin = NO_MARGIN if margin.central else margin
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, most, margin)
         if key not in self._found:
-            self._found[key] = self._search(choice, platform, most)
+            self._found[key] = self._search(choice, platform, most, margin)
         return self._found[key]
 
-    def _search(self, choice: Choice, platform: Platform, most_chips: int) -> SearchedUnits:
+    def _search(self, choice: Choice, platform: Platform, most_chips: int, margin: Margin) -> SearchedUnits:
         precision = self.precision_of(platform)
         if precision is None:
             wanted = ", ".join(self.workload.precision)
             return SearchedUnits("", (), 0, 0, 0, {}, f"{choice.chip.id} has none of the precisions {wanted}")
-        found = [self._searched(choice, platform, precision, most_chips, drafts) for drafts in self.drafts()]
+        if margin.refused:
+            return SearchedUnits(precision, (), 0, 0, 0, {}, f"{choice.chip.id} {margin.refused}")
+        found = [self._searched(choice, platform, precision, most_chips, drafts, margin) for drafts in self.drafts()]
         return found[0] if len(found) == 1 else _best_of(found)
 
     def _searched(
-        self, choice: Choice, platform: Platform, precision: str, most_chips: int, drafts: int
+        self, choice: Choice, platform: Platform, precision: str, most_chips: int, drafts: int, margin: Margin
     ) -> SearchedUnits:
         """Every unit worth counting that drafts so many tokens a step."""
         job = self.job(precision, platform, drafts)
@@ -175,19 +181,20 @@ class ServingSearch:
             )
         estimate = estimate_serving(job, platform, candidates)
         fits = np.asarray(estimate.fits, dtype=bool)
-        units, pruned, best = self._units(job, platform, candidates, estimate, fits)
+        units, pruned, best = self._units(job, platform, candidates, estimate, fits, margin)
         reason = ""
         roles = {unit.role for unit in units}
         if not fits.any():
             reason = f"{self.workload.model} with its cache fits in no replica of up to {most_chips} chips"
         elif "serve" not in roles and len(roles) < 2:
-            reason = self._missed(choice, best)
+            reason = self._missed(choice, best, margin)
             reason += f"; it could do {' and '.join(roles)} alone" if roles else ""
         return SearchedUnits(precision, units, len(candidates), int(fits.sum()), pruned, best, reason)
 
-    def _missed(self, choice: Choice, best: Mapping[str, float]) -> str:
+    def _missed(self, choice: Choice, best: Mapping[str, float], margin: Margin) -> str:
+        sure = "" if margin.central else f" with {margin.confidence:.0%}"
         texts = [
-            f"{name.upper()} {best[key]:.3g} ms at best, {limit:g} ms asked"
+            f"{name.upper()} {best[key]:.3g} ms at best{sure}, {limit:g} ms asked"
             for name, key, limit in (
                 ("ttft", "ttft_ms", self.workload.ttft_ms),
                 ("tpot", "tpot_ms", self.workload.tpot_ms),
@@ -264,13 +271,19 @@ class ServingSearch:
         return ttft * 1e3, loaded.tpot_s(self.workload.percentile) * 1e3
 
     def keeps_ttft(
-        self, platform: Platform, candidates: ServingCandidates, estimate: ServingEstimate, loaded: Loaded
+        self,
+        platform: Platform,
+        candidates: ServingCandidates,
+        estimate: ServingEstimate,
+        loaded: Loaded,
+        slower: NDArray[np.float64],
     ) -> NDArray[np.bool_]:
-        """Whether the TTFT of ``latencies`` is within the workload's limit, (n,), without looking for its figure."""
+        """Whether the TTFT of ``latencies``, times ``slower``, is within the workload's limit, (n,), without looking
+        for its figure."""
         limit = self.workload.ttft_ms
         if limit is None:
             return np.ones(len(candidates), dtype=bool)
-        left = limit / 1e3 * (1.0 - 1e-9) - self.journey_s(platform, candidates, estimate, loaded.rate)
+        left = limit / 1e3 * (1.0 - 1e-9) / slower - self.journey_s(platform, candidates, estimate, loaded.rate)
         met = loaded.ttft_exceeds(left) <= 1.0 - self.workload.percentile / 100.0
         return np.asarray(met | (candidates.role == DECODE))
 
@@ -300,15 +313,18 @@ class ServingSearch:
         candidates: ServingCandidates,
         estimate: ServingEstimate,
         fits: NDArray[np.bool_],
+        margin: Margin,
     ) -> tuple[tuple[Unit, ...], int, dict[str, float]]:
         w = self.workload
         role = candidates.role
+        ends = time_ends(self.workload, candidates, estimate)
+        slower, less = margin.slower(*ends), margin.less(*ends)
         loads = np.array(self.loads())
         at = self.operating(job, platform, candidates, estimate)
         states = [at.loaded(self.utilisation_at(int(load))) for load in loads]
         met = [
-            self.keeps_ttft(platform, candidates, estimate, state)
-            & ((state.tpot_s(w.percentile) * 1e3 <= (w.tpot_ms or np.inf)) | (role == PREFILL))
+            self.keeps_ttft(platform, candidates, estimate, state, slower)
+            & ((state.tpot_s(w.percentile) * 1e3 * slower <= (w.tpot_ms or np.inf)) | (role == PREFILL))
             for state in states
         ]
         # of one shape the highest load that keeps the limits gives most; the lowest shows what is out of reach
@@ -318,10 +334,11 @@ class ServingSearch:
             mine = np.flatnonzero(level == number)
             ttft[mine], tpot[mine] = self.latencies(platform, candidates.take(mine), estimate, state.take(mine))
         used = np.array([self.utilisation_at(int(load)) for load in loads])[level]
-        prompt = (ttft <= (w.ttft_ms or np.inf)) | (role == DECODE)
-        pace = (tpot <= (w.tpot_ms or np.inf)) | (role == PREFILL)
+        prompt = (ttft * slower <= (w.ttft_ms or np.inf)) | (role == DECODE)
+        pace = (tpot * slower <= (w.tpot_ms or np.inf)) | (role == PREFILL)
         best = {}
-        for key, values, exempt, others in (("ttft_ms", ttft, DECODE, pace), ("tpot_ms", tpot, PREFILL, prompt)):
+        sure = (("ttft_ms", ttft * slower, DECODE, pace), ("tpot_ms", tpot * slower, PREFILL, prompt))
+        for key, values, exempt, others in sure:
             counted = fits & (role != exempt)
             # the best among shapes that keep the other limit, where any does
             counted = counted & others if (counted & others).any() else counted
@@ -339,7 +356,7 @@ class ServingSearch:
             systems = np.concatenate([systems, np.ones(len(fitting), dtype=np.int64)])
             replicas = np.concatenate([replicas, held[fitting] // candidates.chips[fitting]])
         chips = candidates.chips[shapes] * replicas
-        rate = (estimate.requests_per_s * used)[shapes] * replicas
+        rate = (estimate.requests_per_s * used / less)[shapes] * replicas
         units: list[Unit] = []
         pruned = 0
         for number, name in ROLE_NAMES.items():
@@ -365,6 +382,18 @@ class ServingSearch:
                     )
                 )
         return tuple(units), pruned, best
+
+
+def time_ends(
+    workload: Serving, candidates: ServingCandidates, estimate: ServingEstimate
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both ends (n,) of the 80% interval of a replica's times, over what is predicted: of prompts alone those of first
+    tokens, else those of its pace."""
+    generates = workload.output_tokens > 1 or workload.window_hours is not None
+    paced = (candidates.role != PREFILL) & generates
+    low = np.where(paced, estimate.low80, estimate.ttft_low80)
+    high = np.where(paced, estimate.high80, estimate.ttft_high80)
+    return (low, high) if workload.answer_tokens else reading_ends(low, high)
 
 
 def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:

@@ -43,8 +43,10 @@ from planner.performance.training.step import (
     TrainingEstimate,
     TrainingJob,
     estimate_training,
+    log_deviation,
 )
 from planner.scenario.workloads import Training
+from planner.uncertainty.margins import MOST_MISSING
 from planner.workload.flops import train_flops_per_token
 from planner.workload.parameters import parameter_counts
 
@@ -54,8 +56,9 @@ BATCH = 1 << 17
 LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "zero_stage", "recompute", "sp")
 MOST_THINNED = 1000
 """Cluster sizes that a diagnosis looks at; fewer make it quicker and its smallest change larger than need be."""
-MOST_MISSING = 0.99
-"""Of an elastic run that faults stop as often as repairs let it go on: it never ends, and is not divided by zero."""
+FASTEST = 8
+"""Layouts of a size that compete where a run must hold with a confidence: the surest may be another than the fastest.
+Intervals of layouts of one size differ by what measured runs are near them."""
 RECOMPUTE = ("none", "selective", "full")
 FROZEN_BYTES: Mapping[int, float] = {16: 2.0, 8: 1.0, 4: 0.52}
 """Bytes of a frozen weight by its bits; NF4 with doubly quantised scales takes 4.13 bits (arXiv:2305.14314)."""
@@ -74,7 +77,10 @@ def stack_of(workload: Training) -> Profile:
 
 @dataclass(frozen=True)
 class Size:
-    """The best layout of one cluster size, and what it gives."""
+    """A layout of one cluster size, and what it gives.
+
+    ``low80``, ``high80``: ends of its 80% interval of times over what is predicted, 1 where nobody asked.
+    """
 
     systems: int
     chips: int
@@ -82,6 +88,8 @@ class Size:
     step_time_s: float
     ettr: float
     days: float
+    low80: float = 1.0
+    high80: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,9 @@ class _OfChips:
     layouts: int
     fit: int = 0
     best: tuple[Size, ...] = ()
+    layouts_near: TrainingCandidates | None = None
+    """The ``FASTEST`` of each size."""
+    steps_near: NDArray[np.float64] | None = None
 
 
 @dataclass
@@ -112,10 +123,11 @@ class TrainingSearch:
     workload: Training
     catalog: Catalog
     profile: ReliabilityProfile = field(init=False)
-    _found: dict[tuple[str, str, float, int, int, bool], Searched] = field(default_factory=dict)
+    _found: dict[tuple[str, str, float, int, int, bool, bool], Searched] = field(default_factory=dict)
     _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
     _ratios: dict[tuple[int, float], float] = field(default_factory=dict)
     _by_chips: dict[tuple[str, str, float], dict[int, _OfChips]] = field(default_factory=dict)
+    _surer: dict[tuple[str, str, float], dict[int, tuple[Size, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.profile = default_profile(self.catalog)
@@ -144,12 +156,15 @@ class TrainingSearch:
         peak = platform.peak_flops[peak_name(precision)] * platform.clock_factor
         return max(1, int(np.ceil(self.total_flops / (peak * days * SECONDS_PER_DAY) * (1 - 1e-9))))
 
-    def search(self, choice: Choice, least: int, most: int, *, thin: bool = False) -> Searched:
-        """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes steps only."""
+    def search(self, choice: Choice, least: int, most: int, *, thin: bool = False, several: bool = False) -> Searched:
+        """The best layout of every legal size from ``least`` to ``most`` chips; ``thin`` takes steps only.
+
+        ``several``: the ``FASTEST`` layouts of each size with their intervals, for what must hold with a confidence.
+        """
         platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
-        key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin)
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin, several)
         if key not in self._found:
-            self._found[key] = self._search(choice, platform, least, most, thin)
+            self._found[key] = self._search(choice, platform, least, most, thin, several)
         return self._found[key]
 
     def systems_of(self, platform: Platform, layouts: TrainingCandidates) -> NDArray[np.int64]:
@@ -169,7 +184,7 @@ class TrainingSearch:
         usable = np.maximum(per // domain, 1) * (domain // group * group)
         return np.where(chips <= domain, 1, -(-chips // usable))
 
-    def _search(self, choice: Choice, platform: Platform, least: int, most: int, thin: bool) -> Searched:
+    def _search(self, choice: Choice, platform: Platform, least: int, most: int, thin: bool, several: bool) -> Searched:
         precision = self.precision_of(platform)
         if precision is None:
             wanted = ", ".join(self.workload.precision)
@@ -192,7 +207,8 @@ class TrainingSearch:
             for grid in batch:
                 stop = start + grid.size
                 fits = np.flatnonzero(estimate.fits[start:stop])
-                sizes = []
+                sizes: list[Size] = []
+                near: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
                 if len(fits):
                     shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
                     taken = self.systems_of(platform, grid)
@@ -205,11 +221,19 @@ class TrainingSearch:
                         at = start + int(mine[np.argmin(shown[mine])])
                         found = self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at]))
                         sizes.append(found)
-                known[int(grid.chips[0])] = _OfChips(grid.size, len(fits), tuple(sizes))
+                        near.append(start + mine[np.argsort(shown[mine], kind="stable")[:FASTEST]])
+                beside = np.concatenate(near)
+                known[int(grid.chips[0])] = _OfChips(
+                    grid.size, len(fits), tuple(sizes), candidates.take(beside), estimate.step_time_s[beside]
+                )
                 start = stop
         every = [known[chips] for chips in asked]
         enumerated, priced = sum(x.layouts for x in every), sum(x.fit for x in every)
         best = tuple(size for x in every for size in x.best)
+        if several:
+            surer = self._surer.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
+            self._with_ends(platform, job, {n: known[n] for n in asked if n not in surer}, surer)
+            best = tuple(size for n in asked for size in surer[n])
         reason = ""
         if not best:
             reason = (
@@ -218,6 +242,30 @@ class TrainingSearch:
                 else f"{self.workload.model} fits in memory in no layout on up to {most} chips"
             )
         return Searched(precision, best, enumerated, priced, reason)
+
+    def _with_ends(
+        self, platform: Platform, job: TrainingJob, of: Mapping[int, _OfChips], into: dict[int, tuple[Size, ...]]
+    ) -> None:
+        """The fastest layouts of some numbers of chips, with the intervals of their times: in one call."""
+        into.update(dict.fromkeys(of, ()))
+        near = [(n, x.layouts_near, x.steps_near) for n, x in of.items() if x.best]
+        layouts = [c for _, c, _ in near if c is not None]
+        if not layouts:
+            return
+        joined = _joined(layouts)
+        ends = platform.spread.ends(log_deviation(job, platform, self.stack, joined))
+        at = 0
+        for n, some, steps in near:
+            assert some is not None  # noqa: S101 - narrowed for the type checker
+            assert steps is not None  # noqa: S101
+            into[n] = tuple(
+                replace(
+                    self.size_of(platform, job, some.take([i]), float(step)),
+                    low80=float(ends[0][at + i]), high80=float(ends[1][at + i]),
+                )
+                for i, step in enumerate(steps)
+            )  # fmt: skip
+            at += some.size
 
     def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
         """Chips of every size worth a grid: whole parts that some degrees times a divisor of the batch make up."""

@@ -23,6 +23,11 @@ LARGEST = 1.2
 """No level is further from none, as a logarithm: beyond lies a mechanism that is missing."""
 
 
+OWN_WIDER = 1.2
+"""Of intervals that a user's own runs narrow, over ends in proportion to the deviation: the rest of a group is less
+alike than its runs are (``python -m planner.validation.own`` counts how often they hold)."""
+
+
 @dataclass(frozen=True)
 class Effect:
     """Coefficients of one name over the covariates, and their deviations (both as long as the covariates)."""
@@ -32,12 +37,32 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Joint:
+    """Covariance (m, m) of the effects that a user's own runs are about: what their sum leaves open is less than their
+    deviations one by one. ``keys``: (kind, name, covariate) of each."""
+
+    keys: tuple[tuple[str, str, int], ...]
+    covariance: Floats
+
+
+@dataclass(frozen=True)
 class Level:
-    """The effects of one run's names together, over the covariates. ``missing``: kinds of names no run had."""
+    """The effects of one run's names together, over the covariates. ``missing``: kinds of names no run had.
+
+    ``variance`` (k,) of effects that are independent; ``joint`` (k, k) of those that a user's own runs tie together.
+    """
 
     value: Floats
     variance: Floats
     missing: tuple[str, ...] = ()
+    joint: Floats | None = None
+
+    def of(self, covariates: Floats) -> Floats:
+        """Variance (...) of the level at covariates (..., k)."""
+        found = np.square(covariates) @ self.variance
+        if self.joint is not None:
+            found = found + np.einsum("...i,ij,...j->...", covariates, self.joint, covariates)
+        return np.asarray(np.maximum(found, 0.0))
 
 
 @dataclass(frozen=True)
@@ -51,6 +76,8 @@ class Levels:
     kinds: Mapping[str, Coefficients] = field(default_factory=dict)
     own: float = 0.0
     knots: tuple[tuple[float, float, float], ...] = ()
+    joint: Joint | None = None
+    """Where a user's own runs are in the effects."""
 
     def __bool__(self) -> bool:
         return bool(self.kinds)
@@ -70,19 +97,29 @@ class Levels:
             else:
                 value += np.asarray(effect.value)
                 variance += np.square(effect.deviation)
-        return Level(value, variance, tuple(missing))
+        if self.joint is None:
+            return Level(value, variance, tuple(missing))
+        mine = [i for i, (kind, name, _) in enumerate(self.joint.keys) if names.get(kind) == name]
+        tied = np.zeros((len(self.covariates), len(self.covariates)))
+        for i in mine:
+            kind, name, c = self.joint.keys[i]
+            variance[c] -= self.effects[f"{kind}={name}"].deviation[c] ** 2
+            for j in mine:
+                tied[c, self.joint.keys[j][2]] += self.joint.covariance[i, j]
+        return Level(value, np.maximum(variance, 0.0), tuple(missing), tied)
 
     def deviation(self, level: Level, covariates: Floats) -> Floats:
         """Deviation (n,) of log measured over predicted time; ``covariates`` (k,) or (n, k)."""
-        told = np.square(covariates) @ level.variance
-        return np.asarray(np.sqrt(told + self.own**2))
+        return np.asarray(np.sqrt(level.of(covariates) + self.own**2))
 
     def ends(self, deviation: Floats) -> tuple[Floats, Floats]:
         """Multipliers (n,) of a predicted time to both ends of its 80% interval; linear between knots."""
         if not self.knots:
             return np.exp(-1.2816 * deviation), np.exp(1.2816 * deviation)
         at, low, high = (np.array(column) for column in zip(*self.knots, strict=True))
-        return np.exp(np.interp(deviation, at, low)), np.exp(np.interp(deviation, at, high))
+        # what a user measured is known better than anything left out was: ends in proportion there
+        known = 1.0 if self.joint is None else np.minimum(OWN_WIDER * deviation / at[0], 1.0)
+        return np.exp(known * np.interp(deviation, at, low)), np.exp(known * np.interp(deviation, at, high))
 
 
 def clipped(level: Floats) -> Floats:

@@ -34,6 +34,7 @@ from planner.performance.measured.process import (
     Term,
     covariance,
     own_variance_of,
+    own_variances,
     run_of,
     variance,
     weights_of,
@@ -42,6 +43,8 @@ from planner.performance.measured.process import (
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+LARGEST_OWN = 1.5
+"""Residuals of a user's own runs are cut here: a run five times as slow as predicted is of something else."""
 LARGEST_SHIFT = 0.4
 """No correction is larger than this, as a logarithm: beyond it a mechanism is missing."""
 
@@ -75,6 +78,8 @@ class Neighbours:
     runs: tuple[Run, ...] = ()
     _inverse: Floats | None = field(default=None, compare=False, repr=False)
     """Of the covariance of all terms, where it is known already."""
+    own: Neighbours | None = None
+    """What runs of a user's own change: all runs, theirs last, weighed for all terms (``with_own``)."""
 
     @property
     def count(self) -> int:
@@ -137,16 +142,35 @@ class Neighbours:
     ) -> Floats:
         """Logarithm (n,) of what a step takes over what the model and its effects say, for n candidates.
 
+        Runs of a user's own are in it, over what all other runs say there. Arguments as ``_carried``.
+        """
+        found = self._carried(job, widths, chips, recompute, tokens, NEAR_TERMS)
+        if self.own is None:
+            return found
+        return found + self.own._carried(job, widths, chips, recompute, tokens, TERMS, LARGEST_OWN)
+
+    def _carried(
+        self,
+        job: Job,
+        widths: Mapping[str, Ints],
+        chips: Ints,
+        recompute: Ints,
+        tokens: Floats | None,
+        terms: Sequence[Term],
+        largest: float = LARGEST_SHIFT,
+    ) -> Floats:
+        """What the weights of the runs carry to n candidates by some terms, (n,).
+
         ``widths``: ``WIDTHS``, each (n,); ``chips`` and ``recompute`` (n,); ``tokens`` (n,): of each candidate's step,
         where they are not the job's. Zero where no run has anything in common.
         """
         if not self.runs:
             return np.zeros(chips.shape)
-        fading, constant = self._amplitudes(job, NEAR_TERMS)
+        fading, constant = self._amplitudes(job, terms)
         flat = float(constant @ self._weights)
         use = np.flatnonzero(fading)
         if not use.size:
-            return np.full(chips.shape, min(max(flat, -LARGEST_SHIFT), LARGEST_SHIFT))
+            return np.full(chips.shape, min(max(flat, -largest), largest))
         shapes, repeats = self._shapes[use], self._recompute[use]
         weights = (fading * self._weights)[use]
 
@@ -177,7 +201,7 @@ class Neighbours:
         else:  # most pairs of the two tables are no candidate: steps of a size of their own make the second long
             shifts = np.einsum("ij,ij->i", first[left], second[right])
         # to nine digits: a candidate gets the same alone and among millions, whatever order its sum was made in
-        return np.asarray(np.round(np.clip(shifts + flat, -LARGEST_SHIFT, LARGEST_SHIFT), 9))
+        return np.asarray(np.round(np.clip(shifts + flat, -largest, largest), 9))
 
     def _shared(
         self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints, terms: Sequence[Term]
@@ -224,6 +248,30 @@ class Neighbours:
         """The same of the terms that weights stand for, with the scales of Student's t that belong to the weights."""
         own = own_variance_of(self._weights)
         return np.asarray(np.linalg.inv(covariance(self.runs, self.runs, NEAR_TERMS) + np.diag(own)))
+
+    def with_own(self, runs: Sequence[Run]) -> Neighbours:
+        """With runs of a user's own, whose ``residual`` is over what is predicted of them now.
+
+        The process is conditioned on them after all other runs: with S those, N the new ones and C the covariance that
+        S leave, what N say anywhere is C(., N) (C(N, N) + own)^-1 r, a sum over S and N with weights. Their own parts
+        are Student's t, as everywhere, so one run that contradicts the others counts less.
+        """
+        if not runs:
+            return self
+        across = covariance(self.runs, runs) if self.runs else np.zeros((0, len(runs)))
+        carried = self._precision @ across if self.runs else across
+        left = covariance(runs, runs) - across.T @ carried
+        residuals = np.clip([r.residual for r in runs], -LARGEST_OWN, LARGEST_OWN)
+        alpha = np.linalg.solve(left + np.diag(own_variances(left, residuals)), residuals)
+        weights = np.concatenate([-carried @ alpha, alpha])
+        every = (*self.runs, *runs)
+        # the inverse of all, by the block that is new (Schur complement)
+        inner = np.linalg.inv(left + OWN_VARIANCE * np.eye(len(runs)))
+        known = self._precision if self.runs else np.zeros((0, 0))
+        inverse = np.block([[known + carried @ inner @ carried.T, -carried @ inner], [-inner @ carried.T, inner]])
+        told = tuple(replace(r, weight=float(w)) for r, w in zip(every, weights, strict=True))
+        base = (*self.runs, *(replace(r, weight=0.0) for r in runs))
+        return Neighbours(base, inverse, Neighbours(told))
 
     def without(self, source: str) -> Neighbours:
         """What the runs of all other sources say."""

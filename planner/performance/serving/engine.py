@@ -15,8 +15,9 @@ def year_of_month(month: str | None) -> float:
 
 
 def profile_of(job: ServingJob, platform: Platform) -> ServingProfile:
-    """The calibrated profile of the job's engine (and release) on the platform's family."""
+    """The calibrated profile of the job's engine (and release) on the platform's family, with what a user measured."""
     engine, _, release = job.engine.partition(" ")
     family = serving_family(platform.chip_id, platform.family)
-    profile = shipped_serving_calibration().profile(family, engine, release=release, date=job.software_year)
+    calibration = platform.serving or shipped_serving_calibration()
+    profile = calibration.profile(family, engine, release=release, date=job.software_year)
     return profile if job.memory_fraction is None else replace(profile, memory_utilisation=job.memory_fraction)

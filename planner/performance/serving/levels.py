@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.performance.measured.levels import Level, Levels, clipped
+from planner.performance.measured.own_levels import group_name
 from planner.performance.serving.job import AGGREGATED, ServingCandidates, ServingJob
 
 Floats = NDArray[np.float64]
@@ -172,6 +173,9 @@ class ServingLevels:
             for front in ("", "apart")
             for layout in LAYOUTS
         ]  # fmt: skip
+        if self.pace.joint is not None or self.ttft.joint is not None:  # planned for the place that a user measured at
+            group = group_name(self.engine, self.family, m.family, job.precision)
+            names = [n | {"place": self.engine, "group": group} for n in names]
         told = [tuple(levels.at(n) for n in names) for levels in (self.pace, self.ttft)]
         if self.front == TUNED:
             told = [tuple(replace(lv, value=0.0 * lv.value) for lv in levels) for levels in told]
@@ -208,11 +212,13 @@ class JobLevels:
         return np.exp(clipped(fixed[layout] + slope[layout] * load_of(per_chip)))
 
     def _ends(self, known: Levels, levels: tuple[Level, ...], layout: Ints, per_chip: Floats) -> tuple[Floats, Floats]:
-        square = np.array([1.0, 0.0, self.prompt**2, self.age**2])
-        fixed = np.array([float(square @ lv.variance) for lv in levels])
-        slope = np.array([lv.variance[LOAD] for lv in levels])
+        # the variance of a level is a parabola over load: three of its points say all of it
+        at = np.array([[1.0, x, self.prompt, self.age] for x in (-1.0, 0.0, 1.0)])
+        left, middle, right = np.array([lv.of(at) for lv in levels]).T
         x = load_of(per_chip)
-        return known.ends(np.sqrt(fixed[layout] + slope[layout] * x * x + known.own**2))
+        curve, slope = ((left + right) / 2.0 - middle)[layout], ((right - left) / 2.0)[layout]
+        told = np.maximum(middle[layout] + slope * x + curve * x * x, 0.0)
+        return known.ends(np.sqrt(told + known.own**2))
 
     def pace_ends(self, layout: Ints, per_chip: Floats) -> tuple[Floats, Floats]:
         """Multipliers (n,) of a predicted time of tokens to both ends of its 80% interval."""

@@ -215,7 +215,8 @@ def validate_serving(
             read[raw.case_id] = read_case(raw.cells, catalog)
         except UnansweredError as why:
             reasons[raw.case_id] = str(why)
-    answers = ServingPredictor(catalog, calibration).predict(list(read.values()))
+    own: ServingCalibration | None = getattr(catalog.measured, "serving", None)
+    answers = ServingPredictor(catalog, calibration or own).predict(list(read.values()))
     results: list[CaseResult] = []
     for raw in cases:
         case = read.get(raw.case_id)

@@ -599,7 +599,7 @@ def results_of(answers: Sequence[Answer]) -> tuple[CaseResult, ...]:
 
 def validate_training(cases: Sequence[Case], catalog: Catalog) -> tuple[CaseResult, ...]:
     """Predictions beside measurements, one result per row and measured quantity."""
-    ready, known = with_pod_networks(catalog), shipped_neighbours()
+    ready, known = with_pod_networks(catalog), getattr(catalog.measured, "neighbours", None) or shipped_neighbours()
     places: dict[str, list[int]] = {}  # one source at a time: what its rows may know of takes tens of megabytes
     for i, case in enumerate(cases):
         places.setdefault(case.source if known.holds(case.case_id, case.source) else "", []).append(i)

@@ -1,0 +1,1 @@
+"""What is uncertain of a plan: distributions, sampled futures, and the margin that a confidence takes."""

@@ -1,0 +1,283 @@
+"""How likely a plan keeps each of its promises: the same account as the margin that a confidence takes (``margins``).
+
+A deployment's times (of a step, a token, a batch) are predictions times a factor of which the performance model states
+the 80% interval; rates fall, days and latencies grow by it. Systems that are on a roadmap may come late, failures may
+be more frequent than planned, demand may differ where the scenario says so. Of one workload all deployments err
+together; of several workloads the truth lies between errors that have nothing in common and one error that moves all of
+them, so both are told. Money is no part of a promise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.answer.plan import Chance, Deployment, Plan, Predicted, PromiseChance, ScheduledLoad, ScheduledRun
+from planner.catalog import Catalog
+from planner.options.hardware.choices import available_from, delivery, platform_of, start_days
+from planner.options.work.training import TrainingSearch
+from planner.scenario.base import month_index
+from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.types import Scenario
+from planner.scenario.workloads import Serving, Training
+from planner.uncertainty.margins import Margin, margin_of
+from planner.uncertainty.times import share_below, time_factor
+
+_FARTHEST = 6.0
+"""Standard deviations beyond which a chance is nought or one."""
+_HALVINGS = 60
+_DAYS_PER_YEAR = 365.25
+_SLACK = 1e-9
+BASIS = (
+    "80% intervals of the performance model, lognormal on either side; deliveries of what is not sold yet, failure"
+    " rates, and demand where the scenario says that it is uncertain"
+)
+
+
+@dataclass(frozen=True)
+class _Working:
+    """What one deployment, or unit of a load, is predicted to do; ``rates`` by phase, of all of them."""
+
+    site: str
+    predicted: Predicted
+    rates: Mapping[str, float]
+    margin: Margin
+    there: float = 1.0
+    """Chance that its systems are there when they are counted on."""
+    busy: float | None = None
+    """Of replicas that answer classes of requests: the share of their time that it takes at the rates counted on."""
+
+
+def chance_of(scenario: Scenario, plan: Plan, catalog: Catalog) -> Chance | None:
+    """The chance of each promise of a plan, and of all together; None where no interval is known.
+
+    ``catalog`` holds the scenario's assumptions. Pure: the verifier computes it again.
+    """
+    view = _View(scenario, plan, catalog)
+    promises = []
+    for workload in scenario.workloads:
+        run = workload.runs_once
+        chance = view.date(workload) if run else view.load(workload)
+        if chance is None:
+            continue
+        asked = scenario.confidence_of(workload.name)
+        what = "date" if run else "load"
+        promises.append(PromiseChance(workload=workload.name, what=what, chance=min(chance, 1.0), asked=asked))
+    if not promises:
+        return None
+    chances = [p.chance for p in promises]
+    return Chance(promises=tuple(promises), all_kept_least=math.prod(chances), all_kept_most=min(chances), basis=BASIS)
+
+
+def factor(predicted: Predicted, z: float) -> float | None:
+    """What a predicted time is multiplied by at ``z`` standard deviations; None where no interval is known."""
+    ends = ends_of(predicted)
+    return None if ends is None else time_factor(*ends, z)
+
+
+def ends_of(predicted: Predicted) -> tuple[float, float] | None:
+    """Both ends of the 80% interval over the prediction; None where no interval is known."""
+    told = predicted.interval
+    middle = None if told is None else getattr(predicted, told.quantity, None)
+    if told is None or not middle or told.low <= 0:
+        return None
+    return told.low / middle, told.high / middle
+
+
+@dataclass(frozen=True)
+class _View:
+    scenario: Scenario
+    plan: Plan
+    catalog: Catalog
+
+    def _margin(self, workload: Workload, system: str, chip: str, acquire: str) -> Margin:
+        return margin_of(self.scenario, self.catalog, workload, system, chip, there=acquire == "installed")
+
+    def _announced(self, system: str, chip: str) -> float:
+        """Days from the start until what is on a roadmap is sold, as announced."""
+        month = available_from(self.catalog.system(system), self.catalog.chip(chip)) or self.scenario.start
+        return max(0, month_index(month) - month_index(self.scenario.start)) * _DAYS_PER_YEAR / 12
+
+    # -- dates -----------------------------------------------------------------------------------------------------
+
+    def date(self, workload: Workload) -> float | None:
+        """The chance that a run ends in time; None where it cannot be known."""
+        asked = getattr(workload, "finish_within_days", None)
+        begins = start_days(self.scenario, getattr(workload, "start", None))
+        due = self.scenario.horizon_years * _DAYS_PER_YEAR
+        if asked is not None:
+            due = min(due, begins + asked)
+        if self.plan.schedule is not None:
+            runs = [r for r in self.plan.schedule.runs if r.workload == workload.name]
+            kept = [self._scheduled(workload, r, due) for r in runs]
+        else:
+            mine = [d for d in self.plan.deployments if d.workload == workload.name]
+            kept = [self._deployed(workload, d, mine, begins, due) for d in mine if d.predicted.finish_days is not None]
+        known = [k for k in kept if k is not None]
+        return min(known) if known and len(known) == len(kept) else None
+
+    def _deployed(
+        self, workload: Workload, d: Deployment, mine: Sequence[Deployment], begins: float, due: float
+    ) -> float | None:
+        margin = self._margin(workload, d.system, d.chip, d.acquire)
+        together = [x for x in mine if d.mix and x.mix == d.mix and x is not d]
+        for x in together:
+            margin = margin.beside(self._margin(workload, x.system, x.chip, x.acquire))
+        ready = [0.0]
+        months = [0.0]
+        for x in (d, *together):
+            period = self.plan.periods.index(x.period)
+            months.append((month_index(x.period) - month_index(self.scenario.start)) * _DAYS_PER_YEAR / 12)
+            if x.acquire != "installed":
+                arrives, _ = delivery(
+                    self.scenario, self.catalog.system(x.system), self.catalog.chip(x.chip), period
+                )  # fmt: skip
+                ready.append(arrives or 0.0)
+        chips = sum(x.chips for x in (d, *together))
+        missing = self._missing(workload, d) if not together else 0.0
+        return _kept(margin, d.predicted, chips, max(ready), max(*months, begins), missing, due)
+
+    def _scheduled(self, workload: Workload, r: ScheduledRun, due: float) -> float | None:
+        margin = self._margin(workload, r.system, r.chip, "buy")
+        missing = self._missing(workload, r)
+        return _kept(
+            margin, r.predicted, r.chips, self._announced(r.system, r.chip), r.start_day, missing, due
+        )  # fmt: skip
+
+    def _missing(self, workload: Workload, d: Deployment | ScheduledRun) -> float:
+        """Share of an elastic run's chips that wait for repair."""
+        if not isinstance(workload, Training) or not workload.elastic:
+            return 0.0
+        platform = platform_of(self.catalog, d.system, d.chip, d.cooling, d.power_cap)
+        search = TrainingSearch(workload, self.catalog)
+        return float(search.missing_of(platform, np.array([d.chips]), np.array([d.parallelism.dp]))[0])
+
+    # -- loads -----------------------------------------------------------------------------------------------------
+
+    def load(self, workload: Workload) -> float | None:
+        """The chance that a load is carried within its latencies; None where it cannot be known."""
+        periods = self._working(workload)
+        every = [w for _, some in periods for w in some]
+        if not every or any(ends_of(w.predicted) is None for w in every):
+            return None
+        demand = every[0].margin.demand
+        demand = demand if len(set(demand)) > 1 else demand[:1]
+
+        def kept(times: float) -> float:
+            def holds(z: float) -> bool:
+                return all(_answers(workload, wanted * times, some, z) for wanted, some in periods)
+
+            return float(share_below(_largest(holds)))
+
+        late: dict[int, float] = {}
+        for w in every:
+            late[id(w.margin)] = min(w.there, late.get(id(w.margin), 1.0))
+        return math.prod(late.values()) * math.fsum(kept(x) for x in demand) / len(demand)
+
+    def _working(self, workload: Workload) -> list[tuple[float, list[_Working]]]:
+        """(demand, what works) of a load at each time at which they differ."""
+        margins: dict[tuple[str, str], Margin] = {}
+        found: list[tuple[float, list[_Working]]] = []
+        if self.plan.schedule is None:
+            some = []
+            for d in self.plan.deployments:
+                if d.workload != workload.name:
+                    continue
+                key = (d.system, d.acquire)
+                margin = margins.setdefault(key, self._margin(workload, d.system, d.chip, d.acquire))
+                busy = math.fsum(a.share_of_time for a in d.answers) or None
+                rates = _rates(d.role, d.predicted, _spare(workload, d))
+                some.append(_Working(d.site.split("/")[0], d.predicted, rates, margin, margin.there, busy))
+            wanted = getattr(workload, "requests_per_s", None) or getattr(workload, "samples_per_s", None) or 0.0
+            return [(wanted, some)] if some else []
+        for demand in self.plan.schedule.demand:
+            if demand.workload != workload.name:
+                continue
+            for period, asked in enumerate(demand.asked):
+                some = []
+                for x in self.plan.schedule.loads:
+                    if x.workload != workload.name or not x.units[period]:
+                        continue
+                    margin = margins.setdefault(
+                        (x.system, ""), self._margin(workload, x.system, x.chip, "buy")
+                    )  # fmt: skip
+                    answers = x.answers[period] if x.answers else ()
+                    busy = math.fsum(a.share_of_time for a in answers) or None
+                    rates = _rates(x.role, x.predicted, x.units[period])
+                    some.append(
+                        _Working(x.site.split("/")[0], x.predicted, rates, margin, self._there(x, margin), busy)
+                    )
+                if asked > 0 and some:
+                    found.append((asked, some))
+        return found
+
+    def _there(self, x: ScheduledLoad, margin: Margin) -> float:
+        """The chance that the lots that a load may stand on have come when they are counted on."""
+        lots = self.plan.fleet.lots if self.plan.fleet is not None else ()
+        mine = [lot for lot in lots if lot.system == x.system and lot.site == x.site and lot.acquire != "installed"]
+        if not mine or len(set(margin.slip_days)) == 1:
+            return 1.0
+        first = min(month_index(lot.begin) if lot.begin else month_index(self.scenario.start) for lot in mine)
+        counted = (first - month_index(self.scenario.start)) * _DAYS_PER_YEAR / 12
+        slack = counted - self._announced(x.system, x.chip)
+        return float(np.mean(np.asarray(margin.slip_days) <= slack + 1e-6))
+
+
+def _kept(
+    margin: Margin, predicted: Predicted, chips: int, ready: float, release: float, missing: float, due: float
+) -> float | None:
+    ends = ends_of(predicted)
+    if ends is None or not predicted.days:
+        return None
+    kept = margin.kept_runs(predicted.days, chips, *ends, ready=ready, release=release, missing=missing)
+    return float(kept(np.array([due * (1 + _SLACK)]))[0])
+
+
+def _largest(holds: Callable[[float], bool]) -> float:
+    """The largest deviation, in standard deviations of log time, at which a promise still holds."""
+    low, high = -_FARTHEST, _FARTHEST
+    if holds(high):
+        return math.inf
+    if not holds(low):
+        return -math.inf
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _spare(workload: Workload, deployment: Deployment) -> float:
+    """What a deployment does in all of the time that it has, over what is planned: of work by a date, its window."""
+    if isinstance(workload, ByADate) and workload.window_hours is not None:
+        return workload.utilisation / (deployment.parallelism.load or workload.utilisation)
+    return 1.0
+
+
+def _rates(role: str, predicted: Predicted, count: float) -> dict[str, float]:
+    """Requests (or samples) a second by phase."""
+    rate = (predicted.requests_per_s if predicted.samples_per_s is None else predicted.samples_per_s) or 0.0
+    phases = {"serve": ("prefill", "decode"), "recommend": ("score",), "generate": ("score",)}.get(role, (role,))
+    return dict.fromkeys(phases, rate * count)
+
+
+def _answers(workload: Workload, wanted: float, working: Sequence[_Working], z: float) -> bool:
+    """Whether what works carries a demand within the latencies when its times are ``z`` deviations off."""
+    sites: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    share = float(share_below(z))
+    for w in working:
+        low, high = ends_of(w.predicted) or (1.0, 1.0)
+        times = time_factor(low, high, z) if w.margin.time is None else float(w.margin.factor(low, high, share)[0])
+        for phase, rate in w.rates.items():
+            busy = 1.0 if w.busy is None else w.busy / float(w.margin.less(low, high)[0])
+            sites[w.site][phase] += rate / times / busy
+        for name in ("ttft_ms", "tpot_ms", "latency_ms"):
+            limit, value = getattr(workload, name, None), getattr(w.predicted, name)
+            if limit is not None and value is not None and value * times > limit * (1 + _SLACK):
+                return False
+    phases = ("prefill", "decode") if isinstance(workload, Serving) else ("score",)
+    served = sum(min(rates[p] for p in phases) for rates in sites.values())
+    return served >= wanted * (1 - 1e-6)
