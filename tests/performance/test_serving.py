@@ -268,7 +268,7 @@ def test_decode_tracks_bandwidth_and_prefill_compute(catalog: Catalog, system: s
     ).max()
     prefill = np.where(e.fits & (shapes.role == PREFILL), e.input_tokens_per_s / e.chips, 0.0).max()
     assert 550 * 0.95 <= decode / (p.memory_bandwidth / 1e12) <= 700 * 1.05
-    assert 0.24 * 0.95 <= 2 * 37e9 * prefill / p.peak_flops[precision] <= 0.33 * 1.05
+    assert 0.24 * 0.92 <= 2 * 37e9 * prefill / p.peak_flops[precision] <= 0.33 * 1.05
 
 
 # --- grid and input

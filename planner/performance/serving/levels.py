@@ -63,6 +63,8 @@ SINCE: Mapping[str, float] = {
 }  # fmt: skip
 OLD = 2022.0
 """When the first chips of a family were delivered; of others, long enough ago."""
+SINCE_OF_KIN = 2022.8
+"""The year that constants of a kin of families are of."""
 SPREAD, ALIKE, BATCH = "spread", "alike", "batch"
 """How clients load a replica: their requests differ, as those of a plan do; all are alike, so those that start together
 stay together; or one batch, prefilled whole."""

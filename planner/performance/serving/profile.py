@@ -24,7 +24,7 @@ from planner.errors import InputError, Problem, nearest_name, unknown_name
 from planner.performance.measured.levels import Levels
 from planner.performance.measured.levels_file import LevelTables, read_levels
 from planner.performance.measured.ordering import OrderShare, read_order
-from planner.performance.serving.levels import COVARIATES, SPREAD, ServingLevels
+from planner.performance.serving.levels import COVARIATES, SINCE, SINCE_OF_KIN, SPREAD, ServingLevels
 
 
 @dataclass(frozen=True)
@@ -265,6 +265,10 @@ class ServingCalibration:
         """
         key = engine_key(engine, year)
         values: dict[str, object] = {**ENGINES[key], **self.everything}
+        if family in SINCE and "launch_scale" not in self.families.get(family, {}):
+            years = SINCE[family] - SINCE_OF_KIN  # launches get cheaper from one generation to the next
+            trend = float(values.get("launch_trend", 1.0))  # type: ignore[arg-type]
+            values["launch_scale"] = float(values.get("launch_scale", 1.0)) * trend**years  # type: ignore[arg-type]
         values.update(self.families.get(kin_of(family), {}))
         values.update(self.families.get(family, {}))
         values.update(self.engines.get(key, {}))

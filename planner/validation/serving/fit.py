@@ -19,7 +19,7 @@ import yaml
 from planner.catalog import Catalog
 from planner.performance.measured.levels_file import levels_facts
 from planner.performance.measured.ordering import OrderShare
-from planner.performance.serving.levels import SINCE
+from planner.performance.serving.levels import SINCE, SINCE_OF_KIN
 from planner.performance.serving.profile import (
     ENGINES,
     OF_TODAY,
@@ -91,8 +91,6 @@ BY_ENGINE: Mapping[str, Constant] = {
 }
 PACE = Constant(0.8, 1.25, 0.05)
 TREND: Key = ("everything", "", "launch_trend")
-SINCE_OF_KIN = 2022.8
-"""The year that constants of a kin are of: launches of kernels get cheaper from one generation to the next."""
 HOST = Constant(0.4, 4.0, 0.3)
 BOUNDS: Mapping[str, tuple[float, float]] = {
     name: (c.low, c.high) for name, c in (*EVERYTHING.items(), *BY_FAMILY.items(), *BY_ENGINE.items(), ("pace", PACE))
