@@ -174,7 +174,7 @@ class Collector:
         there = choice.acquire == "installed"
         return margin_of(self.scenario, self.catalog, workload, choice.system.id, choice.chip.id, there=there)
 
-    def earliest(self, workload: Training | Recommendation, period: int) -> float:
+    def earliest(self, workload: Workload, period: int) -> float:
         """Days before which a run on what is bought in a period cannot begin, however early it comes."""
         return earliest_days(self.scenario, workload, period)
 

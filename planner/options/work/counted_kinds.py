@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,13 @@ from planner.performance.platform import Platform
 from planner.performance.precision import fastest_precision
 from planner.scenario.kinds.counted import Counted
 from planner.scenario.types import Scenario
+from planner.uncertainty.margins import Margin
 from planner.workload.parameters import parameter_counts
 
 if TYPE_CHECKING:
     from planner.options.enumerate import Collector
     from planner.options.work.describe import Described, Spec
+    from planner.scenario.kinds import Workload
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -139,20 +141,26 @@ class CountedSearch(ABC):
         if not len(keep):
             collector.drop(choice, w.name, found.reason or f"{w.model} fits in memory on no more than {most} chips")
             return
-        keep = self._run(collector, choice, found, keep, ready, hours) if w.runs_once else self._load(
-            collector, choice, found, keep)  # fmt: skip
+        margin = collector.margin(cast("Workload", w), choice)
+        if not w.runs_once and margin.refused:
+            collector.drop(choice, w.name, f"it {margin.refused}")
+            return
+        sure = _judged(found, margin, ready, collector.earliest(cast("Workload", w), period) if w.runs_once else 0.0)
+        keep = self._run(collector, choice, sure, keep, ready, hours) if w.runs_once else self._load(
+            collector, choice, sure, keep)  # fmt: skip
         if not len(keep):
             return
         designs = self._designs(found, keep, hours)
         priced = price(scenario, collector.catalog, choice, designs, ready)
         for row, i in enumerate(keep):
-            rate = float(found.samples_per_s[i])
+            rate = float(sure.samples_per_s[i])
             enough = 1 if w.runs_once else collector.of_use(w, math.ceil(w.samples_per_s / rate), int(found.chips[i]))
             collector.append(
                 choice, w.name, self.ROLE, period, precision, designs, priced, row, replicas=int(found.replicas[i]),
                 max_units=enough, rates={"run": 1.0} if w.runs_once else {"score": rate},
                 tokens_per_s=float(found.tokens_per_s[i]),
-                finish_days=ready + float(found.days[i]) if w.runs_once else 0.0, layout=found.layouts[i],
+                finish_days=ready + float(found.days[i]) if w.runs_once else 0.0,
+                due_days=ready + float(sure.days[i]) if w.runs_once else 0.0, layout=found.layouts[i],
             )  # fmt: skip
 
     def _there(self, scenario: Scenario, choice: Choice, found: Units) -> Units:
@@ -207,7 +215,9 @@ class CountedSearch(ABC):
             cluster=w.runs_once,
         )
 
-    def describe(self, scenario: Scenario, choice: Choice, spec: Spec, ready: float) -> Described:
+    def describe(
+        self, scenario: Scenario, choice: Choice, spec: Spec, ready: float, margin: Margin, release: float = 0.0
+    ) -> Described:
         """Everything about one unit of a plan, from its description alone."""
         from planner.options.work.describe import Described
 
@@ -228,6 +238,8 @@ class CountedSearch(ABC):
         judged = step if latency is None else latency
         days = float(found.days[0]) if w.runs_once else None
         rate = float(found.samples_per_s[0])
+        sure = _judged(found, margin, ready, release)
+        counted = float(sure.samples_per_s[0])
         predicted = Predicted(
             step_time_s=step,
             samples_per_s=rate,
@@ -248,9 +260,25 @@ class CountedSearch(ABC):
         )
         return Described(
             systems=int(found.systems[0]), spares=int(found.spares[0]), chips=int(found.chips[0]),
-            replicas=int(found.replicas[0]), rates={"run": 1.0} if w.runs_once else {"score": rate},
-            tokens_per_s=float(found.tokens_per_s[0]), finish_days=0.0 if days is None else ready + days,
-            run_days=hours / HOURS_PER_DAY if days is None else days, predicted=predicted, priced=priced,
+            replicas=int(found.replicas[0]), rates={"run": 1.0} if w.runs_once else {"score": counted},
+            tokens_per_s=float(found.tokens_per_s[0]),
+            finish_days=0.0 if days is None else ready + float(sure.days[0]),
+            run_days=hours / HOURS_PER_DAY if days is None else float(sure.days[0]), predicted=predicted,
+            priced=priced, slower=float(margin.slower(found.low80, found.high80)[0]),
             bought_chips=int(found.systems[0]) * platform.system_chips,
             parallelism=self.parallelism(spec.layout, found),
         )  # fmt: skip
+
+
+def _judged(found: Units, margin: Margin, ready: float, release: float) -> Units:
+    """What units give with the confidence that is asked: days until a run has ended, latency and rate of a load."""
+    if not len(found) or margin.central:
+        return found
+    if len(found.days):
+        due = margin.finish(found.days, found.chips, found.low80, found.high80, ready=ready, release=release)
+        return replace(found, days=due - ready)
+    return replace(
+        found,
+        latency_ms=found.latency_ms * margin.slower(found.low80, found.high80),
+        samples_per_s=found.samples_per_s / margin.less(found.low80, found.high80),
+    )

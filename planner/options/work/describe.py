@@ -173,7 +173,8 @@ class Describer:
             raise InputError(Problem(f"{spec.workload}: {spec.system} {margin.refused}"))
         if isinstance(workload, Counted):
             search = SEARCHES[type(workload)](workload, self.catalog)
-            found = search.describe(self.scenario, choice, spec, ready)
+            release = earliest_days(self.scenario, workload, spec.period) if workload.runs_once else 0.0
+            found = search.describe(self.scenario, choice, spec, ready, margin, release)
         elif isinstance(workload, Training) and spec.partner is not None:
             found = self._mix(workload, choice, spec, spec.partner, ready, margin)
         elif isinstance(workload, Training):
