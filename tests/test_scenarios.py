@@ -67,6 +67,9 @@ def test_every_scenario_has_a_proven_verified_plan(name: str) -> None:
     assert verify_plan(answer, load_scenario(FOLDER / f"{name}.yaml"), catalog()) == []
     jsonschema.validate(json.loads(answer.to_json()), shipped_plan_schema())
     assert answer.answer.endswith(".")
+    assert answer.walls is not None
+    assert answer.walls.sentence in answer.answer
+    assert answer.walls.communication.works
 
 
 def test_a_shared_fleet_trains_on_what_stands_for_the_load() -> None:
