@@ -93,7 +93,7 @@ def test_more_kinds_make_complexity_the_wall() -> None:
     assert one.sentence.startswith("Nothing binds; the nearest wall is ")
     assert three.complexity.kinds == 3
     assert three.binding == ("complexity",)
-    assert "3 kinds of systems" in answer.answer
+    assert "3 kinds of system" in answer.answer
 
 
 def test_walls_are_recomputed_read_back_and_shown(shipped: Catalog, tmp_path: Path) -> None:
