@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "planner"
 
 ROAD = (
-    "errors", "catalog", "scenario", "answer", "workload", "network", "performance", "validation", "facility", "cost",
-    "uncertainty", "options", "walls", "verify", "fleet", "solve", "explain", "planning", "faces",
+    "errors", "catalog", "scenario", "answer", "workload", "network", "performance",
+    "facility", "cost",
+    "uncertainty", "options", "walls", "validation", "verify", "fleet", "solve", "explain", "planning", "faces",
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {

@@ -16,6 +16,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.outlook import outlook
 from planner.planning.plan import plan
+from planner.report.summary import headline
 from planner.scenario.types import Scenario
 from planner.verify.chance import chance_of, factor
 from planner.verify.plan import verify_plan
@@ -214,6 +215,7 @@ def test_the_price_of_more(round_catalog: Catalog) -> None:
         assert x.systems == alone.totals.systems
     assert "With 80%: " in found.answer
     assert "; with 95%: " in found.answer
+    assert "with 80%: " in headline(found)[0][2]
     assert Plan.from_json(found.to_json()) == found
     assert not verify_plan(found, scenario, round_catalog)
     cheaper = tuple(x.model_copy(update={"more_usd": 0.0}) for x in found.at_confidences)

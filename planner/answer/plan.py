@@ -577,6 +577,8 @@ class Alternative(_Part):
     difference: float | None = None
     """(alternative - best) / best of the objective."""
     summary: str
+    tied: bool = False
+    """Whether the model cannot tell it from the plan: nearer than measured pairs come out in the predicted order."""
     kinds: int = 0
     """Kinds of systems (with their chips) that it is made of; 0 where it was not described."""
     values: dict[str, float] = Field(default_factory=dict)

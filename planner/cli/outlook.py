@@ -15,6 +15,7 @@ from planner.cli.base import (
     Sets,
     Variant,
     Verbose,
+    answer,
     app,
     form_of,
     is_watched,
@@ -23,6 +24,7 @@ from planner.cli.base import (
     read_scenario,
     show_answer,
 )  # fmt: skip
+from planner.errors import EXIT_OK
 
 
 @app.command("pareto")
@@ -52,6 +54,40 @@ def pareto_command(
         asked = read_scenario(scenario, variant, sets)
         front = pareto(asked, names, points=points, catalog=load_catalog(catalog), variant=variant, progress=progress)
     return show_answer(front, pareto_table, front_rows, wanted, out, "pareto.json")
+
+
+@app.command("unknowns")
+def unknowns_command(
+    scenario: ScenarioName,
+    variant: Variant = None,
+    sets: Sets = None,
+    as_json: AsJson = False,
+    form: Form = None,
+    catalog: CatalogDir = None,
+    verbose: Verbose = 0,
+) -> int:
+    """Every figure that is missing for the systems of a scenario, with the range of its family, as a block to paste."""
+    import json
+
+    from planner.catalog import load_catalog
+    from planner.outlook.unknowns import block, unknowns
+
+    wanted = form_of(form, as_json)
+    with progress_bar(f"Unknown figures of {scenario}", enabled=is_watched(wanted)):
+        found = unknowns(read_scenario(scenario, variant, sets), catalog=load_catalog(catalog))
+    rows = [u.to_dict() | {"systems": ", ".join(u.systems)} for u in found]
+
+    def text() -> str:
+        if not found:
+            return "Nothing is missing for the systems that compete."
+        waiting = sorted({name for u in found for name in u.systems})
+        return f"# Missing for {', '.join(waiting)}; ranges are of kin, the figures yours to decide.\n{block(found)}"
+
+    answer(
+        wanted, table=text, data=lambda: json.dumps([u.to_dict() for u in found], ensure_ascii=False, indent=1) + "\n",
+        rows=lambda: rows,
+    )  # fmt: skip
+    return EXIT_OK
 
 
 @app.command("alternatives")

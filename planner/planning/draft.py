@@ -49,6 +49,7 @@ from planner.scenario.types import Scenario
 from planner.settings import installed_version
 from planner.solve import Limits, Solution
 from planner.solve import Status as SolveStatus
+from planner.uncertainty.apart import LARGEST, SURE, tie_share
 from planner.verify.chance import chance_of
 from planner.verify.measured import measured_effects
 from planner.walls import walls_of
@@ -223,7 +224,13 @@ class Draft:
     def _done(self, answer: Plan, binding: tuple[Binding, ...], others: tuple[Alternative, ...]) -> Plan:
         self.clock.lap("explaining")
         proof = answer.proof.model_copy(update={"seconds": self.clock.total, "seconds_by_room": dict(self.clock.laps)})
-        told = answer.model_copy(update={"binding": binding, "alternatives": others, "proof": proof, "verified": True})
+        others, ties = tied(self.scenario, others)
+        told = answer.model_copy(
+            update={
+                "binding": binding, "alternatives": others, "proof": proof, "verified": True,
+                "notes": (*answer.notes, *ties),
+            }
+        )  # fmt: skip
         walls = walls_of(self.scenario, told, self.catalog)
         said = f"{told.answer} {walls.sentence}" if walls is not None else told.answer
         return told.model_copy(update={"walls": walls, "answer": said})
@@ -239,6 +246,22 @@ def _simplified_notes(made: Simplified | None, value: float, objective: str) -> 
     return [
         f"The simplest plan within {100 * made.share:g}% of the best: {now} instead of {was}, for {told[0]} instead of"
         f" {told[1]}{'' if made.proven else ' (a simpler one is not ruled out)'}; solve.simplify: 0 takes the best."
+    ]
+
+
+def tied(scenario: Scenario, others: Sequence[Alternative]) -> tuple[tuple[Alternative, ...], list[str]]:
+    """Alternatives with those marked that the model cannot tell from the plan, and a note that names them."""
+    share = tie_share(scenario)
+    marked = tuple(
+        a.model_copy(update={"tied": a.difference is not None and abs(a.difference) <= share < LARGEST}) for a in others
+    )
+    names = [f"{a.name} ({a.difference:+.1%})" for a in marked if a.tied and a.difference is not None]
+    if not names:
+        return marked, []
+    return marked, [
+        f"A tie, as far as the model can tell: {', '.join(names)}. Of measured pairs on different chips that are"
+        f" predicted less than {share:.0%} apart, fewer than {SURE:.0%} come out in the predicted order. The plan has"
+        " the better figure, or, of those within solve.simplify of it, the fewest kinds of systems."
     ]
 
 

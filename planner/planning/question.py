@@ -85,17 +85,7 @@ def ask(
     clock = Clock()
     tell = progress or (lambda what, share: None)
     tell("Reading", 0.0)
-    if not isinstance(scenario, Scenario):
-        scenario = (
-            scenario_from_mapping(scenario, variant=variant, overrides=overrides)
-            if isinstance(scenario, Mapping)
-            else load_scenario(scenario, variant, overrides)
-        )
-    elif overrides:
-        scenario = overridden(scenario, overrides)
-    plain = measured_catalog(scenario, catalog if catalog is not None else load_catalog())
-    check_scenario(scenario, plain)
-    scenario = with_catalog_ids(scenario, plain)
+    scenario, plain = scenario_of(scenario, catalog, variant, overrides)
     check_bounded(scenario)
     known = plain.with_assumptions(scenario.assume.as_mapping())
     clock.lap("reading")
@@ -106,6 +96,26 @@ def ask(
         model, stock = built(scenario, known, found)
         clock.lap("modelling")
     return Question(scenario, variant, plain, known, found, model, limits_of(scenario), clock, stock)
+
+
+def scenario_of(
+    scenario: Scenario | Mapping[str, Any] | str | Path,
+    catalog: Catalog | None = None,
+    variant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> tuple[Scenario, Catalog]:
+    """A scenario read and checked, and the catalog with what it measured; arguments as in ``plan``."""
+    if not isinstance(scenario, Scenario):
+        scenario = (
+            scenario_from_mapping(scenario, variant=variant, overrides=overrides)
+            if isinstance(scenario, Mapping)
+            else load_scenario(scenario, variant, overrides)
+        )
+    elif overrides:
+        scenario = overridden(scenario, overrides)
+    plain = measured_catalog(scenario, catalog if catalog is not None else load_catalog())
+    check_scenario(scenario, plain)
+    return with_catalog_ids(scenario, plain), plain
 
 
 def searched(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from planner.answer import words as sentence
-from planner.answer.chance import percent
+from planner.answer.chance import percent, price_of_more
 from planner.answer.plan import Deployment, Drafting, LeftOut, MeasuredRun, Plan, Priced
 from planner.report import format as fmt
 
@@ -203,7 +203,9 @@ def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
     if plan.chance is not None:
         least, most = percent(plan.chance.all_kept_least), percent(plan.chance.all_kept_most)
         alone = "; ".join(f"{p.workload} {percent(p.chance)}" for p in plan.chance.promises)
-        facts.append(("Chance to keep it", least if least == most else f"{least} to {most}", alone))
+        more = price_of_more(plan, lambda usd: fmt.usd(usd, short=True)).strip().rstrip(".")
+        note = f"{alone}; {more[0].lower()}{more[1:]}" if more else alone
+        facts.append(("Chance to keep it", least if least == most else f"{least} to {most}", note))
     t = plan.totals
     if t is not None:
         facts += [

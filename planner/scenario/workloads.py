@@ -89,7 +89,7 @@ _PRECISION = (
     "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
 )
 
-_CONFIDENCE = "Probability with which what this workload is promised must hold; none: the scenario's own `confidence`."
+CONFIDENCE = "Probability with which what this workload is promised must hold; none: the scenario's own `confidence`."
 
 
 class Claims(Part):
@@ -157,7 +157,7 @@ class Training(Part):
         default=None,
         ge=0.5,
         le=0.99,
-        description=_CONFIDENCE,
+        description=CONFIDENCE,
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     model: Id = Field(description="Id of a model of the catalog.")
@@ -346,7 +346,7 @@ class Serving(Part):
         default=None,
         ge=0.5,
         le=0.99,
-        description=_CONFIDENCE,
+        description=CONFIDENCE,
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     model: Id = Field(description="Id of a model of the catalog.")
@@ -587,7 +587,7 @@ class Recommendation(Part):
         default=None,
         ge=0.5,
         le=0.99,
-        description=_CONFIDENCE,
+        description=CONFIDENCE,
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     model: Id = Field(description="Id of a recommender of the catalog.")

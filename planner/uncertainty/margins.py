@@ -235,7 +235,7 @@ def margin_of(
     outcomes = scenario.outcomes or Outcomes()
     slip = None if there else slip_spread(outcomes, catalog, system, chip)
     demand = outcomes.demand_factor.get(workload.name)
-    run = workload.kind == "training" or getattr(workload, "mode", "") == "training"
+    run = workload.runs_once
     failures: Failures | None = None
     factors: tuple[float, ...] = (1.0,)
     if isinstance(workload, Training):

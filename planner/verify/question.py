@@ -61,13 +61,6 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
         "measured": [x.model_dump() for x in plan.measured],
     }
-    if plan.walls is not None:  # of a plan that was explained
-        try:
-            walls = walls_of(scenario, plan, catalog)
-        except (PlannerError, KeyError, ValueError) as error:
-            yield f"walls: {error}"
-        else:
-            yield from differences("walls", plan.walls.model_dump(mode="json"), walls and walls.model_dump(mode="json"))
     again, effects = None, []
     try:
         known = catalog.with_assumptions(scenario.assume.as_mapping())
@@ -75,6 +68,13 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         effects = [x.model_dump() for x in measured_effects(scenario, plan, known)]
     except (PlannerError, KeyError, ValueError, IndexError, ArithmeticError) as error:
         yield f"its chance cannot be recomputed: {error}"
+    if plan.walls is not None:  # of a plan that was explained
+        try:
+            walls = walls_of(scenario, plan, catalog)
+        except (PlannerError, KeyError, ValueError) as error:
+            yield f"walls: {error}"
+        else:
+            yield from differences("walls", plan.walls.model_dump(mode="json"), walls and walls.model_dump(mode="json"))
     found: dict[str, object] = {
         "scenario": scenario.name,
         "start": scenario.start,

@@ -117,7 +117,7 @@ def _of_complexity(wall: ComplexityWall) -> str:
         return f"{n:,} {what}{'' if n == 1 else 's'}"
 
     text = (
-        f"{many(wall.kinds, 'kind')} of systems in {many(wall.pools, 'pool')} and"
+        f"{many(wall.kinds, 'kind')} of system in {many(wall.pools, 'pool')} and"
         f" {many(wall.stacks, 'software stack')}, {wall.lost:.0%} of the chips' time lost to failures and spares"
     )
     if wall.simpler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -157,6 +158,31 @@ def test_the_command_line_takes_a_table(tmp_path: Path, monkeypatch: pytest.Monk
     plain, known = runner.invoke(app, words), runner.invoke(app, [*words, "--measurements", str(file)])
     assert plain.exit_code == known.exit_code == 0
     assert plain.stdout != known.stdout
+
+
+def test_a_row_may_name_the_log_of_a_benchmark(tmp_path: Path, shipped: Catalog) -> None:
+    """What vLLM's and SGLang's benchmarks write is a row written by hand; what they lack is asked for."""
+    result = {
+        "date": "20260901-101112", "backend": "vllm", "model_id": "meta-llama/Llama-3.1-70B", "num_prompts": 100,
+        "request_rate": "inf", "max_concurrency": 16, "duration": 60.0, "completed": 100, "total_input_tokens": 200000,
+        "total_output_tokens": 40000, "request_throughput": 1.6667, "output_throughput": 666.7, "mean_ttft_ms": 300.0,
+        "mean_tpot_ms": 23.0,
+    }  # fmt: skip
+    (tmp_path / "vllm.json").write_text(json.dumps(result), encoding="utf-8")
+    lines = [json.dumps({"backend": "sglang", "completed": 1}), json.dumps(result | {"backend": "sglang"})]
+    (tmp_path / "sglang.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    header = "log,model,chip,n_chips,tp,weight_precision"
+    for log in ("vllm.json", "sglang.jsonl"):
+        file = table(tmp_path, f"{log},llama-3.1-70b,h200_sxm,4,4,bf16", header=header)
+        rows = {r.quantity: r for r in with_measurements(shipped, file).measured.rows}
+        assert rows["tpot_ms"].measured == 23.0
+        assert rows["output_tok_s_per_chip"].measured == pytest.approx(666.7 / 4)
+    for line, words in (("vllm.json,,h200_sxm,,4,bf16", "n_chips"), ("none.json,,h200_sxm,4,4,bf16", "no such log")):
+        with pytest.raises(InputError, match=words):
+            with_measurements(shipped, table(tmp_path, line, header=header))
+    (tmp_path / "other.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="lacks completed"):
+        with_measurements(shipped, table(tmp_path, "other.json,,h200_sxm,4,4,bf16", header=header))
 
 
 @pytest.mark.parametrize(

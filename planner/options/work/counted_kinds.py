@@ -28,6 +28,7 @@ from planner.performance.platform import Platform
 from planner.performance.precision import fastest_precision
 from planner.scenario.kinds.counted import Counted
 from planner.scenario.types import Scenario
+from planner.uncertainty.margins import Margin
 from planner.workload.parameters import parameter_counts
 
 if TYPE_CHECKING:
@@ -139,20 +140,37 @@ class CountedSearch(ABC):
         if not len(keep):
             collector.drop(choice, w.name, found.reason or f"{w.model} fits in memory on no more than {most} chips")
             return
-        keep = self._run(collector, choice, found, keep, ready, hours) if w.runs_once else self._load(
-            collector, choice, found, keep)  # fmt: skip
+        margin = collector.margin(w, choice)  # type: ignore[arg-type]
+        if margin.refused and not w.runs_once:
+            collector.drop(choice, w.name, f"it {margin.refused}")
+            return
+        due = np.zeros(len(found))
+        if w.runs_once:
+            due = margin.finish(
+                found.days,
+                found.chips,
+                found.low80,
+                found.high80,
+                ready=ready,
+                release=collector.earliest(w, period),  # type: ignore[arg-type]
+            )
+            keep = self._run(collector, choice, found, keep, ready, hours, due)
+        else:
+            keep = self._load(collector, choice, found, keep, margin)
         if not len(keep):
             return
+        less = margin.less(found.low80, found.high80)
         designs = self._designs(found, keep, hours)
         priced = price(scenario, collector.catalog, choice, designs, ready)
         for row, i in enumerate(keep):
-            rate = float(found.samples_per_s[i])
+            rate = float(found.samples_per_s[i] / less[i])
             enough = 1 if w.runs_once else collector.of_use(w, math.ceil(w.samples_per_s / rate), int(found.chips[i]))
             collector.append(
                 choice, w.name, self.ROLE, period, precision, designs, priced, row, replicas=int(found.replicas[i]),
                 max_units=enough, rates={"run": 1.0} if w.runs_once else {"score": rate},
                 tokens_per_s=float(found.tokens_per_s[i]),
-                finish_days=ready + float(found.days[i]) if w.runs_once else 0.0, layout=found.layouts[i],
+                finish_days=ready + float(found.days[i]) if w.runs_once else 0.0, due_days=float(due[i]),
+                layout=found.layouts[i],
             )  # fmt: skip
 
     def _there(self, scenario: Scenario, choice: Choice, found: Units) -> Units:
@@ -161,38 +179,44 @@ class CountedSearch(ABC):
         longer = [stretch(scenario, self.catalog, choice, int(n), parameters) for n in found.chips]
         return replace(found, days=found.days * np.array(longer)) if longer else found
 
-    def _run(self, collector: Collector, choice: Choice, found: Units, keep: Ints, ready: float, hours: float) -> Ints:
-        """Sizes of a run that may end in time; of one number of systems the fastest."""
+    def _run(
+        self, collector: Collector, choice: Choice, found: Units, keep: Ints, ready: float, hours: float, due: Floats
+    ) -> Ints:
+        """Sizes of a run that may end in time; of one number of systems the fastest. ``due`` (n,): days from the
+        scenario's start by which they have ended with the confidence."""
         w = self.workload
+        surely = due - ready
         reach = hours / HOURS_PER_DAY
-        due = getattr(w, "finish_within_days", None)
-        if due is not None:
-            reach = min(reach, start_days(collector.scenario, getattr(w, "start", None)) + due * BEYOND - ready)
-        collector.note_best(w.name, "finish_within_days", float(found.days[keep].min()) + ready)
+        asked = getattr(w, "finish_within_days", None)
+        if asked is not None:
+            reach = min(reach, start_days(collector.scenario, getattr(w, "start", None)) + asked * BEYOND - ready)
+        collector.note_best(w.name, "finish_within_days", float(surely[keep].min()) + ready)
         if w.chips is not None and not collector.relaxed:
             keep = keep[found.chips[keep] >= (w.chips.min or 1)]
-        in_time = keep[found.days[keep] <= reach] if not collector.relaxed else keep
+        in_time = keep[surely[keep] <= reach] if not collector.relaxed else keep
         if not len(in_time):
-            best = f"{found.days[keep].min():.3g} days at best" if len(keep) else "no size is as large as asked"
+            best = f"{surely[keep].min():.3g} days at best" if len(keep) else "no size is as large as asked"
             collector.drop(choice, w.name, f"{best} on up to {int(found.chips.max())} chips, {reach:.3g} allowed")
-        order = in_time[np.lexsort((found.days[in_time], found.systems[in_time]))]
+        order = in_time[np.lexsort((surely[in_time], found.systems[in_time]))]
         kept: list[int] = []
         fastest, size = math.inf, -1
         for i in order:
-            if found.systems[i] != size and found.days[i] < fastest:
+            if found.systems[i] != size and surely[i] < fastest:
                 kept.append(int(i))
-                size, fastest = int(found.systems[i]), float(found.days[i])
+                size, fastest = int(found.systems[i]), float(surely[i])
         return np.asarray(kept, dtype=np.int64)
 
-    def _load(self, collector: Collector, choice: Choice, found: Units, keep: Ints) -> Ints:
+    def _load(self, collector: Collector, choice: Choice, found: Units, keep: Ints, margin: Margin) -> Ints:
         """Units of a load within its latency that no whole number of another replaces."""
         w, limit = self.workload, self.limit_ms()
-        collector.note_best(w.name, "latency_ms", float(found.latency_ms[keep].min()))
-        meets = keep if limit is None else keep[found.latency_ms[keep] <= limit]
+        latency = found.latency_ms * margin.slower(found.low80, found.high80)
+        collector.note_best(w.name, "latency_ms", float(latency[keep].min()))
+        meets = keep if limit is None else keep[latency[keep] <= limit]
         if not len(meets):
-            collector.drop(choice, w.name, f"{float(found.latency_ms[keep].min()):.3g} ms at best, {limit:g} ms asked")
+            collector.drop(choice, w.name, f"{float(latency[keep].min()):.3g} ms at best, {limit:g} ms asked")
             return meets
-        index = meets[frontier(found.systems[meets], found.samples_per_s[meets], found.chips[meets])]
+        rate = found.samples_per_s / margin.less(found.low80, found.high80)
+        index = meets[frontier(found.systems[meets], rate[meets], found.chips[meets])]
         collector.pruned += len(meets) - len(index)
         return index
 
@@ -207,8 +231,9 @@ class CountedSearch(ABC):
             cluster=w.runs_once,
         )
 
-    def describe(self, scenario: Scenario, choice: Choice, spec: Spec, ready: float) -> Described:
+    def describe(self, scenario: Scenario, choice: Choice, spec: Spec, ready: float, margin: Margin) -> Described:
         """Everything about one unit of a plan, from its description alone."""
+        from planner.options.enumerate import earliest_days
         from planner.options.work.describe import Described
 
         w = self.workload
@@ -246,11 +271,18 @@ class CountedSearch(ABC):
                 basis=self.BASIS,
             ),
         )
+        due = 0.0
+        if days is not None:
+            release = earliest_days(scenario, w, spec.period)  # type: ignore[arg-type]
+            due = float(margin.finish(days, found.chips, found.low80, found.high80, ready=ready, release=release)[0])
+        counted = rate / float(margin.less(found.low80, found.high80)[0])
         return Described(
             systems=int(found.systems[0]), spares=int(found.spares[0]), chips=int(found.chips[0]),
-            replicas=int(found.replicas[0]), rates={"run": 1.0} if w.runs_once else {"score": rate},
-            tokens_per_s=float(found.tokens_per_s[0]), finish_days=0.0 if days is None else ready + days,
-            run_days=hours / HOURS_PER_DAY if days is None else days, predicted=predicted, priced=priced,
+            replicas=int(found.replicas[0]), rates={"run": 1.0} if w.runs_once else {"score": counted},
+            tokens_per_s=float(found.tokens_per_s[0]), finish_days=due,
+            run_days=hours / HOURS_PER_DAY if days is None else days if margin.central else due - ready,
+            predicted=predicted, priced=priced,
             bought_chips=int(found.systems[0]) * platform.system_chips,
             parallelism=self.parallelism(spec.layout, found),
+            slower=float(margin.slower(found.low80, found.high80)[0]),
         )  # fmt: skip

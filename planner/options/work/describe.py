@@ -36,6 +36,7 @@ from planner.options.work.serving import (
     cache_pool,
     peak_over_mean,
     rates_of,
+    time_ends,
     unit_of,
     worked_hours,
 )
@@ -45,7 +46,6 @@ from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, det
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
 from planner.performance.precision import peak_name
-from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
 from planner.scenario.kinds import Agents, Counted, Workload
@@ -173,7 +173,7 @@ class Describer:
             raise InputError(Problem(f"{spec.workload}: {spec.system} {margin.refused}"))
         if isinstance(workload, Counted):
             search = SEARCHES[type(workload)](workload, self.catalog)
-            found = search.describe(self.scenario, choice, spec, ready)
+            found = search.describe(self.scenario, choice, spec, ready, margin)
         elif isinstance(workload, Training) and spec.partner is not None:
             found = self._mix(workload, choice, spec, spec.partner, ready, margin)
         elif isinstance(workload, Training):
@@ -336,16 +336,14 @@ class Describer:
         tpot_ms = float(tpot[0]) if decoding and waited_for and generates else None
         ttft_ms = float(ttft[0]) if prefilling and waited_for else None
         latency, name = (tpot_ms, "tpot_ms") if tpot_ms is not None else (ttft_ms, "ttft_ms")
-        paced = decoding and (generates or not waited_for)
-        pace = estimate.low80, estimate.high80
-        ends = tuple(float(x[0]) for x in (pace if paced else (estimate.ttft_low80, estimate.ttft_high80)))
+        ends = tuple(float(x[0]) for x in time_ends(workload, candidates, estimate))
         basis = "80% of measured runs as near as these are, left out of the calibration"
         if not workload.answer_tokens:
-            ends, basis = reading_ends(*ends), "prompts measured alone: no measured encoder is carried to compare with"
+            basis = "prompts measured alone: no measured encoder is carried to compare with"
+        counted = rate / float(margin.less(*ends)[0])
         writes = decoding and workload.answer_tokens > 0
         if latency is None:
             latency, name = step, "step_time_s"
-        counted = rate / float(margin.less(*(np.array([x]) for x in ends))[0])
         predicted = Predicted(
             step_time_s=step,
             tokens_per_s=rate * (workload.output_tokens if writes else workload.input_tokens),

@@ -25,6 +25,7 @@ from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Loaded, Operating, Traffic, curves_of, operating
+from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import (
     AGGREGATED,
     DECODE,
@@ -314,7 +315,7 @@ class ServingSearch:
     ) -> tuple[tuple[Unit, ...], int, dict[str, float]]:
         w = self.workload
         role = candidates.role
-        ends = time_ends(candidates, estimate)
+        ends = time_ends(self.workload, candidates, estimate)
         slower, less = margin.slower(*ends), margin.less(*ends)
         loads = np.array(self.loads())
         at = self.operating(job, platform, candidates, estimate)
@@ -382,13 +383,15 @@ class ServingSearch:
 
 
 def time_ends(
-    candidates: ServingCandidates, estimate: ServingEstimate
+    workload: Serving, candidates: ServingCandidates, estimate: ServingEstimate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both ends (n,) of the 80% interval of a replica's times, over what is predicted: of a prefill alone those of its
-    first tokens, else those of its pace."""
-    alone = candidates.role == PREFILL
-    low = np.where(alone, estimate.ttft_low80, estimate.low80)
-    return low, np.where(alone, estimate.ttft_high80, estimate.high80)
+    """Both ends (n,) of the 80% interval of a replica's times, over what is predicted: of prompts alone those of first
+    tokens, else those of its pace."""
+    generates = workload.output_tokens > 1 or workload.window_hours is not None
+    paced = (candidates.role != PREFILL) & generates
+    low = np.where(paced, estimate.low80, estimate.ttft_low80)
+    high = np.where(paced, estimate.high80, estimate.ttft_high80)
+    return (low, high) if workload.answer_tokens else reading_ends(low, high)
 
 
 def _best_of(found: Sequence[SearchedUnits]) -> SearchedUnits:

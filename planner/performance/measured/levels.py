@@ -23,6 +23,11 @@ LARGEST = 1.2
 """No level is further from none, as a logarithm: beyond lies a mechanism that is missing."""
 
 
+OWN_WIDER = 1.2
+"""Of intervals that a user's own runs narrow, over ends in proportion to the deviation: the rest of a group is less
+alike than its runs are (``python -m planner.validation.own`` counts how often they hold)."""
+
+
 @dataclass(frozen=True)
 class Effect:
     """Coefficients of one name over the covariates, and their deviations (both as long as the covariates)."""
@@ -113,7 +118,7 @@ class Levels:
             return np.exp(-1.2816 * deviation), np.exp(1.2816 * deviation)
         at, low, high = (np.array(column) for column in zip(*self.knots, strict=True))
         # what a user measured is known better than anything left out was: ends in proportion there
-        known = 1.0 if self.joint is None else np.minimum(deviation / at[0], 1.0)
+        known = 1.0 if self.joint is None else np.minimum(OWN_WIDER * deviation / at[0], 1.0)
         return np.exp(known * np.interp(deviation, at, low)), np.exp(known * np.interp(deviation, at, high))
 
 

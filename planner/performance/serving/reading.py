@@ -8,10 +8,15 @@ interval of an encoder's times holds both (``tests/performance/test_reading.py``
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
 LOW80, HIGH80 = 0.45, 1.55
 """Multipliers on the time of a text, of rates their reciprocals."""
 
 
-def reading_ends(low80: float, high80: float) -> tuple[float, float]:
-    """The 80% interval of a text's time: at least as wide as what prompts measured alone leave over."""
-    return min(low80, LOW80), max(high80, HIGH80)
+def reading_ends(low80: Floats, high80: Floats) -> tuple[Floats, Floats]:
+    """The 80% interval (n,) of a text's time: at least as wide as what prompts measured alone leave over."""
+    return np.minimum(low80, LOW80), np.maximum(high80, HIGH80)

@@ -12,7 +12,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from planner.scenario.base import Id, Name, Part, Precision, unit
-from planner.scenario.workloads import ChipRange
+from planner.scenario.workloads import CONFIDENCE, ChipRange
 
 PRECISION = (
     "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
@@ -27,6 +27,13 @@ class Counted(Part):
     growth_per_year: ClassVar[float] = 0.0
 
     name: Name = Field(description="Name of the workload, unique in the file.")
+    confidence: float | None = Field(
+        default=None,
+        ge=0.5,
+        le=0.99,
+        description=CONFIDENCE,
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     model: Id = Field(description="Id of a model of the catalog.")
     precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=PRECISION)
     chips: ChipRange | None = Field(

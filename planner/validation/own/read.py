@@ -29,6 +29,7 @@ from planner.performance.serving.profile import (
     shipped_serving_calibration,
 )
 from planner.validation.cases import FIGURES, Case, read_cases
+from planner.validation.own.logs import cells_of
 from planner.validation.serving.cases import ServingCase, UnansweredError, read_case
 from planner.validation.serving.modes import Answer, layout_of
 from planner.validation.serving.rows import ServingPredictor
@@ -90,7 +91,7 @@ def with_measurements(catalog: Catalog, path: Path) -> Catalog:
 
 def read_own(path: Path, catalog: Catalog) -> OwnMeasured:
     """The corrections that the runs of a file make. Raises ``InputError`` as ``with_measurements``."""
-    cases = read_cases(path, numbered=True)
+    cases = [_with_log(case, path.parent) for case in read_cases(path, numbered=True)]
     problems = [*_contradictions(cases)]
     if not cases or len(cases) > MOST_ROWS:
         problems.append(Problem(f"has {len(cases)} rows", file=str(path), allowed=f"1 to {MOST_ROWS}"))
@@ -107,6 +108,14 @@ def read_own(path: Path, catalog: Catalog) -> OwnMeasured:
     return OwnMeasured(
         str(path), digest, catalog, (*_after(trained, runs, neighbours), *served), neighbours, calibration
     )
+
+
+def _with_log(case: Case, folder: Path) -> Case:
+    """A row with what the log that it names says."""
+    if not case.text("log"):
+        return case
+    cells = cells_of(folder / case.text("log"), case.cells, case.line, case.file)
+    return replace(case, cells={name: cell for name, cell in cells.items() if name != "log"})
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
