@@ -67,6 +67,9 @@ def test_every_scenario_has_a_proven_verified_plan(name: str) -> None:
     assert verify_plan(answer, load_scenario(FOLDER / f"{name}.yaml"), catalog()) == []
     jsonschema.validate(json.loads(answer.to_json()), shipped_plan_schema())
     assert answer.answer.endswith(".")
+    assert answer.walls is not None
+    assert answer.walls.sentence in answer.answer
+    assert answer.walls.communication.works
 
 
 def test_a_shared_fleet_trains_on_what_stands_for_the_load() -> None:
@@ -224,6 +227,33 @@ def test_recommenders_are_trained_and_served_in_time() -> None:
     assert train.predicted.finish_days <= 1
     assert rank.predicted.latency_ms <= 30
     assert rank.predicted.samples_per_s >= 2e6
+
+
+def test_seven_questions_that_people_ask_are_planned_as_asked() -> None:
+    """GRPO, embedding at night, three time zones, one card, video, spot, agents (docs/workloads.md)."""
+    grpo = only(planned("grpo-30b"), "reasoning")
+    assert grpo.predicted.finish_days <= 5
+    assert grpo.parallelism.rollout.placement == "together"
+    night = planned("embed-at-night")
+    assert {d.acquire for d in night.deployments} == {"installed"}
+    assert set(only(night, "embed").cost.lines_usd) <= {"energy", "water"}
+    assert "40,000,000,000 tokens" in night.answer
+    day = planned("three-time-zones")
+    stays = [d for d in day.deployments if d.parallelism.hours_per_day is None]
+    peak = [d for d in day.deployments if d.parallelism.hours_per_day is not None]
+    assert stays
+    assert peak
+    assert {(d.acquire, d.rent_term) for d in peak} == {("rent", "on_demand")}
+    card = only(planned("reranker"))
+    assert (card.system, card.chips, card.acquire) == ("l40s_1", 1, "rent")
+    clips = planned("video")
+    assert sum(d.predicted.samples_per_s for d in clips.deployments) * 3600 >= 2000 * (1 - 1e-9)
+    assert {d.system for d in clips.deployments} <= {"dgx_h200", "mi355x_8"}
+    spot, demand = planned("spot"), planned("spot", "on_demand")
+    assert only(spot).rent_term == "spot"
+    assert spot.totals.tco_usd < demand.totals.tco_usd
+    kept = [d.predicted.cache_kept for d in planned("agents").deployments]
+    assert all(k.needed_tb > 0 and "memory" in k.where and k.found_share > 0.5 for k in kept)
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Headroom(Part):
 
     place: str
     unit: str
-    """``MW``, ``racks`` or ``kW per rack``."""
+    """``MW``, ``racks``, ``kW per rack`` or ``PUE above 1``."""
     used: float
     of: float
     worth_per_unit: float | None = None

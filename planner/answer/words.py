@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from planner.answer.chance import said, together
@@ -162,6 +163,13 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
         notes += _claims(scenario, d)
     notes += [text for d in plan.deployments if (text := _classes(d))]
     notes += [text for d in plan.deployments if (text := _kept(d))]
+    software = math.fsum(d.cost.lines_usd.get("software", 0.0) for d in plan.deployments)
+    if software > 0 and plan.totals is not None and plan.totals.tco_usd > 0:
+        notes.append(
+            f"Vendor enterprise software is {money(software)}, {software / plan.totals.tco_usd:.1%} of the cost: an"
+            " assumption (NVIDIA's chips alone, often bundled or waived), and alternatives that are closer rest on it."
+            " assume.costs.opex_software.value changes it."
+        )
     spot = scenario.hardware.spot
     for d in plan.deployments:
         if d.rent_term == "spot" and spot is not None and d.predicted.days:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from planner.cli.base import AsJson, CatalogDir, Form, RecordName, answer, app, catalog_app, form_of, put, say
+from planner.cli.base import AsJson, CatalogDir, Form, Format, RecordName, answer, app, catalog_app, form_of, put, say
 from planner.errors import EXIT_OK
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ def catalog_check_command(catalog: CatalogDir = None, as_json: AsJson = False) -
         return _check_own(catalog, as_json)
     from planner.catalog import load_catalog
     from planner.catalog.check import check_catalog
+    from planner.catalog.upkeep import inconsistent
 
     loaded = load_catalog()
-    warnings = check_catalog(loaded)
+    warnings = [*check_catalog(loaded), *inconsistent(loaded)]
     counts = _counts(loaded)
     if as_json:
         _as_json({"counts": counts, "warnings": [str(w) for w in warnings]})
@@ -78,6 +80,85 @@ def catalog_check_command(catalog: CatalogDir = None, as_json: AsJson = False) -
     for warning in warnings:
         say(str(warning))
     put(", ".join(f"{n} {kind}" for kind, n in counts.items()) + f": no errors, {_warned(len(warnings))}.\n")
+    return EXIT_OK
+
+
+@catalog_app.command("stale")
+def catalog_stale_command(
+    kind: Annotated[str, typer.Option("--kind", help="Only figures of this kind: list_price, estimate, ...")] = "",
+    on: Annotated[str, typer.Option("--on", help="Month to judge from, YYYY-MM; default: this one.")] = "",
+    catalog: CatalogDir = None,
+    as_json: AsJson = False,
+    form: Form = None,
+) -> int:
+    """List figures that are older than their kind lasts: prices a year, data sheets five; most overdue first."""
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from planner.catalog import load_catalog
+    from planner.catalog.upkeep import stale
+    from planner.errors import InputError, Problem
+
+    if on and not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", on):
+        raise InputError(Problem("is no month", path="--on", found=on, allowed="YYYY-MM"))
+    today = on or datetime.now(UTC).strftime("%Y-%m")
+    rows = [asdict(s) for s in stale(load_catalog(catalog), today, kind)]
+    columns = ("path", "value", "unit", "kind", "as_of", "months", "lasts", "source")
+
+    def table() -> Any:
+        from planner.report.fit import Column, Fitted
+
+        found = Fitted([Column(c) for c in ("Figure", "Value", "Kind", "As of", "Months", "Lasts")])
+        for row in rows:
+            value = f"{row['value']:g} {row['unit']}"
+            found.add_row(row["path"], value, row["kind"], row["as_of"], str(row["months"]), str(row["lasts"]))
+        return found if rows else "Nothing is older than its kind lasts."
+
+    answer(form_of(form, as_json), table=table, data=lambda: rows, rows=lambda: rows, columns=columns)
+    return EXIT_OK
+
+
+@catalog_app.command("diff")
+def catalog_diff_command(
+    after: Annotated[Path, typer.Argument(help="Folder laid over the shipped catalog: the new one.")],
+    before: Annotated[Path | None, typer.Option("--before", help="Folder of the old one; default: as shipped.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", help="Plan this scenario with both and say what changes.")
+    ] = None,
+    as_json: AsJson = False,
+    form: Form = None,
+) -> int:
+    """Show what differs between two catalogs, and, with --scenario, what that does to a plan."""
+    from dataclasses import asdict
+
+    from planner.catalog import load_catalog
+    from planner.catalog.upkeep import changes
+
+    old, new = load_catalog(before), load_catalog(after)
+    rows = [asdict(c) for c in changes(old, new)]
+    effect: dict[str, Any] = {}
+    if scenario is not None:
+        from planner import plan
+
+        for name, which in (("before", old), ("after", new)):
+            found = plan(scenario, catalog=which)
+            effect[name] = {"answer": found.answer, "objective": found.objective.value, "unit": found.objective.unit}
+
+    def table() -> Any:
+        from planner.report.fit import Column, Fitted
+
+        found = Fitted([Column(c) for c in ("What", "Before", "After", "Changed")])
+        for row in rows:
+            sides = ["" if row[k] is None else f"{row[k]:g} {row['unit']}" for k in ("before", "after")]
+            found.add_row(row["path"], *sides, row["why"])
+        return found if rows else "The two hold the same."
+
+    columns = ("path", "before", "after", "unit", "why")
+    data: Any = {"changes": rows, "plan": effect} if scenario is not None else rows
+    answer(form_of(form, as_json), table=table, data=lambda: data, rows=lambda: rows, columns=columns)
+    if effect and form_of(form, as_json) is Format.TABLE:
+        for name, told in effect.items():
+            put(f"\n{name}: {told['answer']}\n")
     return EXIT_OK
 
 

@@ -19,6 +19,7 @@ from planner.options.counted import MEGAWATT, RACKS, most_units, reach, used
 from planner.options.dominance import nondominated
 from planner.options.form import shares_servers
 from planner.options.hardware.choices import Choice, delivery, hardware_choices, platform_of, start_days
+from planner.options.hardware.offers import closed_offers
 from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import DAYS_PER_YEAR, Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
@@ -512,7 +513,9 @@ class Collector:
         units = ((o.workload, o.role, o.chip, o.cache_pool) for o in self.options)
         return OptionSet(
             options=tuple(kept),
-            dropped=tuple(_distinct([*self.dropped, *pairs_left_out(units)])),
+            dropped=tuple(
+                _distinct([*self.dropped, *pairs_left_out(units), *closed_offers(self.scenario, self.catalog)])
+            ),
             enumerated=self.enumerated,
             candidates=self.candidates,
             pruned=self.pruned + pruned,

@@ -19,6 +19,7 @@ from planner.network.fabric import FABRICS
 from planner.options.enumerate import interconnect_of
 from planner.options.hardware.arrivals import demand_of, may_move
 from planner.options.hardware.choices import hardware_choices
+from planner.options.hardware.offers import closed_offers
 from planner.options.hardware.standing import Key, fabric_needed, platforms_of, room_for, standing_choices
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, timeline_of
 from planner.options.lot_dominance import StockDrafts, without_dominated
@@ -115,7 +116,9 @@ def enumerate_stock(
     units = ((w.workload, w.role, kept.groups[w.group].chip, w.cache_pool) for w in kept.works)
     return StockSet(
         stock=stock,
-        dropped=tuple(dict.fromkeys([*dropped, *searcher.dropped, *pairs_left_out(units)])),
+        dropped=tuple(
+            dict.fromkeys([*dropped, *searcher.dropped, *pairs_left_out(units), *closed_offers(scenario, catalog)])
+        ),
         enumerated=searcher.enumerated,
         candidates=searcher.candidates,
         pruned=searcher.pruned + kept.pruned,

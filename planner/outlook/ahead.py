@@ -30,6 +30,7 @@ from planner.outlook.futures import Futures
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Outlook, OutlookPlan, Promise, SlipChange, choice_figures, headings
 from planner.planning.question import Cancel, Progress, Question
+from planner.scenario.kinds import ByADate
 from planner.scenario.outcomes import CENTRAL, Outcomes
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
@@ -208,7 +209,14 @@ class View:
             return o.rates
         predicted = self.describer.describe(spec_of_option(o)).predicted
         rate = predicted.requests_per_s if predicted.samples_per_s is None else predicted.samples_per_s
-        return dict.fromkeys(o.rates, rate or 0.0)
+        return {name: rate or 0.0 if known > 0 else 0.0 for name, known in o.rates.items()}
+
+    def _in_all_its_time(self, o: Option) -> float:
+        """What a unit does in all of the time that it has, over what is planned: of work by a date, its window."""
+        load = next(w for w in self.scenario.workloads if w.name == o.workload)
+        if not isinstance(load, ByADate) or load.window_hours is None:
+            return 1.0
+        return load.utilisation * 1000.0 / o.parallelism["load"]
 
     def _answers(self, o: Option, late: Floats) -> Bools:
         """Whether a unit of a load is there and within the load's latencies."""
@@ -245,13 +253,18 @@ class View:
             wanted = w.requests_per_s if isinstance(w, Serving) else float(getattr(w, "samples_per_s", 0.0) or 0.0)
             sites: dict[str, dict[str, Floats]] = defaultdict(dict)
             for o, n, f in mine:
-                up = f.speed * self._answers(o, f.late_days)
+                up = f.speed * self._answers(o, f.late_days) * self._in_all_its_time(o)
                 for phase, rate in self.rates_of(o).items():
                     sites[o.site][phase] = sites[o.site].get(phase, np.zeros(self.draws.n)) + rate * n * up
-            phases = {p for rates in sites.values() for p in rates}
+            levels = {f"{n} h": asked for n, asked in w.by_rank} if isinstance(w, Serving) else {}
+            phases = {p for rates in sites.values() for p in rates} - levels.keys()
             zero = np.zeros(self.draws.n)
             served = sum((np.min([r.get(p, zero) for p in phases], axis=0) for r in sites.values()), start=zero)
-            kept[w.name] = served >= wanted * self.draws.demand_factor(w.name) * (1 - 1e-6)
+            grown = self.draws.demand_factor(w.name) * (1 - 1e-6)
+            kept[w.name] = served >= wanted * grown
+            for level, asked in levels.items():  # what is on for so many hours a day carries what is asked in as many
+                on = sum((r.get(level, zero) for r in sites.values()), start=zero)
+                kept[w.name] = kept[w.name] & (on >= asked * grown)
         return _Held(name, plan, np.asarray(cost, np.float64), kept, finish)
 
     def _late(self, workload: str, end: Floats, run: Floats, deadline: float) -> tuple[Floats, Floats]:

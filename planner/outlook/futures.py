@@ -25,12 +25,13 @@ from planner.options.option import Option
 from planner.options.pricing import DAYS_PER_YEAR, Designs, price
 from planner.options.work.describe import Describer, spec_of_option
 from planner.options.work.serving import activity as serving_activity
+from planner.options.work.serving import peak_over_mean, worked_hours
 from planner.options.work.training import TrainingSearch
 from planner.options.work.training import activity as training_activity
 from planner.outlook.draws import Draws, Floats
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Training
+from planner.scenario.workloads import Serving, Training
 from planner.uncertainty.margins import Failures
 from planner.workload.parameters import parameter_counts
 
@@ -205,8 +206,12 @@ class Futures:
 
     def _activity(self, o: Option, choice: Choice) -> float:
         """Share of its chips' power range that an option's work uses, as when it was priced."""
-        if o.role != "train":
-            return serving_activity(o.role, self._peak_to_mean(o))
+        workload = next(w for w in self.scenario.workloads if w.name == o.workload)
+        if isinstance(workload, Serving):
+            return serving_activity(o.role, peak_over_mean(workload, o.parallelism))
+        if o.role != "train":  # of its own kinds a plan says the activity by its power; here as the phase most like it
+            phase = "train" if o.rates.get("run") else "prefill" if o.role == "generate" else "serve"
+            return serving_activity(phase, self._peak_to_mean(o))
         return training_activity(o.chips, o.systems - o.spares, choice.system.unit_chips)
 
     def _price_alike(self, mine: Sequence[Option]) -> None:
@@ -214,7 +219,17 @@ class Futures:
         is_run = bool(o.rates.get("run"))
         ready = max(float(self.arrival(o, 0.0)), self._release(o) if is_run else 0.0)
         horizon = (self.scenario.horizon_years - ready / DAYS_PER_YEAR) * HOURS_PER_YEAR
-        hours = np.array([self.planned_run_days(x) * 24.0 if is_run else horizon for x in mine])
+        load = next(w for w in self.scenario.workloads if w.name == o.workload)
+        hours = np.array(
+            [
+                self.planned_run_days(x) * 24.0
+                if is_run
+                else worked_hours(load, x.parallelism, horizon)
+                if isinstance(load, Serving)
+                else horizon
+                for x in mine
+            ]
+        )
         designs = Designs(
             systems=np.array([x.systems for x in mine]),
             spares=np.array([x.spares for x in mine]),

@@ -88,6 +88,14 @@ def diff_rows(plans: Sequence[Plan]) -> tuple[Row, ...]:
         ("Water", "water_m3", "m3", lambda v: f"{fmt.number(v)} m³"),
     ):  # fmt: skip
         figures("Totals", name, total(key), unit, show)
+    chances = [None if p.chance is None else p.chance.all_kept_least for p in plans]
+    figures("Totals", "Chance to keep all promises, at least", chances, "fraction", fmt.percent)
+    ends = [max((d.predicted.finish_days or 0.0 for d in p.deployments), default=0.0) or None for p in plans]
+    figures("Totals", "Done after", ends, "days", fmt.days)
+    assumed = [{a.path: fmt.quantity(a.value, a.unit) if isinstance(a.value, int | float) else fmt.clean(a.value)
+                for a in p.assumptions} for p in plans]  # fmt: skip
+    for path in dict.fromkeys(path for mine in assumed for path in mine):
+        add("Assumptions", fmt.clean(path), [mine.get(path, "not assumed") for mine in assumed])
     work = [p.deployments for p in plans]
     for workload in dict.fromkeys(d.workload for mine in work for d in mine):
         per = [[d for d in mine if d.workload == workload] for mine in work]

@@ -183,6 +183,14 @@ class Site(Part):
         description="Power usage effectiveness of the site; none: from cooling and climate.",
         json_schema_extra=unit("ratio"),
     )
+    pue_max: float | None = Field(
+        default=None,
+        ge=1,
+        le=3,
+        description="Highest yearly power usage effectiveness that the site may have (its permit); coolings above it "
+        "are left out. None: no limit.",
+        json_schema_extra=unit("ratio"),
+    )
     serving_peak_share: float = Field(
         default=1,
         ge=0.5,

@@ -37,8 +37,10 @@ def tables() -> Iterator[str]:
     """Lines of the two tables, in Markdown."""
     yield "The supernode is CloudMatrix384 (384 Ascend 910C). Each level is planned again; the change is against the"
     yield "level before (negative is better), in brackets what a chip may cost more for it.\n"
-    heads = ("load", "objective", "L0, a stack of servers", "L1", "L2", "L3", "L4", "L4 without the domain's links",
-             "as sold, against the scenario's best")  # fmt: skip
+    heads = (
+        "load", "objective", "L0, a stack of servers", "L1", "L2", "L3", "L4", "days of the run, L0 to L4",
+        "L4 without the domain's links", "as sold, against the scenario's best",
+    )  # fmt: skip
     yield f"| {' | '.join(heads)} |"
     yield "|---" * len(heads) + "|"
     for name, variant, words in LEVELS:
@@ -79,8 +81,12 @@ def _level_row(words: str, scenario: str, a: SupernodeAnswer) -> str:
     if a.even_usd_per_chip is not None and a.price_usd_per_chip is not None and against != "it is the best":
         against += f"; even at {money(a.even_usd_per_chip)} a chip, now {money(a.price_usd_per_chip)}"
     cells = (f"{words}: `{scenario}`", a.objective, _value(first, a.unit), *map(_change, others),
-             "–" if loses is None else _change(loses), against)  # fmt: skip
+             _days(first, a.levels[-1]), "–" if loses is None else _change(loses), against)  # fmt: skip
     return f"| {' | '.join(cells)} |"
+
+
+def _days(first: Step, last: Step) -> str:
+    return f"{number(first.days)} to {number(last.days)}" if first.days and last.days else "–"
 
 
 def _mover_row(words: str, scenario: str, a: SupernodeAnswer) -> str:
@@ -99,9 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Rewrite the marked part of the page named by the only argument."""
     (name,) = sys.argv[1:] if arguments is None else arguments
     path = Path(name)
+    body = "\n".join(tables())
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    body = "\n".join(tables())
     write_text(path, f"{before}{BEGIN}\n\n{body}\n\n{END}{after}")
     return 0
 

@@ -39,8 +39,9 @@ def arrive(v: Visit) -> None:
 def show(v: Visit) -> None:
     """Write what is open into the address."""
     now: dict[str, str] = {}
-    if v.plan_id:
-        now["plan"] = v.plan_id
+    plan = v.waiting.id if v.waiting is not None else v.plan_id
+    if plan:
+        now["plan"] = plan
     if v.question_id:
         now["question"] = v.question_id
     elif v.draft is not None and v.draft.origin in service.shipped():

@@ -18,6 +18,10 @@ _ICON = (  # drawn here: an emoji or a symbol would be fetched from the network
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 3.6rem clamp(.8rem, 2.2vw, 2.6rem) 3rem;}
 [data-testid="stMainBlockContainer"] h2 {line-height: 1.3; padding-top: .2rem;}
+[data-testid="stTopNavLink"] span {color: inherit !important;}
+[data-testid="stCaptionContainer"] {color: inherit; opacity: .84;}
+.st-key-narrow {display: none;}
+@media (max-width: 767px) {.st-key-narrow {display: flex;}}
 </style>"""
 
 

@@ -75,6 +75,10 @@ def _choose(v: Visit) -> None:
             names_of = scenario.variants.get(v.variant, (v.variant,))
             leaves = [f"{path} = {value}" for n in names_of for path, value in scenario.overrides.get(n, {}).items()]
             st.caption("Sets " + md("; ".join(leaves)))
+            st.button(
+                "Write it into the form", key="plan.settle", icon=":material/edit_note:", on_click=v.settle_variant,
+                disabled=v.job is not None, help="The variant's figures become the question's own.",
+            )  # fmt: skip
 
 
 def _called(v: Visit) -> str:

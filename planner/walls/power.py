@@ -26,7 +26,7 @@ def power_wall(scenario: Scenario, plan: Plan, catalog: Catalog) -> PowerWall:
     """Headroom at every level that has a limit, and coolings that would lift it. ``catalog``: with assumptions."""
     held = [h for h in plan.holdings if h.acquire != "rent"]
     return PowerWall(
-        levels=(*_levels(scenario, plan), *_racks_kw(scenario, held, catalog)),
+        levels=(*_levels(scenario, plan), *_racks_kw(scenario, held, catalog), *_overheads(scenario, held, catalog)),
         lifts=tuple(_lifts(scenario, held, catalog)),
     )
 
@@ -124,6 +124,23 @@ def _racks_kw(
             fullest[h.site] = (share, used, limit)
     for place, (_, used, limit) in fullest.items():
         yield Headroom(place=place, unit="kW per rack", used=used, of=limit)
+
+
+def _overheads(scenario: Scenario, held: Sequence[Deployment | FleetLot], catalog: Catalog) -> Iterator[Headroom]:
+    """PUE above 1 of the worst cooling at each place whose site limits it."""
+    places = _places(scenario)
+    worst: dict[str, tuple[float, float]] = {}
+    for h in held:
+        if h.site not in places:
+            continue
+        site, _ = places[h.site]
+        if site.pue_max is None:
+            continue
+        system, chip = catalog.system(h.system), catalog.chip(h.chip)
+        pue = pair_at(catalog, site, site_region(catalog, site), system, chip, h.cooling).pue
+        worst[h.site] = (max(pue, worst.get(h.site, (1.0, 1.0))[0]), site.pue_max)
+    for place, (pue, most) in worst.items():
+        yield Headroom(place=place, unit="PUE above 1", used=pue - 1.0, of=most - 1.0)
 
 
 def _lifts(scenario: Scenario, held: Sequence[Deployment | FleetLot], catalog: Catalog) -> Iterator[Lift]:

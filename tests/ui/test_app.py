@@ -372,13 +372,33 @@ def test_accuracy_waits_to_be_asked_and_then_names_the_worst(
     at.switch_page("planner/ui/pages/accuracy.py").run()
     assert not at.exception
     assert not at.metric
-    at.button[0].click().run()
+    next(b for b in at.button if b.label.startswith("Predict every")).click().run()
     assert not at.exception
     shown = {m.label: m.value.replace("\\", "") for m in at.metric}
     assert shown["Mean error"] == "52.5%"
     assert shown["Inside the 80% interval"] == "50%"
     assert next(iter(at.dataframe[0].value["Case"])) == "far-1"
     assert "not in the catalog" in text_of(at)
+
+
+def test_measurements_of_one_s_own_are_kept_and_predicted(app: Open) -> None:
+    at = app()
+    at.switch_page("planner/ui/pages/accuracy.py").run()
+    text = (
+        "case_id,model,chip,n_chips,framework,framework_version,weight_precision,tp,isl,osl,concurrency_or_batch,"
+        "output_tok_s_per_chip\nmine-1,Llama-3.1-70B,H100-SXM,8,vLLM,0.10,fp8,8,1000,500,64,250\n"
+    )
+    uploader = next(u for u in at.file_uploader if "validate" in u.label)
+    uploader.upload("mine.csv", text.encode()).run()
+    assert not at.exception
+    assert service.store().measurements("")[0].text == text
+    next(b for b in at.button if b.label == "Keep and predict").click().run()
+    assert not at.exception
+    table = at.dataframe[-1].value
+    assert list(table["Case"]) == ["mine-1"]
+    assert table["Predicted"][0] > 0, table
+    app()  # another visitor
+    assert len(service.store().measurements("")) == 1
 
 
 def test_a_catalog_that_cannot_be_read_is_told_on_every_page(

@@ -59,30 +59,38 @@ def _healthy(port: int) -> bool:
         connection.close()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app, started as a person in a checkout starts it."""
-    _programs()
-    port = _free_port()
-    log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("w") as out:
+def started(port: int, folder: Path) -> subprocess.Popen[bytes]:
+    """The app, started as a person in a checkout starts it, with a store of its own."""
+    log = folder / "log"
+    with log.open("a") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"],
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
+            env={**os.environ, "PLANNER_APP_STORE": str(folder / "app.sqlite")},
         )
-        try:
-            end = time.monotonic() + START_S
-            while not _healthy(port):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < end, log.read_text()
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(10)
-    assert "Traceback" not in log.read_text(), log.read_text()
+    end = time.monotonic() + START_S
+    while not _healthy(port):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+    return process
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app, for all tests that do not end it."""
+    _programs()
+    port, folder = _free_port(), tmp_path_factory.mktemp("server")
+    process = started(port, folder)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+    log = (folder / "log").read_text()
+    assert "Traceback" not in log, log
 
 
 @pytest.fixture
@@ -196,6 +204,8 @@ def test_a_person_plans_changes_a_number_downloads_and_uploads_a_broken_file(
     plan(browser)
     second = sentence(browser, before=first)
     assert "optimal" in words(browser)
+    settled(browser)
+    assert faults(browser) == []
     assert "verified" in words(browser)
 
     wait_for(browser, "//button[.//p[text()='Download plan.json']]").click()
@@ -225,6 +235,8 @@ def test_a_person_plans_changes_a_number_downloads_and_uploads_a_broken_file(
 def test_every_page_opens_from_the_navigation(server: str, browser: Any) -> None:
     browser.get(server)
     for page, head in (
+        ("Workspace", "Workspace"),
+        ("Build", "Build a question"),
         ("Compare", "Compare plans"),
         ("Catalog", "Catalog"),
         ("Accuracy", "How far the numbers can be trusted"),
@@ -233,4 +245,149 @@ def test_every_page_opens_from_the_navigation(server: str, browser: Any) -> None
     ):
         wait_for(browser, f"//a[.//*[text()='{page}']]").click()
         wait_for(browser, f"//h2[normalize-space()='{head}']")
+        settled(browser)
         assert "Traceback" not in words(browser)
+        assert faults(browser) == [], page
+
+
+def faults(browser: Any) -> list[str]:
+    """Serious faults that axe-core finds. Cells of Streamlit's tables share ids from table to table: theirs."""
+    import axe_core_python
+
+    script = next(Path(axe_core_python.__file__).parent.rglob("axe.min.js"))
+    browser.execute_script(script.read_text(encoding="utf-8"))
+    found = browser.execute_async_script("axe.run(document).then(r => arguments[0](r.violations))")
+    serious = [v for v in found if v["impact"] in ("serious", "critical") and v["id"] != "duplicate-id-active"]
+    return [f"{v['id']}: {n['html'][:200]}" for v in serious for n in v["nodes"]]
+
+
+def press(browser: Any, label: str) -> None:
+    button = wait_for(browser, f"//button[not(@disabled)][normalize-space(.)='{label}' or .//p[text()='{label}']]")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+    settled(browser)
+
+
+def settled(browser: Any) -> None:
+    """Wait until the script has run to its end."""
+    end = time.monotonic() + PAGE_S
+    time.sleep(0.3)
+    while browser.execute_script("return !!document.querySelector('[data-testid=stStatusWidget]')"):
+        assert time.monotonic() < end, words(browser)
+        time.sleep(0.1)
+
+
+def fill(browser: Any, label: str, value: str) -> None:
+    """Type into a field and leave it."""
+    from selenium.webdriver.common.keys import Keys
+
+    field = wait_for(browser, f"//*[self::input or self::textarea][@aria-label='{label}']")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(value, Keys.TAB)
+    settled(browser)
+
+
+def choose(browser: Any, label: str, value: str) -> None:
+    """Choose what begins with a text in a list."""
+    from selenium.webdriver.common.keys import Keys
+
+    field = wait_for(browser, f"//input[contains(@aria-label, '{label}')]")
+    field.click()
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(value)
+    wait_for(browser, f"//*[@role='option'][contains(., '{value}')]").click()
+    field.send_keys(Keys.TAB)
+    settled(browser)
+
+
+def test_thirty_megawatts_are_asked_planned_varied_compared_and_shared_without_a_file(
+    server: str, browser: Any
+) -> None:
+    """The question of the documents, as somebody new asks it: by clicks alone, to a link that others open."""
+    browser.set_window_size(1440, 900)
+    browser.get(f"{server}/build")
+    press(browser, "New question")
+    fill(browser, "Name", "hall-a")
+    fill(browser, "Power at the meter (MW)", "20")
+    press(browser, "Duplicate")
+    fill(browser, "Name", "hall-b")
+    fill(browser, "Power at the meter (MW)", "10")
+
+    press(browser, "Workloads")
+    choose(browser, "Model", "Qwen3 30B-A3B")
+    fill(browser, "Requests at the peak (requests/s)", "2000")
+    fill(browser, "Growth a year (0.2 is 20%) (fraction/year)", "0.2")
+    choose(browser, "Kind of workload", "Pre-training")
+    press(browser, "Add a workload")
+    fill(browser, "Tokens to train on (billions)", "15000")
+    fill(browser, "Global batch (sequences)", "2048")
+
+    press(browser, "Hardware")
+    for name in ("DGX H200", "MI300X, 8 in a server", "H100 SXM5 80GB, 8 in a server", "DGX B200"):
+        choose(browser, "Systems that compete", name)
+    press(browser, "Limits and time")
+    fill(browser, "Name", "30 MW campus")
+    fill(browser, "Gap (fraction)", "0.05")
+    press(browser, "As a file")
+    assert "qwen3-30b" in browser.execute_script("return document.querySelector('textarea').value")
+
+    press(browser, "Plan it")
+    first = sentence(browser)
+    cards = browser.execute_script("return [...document.querySelectorAll('.board section')].map(s => s.dataset.card)")
+    assert cards == ["what", "cost", "long", "sure", "limits", "changes", "others"]
+    assert browser.execute_script("return document.querySelector('.board').getBoundingClientRect().bottom") <= 900
+    link = browser.current_url
+
+    fill(browser, "Requests at the peak (requests/s)", "3000")
+    plan(browser)
+    second = sentence(browser, before=first)
+
+    wait_for(browser, "//a[.//*[text()='Compare']]").click()
+    wait_for(browser, "//*[text()='baseline']")
+    assert "30 MW campus (2)" in words(browser)
+
+    browser.switch_to.new_window("tab")  # somebody else, with the link of the first plan
+    browser.get(f"{server}/plan?id={link.split('plan=')[1].split('&')[0]}")
+    assert sentence(browser) == first
+    browser.switch_to.new_window("tab")  # and the question, as it was left
+    browser.get(f"{server}/?question={link.split('question=')[1].split('&')[0]}")
+    wait_for(browser, "//input[@aria-label='Requests at the peak (requests/s)'][@value='3000']")
+    assert second != first
+
+
+def test_a_killed_server_loses_nothing_and_a_closed_tab_frees_its_place(browser: Any, tmp_path: Path) -> None:
+    port = _free_port()
+    process = started(port, tmp_path)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        browser.get(f"{address}/?scenario=national-fleet")
+        wait_for(browser, "//input[contains(@aria-label, 'Power at the meter')]")
+        plan(browser)
+        wait_for(browser, "//button[.//p[text()='Cancel']]")
+        browser.refresh()  # keeps waiting for the same plan
+        wait_for(browser, "//button[.//p[text()='Cancel']]")
+        link = browser.current_url
+        assert "plan=" in link
+        process.kill()
+        process.wait(10)
+        process = started(port, tmp_path)
+        browser.get(link)
+        wait_for(browser, "//*[contains(text(), 'interrupted')]", 30)
+        press(browser, "Start it again")
+        wait_for(browser, "//button[.//p[text()='Cancel']]")
+        waiting = browser.current_window_handle
+        browser.switch_to.new_window("tab")
+        other = browser.current_window_handle
+        browser.switch_to.window(waiting)
+        browser.close()
+        browser.switch_to.window(other)
+        end = time.monotonic() + 30
+        from planner.ui.store import Store
+
+        store = Store(f"sqlite:///{tmp_path / 'app.sqlite'}")
+        while store.plans("")[0].state != "left":
+            assert time.monotonic() < end, store.plans("")[0].state
+            time.sleep(0.2)
+    finally:
+        process.kill()
+        process.wait(10)

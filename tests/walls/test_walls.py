@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from planner import plan
+from planner import load_catalog, plan
 from planner.answer.plan import Plan
 from planner.answer.walls import Walls
 from planner.catalog import Catalog
@@ -131,3 +131,22 @@ def test_shares_add_up() -> None:
         assert math.fsum(work.by_tier.values()) == pytest.approx(work.share)
         assert math.fsum(work.by_cause.values()) == pytest.approx(work.share)
     assert math.fsum(walls.communication.by_tier.values()) == pytest.approx(walls.communication.share)
+
+
+def test_a_limit_on_pue_leaves_out_cooling_and_is_told() -> None:
+    """Where the permit asks for 1.25 room air goes, with the reason; the walls tell what is left of it."""
+    air = {"sites.hall.cooling": ["air_inrow", "d2c_1p"], "objective": "cost"}
+    free, _ = planned(RUN, **air)
+    held, walls = planned(RUN, **air, **{"sites.hall.pue_max": 1.2})
+    assert {d.cooling for d in held.deployments} == {"d2c_1p"}
+    assert all(d.power.pue <= 1.2 for d in held.deployments)
+    assert any("pue_max" in x.reason for x in held.left_out)
+    assert not any("pue_max" in x.reason for x in free.left_out)
+    (level,) = (x for x in walls.power.levels if x.unit == "PUE above 1")
+    assert level.used == pytest.approx(held.deployments[0].power.pue - 1)
+    assert level.of == pytest.approx(0.2)
+    assert not any(x.unit == "PUE above 1" for x in free.walls.power.levels)  # type: ignore[union-attr]
+    moved = free.model_copy(update={"problem_digest": held.problem_digest})
+    scenario = scenario_from_mapping(copy.deepcopy(RUN), overrides={**air, "sites.hall.pue_max": 1.05})
+    failures = verify_plan(moved, scenario, load_catalog())
+    assert any(text.startswith("deployments[0]") for text in failures)  # such a choice is not allowed

@@ -284,6 +284,10 @@ def _at(
             except InputError as error:
                 dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", str(error.problems[0])))
                 continue
+            if site.pue_max is not None and pair.pue > site.pue_max:
+                why = f"its PUE of {pair.pue:.3f} there is above sites.{site.name}.pue_max, {site.pue_max:g}"
+                dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", why))
+                continue
             yield Choice(system, chip, cooling_id, pair, location, region, acquire, colo=site.ownership == "colo")
 
 

@@ -57,6 +57,8 @@ class ClassRate:
     high80: float
     slower: float = 1.0
     """What its latencies must bear: predicted ones times this are within the limits of the class."""
+    breakdown: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of a mean step by cause."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,7 @@ class _Rates:
     slower: NDArray[np.float64]
     fits: int
     best_ms: Mapping[str, float]
+    parts: Mapping[str, NDArray[np.float64]]
 
     def detail(self, i: int, rate: float) -> ClassRate:
         """One candidate; ``rate`` of the whole unit."""
@@ -225,6 +228,7 @@ class _Rates:
             int(self.candidates.batch[i]), int(self.candidates.chunk[i]), float(self.load[i]),
             float(self.memory[i]), float(self.limit[i]), float(self.low80[i]), float(self.high80[i]),
             float(self.slower[i]),
+            {name: float(v[i]) for name, v in self.parts.items() if v[i]},
         )  # fmt: skip
 
 
@@ -254,7 +258,7 @@ def _class_rates(
             break
     return _Rates(
         part, candidates, rate, ttft, tpot, load, estimate.memory_bytes, estimate.memory_limit_bytes,
-        estimate.low80, estimate.high80, slower, int(fits.sum()), best,
+        estimate.low80, estimate.high80, slower, int(fits.sum()), best, estimate.breakdown,
     )  # fmt: skip
 
 
@@ -377,9 +381,20 @@ def answered(described: Described, amounts: Mapping[str, float], units: int) -> 
             "ttft_ms": max((a.ttft_ms for a in made), default=None),
             "tpot_ms": (pace := max((a.tpot_ms for a in made), default=None)),
             "interval": None if pace is None else _interval(described, made, pace),
+            "breakdown": _breakdown(described, made),
         }
     )
     return tuple(made), predicted
+
+
+def _breakdown(described: Described, made: Sequence[Answered]) -> dict[str, float]:
+    """Seconds of a mean step by cause, classes weighted by the time that they take."""
+    whole = math.fsum(a.share_of_time for a in made)
+    found: dict[str, float] = {}
+    for a in made if whole > 0 else ():
+        for name, seconds in described.class_rates[a.name].breakdown.items():
+            found[name] = found.get(name, 0.0) + seconds * a.share_of_time / whole
+    return found
 
 
 def _interval(described: Described, made: Sequence[Answered], pace: float) -> Interval:

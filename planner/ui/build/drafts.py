@@ -31,6 +31,24 @@ WORKLOADS: Mapping[str, Data] = {
         "name": "ranking", "kind": "recommendation", "mode": "serving", "model": "dlrm-dcnv2", "precision": ["bf16"],
         "samples_per_s": 1000000, "global_batch": 2048, "latency_ms": 30,
     },
+    "Post-training (RL)": {
+        "name": "reasoning", "kind": "post_training", "model": "qwen3-30b-a3b", "steps": 500, "prompts": 128,
+        "answers_per_prompt": 16, "prompt_tokens": 300, "answer_tokens": 8000, "longest_answer": 16000,
+        "train_batch": 512, "finish_within_days": 5,
+    },
+    "Batch by a date": {
+        "name": "summaries", "kind": "batch", "model": "llama-3.1-8b", "precision": ["fp8", "bf16"],
+        "input_tokens": 4000, "output_tokens": 300, "requests": 1000000, "finish_within_days": 5,
+    },
+    "Embedding and reranking": {
+        "name": "embedding", "kind": "encoding", "model": "qwen3-embedding-0.6b", "input_tokens": 500,
+        "texts_per_s": 300, "latency_ms": 200,
+    },
+    "Images and video": {
+        "name": "clips", "kind": "diffusion", "model": "wan2.1-t2v-14b", "precision": ["bf16"],
+        "clips_per_hour": 1000, "height": 720, "width": 1280, "frames": 81, "steps": 50, "guidance": True,
+        "latency_ms": 600000,
+    },
 }  # fmt: skip
 """What a new workload of each kind begins as: figures that plan as they stand, to be changed."""
 

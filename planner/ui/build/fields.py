@@ -22,6 +22,12 @@ MAIN: Mapping[str, tuple[str, ...]] = {
                 "growth_per_year"),
     "Recommendation": ("name", "model", "mode", "samples", "finish_within_days", "samples_per_s", "latency_ms",
                        "global_batch", "precision"),
+    "Batch": ("name", "model", "requests", "finish_within_days", "input_tokens", "output_tokens", "precision"),
+    "Encoding": ("name", "model", "texts_per_s", "tokens", "finish_within_days", "input_tokens", "latency_ms",
+                 "precision"),
+    "PostTraining": ("name", "model", "steps", "finish_within_days", "prompts", "answers_per_prompt", "prompt_tokens",
+                     "answer_tokens", "train_batch"),
+    "Diffusion": ("name", "model", "clips_per_hour", "height", "width", "frames", "steps", "latency_ms", "precision"),
     "Hardware": ("systems", "vendors", "acquire", "export", "deliverable_by"),
     "Scenario": ("name", "description", "start", "horizon_years", "periods", "objective"),
 }  # fmt: skip

@@ -17,6 +17,8 @@ from planner.ui.state import Visit
 from planner.ui.widgets import widget
 from planner.ui.words import md
 
+_OWN_MODELS = ("recommender", "diffusion")
+"""Kinds of models that only one kind of workload runs."""
 _PRECISIONS = ("bf16", "fp16", "fp8", "fp4", "int8")
 
 
@@ -32,8 +34,10 @@ def _catalog_choices() -> Mapping[str, Mapping[str, str]]:
         "exclude": {**systems, **{key: names[key] for key in facts.chips}},
         "vendors": {v: v for v in sorted({c.vendor for c in facts.chips.values() if c.vendor})},
         "precision": dict.fromkeys(_PRECISIONS, ""),
-        "models": {key: m.name for key, m in facts.models.items() if not m.tables},
-        "recommenders": {key: m.name for key, m in facts.models.items() if m.tables},
+        **{
+            kind: {key: m.name for key, m in facts.models.items() if (m.kind if m.kind in _OWN_MODELS else "") == kind}
+            for kind in ("", *_OWN_MODELS)
+        },
     }
 
 
@@ -41,8 +45,7 @@ def choices_for(record: BaseModel, names: tuple[str, ...] = ()) -> Choices:
     """What the fields of a record may name. ``names``: workloads that a run may come after."""
     every = dict(_catalog_choices())
     every["precision"] = {p: p for p in _PRECISIONS}
-    recommender = type(record).__name__ == "Recommendation"
-    every["model"] = every["recommenders"] if recommender else every["models"]
+    every["model"] = every[{"Recommendation": "recommender", "Diffusion": "diffusion"}.get(type(record).__name__, "")]
     if names:
         every["after"] = {n: n for n in names}
     return Choices(every)

@@ -68,7 +68,7 @@ def hardware(v: Visit) -> bool:
     rows = hardware_rows(service.catalog(), service.names(), chosen)
     st.markdown("**What can be bought** :gray[a tick lets it compete; without any tick everything does]")
     left, middle, right = st.columns(3)
-    search = left.text_input("Search by name", key="build.hw.search", icon=":material/search:")
+    search = left.text_input("Search by name", key="build.hw.search")
     vendors = middle.multiselect("Vendor", sorted({r["Vendor"] for r in rows}), key="build.hw.vendor")
     by = right.text_input("Delivered by (YYYY-MM)", key="build.hw.by")
     words = search.lower().split()

@@ -13,6 +13,7 @@ from planner.plots.charts import predicted_beside_measured
 from planner.report import format as fmt
 from planner.ui import service
 from planner.ui.charts import draw
+from planner.ui.measured import show_measurements
 from planner.ui.settings import settings
 from planner.ui.words import md, show_problems
 from planner.validation.cases import CaseResult
@@ -136,6 +137,8 @@ def show() -> None:
         "Every published measurement that the planner carries, predicted with the same model that plans, beside what "
         "was measured. Errors are of time: of a rate, the error of its inverse."
     )
+    show_measurements()
+    st.subheader("Published measurements", anchor=False)
     facts = service.catalog()
     if "accuracy.asked" not in st.session_state:
         if not st.button("Predict every measured case", type="primary", key="accuracy.go", icon=":material/target:"):

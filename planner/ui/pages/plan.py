@@ -24,15 +24,22 @@ def _can_apply(nearest: Nearest) -> bool:
 
 
 def _apply(nearest: Nearest) -> bool:
-    """Change the form as the explanation says, and plan again."""
+    """Change the form as the explanation says, with the other limits that must move as well, and plan again."""
     v = visit()
-    if v.draft is None:
+    if v.draft is None or v.refused is None:
         return False
-    path = path_of(nearest, v.draft.data, v.draft.scenario)
-    if path is None:
-        return False
-    v.settle_variant(path)
-    if v.edit({path: value_of(nearest, path)}, show_anew=True):
+    wanted = [nearest, *(n for n in v.refused.nearest if n.limit in nearest.together and n is not nearest)]
+    for one in wanted:
+        path = path_of(one, v.draft.data, v.draft.scenario)
+        if path is None:
+            return False
+        v.settle_variant(path)
+    edits = {}
+    for one in wanted:
+        path = path_of(one, v.draft.data, v.draft.scenario)
+        if path is not None:
+            edits[path] = value_of(one, path)
+    if v.edit(edits, show_anew=True):
         v.plan()
     return True
 
@@ -63,6 +70,16 @@ def _elsewhere() -> None:
     st.info("This plan is being worked on.")
 
 
+def _narrow(v: Visit) -> None:
+    """Where the form is folded away (small screens): what is asked, and the one button."""
+    if v.draft is None:
+        return
+    with st.container(key="narrow"):
+        st.markdown(f"**{md(v.draft.scenario.name)}**" + (f", {md(v.variant)}" if v.variant else ""))
+        waiting = v.job is not None or v.waiting is not None
+        st.button("Plan it", type="primary", key="plan.narrow", on_click=v.plan, width="stretch", disabled=waiting)
+
+
 def _unfinished(v: Visit) -> None:
     """A plan without an answer: why, and the way on."""
     row = v.unfinished
@@ -81,6 +98,7 @@ def show() -> None:
             v.plan()
             st.rerun()
     address.show(v)
+    _narrow(v)
     if v.job is not None:
         v.job.wait(_PATIENCE_S)
         if v.job.done:

@@ -156,7 +156,7 @@ def show() -> None:
     """Draw the page."""
     st.header("Workspace", anchor=False)
     access.who()
-    search = st.text_input("Search names, notes and scenarios", key="workspace.search", icon=":material/search:")
+    search = st.text_input("Search names, notes and scenarios", key="workspace.search")
     mine = access.owner()
     _questions(service.store().questions(mine, search))
     _plans(service.store().plans(mine, search))
