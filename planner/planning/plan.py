@@ -128,7 +128,11 @@ def with_confidences(question: Question, answer: Plan) -> Plan:
         update={"seconds": question.clock.total, "seconds_by_room": dict(question.clock.laps)}
     )
     answer = answer.model_copy(update={"at_confidences": found, "proof": proof})
-    return answer.model_copy(update={"answer": answer.answer + price_of_more(answer, money)})
+    wall = "" if answer.walls is None else f" {answer.walls.sentence}"
+    first = answer.answer.removesuffix(wall) if wall else answer.answer
+    # before what binds: the price belongs to the chance
+    said = first + price_of_more(answer, money) + answer.answer[len(first) :]
+    return answer.model_copy(update={"answer": said})
 
 
 def planned(question: Question) -> Plan | None:

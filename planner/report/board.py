@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from planner.answer.chance import percent
-from planner.answer.plan import Alternative, Deployment, FleetLot, Plan
+from planner.answer.plan import Alternative, AtConfidence, Deployment, FleetLot, Plan
 from planner.report import format as fmt
 from planner.report import summary
 from planner.report.money import reconciled
@@ -159,9 +159,20 @@ def _sure(plan: Plan) -> Card:
         text = summary.interval_text(d)
         if text and d.predicted.interval is not None:
             lines.append(f"{d.workload}: {fmt.phrase(d.predicted.interval.quantity)} {text} in 8 of 10 cases")
+    prices = [text for x in plan.at_confidences if (text := _at(x))]
     o = plan.objective
     proof = f"{fmt.STATUS_WORDS[plan.status]}, gap {fmt.gap(o.gap)} to the bound"
-    return Card("sure", "How sure", head, (*_shorten(list(dict.fromkeys(map(fmt.clean, lines))), 3), proof))
+    return Card("sure", "How sure", head, (*_shorten(list(dict.fromkeys(map(fmt.clean, lines))), 3), *prices, proof))
+
+
+def _at(x: AtConfidence) -> str:
+    """What every promise at another confidence costs; nothing where it was not tried."""
+    if x.status == "same":
+        return f"every promise at {x.confidence:.0%}: holds as it is"
+    if x.status == "out_of_reach":
+        return f"every promise at {x.confidence:.0%}: no plan reaches it"
+    more = None if x.more_usd is None else f"{'+' if x.more_usd >= 0 else ''}{fmt.usd(x.more_usd, short=True)}"
+    return f"every promise at {x.confidence:.0%}: {more}" if x.status == "planned" and more else ""
 
 
 def _limits(plan: Plan) -> Card:

@@ -20,7 +20,8 @@ def every_sheet(plan: Plan, names: Mapping[str, str]) -> tuple[Sheet, ...]:
         *(unit_sheets(plan) if plan.fleet is None else ()), *simulation_sheets(plan),
         _parts("Cost over the horizon", summary.cost_lines(plan), "usd"),
         _parts("Average power at the meter", summary.power_lines(plan), "mw"),
-        _binding(plan), _alternatives(plan, names), _assumptions(plan), _left_out(plan), _conflicts(plan),
+        _confidence(plan), _binding(plan), _alternatives(plan, names), _assumptions(plan), _left_out(plan),
+        _conflicts(plan),
         Sheet("Notes", "", ("Note",), tuple((fmt.clean(n),) for n in plan.notes)),
         Sheet("Proof", "", ("What", ""), summary.proof_facts(plan)),
     )  # fmt: skip
@@ -54,6 +55,17 @@ def _parts(title: str, parts: Mapping[str, float], unit: str) -> Sheet:
     )
     whole = fmt.quantity(sum(parts.values()), unit)
     return Sheet(title, whole, ("Part", "Value", "Share"), rows, frozenset({1, 2}))
+
+
+def _confidence(plan: Plan) -> Sheet:
+    words = {"same": "the plan itself", "planned": "another plan", "out_of_reach": "none reaches it",
+             "not_tried": "not tried"}  # fmt: skip
+    rows = tuple(
+        (fmt.percent(x.confidence), words[x.status], fmt.usd(x.cost_usd), fmt.usd(x.more_usd), fmt.clean(x.hardware))
+        for x in plan.at_confidences
+    )
+    head = ("Every promise at", "Holds with", "Cost", "More than the plan", "Hardware")
+    return Sheet("What confidence costs", "", head, rows, frozenset({0, 2, 3}))
 
 
 def _binding(plan: Plan) -> Sheet:

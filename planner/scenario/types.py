@@ -421,14 +421,6 @@ class Scenario(Part):
                 findings.append(Finding(("objective", i), f"{goal} is listed twice"))
         findings += self._time_findings()
         findings += self._fleet_findings()
-        findings += [
-            Finding(
-                ("confidence",), f"{self.confidence:g} is not planned for {w.kind} yet: {w.name!r}",
-                allowed="0.5; confidence of the other workloads, one by one",
-            )
-            for w in self.workloads
-            if self.confidence > 0.5 and isinstance(w, Counted)
-        ]  # fmt: skip
         report(findings)
         return self
 

@@ -125,3 +125,13 @@ workloads: [{kind: serving, name: s, model: flux.1-dev, input_tokens: 1, output_
 """
     with pytest.raises(InputError, match="is a diffusion model, so not for kind: serving"):
         check_scenario(load_text(text), CATALOG)
+
+
+def test_a_confidence_takes_units_to_spare(answer: Plan) -> None:
+    scenario = load_text(TEXT + "confidence: 0.9\n")
+    sure = plan(scenario, catalog=CATALOG)
+    assert sure.chance is not None
+    assert answer.chance is not None
+    assert sure.chance.promises[0].chance >= 0.9 > answer.chance.promises[0].chance
+    assert verify_plan(sure, scenario, CATALOG) == []
+    assert (sure.totals.tco_usd if sure.totals else 0.0) > (answer.totals.tco_usd if answer.totals else 0.0)

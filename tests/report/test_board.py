@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "ui"))
 from sample_plan import infeasible_plan, sample_plan
 
+from planner.answer.plan import AtConfidence
 from planner.catalog import Catalog, load_catalog
 from planner.report.board import board, board_without, readable, risks
 from planner.report.money import reconciled
@@ -56,6 +57,19 @@ def test_every_question_has_its_card_with_and_without_a_plan(catalog: Catalog) -
     none = board_without(infeasible_plan(now=1.0, needed=2.0, limit="sites.a.power_mw"))
     assert [c.key for c in none] == QUESTIONS
     assert none[5].lines
+
+
+def test_what_confidence_costs_is_on_the_first_screen() -> None:
+    at = (
+        AtConfidence(confidence=0.8, status="planned", cost_usd=3e6, more_usd=1.5e6),
+        AtConfidence(confidence=0.95, status="out_of_reach"),
+        AtConfidence(confidence=0.99, status="not_tried"),
+    )
+    sure = board(sample_plan().model_copy(update={"at_confidences": at}), {})[3]
+    assert sure.key == "sure"
+    assert "every promise at 80%: +$1.5M" in sure.lines
+    assert "every promise at 95%: no plan reaches it" in sure.lines
+    assert not any("99%" in line for line in sure.lines)
 
 
 def test_export_notes_are_risks() -> None:

@@ -300,6 +300,7 @@ def choose(browser: Any, label: str, value: str) -> None:
     settled(browser)
 
 
+@pytest.mark.slow
 def test_thirty_megawatts_are_asked_planned_varied_compared_and_shared_without_a_file(
     server: str, browser: Any
 ) -> None:
