@@ -13,6 +13,8 @@ from tools import write_round_catalog
 import planner.solve.child
 from planner.catalog import Catalog, load_catalog
 from planner.options.work import memory
+from planner.options.work.describe import Describer
+from planner.scenario import problem_digest
 from planner.solve.drive import JOBS, solve_here
 from planner.solve.form import FloatArray, Program
 from planner.solve.status import Limits, ProgressCallback, Solution
@@ -33,6 +35,21 @@ def shipped() -> Catalog:
 def _no_search_is_kept() -> None:
     """Tests replace parts of searches: what one found is not for the next."""
     memory.forget()
+
+
+@pytest.fixture
+def described_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same work of one scenario is described once, for tests that check one plan some hundred times."""
+    for name in ("describe", "describe_work"):
+        real, known = getattr(Describer, name), {}
+
+        def once(self: Describer, *of: Any, _real: Any = real, _known: dict[Any, Any] = known, **more: Any) -> Any:
+            key = (problem_digest(self.scenario, self.catalog.digest), repr(of), repr(more))
+            if key not in _known:
+                _known[key] = _real(self, *of, **more)
+            return _known[key]
+
+        monkeypatch.setattr(Describer, name, once)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -42,9 +43,19 @@ def room_of(module: str) -> str:
     return ROOM.get(part, part)
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A module, read once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> tuple[tuple[int, str], ...]:
     """(line, module) of everything a module imports, in functions too; for type checking only is not importing."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tuple(_imports(tree_of(path)))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -56,7 +67,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             for alias in node.names:
                 yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
+            assert node.level == 0, f"{ast.unparse(node)}: relative import"
             assert node.module is not None
             yield node.lineno, node.module
 
@@ -90,7 +101,7 @@ def test_no_circles_of_imports() -> None:
     modules = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in sources()}
     needs: dict[str, set[str]] = {}
     for name, path in modules.items():
-        body = ast.parse(path.read_text(encoding="utf-8")).body
+        body = tree_of(path).body
         at_once = [x for x in body if isinstance(x, ast.Import | ast.ImportFrom)]
         named = {a.name for x in at_once if isinstance(x, ast.Import) for a in x.names}
         named |= {m for x in at_once if isinstance(x, ast.ImportFrom) and x.module for m in
@@ -111,7 +122,7 @@ def test_the_solver_room_knows_no_chip() -> None:
 def test_no_room_prints() -> None:
     """What people see goes through the faces' own consoles; a library says nothing by itself."""
     for path in sources():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
             assert not called, f"{path}:{node.lineno}"
 

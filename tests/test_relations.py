@@ -287,5 +287,5 @@ RELATIONS = (
 
 def test_the_questions_are_worth_asking(worth: Ask) -> None:
     """Some have plans and some have none."""
-    possible = sum(math.isfinite(worth(question(seed))[0]) for seed in range(40))
-    assert 10 <= possible < 40
+    possible = sum(math.isfinite(worth(question(seed))[0]) for seed in range(12))
+    assert 3 <= possible < 12

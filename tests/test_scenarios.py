@@ -193,7 +193,10 @@ def test_supernodes_pay_where_they_can_be_filled() -> None:
     dear, large = planned("supernode-or-servers"), planned("supernode-or-servers", "cheaper")
     small = planned("supernode-or-servers", "cheaper_small")
     assert any(d.system == "cloudmatrix384" and d.role == "decode" for d in large.deployments)
-    for unfilled in (dear, small):  # at today's price servers keep the pace, since launches of their generation count less
+    for unfilled in (
+        dear,
+        small,
+    ):  # at today's price servers keep the pace, since launches of their generation count less
         assert all(d.system != "cloudmatrix384" for d in unfilled.deployments)
     servers = planned("supernode-or-servers", "servers")
     assert servers.objective.value is not None

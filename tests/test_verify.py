@@ -104,6 +104,7 @@ OTHER_WORD = {
 """For words of which only some are allowed. (A proven plan that calls itself merely within the gap is not wrong.)"""
 
 
+@pytest.mark.usefixtures("described_once")
 def test_every_leaf_is_held_to_account(answer: Plan, question: Scenario, round_catalog: Catalog) -> None:
     """No figure or word of the deployments, totals or objective can be changed unnoticed."""
     unnoticed = []

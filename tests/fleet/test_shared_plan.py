@@ -200,6 +200,7 @@ def _other(name: str, value: Any) -> Any:
     return f"{value}x" if isinstance(value, str) else 1
 
 
+@pytest.mark.usefixtures("described_once")
 def test_every_leaf_is_held_to_account(answer: Plan, question: Scenario, round_catalog: Catalog) -> None:
     """No figure or word of fleet, schedule, totals or objective can be changed unnoticed."""
     unnoticed = []

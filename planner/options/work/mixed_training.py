@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from planner.options.enumerate import Collector
     from planner.options.work.describe import Described, Spec
 
+LAYOUTS_AT_ONCE = 2000
+"""Layouts that are compared in one call: more would not fit a cache."""
 MOST_CHIPS = 16_384
 """Groups larger than this are not searched for a mix."""
 GRID = TrainingGrid(vpp=(1,), zero_stage=(1,), recompute=(0,), max_micro_batch=4)
@@ -93,12 +96,42 @@ class MixedTrainingSearch:
     _found: dict[tuple[object, ...], _Pair] = field(default_factory=dict)
     """By platforms and chips: places and coolings share them."""
 
-    def _search(self, job: TrainingJob, platforms: tuple[Platform, Platform], chips: tuple[int, int]) -> _Pair:
-        layout, dp_a, dp_b = shared_layouts(self.search, job, platforms, chips)
-        if not layout.size:
-            return layout, (dp_a, dp_b), None
-        groups = (MixedGroup(platforms[0], dp_a), MixedGroup(platforms[1], dp_b))
-        return layout, (dp_a, dp_b), mixed_steps(job, groups, layout, self.search.stack)
+    def _search(
+        self,
+        job: TrainingJob,
+        platforms: tuple[Platform, Platform],
+        sizes: Mapping[tuple[object, ...], tuple[int, int]],
+    ) -> None:
+        """Find the mixes of some sizes (chips of each group by key), many layouts in one call."""
+        pending: list[tuple[tuple[object, ...], TrainingCandidates, NDArray[np.int64], NDArray[np.int64]]] = []
+        for key, chips in sizes.items():
+            layout, dp_a, dp_b = shared_layouts(self.search, job, platforms, chips)
+            if layout.size:
+                pending.append((key, layout, dp_a, dp_b))
+            else:
+                self._found[key] = layout, (dp_a, dp_b), None
+            if sum(x[1].size for x in pending) >= LAYOUTS_AT_ONCE:
+                self._solve(job, platforms, pending)
+                pending = []
+        self._solve(job, platforms, pending)
+
+    def _solve(
+        self, job: TrainingJob, platforms: tuple[Platform, Platform],
+        pending: Sequence[tuple[tuple[object, ...], TrainingCandidates, NDArray[np.int64], NDArray[np.int64]]],
+    ) -> None:  # fmt: skip
+        if not pending:
+            return
+        layouts = [x[1] for x in pending]
+        every = TrainingCandidates(
+            **{f.name: np.concatenate([getattr(x, f.name) for x in layouts]) for f in fields(TrainingCandidates)}
+        )
+        dps = [np.concatenate([x[i] for x in pending]) for i in (2, 3)]
+        groups = (MixedGroup(platforms[0], dps[0]), MixedGroup(platforms[1], dps[1]))
+        found = mixed_steps(job, groups, every, self.search.stack)
+        begin = 0
+        for key, layout, dp_a, dp_b in pending:
+            self._found[key] = layout, (dp_a, dp_b), found.part(begin, begin + layout.size)
+            begin += layout.size
 
     def _could(self, job: TrainingJob, platforms: Sequence[Platform], chips: Sequence[int], days: float) -> bool:
         """Whether both groups at their chips' peak would finish in time: proven where not, so not searched."""
@@ -161,34 +194,29 @@ class MixedTrainingSearch:
         reach = hours / 24.0
         if w.finish_within_days is not None:
             reach = min(reach, begins + w.finish_within_days * BEYOND - ready)
-        for size_a in a.sizes:
-            for size_b in b.sizes:
-                chips = (size_a * a.platform.system_chips, size_b * b.platform.system_chips)
-                if w.chips is not None and not collector.relaxed:
-                    least, most = w.chips.min or 1, w.chips.max or sum(chips)
-                    if not least <= sum(chips) <= most:
-                        continue
-                if not self._could(job, platforms, chips, reach) and not collector.relaxed:
+        wanted: dict[tuple[object, ...], tuple[int, int]] = {}
+        for size_a, size_b in product(a.sizes, b.sizes):
+            chips = (size_a * a.platform.system_chips, size_b * b.platform.system_chips)
+            if w.chips is not None and not collector.relaxed:
+                least, most = w.chips.min or 1, w.chips.max or sum(chips)
+                if not least <= sum(chips) <= most:
                     continue
-                key = (*(_key(p) for p in platforms), *chips)
-                if key not in self._found:
-                    self._found[key] = self._search(job, (a.platform, b.platform), chips)
-                layout, (dp_a, dp_b), found = self._found[key]
-                if found is None:
-                    continue
-                collector.count(("mix", w.name, *key), layout.size, int(found.fits.sum()))
-                if not found.fits.any():
-                    continue
-                at = int(np.argmin(found.step_time_s))
-                _, days = mixed_days(self.search, chips, float(found.step_time_s[at]), platforms)
-                due = self._due(
-                    collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, period, precision, ready
-                )
-                if due - ready > reach and not collector.relaxed:
-                    continue
-                self._append(
-                    collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, due, period, precision, ready
-                )
+            if self._could(job, platforms, chips, reach) or collector.relaxed:
+                wanted[*(_key(p) for p in platforms), *chips] = chips
+        self._search(job, platforms, {key: chips for key, chips in wanted.items() if key not in self._found})
+        for key, chips in wanted.items():
+            layout, (dp_a, dp_b), found = self._found[key]
+            if found is None:
+                continue
+            collector.count(("mix", w.name, *key), layout.size, int(found.fits.sum()))
+            if not found.fits.any():
+                continue
+            at = int(np.argmin(found.step_time_s))
+            _, days = mixed_days(self.search, chips, float(found.step_time_s[at]), platforms)
+            due = self._due(collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, period, precision, ready)
+            if due - ready > reach and not collector.relaxed:
+                continue
+            self._append(collector, (a, b), chips, layout, (dp_a, dp_b), found, at, days, due, period, precision, ready)
 
     def _due(
         self, collector: Collector, sides: tuple[Side, Side], chips: tuple[int, int], layout: TrainingCandidates,

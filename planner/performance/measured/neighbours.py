@@ -71,6 +71,12 @@ class Job:
         return str(getattr(self, kind))
 
 
+PAIRS_A_CANDIDATE = 16
+"""A product of matrices is so much faster an entry than a sum for each candidate."""
+PAIRS_AT_ONCE = 4096
+"""Candidates whose rows are laid side by side at once: a table of them fits a cache."""
+
+
 @dataclass(frozen=True)
 class Neighbours:
     """The runs of a calibration."""
@@ -196,10 +202,13 @@ class Neighbours:
         second = second * near("chips", size.astype(float)) * near("tokens_per_chip", share)
         alike = mode.astype(str)[:, None] == repeats[None, :]
         second = second * np.where(alike, 1.0, ANOTHER_RECOMPUTATION)
-        if len(first) * len(second) <= 2 * len(chips):
+        if len(first) * len(second) <= PAIRS_A_CANDIDATE * len(chips):
             shifts = (first @ second.T)[left, right]
         else:  # most pairs of the two tables are no candidate: steps of a size of their own make the second long
-            shifts = np.einsum("ij,ij->i", first[left], second[right])
+            shifts = np.empty(len(left))
+            for at in range(0, len(left), PAIRS_AT_ONCE):
+                some = slice(at, at + PAIRS_AT_ONCE)
+                shifts[some] = np.einsum("ij,ij->i", first[left[some]], second[right[some]])
         # to nine digits: a candidate gets the same alone and among millions, whatever order its sum was made in
         return np.asarray(np.round(np.clip(shifts + flat, -largest, largest), 9))
 

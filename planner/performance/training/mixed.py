@@ -54,6 +54,18 @@ class MixedSteps:
     step_time_s: Floats
     fits: NDArray[np.bool_]
 
+    def part(self, begin: int, end: int) -> MixedSteps:
+        """Those of some of the layouts."""
+        at = slice(begin, end)
+        return MixedSteps(
+            micro_batches=(self.micro_batches[0][at], self.micro_batches[1][at]),
+            recompute=(self.recompute[0][at], self.recompute[1][at]),
+            side_s=(self.side_s[0][at], self.side_s[1][at]),
+            exchange_s=self.exchange_s[at],
+            step_time_s=self.step_time_s[at],
+            fits=self.fits[at],
+        )
+
 
 def exchange_seconds(
     job: TrainingJob, profile: Profile, platforms: tuple[Platform, Platform], chips: tuple[Ints, Ints]
