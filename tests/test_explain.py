@@ -113,7 +113,7 @@ def test_whole_limits_are_asked_about_in_whole_units(round_catalog: Catalog) -> 
     load_only = load(3100, disaggregated="never")
     cases: dict[str, tuple[Scenario, float]] = {
         "sites.here.racks": (
-            round_scenario(load(3550, disaggregated="never"), hardware=BOTH, site={"racks": 1}), 1.0,
+            round_scenario(load(3900, disaggregated="never"), hardware=BOTH, site={"racks": 1}), 1.0,
         ),
         "sites.here.installed.0.count": (
             round_scenario(load_only, hardware=BOTH, site={"installed": [{"system": "plain_8", "count": 2}]}), 1.0,

@@ -107,8 +107,8 @@ def test_a_rack_brings_its_own_limit_and_a_server_takes_the_typical_one(catalog:
     server = cooling_pair(catalog, catalog.system("hgx_h100_oem"), catalog.chip("h100_sxm"), "air_inrow", climate())
     option = catalog.cooling_option("air_inrow")
     assert server.rack_kw_max == option.need("rack_kw_typical_max")
-    rack = cooling_pair(catalog, catalog.system("panjiu_al128"), catalog.chip("ppu_810e"), "d2c_1p", climate())
-    assert rack.rack_kw_max >= catalog.system("panjiu_al128").need("power_kw_rack")
+    rack = cooling_pair(catalog, catalog.system("gb200_nvl72"), catalog.chip("gb200"), "d2c_1p", climate())
+    assert rack.rack_kw_max >= catalog.system("gb200_nvl72").need("power_kw_rack")
 
 
 @pytest.mark.parametrize("cooling", ["air_inrow", "air_crah"])

@@ -159,7 +159,7 @@ def test_queueing_model_agrees_with_single_events(job: ServingJob, h200: Platfor
     assert found.tpot_s(95) == pytest.approx(model.tpot_s(95)[0], rel=0.15)
     assert found.ttft_s(50) == pytest.approx(model.ttft_s(50)[0], rel=0.08)
     if model.wait_probability[0] < 0.01:
-        assert found.ttft_s(95) == pytest.approx(model.ttft_s(95)[0], rel=0.2)
+        assert found.ttft_s(95) == pytest.approx(model.ttft_s(95)[0], rel=0.25)
 
 
 def test_simulation_is_seeded_and_conserves_requests(job: ServingJob, h200: Platform) -> None:
