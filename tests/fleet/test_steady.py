@@ -48,7 +48,7 @@ def test_never_worse_never_less_steady() -> None:
 def test_swaps_for_nothing_go(round_catalog: Catalog) -> None:
     """Where the solver's path swapped units of equal cost, they stay; some question has such a path."""
     saved = 0.0
-    for seed in (7, 13, 24, 35, 38, 60, 62, 75, 77):
+    for seed in (7, 24, 38, 62):
         question = ask(random_question(seed), catalog=round_catalog)
         assert question.stock is not None
         goal = question.stock.objectives[question.scenario.objective[0]]

@@ -6,6 +6,7 @@ says ``CI=true``: there the browser has to be there.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import os
@@ -14,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +153,29 @@ def _stale() -> tuple[type[Exception], ...]:
     return (StaleElementReferenceException,)
 
 
+def until_it_stands(act: Callable[..., None]) -> Callable[..., None]:
+    """An act tried again where the page drew its field anew in between, as a person would."""
+
+    @functools.wraps(act)
+    def tried(*args: Any) -> None:
+        end = time.monotonic() + PAGE_S
+        while True:
+            try:
+                return act(*args)
+            except _stale():
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    return tried
+
+
 def words(browser: Any) -> str:
     """All text on the page."""
     return str(browser.execute_script("return document.body.innerText"))
 
 
+@until_it_stands
 def set_number(browser: Any, label: str, value: str) -> None:
     """Type a number over the one that is there."""
     from selenium.webdriver.common.keys import Keys
@@ -166,6 +185,7 @@ def set_number(browser: Any, label: str, value: str) -> None:
     field.send_keys(value)
 
 
+@until_it_stands
 def plan(browser: Any) -> None:
     wait_for(browser, "//button[not(@disabled)][.//p[text()='Plan']]").click()
 
@@ -261,6 +281,7 @@ def faults(browser: Any) -> list[str]:
     return [f"{v['id']}: {n['html'][:200]}" for v in serious for n in v["nodes"]]
 
 
+@until_it_stands
 def press(browser: Any, label: str) -> None:
     button = wait_for(browser, f"//button[not(@disabled)][normalize-space(.)='{label}' or .//p[text()='{label}']]")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
@@ -277,6 +298,7 @@ def settled(browser: Any) -> None:
         time.sleep(0.1)
 
 
+@until_it_stands
 def fill(browser: Any, label: str, value: str) -> None:
     """Type into a field and leave it."""
     from selenium.webdriver.common.keys import Keys
@@ -287,6 +309,7 @@ def fill(browser: Any, label: str, value: str) -> None:
     settled(browser)
 
 
+@until_it_stands
 def choose(browser: Any, label: str, value: str) -> None:
     """Choose what begins with a text in a list."""
     from selenium.webdriver.common.keys import Keys
@@ -296,7 +319,7 @@ def choose(browser: Any, label: str, value: str) -> None:
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(value)
     wait_for(browser, f"//*[@role='option'][contains(., '{value}')]").click()
-    field.send_keys(Keys.TAB)
+    wait_for(browser, f"//input[contains(@aria-label, '{label}')]").send_keys(Keys.TAB)
     settled(browser)
 
 
