@@ -25,6 +25,16 @@ os.environ.setdefault("PLANNER_CACHE", "off")  # tests leave nothing in the cach
 ROOT = Path(__file__).resolve().parent.parent
 
 
+LONGEST_FIRST = ("tests/ui/test_browser.py", "tests/test_scenarios.py")
+"""Files whose tests take longest, each in one place of the run: begun first, so that none is left over at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first; the order of all others stays."""
+    rank = {name: i for i, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.split("::")[0], len(rank)))
+
+
 @pytest.fixture(scope="session")
 def shipped() -> Catalog:
     """The shipped catalog, read once."""

@@ -17,7 +17,7 @@ from planner.tables import csv_text
 from planner.ui import access, service
 from planner.ui.settings import settings
 from planner.ui.words import md, show_problems
-from planner.validation.report import validate
+from planner.validation import report
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "Training runs": (
@@ -103,7 +103,7 @@ def _predict(text: str, name: str) -> None:
         file = Path(folder) / "cases.csv"
         file.write_text(text, encoding="utf-8")
         try:
-            results = validate(file, service.catalog()).results
+            results = report.validate(file, service.catalog()).results
         except InputError as error:
             show_problems(name, error.problems)
             return
