@@ -11,6 +11,7 @@ from fake_planner import FakePlanner, Thread, use
 from streamlit.testing.v1 import AppTest
 
 from planner.ui import asking, service
+from planner.ui.work import pool
 from planner.ui.work.request import functions
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -39,8 +40,10 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakePlanner:
 
 
 @pytest.fixture
-def app() -> Callable[..., AppTest]:
+def app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """The app as a visitor opens it, with a scenario in the link."""
+    # a page that a test drives holds no connection: on a slow machine it would count as closed between two clicks
+    monkeypatch.setattr(pool, "GRACE_S", 600.0)
 
     def opened(scenario: str = "quickstart", **names: str) -> AppTest:
         at = AppTest.from_file(str(APP), default_timeout=TIMEOUT_S)
