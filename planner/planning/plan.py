@@ -22,7 +22,7 @@ from planner.planning.question import Cancel, Progress, Question, ask, check_bac
 from planner.planning.simplify import simplified
 from planner.planning.surer import at_confidences
 from planner.scenario.types import Scenario
-from planner.solve import Program, Solution, Status, lexicographic
+from planner.solve import Program, ProgressCallback, Solution, Status, lexicographic
 from planner.solve.status import Progress as Heartbeat
 from planner.verify.plan import verify_plan
 
@@ -58,25 +58,9 @@ def plan(
     check_backend(scenario, model)
     tell("Solving", 0.72)
     goals = goals_of(scenario)
-
-    vectors = [model.objectives[g] for g in goals]
-
-    def solved(program: Program, seconds: float) -> list[Solution]:
-        return lexicographic(
-            program,
-            vectors,
-            replace(question.limits, time_limit_s=seconds),
-            backend=scenario.solve.backend,
-            progress=(lambda p: tell(f"Solving ({_heard(p, goals)})", 0.75)) if progress or cancel else None,
-        )
-
-    if question.stock is None:
-        solutions = solved(model.program, question.limits.time_limit_s)
-    else:
-        stock, solutions = solved_and_placed(question.stock, solved, question.limits)
-        model = stock.as_fleet()
-        question = replace(question, stock=stock, model=model)
-        draft = Draft(question)
+    heard = (lambda p: tell(f"Solving ({_heard(p, goals)})", 0.75)) if progress or cancel else None
+    question, model, solutions = solved_question(question, model, heard)
+    draft = Draft(question)
     clock.lap("solving")
     first = solutions[0]
     if first.status is Status.FAILED:
@@ -102,6 +86,26 @@ def plan(
     answer = with_confidences(question, answer)
     tell("Done", 1.0)
     return answer
+
+
+def solved_question(
+    question: Question, model: FleetModel, progress: ProgressCallback | None = None
+) -> tuple[Question, FleetModel, list[Solution]]:
+    """(question, model, a solution for each of its goals); over lots with the rows that its short runs' days asked for.
+
+    ``model``: the question's own.
+    """
+    vectors = [model.objectives[g] for g in goals_of(question.scenario)]
+
+    def solved(program: Program, seconds: float) -> list[Solution]:
+        limits = replace(question.limits, time_limit_s=seconds)
+        return lexicographic(program, vectors, limits, backend=question.scenario.solve.backend, progress=progress)
+
+    if question.stock is None:
+        return question, model, solved(model.program, question.limits.time_limit_s)
+    stock, solutions = solved_and_placed(question.stock, solved, question.limits)
+    model = stock.as_fleet()
+    return replace(question, stock=stock, model=model), model, solutions
 
 
 def _heard(heard: Heartbeat, goals: Sequence[str]) -> str:
@@ -143,18 +147,7 @@ def planned(question: Question) -> Plan | None:
     model, goals = question.model, goals_of(question.scenario)
     if model is None:
         return None
-    vectors = [model.objectives[g] for g in goals]
-
-    def solved(program: Program, seconds: float) -> list[Solution]:
-        limits = replace(question.limits, time_limit_s=seconds)
-        return lexicographic(program, vectors, limits, backend=question.scenario.solve.backend)
-
-    if question.stock is None:
-        solutions = solved(model.program, question.limits.time_limit_s)
-    else:
-        stock, solutions = solved_and_placed(question.stock, solved, question.limits)
-        model = stock.as_fleet()
-        question = replace(question, stock=stock, model=model)
+    question, model, solutions = solved_question(question, model)
     if solutions[0].status is Status.INFEASIBLE:
         return None
     if not solutions[0].status.has_plan:

@@ -85,7 +85,7 @@ class ServingParallelism(Part):
     )
 
 
-_PRECISION = (
+PRECISION = (
     "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
 )
 
@@ -176,7 +176,7 @@ class Training(Part):
         description="Sequences (not tokens) in one optimiser step.",
         json_schema_extra=unit("sequences", looks_like="tokens"),
     )
-    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
+    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=PRECISION)
     finish_within_days: float | None = Field(
         default=None,
         gt=0,
@@ -350,7 +350,7 @@ class Serving(Part):
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     model: Id = Field(description="Id of a model of the catalog.")
-    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
+    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=PRECISION)
     kv_precision: Precision | None = Field(default=None, description="Number format of the KV cache; none: bf16.")
     engine: str = Field(
         default="vllm",
@@ -597,7 +597,7 @@ class Recommendation(Part):
     )
     model: Id = Field(description="Id of a recommender of the catalog.")
     mode: Literal["training", "serving"] = Field(description="What is planned: training or serving.")
-    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=_PRECISION)
+    precision: tuple[Precision, ...] = Field(default=("bf16",), min_length=1, description=PRECISION)
     samples: float | None = Field(
         default=None,
         ge=1,

@@ -20,13 +20,12 @@ from planner.fleet.model import OBJECTIVE_UNITS
 from planner.network.capability import domain_chips
 from planner.outlook.question import Asked, no_plan, teller
 from planner.planning.draft import planner_version
-from planner.planning.plan import answered, plan
-from planner.planning.question import Cancel, Progress, ask, goals_of
+from planner.planning.plan import answered, plan, solved_question
+from planner.planning.question import Cancel, Progress, ask
 from planner.scenario import load_scenario, scenario_from_mapping
 from planner.scenario.identity import problem_digest
 from planner.scenario.reader import overridden
 from planner.scenario.types import Scenario
-from planner.solve import lexicographic
 from planner.supernode.records import (
     CORES,
     LEVEL_RECORDS,
@@ -154,8 +153,7 @@ class _Work:
             if question.stock is not None:
                 found = plan(other, catalog=self.catalog)
                 return found if found.has_plan else found.status
-            vectors = [question.model.objectives[g] for g in goals_of(other)]
-            solutions = lexicographic(question.model.program, vectors, question.limits, backend=other.solve.backend)
+            question, _, solutions = solved_question(question, question.model)
             if not solutions[0].status.has_plan:
                 return solutions[0].status.value
             found = answered(question, solutions)

@@ -18,7 +18,7 @@ import numpy as np
 
 from planner.answer.plan import Chance, Deployment, Plan, Predicted, PromiseChance, ScheduledLoad, ScheduledRun
 from planner.catalog import Catalog
-from planner.options.hardware.choices import available_from, delivery, platform_of, start_days
+from planner.options.hardware.choices import announced_days, delivery, platform_of, start_days
 from planner.options.work.training import TrainingSearch
 from planner.scenario.base import month_index
 from planner.scenario.kinds import ByADate, Workload
@@ -99,8 +99,7 @@ class _View:
 
     def _announced(self, system: str, chip: str) -> float:
         """Days from the start until what is on a roadmap is sold, as announced."""
-        month = available_from(self.catalog.system(system), self.catalog.chip(chip)) or self.scenario.start
-        return max(0, month_index(month) - month_index(self.scenario.start)) * _DAYS_PER_YEAR / 12
+        return announced_days(self.scenario, self.catalog.system(system), self.catalog.chip(chip))
 
     # -- dates -----------------------------------------------------------------------------------------------------
 
@@ -131,7 +130,7 @@ class _View:
         months = [0.0]
         for x in (d, *together):
             period = self.plan.periods.index(x.period)
-            months.append((month_index(x.period) - month_index(self.scenario.start)) * _DAYS_PER_YEAR / 12)
+            months.append(start_days(self.scenario, x.period))
             if x.acquire != "installed":
                 arrives, _ = delivery(
                     self.scenario, self.catalog.system(x.system), self.catalog.chip(x.chip), period

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 from planner.catalog import Catalog
-from planner.options.hardware.choices import Choice, available_from, delivery, start_days
+from planner.options.hardware.choices import Choice, announced_days, delivery, start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period
 from planner.options.stock import Floats
-from planner.scenario.base import month_index
 from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
@@ -45,8 +44,7 @@ def arrivals(scenario: Scenario, catalog: Catalog, timeline: Timeline, choice: C
     late = max(
         shared_margin(margin_of(scenario, catalog, w, choice.system.id, choice.chip.id))[1] for w in scenario.workloads
     )
-    announced = available_from(choice.system, choice.chip) or scenario.start
-    surely = max(0, month_index(announced) - month_index(scenario.start)) * DAYS_PER_MONTH + late
+    surely = announced_days(scenario, choice.system, choice.chip) + late
     for period, month in enumerate(timeline.edges[:-1]):
         if choice.acquire == "buy" and month < scenario.hardware.lead_months:
             reason = f"nothing arrives before {scenario.hardware.lead_months} months have passed"

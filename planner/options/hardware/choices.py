@@ -181,6 +181,11 @@ def start_days(scenario: Scenario, start: str | None) -> float:
     return (month_index(start) - month_index(scenario.start)) * 365.25 / 12
 
 
+def announced_days(scenario: Scenario, system: System, chip: Chip) -> float:
+    """Days from the scenario's start until both are sold, as announced; 0 where they are sold already."""
+    return max(0.0, start_days(scenario, available_from(system, chip)))
+
+
 def delivery(scenario: Scenario, system: System, chip: Chip, period: int) -> tuple[float | None, str]:
     """(days from the scenario's start until systems bought in a period are there, "") or (None, why they never are).
 

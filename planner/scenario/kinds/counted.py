@@ -12,11 +12,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from planner.scenario.base import Id, Name, Part, Precision, unit
-from planner.scenario.workloads import CONFIDENCE, ChipRange
-
-PRECISION = (
-    "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
-)
+from planner.scenario.workloads import CONFIDENCE, PRECISION, ChipRange
 
 
 class Counted(Part):
