@@ -7,7 +7,6 @@ from dataclasses import replace
 from planner.answer.plan import Nearest
 from planner.explain.conflict import Diagnosis
 from planner.explain.remedies import Possible
-from planner.scenario.kinds import Counted
 from planner.scenario.outcomes import CENTRAL
 from planner.scenario.types import Scenario
 
@@ -34,9 +33,7 @@ def with_confidence(diagnosis: Diagnosis, scenario: Scenario, possible: Possible
 def at_most(scenario: Scenario, confidence: float) -> Scenario:
     """The scenario with no promise asked for with more than a confidence."""
     workloads = tuple(
-        w
-        if isinstance(w, Counted) or w.confidence is None
-        else w.model_copy(update={"confidence": min(w.confidence, confidence)})
+        w if w.confidence is None else w.model_copy(update={"confidence": min(w.confidence, confidence)})
         for w in scenario.workloads
     )
     return scenario.model_copy(update={"confidence": min(scenario.confidence, confidence), "workloads": workloads})

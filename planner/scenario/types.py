@@ -377,7 +377,7 @@ class Scenario(Part):
 
     def confidence_of(self, workload: str) -> float:
         """The probability with which the promise to a workload must hold."""
-        own = next((getattr(w, "confidence", None) for w in self.workloads if w.name == workload), None)
+        own = next((w.confidence for w in self.workloads if w.name == workload), None)
         return self.confidence if own is None else own
 
     @model_validator(mode="before")
