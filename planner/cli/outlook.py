@@ -167,3 +167,34 @@ def sensitivity_command(
         asked = read_scenario(scenario, variant, sets)
         found = sensitivity(asked, catalog=load_catalog(catalog), variant=variant, progress=progress)
     return show_answer(found, sensitivity_table, sensitivity_rows, wanted, out, "sensitivity.json")
+
+
+@app.command("measure")
+def measure_command(
+    scenario: ScenarioName,
+    variant: Variant = None,
+    sets: Sets = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for measure.json and measurements.csv, rows to fill in.")
+    ] = None,
+    as_json: AsJson = False,
+    form: Form = None,
+    catalog: CatalogDir = None,
+    verbose: Verbose = 0,
+) -> int:
+    """Which run to make before deciding: what it costs, what it is expected to be worth, and how to make it."""
+    from planner.answer.plan import write_text
+    from planner.catalog import load_catalog
+    from planner.outlook.measure import measure
+    from planner.outlook.measure.result import rows_of
+    from planner.report.measure import measure_table
+
+    wanted = form_of(form, as_json)
+    if out is not None:
+        must_be_writable(out)
+    with progress_bar(f"Runs worth making before {scenario}", enabled=is_watched(wanted)) as progress:
+        asked = read_scenario(scenario, variant, sets)
+        found = measure(asked, catalog=load_catalog(catalog), variant=variant, progress=progress)
+    if out is not None:
+        write_text(out / "measurements.csv", found.table())
+    return show_answer(found, measure_table, rows_of, wanted, out, "measure.json")
