@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from planner.catalog import Catalog
+from planner.catalog.load import catalog_folder
 from planner.errors import PlannerError
 from planner.performance.measured.calibration import left_out
 from planner.performance.measured.levels import Levels
@@ -22,7 +23,7 @@ from planner.performance.measured.observation import Observation
 from planner.performance.measured.process import SHAPE
 from planner.performance.serving.levels import COVARIATES, PACE_KINDS
 from planner.performance.serving.profile import shipped_serving_calibration
-from planner.validation.cases import Case
+from planner.validation.cases import Case, read_cases
 from planner.validation.serving.cases import family_of_source
 from planner.validation.serving.descent import Residuals
 from planner.validation.serving.effects import NUISANCE, Mixed
@@ -168,3 +169,14 @@ def serving_decisions(rows: Sequence[Case], catalog: Catalog) -> list[Decision]:
                 dear = replace(c, measured=c.measured + usd, predicted=c.predicted + usd)
                 groups[CHIPS, source, (*load, count)].append((case.chip, dear))
     return list(_made("serving", groups))
+
+
+def all_decisions(catalog: Catalog, only: str = "") -> list[Decision]:
+    """Decisions of all carried measurements; ``only``: those of training or of serving."""
+    folder = catalog_folder() / "measurements"
+    found = []
+    if only != "serving":
+        found += training_decisions(read_cases(folder / "training.csv"), catalog)
+    if only != "training":
+        found += serving_decisions(read_cases(folder / "serving.csv"), catalog)
+    return found
