@@ -198,3 +198,30 @@ def measure_command(
     if out is not None:
         write_text(out / "measurements.csv", found.table())
     return show_answer(found, measure_table, rows_of, wanted, out, "measure.json")
+
+
+@app.command("recourse")
+def recourse_command(
+    scenario: ScenarioName,
+    futures: Annotated[int, typer.Option("--futures", help="How many futures are sampled.")] = 20,
+    variant: Variant = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for recourse.json.")] = None,
+    as_json: AsJson = False,
+    form: Form = None,
+    catalog: CatalogDir = None,
+    verbose: Verbose = 0,
+) -> int:
+    """What to buy first when the rest may wait and follow what was learned: two stages, to a proven gap."""
+    from planner.catalog import load_catalog
+    from planner.outlook.recourse import recourse
+    from planner.outlook.recourse.result import rows_of
+    from planner.report.measure import recourse_table
+
+    wanted = form_of(form, as_json)
+    if out is not None:
+        must_be_writable(out)
+    with progress_bar(f"Two stages of {scenario}", enabled=is_watched(wanted)) as progress:
+        asked = read_scenario(scenario, variant, sets)
+        found = recourse(asked, futures, catalog=load_catalog(catalog), variant=variant, progress=progress)
+    return show_answer(found, recourse_table, rows_of, wanted, out, "recourse.json")

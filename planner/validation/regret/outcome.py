@@ -117,15 +117,15 @@ def regret_markdown(decisions: Sequence[Decision]) -> list[str]:
         "",
         "By prediction: the least predicted. By expected value: predictions shrunk towards the middle of their "
         "decision by what is known of the errors that candidates do not share and of how far true values scatter, "
-        "both from decisions of other sources (planner/uncertainty/curse.py). Ties to the best known: of those that are better "
-        f"with less than {SURE:.0%}, the one with the least deviation.",
+        "both from decisions of other sources (planner/uncertainty/curse.py). Ties to the best known: of those that "
+        f"are better with less than {SURE:.0%}, the one with the least deviation.",
         "",
         f"Choosing by prediction costs {central:.1%} where a choice by lot costs {by_lot:.1%}, and what is chosen is "
         f"{abs(bias):.1%} {'worse' if bias > 0 else 'better'} than predicted. A third less was wanted of other rules: "
         f"they come to {expects:.1%} and {settled:.1%}. One configuration differs by more "
         "between releases (4% dense, 6% experts), and errors of candidates of one decision are about equally "
         "uncertain, so shrinking them seldom changes their order; preferring the best known gives up candidates that "
-        "are better in fact. The planner therefore chooses by prediction and shows what it cannot tell apart as ties; what lowers "
-        "regret further is measuring (`planner measure`).",
+        "are better in fact. The planner therefore chooses by prediction and shows what it cannot tell apart as ties; "
+        "what lowers regret further is measuring (`planner measure`).",
         "",
     ]  # fmt: skip
