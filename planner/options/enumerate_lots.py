@@ -72,13 +72,13 @@ def enumerate_stock(
     searcher = DesignSearcher(scenario, catalog, levels, relaxed)
     found: dict[tuple[tuple[str, ...], str], list[FoundDesign]] = {}
     for w, workload in enumerate(scenario.workloads):
-        search = searcher.search_of(workload)
+        searches = searcher.searches_of(workload)
         for p, (platform, keys) in enumerate(platforms.items()):
             if progress:
                 share = (w + p / len(platforms)) / len(scenario.workloads)
                 progress(f"Pricing {workload.name} on {platform[0]}", share)
             searcher.room = max(rooms[key] for key in keys)
-            found[platform, workload.name] = designs_of(searcher, search, [stands[key][0] for key in keys])
+            found[platform, workload.name] = designs_of(searcher, searches, [stands[key][0] for key in keys])
     drafts = StockDrafts()
     for platform, keys in platforms.items():
         every = [(w, found[platform, w.name]) for w in scenario.workloads]
