@@ -127,6 +127,7 @@ def _deployment(
         systems=systems,
         part_chips=x.part_chips,
         cache_pool=x.cache_pool,
+        with_loads=x.with_loads if isinstance(x, ScheduledLoad) else (),
         replicas=replicas,
         chips=x.chips * units,
         spares=spares,

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
+from planner.answer.names import named
 from planner.catalog import Catalog
 from planner.facility.capacity import Level, capacity_tree, usable_share
 from planner.fleet.kinds import with_limits_on_kinds
@@ -43,6 +44,9 @@ def _demand_limit(scenario: Scenario, timeline: Timeline, demand: Demand, period
     rate = float(demand.rate[period])
     changes = bool(demand.rate.max() != demand.rate.min())
     when = f" from {timeline.names[period]}" if changes else ""
+    if len(demand.loads) > 1:  # the sum of several figures, none of which it is a share of
+        label = f"{named(demand.loads)} together at {rate:g} {unit}{when}"
+        return Limit(f"demand[{demand.workload},{period}]", "demand", label, rate, unit, max(rate, 1e-9), "", 1)
     return Limit(
         f"demand[{demand.workload},{period}]", "demand", f"{demand.workload} at {rate:g} {unit}{when}", rate, unit,
         max(rate, 1e-9), f"workloads.{demand.workload}.{leaf}", 1, share=rate / base,

@@ -139,7 +139,7 @@ def _deployments(plan: Plan) -> None:
     st.subheader("Deployments", anchor=False)
     rows = [
         {
-            "Workload": fmt.clean(d.workload),
+            "Workload": fmt.clean(d.served),
             "Role": fmt.ROLE_WORDS[d.role],
             "Hardware": f"{fmt.count(d.systems)} × {fmt.clean(service.names().get(d.system, d.system))}",
             "Chips": d.chips,

@@ -14,6 +14,7 @@ from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.stock_figures import Hardware, WorkFigures
 from planner.options.work.classes import answered_by_period
 from planner.options.work.describe import Described, layout_of_plan
+from planner.scenario.pooled import pools_of
 from planner.scenario.workloads import Serving
 from planner.verify.again import Again, LoadAgain, LotAgain, RunAgain, by_year, scaled
 from planner.verify.compare import LIMIT_TOLERANCE, differences, near
@@ -260,6 +261,7 @@ def load_failures(again: Again, load: ScheduledLoad) -> Iterator[str]:
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
         "predicted": described.predicted.model_dump(),
+        "with_loads": pools_of(again.scenario).get(load.workload, (load.workload,))[1:],
     }
     if described.class_rates:
         if len(load.answers) != line.periods:

@@ -140,7 +140,8 @@ def test_a_confidence_takes_units_to_spare(answer: Plan) -> None:
 def test_in_a_shared_fleet_it_costs_the_same_and_what_others_keep_up_costs_its_energy(answer: Plan) -> None:
     scenario = load_text(TEXT + "fleet: {shared: true}\n")
     shared = plan(scenario, catalog=CATALOG)
-    assert shared.schedule is not None and shared.schedule.demand[0].unit == "clips/s"
+    assert shared.schedule is not None
+    assert shared.schedule.demand[0].unit == "clips/s"
     assert shared.totals.tco_usd == pytest.approx(answer.totals.tco_usd, rel=1e-9)
     assert verify_plan(shared, scenario, CATALOG) == []
     stands = TEXT.replace("power_mw: 1", "power_mw: 1, installed: [{system: dgx_h200, count: 40, upkeep: others}]")

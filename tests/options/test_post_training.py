@@ -126,7 +126,8 @@ def test_shared_with_another_run_it_costs_no_more_than_both_alone(answer: Plan) 
     other = "- " + TEXT.split("- ", 1)[1].replace("name: reasoning", "name: later").strip() + "\n"
     scenario = load_text(TEXT + other + "fleet: {shared: true}\n")
     both = plan(scenario, catalog=CATALOG)
-    assert both.schedule is not None and {r.workload for r in both.schedule.runs} == {"reasoning", "later"}
+    assert both.schedule is not None
+    assert {r.workload for r in both.schedule.runs} == {"reasoning", "later"}
     assert both.totals.tco_usd <= 2 * answer.totals.tco_usd * (1 + 1e-9)
     assert both.totals.tco_usd >= 2 * answer.totals.tco_usd * 0.95
     assert verify_plan(both, scenario, CATALOG) == []

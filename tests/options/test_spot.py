@@ -75,9 +75,11 @@ def test_spot_in_a_fleet_over_time() -> None:
     scenario = load_text(TEXT + "fleet: {shared: true}\n")
     (alone,) = plan(load_text(TEXT), catalog=CATALOG).deployments
     shared = plan(scenario, catalog=CATALOG)
-    assert shared.fleet is not None and shared.schedule is not None
+    assert shared.fleet is not None
+    assert shared.schedule is not None
     (lot,), (run,) = shared.fleet.lots, shared.schedule.runs
-    assert lot.rent_term == "spot" and lot.rented_days == pytest.approx(alone.predicted.days)
+    assert lot.rent_term == "spot"
+    assert lot.rented_days == pytest.approx(alone.predicted.days)
     assert run.predicted.days == pytest.approx(alone.predicted.days)
     assert shared.totals.tco_usd <= alone.cost.total_usd * (1 + 1e-9)
     assert verify_plan(shared, scenario, CATALOG) == []

@@ -135,7 +135,7 @@ class CountedSearch(ABC):
         found = self._kept[key]
         if w.runs_once:
             found = self._there(scenario, choice, found)
-        collector.count((self.ROLE, w.name, *key), max(found.enumerated, len(found)), int(found.fits.sum()))
+        collector.count((self.ROLE, w.name, precision, *key), max(found.enumerated, len(found)), int(found.fits.sum()))
         keep = np.flatnonzero(found.fits & (found.systems <= bounds.systems))
         if not len(keep):
             collector.drop(choice, w.name, found.reason or f"{w.model} fits in memory on no more than {most} chips")
