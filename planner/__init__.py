@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from planner.export import export_plan
     from planner.outlook.ahead import outlook as outlook_of
     from planner.outlook.many import Plans, compare, plan_many
+    from planner.outlook.measure import Measure
+    from planner.outlook.measure import measure as measure_of
     from planner.outlook.near import alternatives
     from planner.outlook.pareto import pareto
     from planner.outlook.result import Alternatives, Outlook, ParetoFront, Sensitivity
@@ -34,6 +36,7 @@ __all__ = [
     "Alternatives",
     "Catalog",
     "InputError",
+    "Measure",
     "Outlook",
     "ParetoFront",
     "Plan",
@@ -54,6 +57,7 @@ __all__ = [
     "export_plan",
     "load_catalog",
     "load_scenario",
+    "measure_of",
     "outlook_of",
     "pareto",
     "plan",
@@ -75,6 +79,7 @@ _HOMES = {
     "planner.errors": ("InputError", "PlannerError", "SolveError", "VerificationError"),
     "planner.estimate": ("ServingEstimation", "TrainingEstimation", "estimate_serving", "estimate_training"),
     "planner.export": ("export_plan",),
+    "planner.outlook.measure": ("Measure",),
     "planner.outlook.many": ("Plans", "compare", "plan_many"),
     "planner.outlook.near": ("alternatives",),
     "planner.outlook.pareto": ("pareto",),
@@ -86,6 +91,7 @@ _HOMES = {
     "planner.verify.plan": ("verify_plan",),
 }
 _RENAMED = {
+    "measure_of": ("planner.outlook.measure", "measure"),
     "outlook_of": ("planner.outlook.ahead", "outlook"),
     "supernode_of": ("planner.supernode.ask", "supernode"),
 }
