@@ -32,9 +32,9 @@ from planner.options.ownership import (
 )
 from planner.options.parts import systems_taken
 from planner.options.work.describe import Described, Describer, Spec
-from planner.scenario.kinds import Counted, Workload
+from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving
+from planner.scenario.workloads import Serving, Training
 
 Floats = NDArray[np.float64]
 
@@ -201,7 +201,7 @@ class StockFigures:
 
 
 def rate_unit(workload: Workload) -> str:
-    """What a load is counted in."""
-    if isinstance(workload, Counted):
-        return f"{workload.asked[1].partition('/')[0]}/s"
-    return "samples/s" if isinstance(workload, Recommendation) else "requests/s"
+    """What a load is counted in, a second."""
+    if isinstance(workload, Serving | Training):
+        return "requests/s"
+    return f"{workload.asked[1].partition('/')[0]}/s"
