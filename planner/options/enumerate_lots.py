@@ -35,6 +35,7 @@ from planner.options.work.designs import DesignSearcher, FoundDesign, designs_of
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.redundancy import Redundancy
 from planner.scenario.kinds import Workload
+from planner.scenario.pooled import pools_of
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 
@@ -71,17 +72,21 @@ def enumerate_stock(
     platforms = platforms_of(catalog, stands)
     searcher = DesignSearcher(scenario, catalog, levels, relaxed)
     found: dict[tuple[tuple[str, ...], str], list[FoundDesign]] = {}
-    for w, workload in enumerate(scenario.workloads):
-        search = searcher.search_of(workload)
+    pools = pools_of(scenario)
+    # of loads that share replicas the first stands for all
+    followers = {name for names in pools.values() for name in names[1:]}
+    leading = [w for w in scenario.workloads if w.name not in followers]
+    for w, workload in enumerate(leading):
+        searches = searcher.searches_of(workload)
         for p, (platform, keys) in enumerate(platforms.items()):
             if progress:
-                share = (w + p / len(platforms)) / len(scenario.workloads)
+                share = (w + p / len(platforms)) / len(leading)
                 progress(f"Pricing {workload.name} on {platform[0]}", share)
             searcher.room = max(rooms[key] for key in keys)
-            found[platform, workload.name] = designs_of(searcher, search, [stands[key][0] for key in keys])
+            found[platform, workload.name] = designs_of(searcher, searches, [stands[key][0] for key in keys])
     drafts = StockDrafts()
     for platform, keys in platforms.items():
-        every = [(w, found[platform, w.name]) for w in scenario.workloads]
+        every = [(w, found[platform, w.name]) for w in leading]
         # shared: one group for all; else each workload has a group of its own
         users = [("", every)] if scenario.fleet.shared else [(w.name, [(w, options)]) for w, options in every]
         for owner, mine in users:
@@ -122,7 +127,7 @@ def enumerate_stock(
         enumerated=searcher.enumerated,
         candidates=searcher.candidates,
         pruned=searcher.pruned + kept.pruned,
-        best_effort=dict(searcher.best),
+        best_effort={(name, what): best for (w, what), best in searcher.best.items() for name in pools.get(w, (w,))},
     )
 
 
@@ -138,7 +143,11 @@ def _asked(
     scenario: Scenario, catalog: Catalog, timeline: Timeline
 ) -> tuple[tuple[Demand, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
     demands, runs, order = [], [], []
+    pools = pools_of(scenario)
+    followers = {name for names in pools.values() for name in names[1:]}
     for w in scenario.workloads:
+        if w.name in followers:
+            continue
         if w.runs_once:
             runs.append(w.name)
             order += [(before, w.name) for before in getattr(w, "after", ())]
@@ -150,7 +159,9 @@ def _asked(
             more = "throughput" in scenario.objective
             classes = {c.label: (c.share, float(c.input_tokens + c.output_tokens))
                        for c in getattr(w, "request_classes", ())}  # fmt: skip
-            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule, tokens, more, classes))
+            parts = {x.name: demand_of(x, timeline) for x in scenario.workloads if x.name in pools.get(w.name, ())}
+            rate = np.sum(list(parts.values()), axis=0) if parts else demand_of(w, timeline)
+            demands.append(Demand(w.name, rate, phases, least, rule, tokens, more, classes, parts))
     return tuple(demands), tuple(runs), tuple(order)
 
 
