@@ -358,13 +358,15 @@ class View:
             if o.system == system and o.acquire != "installed":
                 slip = months * DAYS_PER_QUARTER / _QUARTER_MONTHS
                 arrival = float(self.futures.arrival(o, slip))
+                told = self.futures.parts_if(o, arrival - float(self.futures.arrival(o, 0.0)))
+                cost = told.fixed + told.systems + told.energy + told.rent + told.water
                 if not o.rates.get("run"):
                     if arrival > float(self.futures.arrival(o, 0.0)):
                         continue
                 else:
                     run = self.futures.planned_run_days(o)
                     end = max(arrival, o.finish_days - run) + run
-                    moved.append(replace(o, finish_days=end, due_days=end + o.due_days - o.finish_days))
+                    moved.append(replace(o, finish_days=end, due_days=end + o.due_days - o.finish_days, cost_usd=cost))
                     continue
             moved.append(o)
         if {w.name for w in self.scenario.workloads} - {o.workload for o in moved}:
