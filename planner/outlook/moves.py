@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from planner.catalog.records import Figure
 from planner.cost.finance import HOURS_PER_YEAR, annuity
 from planner.errors import InputError, Problem
 from planner.fleet.build import build_fleet
@@ -22,6 +23,8 @@ from planner.scenario.types import Scenario
 from planner.solve import Status, with_objective
 from planner.solve.several import solve_several
 
+UNSTATED = 0.25
+"""How far either way a price moves that somebody assumed without a range."""
 TOGETHER = 16
 """Most programs sent to one child: one child a program would mostly start interpreters; all at once, fill memory."""
 
@@ -56,6 +59,16 @@ class Decided:
     options: tuple[str, ...] = ()
     kinds: frozenset[tuple[str, str, str, int]] = frozenset()
     """``kind_of`` what is bought."""
+
+
+def ends_of(figure: Figure) -> tuple[float, float, str]:
+    """(low, high, what they rest on) of a figure's interval, as factors of its value."""
+    value = float(figure.value or 1.0)
+    if figure.low is not None and figure.high is not None and figure.low < figure.high:
+        return figure.low / value, figure.high / value, "range of the catalog"
+    if figure.kind == "assumption":
+        return 1 - UNSTATED, 1 + UNSTATED, f"no range is stated: {UNSTATED:.0%} either way"
+    return 1.0, 1.0, "certain"
 
 
 def moved(view: View, o: Option, moves: Moves) -> Option:

@@ -9,7 +9,6 @@ import pytest
 from tools import load, round_scenario, run
 
 from planner.catalog import Catalog
-from planner.errors import InputError
 from planner.options.enumerate import enumerate_options
 from planner.outlook import outlook
 from planner.outlook.draws import Draws, quantiles, stream
@@ -152,8 +151,3 @@ def test_a_load_with_uncertain_demand_gets_more_servers(round_catalog: Catalog) 
     first, safe = found.plans[0], next(p for p in found.plans if p.holds)
     assert first.promises[0].probability < 0.9 <= safe.promises[0].probability
     assert sum(x.systems for x in safe.pieces) > sum(x.systems for x in first.pieces)
-
-
-def test_a_shared_fleet_is_refused(round_catalog: Catalog) -> None:
-    with pytest.raises(InputError):
-        outlook(round_scenario(run(), fleet={"shared": True}), catalog=round_catalog)
