@@ -80,6 +80,8 @@ class Futures:
     _intervals: dict[tuple[str, str, str, str], tuple[float, float]] = field(default_factory=dict)
     _found: dict[str, Future] = field(default_factory=dict)
     _shifted: dict[tuple[str, float], Parts] = field(default_factory=dict)
+    _alike: dict[str, Sequence[Option]] = field(default_factory=dict)
+    """Options of one choice of hardware, priced together."""
 
     def __post_init__(self) -> None:
         for c in hardware_choices(self.scenario, self.catalog)[0]:
@@ -173,7 +175,9 @@ class Futures:
             # what comes when the horizon ends does nothing any more: it is paid for as on the last day before
             ready = max(float(self.arrival(o, 0.0)), self._release(o) if o.rates.get("run") else 0.0)
             last = self.scenario.horizon_years * DAYS_PER_YEAR - 1.0 - ready
-            (self._shifted[key],) = self._parts_of([o], min(late_days, last))
+            mine = self._alike.get(o.id, [o])
+            for x, parts in zip(mine, self._parts_of(mine, min(late_days, last)), strict=True):
+                self._shifted[x.id, late_days] = parts
         return self._shifted[key]
 
     def interval(self, o: Option) -> tuple[float, float]:
@@ -240,6 +244,7 @@ class Futures:
 
     def _price_alike(self, mine: Sequence[Option]) -> None:
         self._parts |= {o.id: p for o, p in zip(mine, self._parts_of(mine, 0.0), strict=True)}
+        self._alike |= {o.id: mine for o in mine}
 
     def _parts_of(self, mine: Sequence[Option], late_days: float) -> list[Parts]:
         """Parts of options of one choice of hardware that come so many days later than announced."""

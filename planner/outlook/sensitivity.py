@@ -20,6 +20,7 @@ from planner.outlook.moves import Decided, Moves, decisions, ends_of
 from planner.outlook.over_time_answers import sensitivity_over_time
 from planner.outlook.question import Asked, no_plan, question_of, teller
 from planner.outlook.result import Moved, Sensitivity, headings
+from planner.outlook.technical import technical
 from planner.planning.question import Cancel, Progress
 from planner.scenario.outcomes import Outcomes
 
@@ -70,7 +71,8 @@ def sensitivity(
     if base is None:
         raise no_plan(question.scenario)
     inputs = _inputs(view)
-    moved = _moved(view, inputs, base, lambda share: tell("Moving figures", 0.5 + 0.45 * share))
+    moved = _moved(view, inputs, base, lambda share: tell("Moving figures", 0.5 + 0.2 * share))
+    moved += technical(view, base, lambda share: tell("Moving what is assumed of hardware", 0.7 + 0.28 * share))
     ranked = sorted(moved, key=lambda m: (m.tag not in {"assumption", "estimate"}, -_width(m), m.path))
     best = view.best_of(view.options)
     if best is None:
