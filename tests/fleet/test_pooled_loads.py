@@ -89,4 +89,6 @@ def test_what_is_not_alike_has_replicas_of_its_own(own: dict[str, Any]) -> None:
 def test_nothing_is_pooled_where_nothing_is_shared() -> None:
     assert pools_of(fleet(*several(), fleet={"pool_loads": False})) == {}
     assert pools_of(fleet(*several(), fleet={"shared": False})) == {}
-    assert pools_of(fleet(*several(), outcomes={"demand_factor": {"l1": {"values": [0.5, 1, 2]}}})) == {"l0": ("l0", "l2")}
+    assert pools_of(fleet(*several(), outcomes={"demand_factor": {"l1": {"values": [0.5, 1, 2]}}})) == {
+        "l0": ("l0", "l2")
+    }
