@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from planner.catalog import Catalog
+from planner.errors import InputError
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import default_profile
 from planner.network.fabric import FABRICS
@@ -93,8 +94,13 @@ def enumerate_stock(
             if any(options for _, options in mine):
                 for key in keys:
                     of = serving[owner]
-                    add_group(drafts, scenario, catalog, timeline, every_stand[of][key], key, every_room[of][key], mine,
-                           dropped, relaxed, owner)  # fmt: skip
+                    stand = every_stand[of][key]
+                    try:
+                        add_group(drafts, scenario, catalog, timeline, stand, key, every_room[of][key], mine, dropped,
+                                  relaxed, owner)  # fmt: skip
+                    except InputError as error:  # a figure that only money, carbon or water needs
+                        where = "" if stand[0].choice.location is None else f" at {stand[0].choice.place}"
+                        dropped.append(Dropped(f"{stand[0].choice.hardware}{where}", str(error.problems[0])))
     # where kinds or pools are few, a cooling that is beaten here may be the only one elsewhere
     few = scenario.limits.kinds is not None or scenario.limits.pools is not None
     kept = drafts if few else without_dominated(drafts)
