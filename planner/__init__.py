@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from planner.outlook.measure import measure as measure_of
     from planner.outlook.near import alternatives
     from planner.outlook.pareto import pareto
+    from planner.outlook.recourse import Recourse
+    from planner.outlook.recourse import recourse as recourse_of
     from planner.outlook.result import Alternatives, Outlook, ParetoFront, Sensitivity
     from planner.outlook.sensitivity import sensitivity
     from planner.planning.plan import plan
@@ -42,6 +44,7 @@ __all__ = [
     "Plan",
     "PlannerError",
     "Plans",
+    "Recourse",
     "Scenario",
     "Sensitivity",
     "ServingEstimation",
@@ -62,6 +65,7 @@ __all__ = [
     "pareto",
     "plan",
     "plan_many",
+    "recourse_of",
     "resolve",
     "run_sweep",
     "scenario_from_mapping",
@@ -83,6 +87,7 @@ _HOMES = {
     "planner.outlook.many": ("Plans", "compare", "plan_many"),
     "planner.outlook.near": ("alternatives",),
     "planner.outlook.pareto": ("pareto",),
+    "planner.outlook.recourse": ("Recourse",),
     "planner.outlook.result": ("Alternatives", "Outlook", "ParetoFront", "Sensitivity"),
     "planner.outlook.sensitivity": ("sensitivity",),
     "planner.scenario": ("Scenario", "load_scenario", "resolve", "scenario_from_mapping", "shipped_scenarios"),
@@ -91,6 +96,7 @@ _HOMES = {
     "planner.verify.plan": ("verify_plan",),
 }
 _RENAMED = {
+    "recourse_of": ("planner.outlook.recourse", "recourse"),
     "measure_of": ("planner.outlook.measure", "measure"),
     "outlook_of": ("planner.outlook.ahead", "outlook"),
     "supernode_of": ("planner.supernode.ask", "supernode"),

@@ -182,3 +182,27 @@ def measure_command(
         form=form_of(form, as_json), table=measure_table, rows=rows_of,
         also=lambda found, folder: write_text(folder / "measurements.csv", found.table()),
     )  # fmt: skip
+
+
+@app.command("recourse")
+def recourse_command(
+    scenario: ScenarioName,
+    futures: Annotated[int, typer.Option("--futures", help="How many futures are sampled.")] = 20,
+    variant: Variant = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for recourse.json.")] = None,
+    as_json: AsJson = False,
+    form: Form = None,
+    catalog: CatalogDir = None,
+    verbose: Verbose = 0,
+) -> int:
+    """What to buy first when the rest may wait and follow what was learned: two stages, to a proven gap."""
+    from planner.outlook.recourse import recourse
+    from planner.outlook.recourse.result import rows_of
+    from planner.report.measure import recourse_table
+
+    return look(
+        "Two stages of", "recourse.json", partial(recourse, futures=futures),
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=recourse_table, rows=rows_of,
+    )  # fmt: skip

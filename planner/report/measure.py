@@ -1,4 +1,4 @@
-"""Runs worth making on a terminal: a row a run, then how to make the first and what its results decide."""
+"""Runs worth making, and decisions in two stages, on a terminal."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from planner.report.fit import Column, Fitted
 
 if TYPE_CHECKING:
     from planner.outlook.measure.result import Measure
+    from planner.outlook.recourse.result import Recourse
 
 
 def measure_table(found: Measure) -> RenderableType:
-    """Runs by what they are worth."""
+    """Runs by what they are worth: a row a run, then how to make the first and what its results decide."""
     heads = (("Run", False), ("Chips", True), ("Hours", True), ("Rent", True), ("Worth", True), ("Changes", True),
              ("Interval", True))  # fmt: skip
     table = Fitted([Column(name, right=right) for name, right in heads])
@@ -43,3 +44,31 @@ def measure_table(found: Measure) -> RenderableType:
         parts += [Text(f" · {fmt.clean(note)}") for note in first.notes]
     parts += [Text(f" · {fmt.clean(note)}") for note in found.notes]
     return Group(*parts)
+
+
+def recourse_table(found: Recourse) -> RenderableType:
+    """What is bought first, and a row for each answer to what comes."""
+    heads = (("Then", False), ("Systems", True), ("Of futures", True), ("Cost in them", True))
+    table = Fitted([Column(name, right=right) for name, right in heads])
+    for x in found.later:
+        few, many = f"{x.least_systems:,}", f"{x.most_systems:,}"
+        count = few if few == many else f"{few} to {many}"
+        table.add_row(Text(fmt.clean(x.words)), count, f"{x.share:.0%}", fmt.usd(x.expected_cost_usd, short=True))
+    worth = (
+        ("waiting", "over buying everything now", found.value_of_waiting_usd),
+        ("the stochastic solution", "over buying first for central figures", found.value_of_stochastic_solution_usd),
+        ("perfect information", "beyond this", found.value_of_perfect_information_usd),
+    )
+    lines = [
+        f"Worth of {what} ({over}): "
+        + ("the other keeps the promises too seldom" if x is None else fmt.usd(x, short=True))
+        for what, over, x in worth
+    ]
+    lines += [
+        f"Expected cost {fmt.usd(found.expected_cost_usd, short=True)}, bound {fmt.usd(found.bound_usd, short=True)}"
+        f" ({found.status}, gap {found.gap:.2%}); worst {1 - found.confidence:.0%} of"
+        f" {found.futures} futures {fmt.usd(found.cost_at_risk_usd, short=True)};"
+        f" {found.fresh_futures} other futures {fmt.usd(found.expected_cost_fresh_usd, short=True)}",
+        *found.notes,
+    ]
+    return Group(Text(fmt.clean(found.answer), style="bold"), table, *(Text(f" · {fmt.clean(x)}") for x in lines))

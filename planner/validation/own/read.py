@@ -29,7 +29,7 @@ from planner.performance.serving.profile import (
     shipped_serving_calibration,
 )
 from planner.validation.cases import FIGURES, Case, read_cases
-from planner.validation.own.logs import cells_of
+from planner.validation.own.readers import cells_of
 from planner.validation.serving.cases import ServingCase, UnansweredError, read_case
 from planner.validation.serving.modes import Answer, layout_of
 from planner.validation.serving.rows import ServingPredictor
