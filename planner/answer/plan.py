@@ -499,8 +499,8 @@ class Simplified(_Part):
 
 
 class Totals(_Part):
-    """Sums over deployments. Of a shared fleet: counts and power of the period in which each is largest, money, carbon
-    and water of the whole plan, ``opex_usd_per_year`` the mean of its years."""
+    """Sums over deployments; ``opex_usd_per_year`` is the mean of the plan's years. Of a plan over lots: counts and
+    power of the period in which each is largest."""
 
     chips: int
     systems: int

@@ -217,7 +217,7 @@ def schedule_of(figures: StockFigures, stock: Stock, plan: StockPlan, start_days
 def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float) -> ScheduledRun:
     group, line = stock.groups[run.group], figures.timeline
     hardware, workload = hardware_of(group), figures.workload(run.workload)
-    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout)
+    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout, run.term)
     month = line.slots[start.slot].start
     counted = month * DAYS_PER_MONTH
     end = day + d.run_days

@@ -193,7 +193,7 @@ class View:
                     continue
                 kept.append(o)
             else:
-                if np.mean(self._answers(o, future.late_days)) < self.outcomes.confidence:
+                if np.mean(self.answers(o, future.late_days)) < self.outcomes.confidence:
                     continue
                 need = future.speed / self.draws.demand_factor(o.workload)
                 rank = max(0, math.floor((1 - self.outcomes.confidence) * len(need) + 1e-9) - 1)
@@ -218,7 +218,7 @@ class View:
             return 1.0
         return load.utilisation * 1000.0 / o.parallelism["load"]
 
-    def _answers(self, o: Option, late: Floats) -> Bools:
+    def answers(self, o: Option, late: Floats) -> Bools:
         """Whether a unit of a load is there and within the load's latencies."""
         workload = next(w for w in self.scenario.workloads if w.name == o.workload)
         predicted = self.describer.describe(spec_of_option(o)).predicted
@@ -253,7 +253,7 @@ class View:
             wanted = w.requests_per_s if isinstance(w, Serving) else float(getattr(w, "samples_per_s", 0.0) or 0.0)
             sites: dict[str, dict[str, Floats]] = defaultdict(dict)
             for o, n, f in mine:
-                up = f.speed * self._answers(o, f.late_days) * self._in_all_its_time(o)
+                up = f.speed * self.answers(o, f.late_days) * self._in_all_its_time(o)
                 for phase, rate in self.rates_of(o).items():
                     sites[o.site][phase] = sites[o.site].get(phase, np.zeros(self.draws.n)) + rate * n * up
             levels = {f"{n} h": asked for n, asked in w.by_rank} if isinstance(w, Serving) else {}

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from planner.answer.plan import Plan
 from planner.report import fleet, summary
 from planner.report import format as fmt
-from planner.report.board import board, board_without, readable
+from planner.report.board import board, board_without
 from planner.report.fleet import Sheet
+from planner.report.names import readable
 from planner.report.unit import simulation_sheets, unit_sheets
 from planner.report.walls import wall_sheets
 

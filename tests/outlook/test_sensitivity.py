@@ -59,6 +59,6 @@ def test_time_that_runs_out_is_told_and_not_taken_for_no_plan(
     def too_late(programs: list[Program], limits: Limits) -> list[Solution]:
         return [Solution(Status.NO_PLAN_FOUND, message="no time") for _ in programs]
 
-    monkeypatch.setattr(sys.modules["planner.outlook.sensitivity"], "solve_several", too_late)
+    monkeypatch.setattr(sys.modules["planner.outlook.moves"], "solve_several", too_late)
     with pytest.raises(InputError, match="in time"):
         sensitivity(asked(180_000), catalog=round_catalog)

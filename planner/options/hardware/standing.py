@@ -13,10 +13,7 @@ from planner.network.fabric import FABRICS, Fabric, fabric_for, scale_out_rate
 from planner.options.hardware.choices import Choice
 from planner.options.hardware.timeline import Timeline
 from planner.options.option import BEYOND, Dropped
-from planner.options.ownership import (
-    Standing,
-    standing,
-)
+from planner.options.ownership import Standing, serves_only, standing
 from planner.performance.compile import build_platform
 from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
@@ -38,7 +35,7 @@ def standing_choices(
     for choice in choices:
         for fabric in fabrics_of(choice):
             try:
-                stand = standing(scenario, catalog, choice, timeline, fabric, owner)
+                stand = standing(scenario, catalog, choice, timeline, fabric, loads=serves_only(scenario, owner))
             except InputError as error:
                 where = "" if choice.location is None else f" at {choice.place}"
                 dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))

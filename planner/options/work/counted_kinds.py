@@ -284,5 +284,5 @@ class CountedSearch(ABC):
             predicted=predicted, priced=priced,
             bought_chips=int(found.systems[0]) * platform.system_chips,
             parallelism=self.parallelism(spec.layout, found),
-            slower=float(margin.slower(found.low80, found.high80)[0]),
+            slower=float(margin.slower(found.low80, found.high80)[0]), activity=float(found.activity[0]),
         )  # fmt: skip

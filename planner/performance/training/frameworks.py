@@ -22,7 +22,12 @@ def _release_of(framework: str) -> tuple[int, int]:
 
 
 def profile_for_framework(framework: str, year: int | None = None, *, audited: bool = False) -> Profile:
-    """The profile a framework's published name stands for; ``audited``: an MLPerf entry, tuned by hand."""
+    """The profile a framework's published name stands for; ``audited``: an MLPerf entry, tuned by hand.
+
+    A profile's own name is that profile: what a user ran may be called what it was planned as.
+    """
+    if framework in PROFILES:
+        return PROFILES[framework]
     low = framework.lower()
     when = year if year is not None else 2024
     classic = when <= _CLASSIC_UNTIL
