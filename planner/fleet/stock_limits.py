@@ -24,7 +24,7 @@ from planner.scenario.workloads import Training
 def build_stock(scenario: Scenario, catalog: Catalog, stock: Stock) -> StockModel:
     """The program of a fleet over time (pure; same input, same program). ``catalog`` holds the assumptions."""
     timeline = timeline_of(scenario, catalog)
-    draft = StockDraft(stock)
+    draft = StockDraft(stock, idle_counts=bool(scenario.limits.vendor_share))
     add_structure(draft, lambda demand, period: _demand_limit(scenario, timeline, demand, period))
     if "power" in scenario.objective:
         add_peak(draft)

@@ -157,6 +157,7 @@ class Collector:
         self.enumerated = self.candidates = self.pruned = 0
         self.best: dict[tuple[str, str], float] = {}
         self._margins: dict[tuple[str, str, str, bool], Margin] = {}
+        self._ones: dict[tuple[object, ...], Priced] = {}
 
     def drop(self, choice: Choice, workload: str, reason: str) -> None:
         where = "" if choice.location is None else f" at {choice.place}"
@@ -259,20 +260,7 @@ class Collector:
         ``cluster``: of a run, whose network comes on top; a load's systems (False) draw what a unit of them does.
         """
         per = choice.system.unit_chips
-        one = price(
-            self.scenario,
-            self.catalog,
-            choice,
-            Designs(
-                systems=np.array([1]),
-                spares=np.array([0]),
-                chips=np.array([per]),
-                activity=np.array([1.0]),
-                run_hours=np.array([1.0]),
-                cluster=cluster,
-            ),
-            ready,
-        )
+        one = self._one_system(choice, ready, cluster)
         if self.relaxed:
             return _Bounds(max(1, NO_LIMIT_CHIPS // per), NO_LIMIT_CHIPS)
         limits = self.scenario.limits
@@ -296,6 +284,19 @@ class Collector:
         if limits.chips is not None:
             chips = min(chips, math.floor(wide(float(limits.chips), float(per), 1.0)))
         return _Bounds(most, chips)
+
+    def _one_system(self, choice: Choice, ready: float, cluster: bool) -> Priced:
+        """The figures of one system by itself."""
+        hardware = (choice.place, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        key = (*hardware, choice.acquire, choice.rent_term, ready, cluster)
+        if key not in self._ones:
+            ones = np.ones(1)
+            designs = Designs(
+                systems=np.array([1]), spares=np.array([0]), chips=np.array([choice.system.unit_chips]),
+                activity=ones, run_hours=ones, cluster=cluster,
+            )  # fmt: skip
+            self._ones[key] = price(self.scenario, self.catalog, choice, designs, ready)
+        return self._ones[key]
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -386,7 +387,7 @@ class Collector:
             run_hours=np.array([s.days * 24.0 for s in sizes]),
             cluster=True,
         )
-        priced = price(self.scenario, self.catalog, choice, designs, ready)
+        priced = self.price(choice, designs, ready)
         tokens = float(workload.global_batch * workload.sequence_length)
         for i, size in enumerate(sizes):
             self.append(
@@ -462,7 +463,7 @@ class Collector:
             run_hours=np.array([worked_hours(workload, u.shape, hours) for u in units]),
             cluster=False,
         )
-        priced = price(self.scenario, self.catalog, choice, designs, ready)
+        priced = self.price(choice, designs, ready)
         tokens = workload.input_tokens + workload.output_tokens
         redundancy = Redundancy.of(workload, self.reliability)
         per_phase = {"serve": tokens, "prefill": workload.input_tokens, "decode": workload.output_tokens}
@@ -478,6 +479,10 @@ class Collector:
             )  # fmt: skip
 
     # -- options ---------------------------------------------------------------------------------------------------
+
+    def price(self, choice: Choice, designs: Designs, ready: float) -> Priced:
+        """What designs cost on a choice of hardware that is there after so many days."""
+        return price(self.scenario, self.catalog, choice, designs, ready)
 
     def of_use(self, workload: Serving | Recommendation | Counted, enough: int, chips: int) -> int:
         """Most units of a load of which a plan could have any use: ``enough`` carry all of it alone."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from planner.catalog import Catalog
+from planner.errors import InputError
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import default_profile
 from planner.network.fabric import FABRICS
@@ -20,7 +21,7 @@ from planner.options.enumerate import interconnect_of
 from planner.options.hardware.arrivals import demand_of, may_move
 from planner.options.hardware.choices import hardware_choices
 from planner.options.hardware.offers import closed_offers
-from planner.options.hardware.standing import Key, fabric_needed, platforms_of, room_for, standing_choices
+from planner.options.hardware.standing import Key, fabrics_needed, platforms_of, room_for, standing_choices
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, timeline_of
 from planner.options.lot_dominance import StockDrafts, without_dominated
 from planner.options.lots import digest_of, lots_of, owner_key, runs_of, works_of
@@ -93,8 +94,13 @@ def enumerate_stock(
             if any(options for _, options in mine):
                 for key in keys:
                     of = serving[owner]
-                    add_group(drafts, scenario, catalog, timeline, every_stand[of][key], key, every_room[of][key], mine,
-                           dropped, relaxed, owner)  # fmt: skip
+                    stand = every_stand[of][key]
+                    try:
+                        add_group(drafts, scenario, catalog, timeline, stand, key, every_room[of][key], mine, dropped,
+                                  relaxed, owner)  # fmt: skip
+                    except InputError as error:  # a figure that only money, carbon or water needs
+                        where = "" if stand[0].choice.location is None else f" at {stand[0].choice.place}"
+                        dropped.append(Dropped(f"{stand[0].choice.hardware}{where}", str(error.problems[0])))
     # where kinds or pools are few, a cooling that is beaten here may be the only one elsewhere
     few = scenario.limits.kinds is not None or scenario.limits.pools is not None
     kept = drafts if few else without_dominated(drafts)
@@ -193,13 +199,13 @@ def add_group(
     largest = -1
     for workload, options in found:
         mine = []
-        for option in options:
+        fabrics = fabrics_needed(catalog, choice, workload, [option.systems for option in options])
+        for option, needed in zip(options, fabrics, strict=True):
             activity = option.activity
             if activity not in watts:
                 watts[activity] = added_watts(catalog, stand, activity)
             if option.systems > room:
                 continue
-            needed = fabric_needed(catalog, choice, workload, option.systems)
             if FABRICS.index(needed) > FABRICS.index(fabric):
                 continue
             largest = max(largest, FABRICS.index(needed))

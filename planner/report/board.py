@@ -17,7 +17,7 @@ from planner.report.money import reconciled
 from planner.report.names import figure_name, readable
 
 Names = Mapping[str, str]
-_MOST = 4
+_MOST, _LEAST, _WIDE = 4, 2, 420
 _RISKS = ("export of ", "licence", "license")
 
 
@@ -67,9 +67,15 @@ def risks(plan: Plan) -> tuple[str, ...]:
     return tuple(note for note in plan.notes if any(word in note.lower() for word in _RISKS))
 
 
-def _shorten(lines: Sequence[str], most: int = _MOST, what: str = "more below") -> tuple[str, ...]:
-    more = len(lines) - most
-    return tuple(lines) if more <= 0 else (*lines[:most], f"and {more} {what}")
+def _shorten(lines: Sequence[str], most: int = _MOST, room: int = 210) -> tuple[str, ...]:
+    """The first lines, as many as a card of the first screen has room for (letters); how many more there are."""
+    kept: list[str] = []
+    for line in lines[:most]:
+        if len(kept) >= _LEAST and sum(map(len, kept)) + len(line) > room:
+            break
+        kept.append(line)
+    more = len(lines) - len(kept)
+    return tuple(kept) if more <= 0 else (*kept, f"and {more} more below")
 
 
 def _what(plan: Plan, names: Names) -> Card:
@@ -92,7 +98,7 @@ def _what(plan: Plan, names: Names) -> Card:
     t = plan.totals
     head = "" if t is None else f"{fmt.count(t.chips)} chips in {fmt.plural(t.systems, 'system')}"
     space = [] if t is None else [f"{fmt.plural(t.racks, 'rack')}, {fmt.power(t.facility_mw)} at the meter at the peak"]
-    return Card("what", "What to get", head, (*_shorten(lines), *space))
+    return Card("what", "What to get", head, (*_shorten(lines, room=_WIDE), *space))
 
 
 _VERBS = {"buy": "Buy", "rent": "Rent", "installed": "Use"}
@@ -160,7 +166,12 @@ def _sure(plan: Plan, names: Names) -> Card:
     prices = [text for x in plan.at_confidences if (text := _at(x))]
     o = plan.objective
     proof = f"{fmt.STATUS_WORDS[plan.status]}, gap {fmt.gap(o.gap)} to the bound"
-    return Card("sure", "How sure", head, (*_shorten(list(dict.fromkeys(map(fmt.clean, lines))), 3), *prices, proof))
+    return Card(
+        "sure",
+        "How sure",
+        head,
+        (*_shorten(list(dict.fromkeys(map(fmt.clean, lines))), 2 if prices else 3), *prices, proof),
+    )
 
 
 def _at(x: AtConfidence) -> str:
@@ -213,7 +224,7 @@ def _others(plan: Plan, names: Names) -> Card:
     head = "None is possible" if searched else "None is known to be better"
     if possible:
         head = f"{possible} possible, all worse"
-    return Card("others", "Why not the others", head, _shorten(lines))
+    return Card("others", "Why not the others", head, _shorten(lines, room=_WIDE))
 
 
 def _other(a: Alternative, names: Names) -> str:

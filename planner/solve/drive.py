@@ -34,8 +34,9 @@ _WHOLE_SHARE, _WHOLE_SHARE_REPRODUCIBLE = 0.15, 0.5
 measured to settle sooner. Where the same answer is wanted again, the clock shall not decide that early."""
 _PROJECTED_SHARE = 0.25
 _WELL_SCALED = (1e-4, 1e4)
-_TINY = 1e-2
-"""The largest coefficient of an objective below which it is multiplied up, by itself where its rows are well scaled."""
+_TINY = 1.0
+"""The largest coefficient of an objective below which it is multiplied up, as those of rows are: HiGHS takes no plan
+for better that is so by less than a millionth."""
 
 
 def solve_here(

@@ -101,6 +101,12 @@ def _said(text: str) -> str:
     return readable(text, service.short())
 
 
+def headline(plan: Plan) -> tuple[str, str]:
+    """The answer in two: what to get, and the rest of it."""
+    head, *rest = re.split(r";\s+|(?<=\.)\s+(?=[A-Z])", _said(plan.answer), maxsplit=1)
+    return head, re.sub(r"^it ", "It ", rest[0]) if rest else ""
+
+
 def _sentence(plan: Plan) -> None:
     """What to do, large; what it costs and presses against, below."""
     about = f"{md(plan.scenario)}, variant {md(plan.variant)}" if plan.variant else md(plan.scenario)
@@ -108,7 +114,7 @@ def _sentence(plan: Plan) -> None:
     o = plan.objective
     bound = fmt.quantity(o.bound if o.bound is not None else plan.proof.bound, o.unit)
     verified = ":green-badge[verified]" if plan.verified else ":red-badge[not verified]"
-    head, *rest = re.split(r";\s+|(?<=\.)\s+(?=[A-Z])", _said(plan.answer), maxsplit=1)
+    head, rest = headline(plan)
     with st.container(key="sentence", gap="xxsmall"):
         st.markdown(
             f"{about}, from {md(plan.start)}, {fmt.number(plan.horizon_years)} years "
@@ -117,7 +123,7 @@ def _sentence(plan: Plan) -> None:
         )
         st.header(md(head), anchor=False)
         if rest:
-            st.markdown(md(rest[0][:1].upper() + rest[0][1:]))
+            st.markdown(md(rest))
 
 
 def _actions(plan: Plan, yaml: str, plan_id: str) -> None:

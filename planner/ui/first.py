@@ -36,7 +36,12 @@ _WIDE = frozenset({"what", "others"})
 
 def show_board(cards: Sequence[Card]) -> None:
     """The cards, in their order."""
-    st.html(_STYLE + '<div class="board"><div>' + "".join(_card(card) for card in cards) + "</div></div>")
+    st.html(_STYLE + board_html(cards))
+
+
+def board_html(cards: Sequence[Card]) -> str:
+    """The cards as HTML."""
+    return '<div class="board"><div>' + "".join(_card(card) for card in cards) + "</div></div>"
 
 
 def _card(card: Card) -> str:

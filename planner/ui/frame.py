@@ -16,7 +16,7 @@ _ICON = (  # drawn here: an emoji or a symbol would be fetched from the network
 )
 
 _STYLE = """<style>
-[data-testid="stMainBlockContainer"] {padding: 3.6rem clamp(.8rem, 2.2vw, 2.6rem) 3rem;}
+[data-testid="stMainBlockContainer"] {padding: 3.3rem clamp(.8rem, 2.2vw, 2.6rem) 3rem;}
 [data-testid="stMainBlockContainer"] h2 {line-height: 1.3; padding-top: .2rem;}
 [data-testid="stTopNavLink"] span {color: inherit !important;}
 [data-testid="stSidebarHeader"] {height: 3rem; padding-bottom: 0; margin-bottom: 0;}

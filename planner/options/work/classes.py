@@ -185,7 +185,7 @@ class MixedServingSearch:
             run_hours=np.full(len(kept), hours),
             cluster=False,
         )
-        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
+        priced = collector.price(choice, designs, ready)
         demand = np.array([c.share for c in w.request_classes]) * w.requests_per_s
         for row, shape in enumerate(kept):
             rates = found.rates[shape]

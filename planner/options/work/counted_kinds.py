@@ -161,7 +161,7 @@ class CountedSearch(ABC):
             return
         less = margin.less(found.low80, found.high80)
         designs = self._designs(found, keep, hours)
-        priced = price(scenario, collector.catalog, choice, designs, ready)
+        priced = collector.price(choice, designs, ready)
         for row, i in enumerate(keep):
             rate = float(found.samples_per_s[i] / less[i])
             enough = 1 if w.runs_once else collector.of_use(w, math.ceil(w.samples_per_s / rate), int(found.chips[i]))

@@ -44,6 +44,10 @@ class FoundDesign:
         return self.layout.get("part", 0)
 
 
+NOT_PRICED = cast("Priced", None)
+"""In the place of prices that nobody reads."""
+
+
 class DesignSearcher(Collector):
     """The enumeration's own searches, with their findings kept instead of priced."""
 
@@ -64,6 +68,10 @@ class DesignSearcher(Collector):
 
         per = choice.system.unit_chips
         return _Bounds(self.room, min(self.room * per, max(per, self.scenario.fleet.fabric_chips)))
+
+    def price(self, choice: Choice, designs: Designs, ready: float) -> Priced:
+        """Nothing: what is found is priced where it stands."""
+        return NOT_PRICED
 
     @property
     def made(self) -> int:

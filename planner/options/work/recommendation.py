@@ -166,7 +166,7 @@ class RecommendationSearch:
             run_hours=np.minimum(took * 24.0, hours),
             cluster=True,
         )
-        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
+        priced = collector.price(choice, designs, ready)
         for row, i in enumerate(index):
             collector.append(
                 choice, w.name, "recommend", period, precision, designs, priced, row, replicas=1, max_units=1,
@@ -229,7 +229,7 @@ class RecommendationSearch:
             run_hours=np.full(len(index), hours),
             cluster=False,
         )
-        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
+        priced = collector.price(choice, designs, ready)
         for row, i in enumerate(index):
             enough = math.ceil(float(w.samples_per_s or 0.0) / rate[i])
             collector.append(

@@ -23,7 +23,7 @@ def _waiting(id_: str) -> None:
 
 def _heads(row: PlanRow) -> None:
     mine = row.owner == access.owner()
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
         st.markdown(f":gray[A plan that was shared] **{md(row.name)}**" + (f"  \n{md(row.note)}" if row.note else ""))
     if row.text:
