@@ -12,6 +12,7 @@ from planner.catalog.records import System
 from planner.errors import UnknownFigureError
 from planner.options.hardware.choices import competing_systems
 from planner.scenario.kinds import Counted
+from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 
@@ -38,6 +39,7 @@ def compact_only(scenario: Scenario) -> bool:
         any(isinstance(workload, Counted) for workload in scenario.workloads),
         "throughput" in scenario.objective,
         scenario.hardware.deliverable_by,
+        scenario.hardware.topologies != (FAT_TREE,),
         any(block.upkeep == "others" for site in scenario.sites for block in site.installed),
     ]
     names = ("request_classes", "mixed_systems", "window_hours", "by_rank")

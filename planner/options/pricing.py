@@ -262,7 +262,8 @@ def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int
     """Scale-out network of a unit: counts, price and its parts, power, (n,) each."""
     rate = None if choice.acquire == "rent" else scale_out_rate(choice.system, choice.chip)
     ports = designs.systems.astype(np.float64) * per_system
-    reach = pod_reach(catalog, rate) if rate else 0
+    how = (choice.topology, choice.system.server_chips)
+    reach = pod_reach(catalog, rate, *how) if rate else 0
     needs: list[Fabric] = ["pod"] if not designs.cluster else ["none", "pod", "large"]
     found = {name: np.zeros(len(ports)) for name in port(catalog, None, "none")}
     for fabric in needs:
@@ -271,7 +272,7 @@ def _network(catalog: Catalog, choice: Choice, designs: Designs, per_system: int
             mine = {"none": alone, "pod": ~alone & small, "large": ~alone & ~small}[fabric]
         else:
             mine = np.ones(len(ports), dtype=np.bool_)
-        for name, figure in port(catalog, rate, fabric).items():
+        for name, figure in port(catalog, rate, fabric, *how).items():
             found[name] += np.where(mine, figure * ports, 0.0)
     return found
 

@@ -63,7 +63,8 @@ def fabric_needed(catalog: Catalog, choice: Choice, workload: Workload, systems:
     if not workload.runs_once:
         return "pod"
     rate = scale_out_rate(choice.system, choice.chip)
-    return fabric_for(catalog, rate, systems, systems * choice.system.unit_chips)
+    chips = systems * choice.system.unit_chips
+    return fabric_for(catalog, rate, systems, chips, choice.topology, choice.system.server_chips)
 
 
 def room_for(scenario: Scenario, levels: Mapping[str, Level], stands: Sequence[Standing], relaxed: bool) -> int:

@@ -163,7 +163,7 @@ class MixedTrainingSearch:
     def _side(self, collector: Collector, choice: Choice, ready: float) -> Side | None:
         if choice.acquire == "rent":
             return None  # another's racks are on another's network
-        platform = platform_of(self.search.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        platform = platform_of(self.search.catalog, *choice.platform)
         if platform.tiers[-1].size <= platform.system_chips:
             return None  # nothing leaves such a system
         try:
