@@ -19,6 +19,7 @@ from planner.answer.part import Part as _Part
 from planner.answer.views import PlanViews
 from planner.answer.walls import Walls
 from planner.errors import InputError, Problem, at_most
+from planner.scenario.topology import FAT_TREE, Topology
 
 SCHEMA_VERSION = 2
 
@@ -263,6 +264,8 @@ class Deployment(_Part):
     precision: str
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network (docs/scenarios.md, ``hardware.topologies``)."""
     predicted: Predicted
     power: DeploymentPower
     cost: Cost

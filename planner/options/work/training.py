@@ -123,7 +123,7 @@ class TrainingSearch:
     workload: Training
     catalog: Catalog
     profile: ReliabilityProfile = field(init=False)
-    _found: dict[tuple[str, str, float, int, int, bool, bool], Searched] = field(default_factory=dict)
+    _found: dict[tuple[object, ...], Searched] = field(default_factory=dict)
     _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
     _ratios: dict[tuple[int, float], float] = field(default_factory=dict)
     _by_chips: dict[tuple[str, str, float], dict[int, _OfChips]] = field(default_factory=dict)
@@ -161,8 +161,8 @@ class TrainingSearch:
 
         ``several``: the ``FASTEST`` layouts of each size with their intervals, for what must hold with a confidence.
         """
-        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
-        key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin, several)
+        platform = platform_of(self.catalog, *choice.platform)
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, platform.tiers, least, most, thin, several)
         if key not in self._found:
             self._found[key] = self._search(choice, platform, least, most, thin, several)
         return self._found[key]

@@ -105,7 +105,7 @@ def items_of(view: View) -> tuple[list[Item], list[str]]:
     without: dict[str, str] = {}
     for kind, o in best.items():
         w = loads[o.workload]
-        platform = platform_of(view.question.catalog, o.system, o.chip, o.cooling, o.power_cap)
+        platform = platform_of(view.question.catalog, o.system, o.chip, o.cooling, o.power_cap, o.topology)
         if isinstance(w, Training) and w.mfu is not None:
             without[w.name] = f"{w.name}: its MFU is given by the scenario, so no measured run moves it."
         elif isinstance(w, Training) and w.trainable != "full":
