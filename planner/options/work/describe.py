@@ -224,9 +224,10 @@ class Describer:
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
         step = size.step_time_s
+        by_hand = workload.mfu_on(spec.system, spec.chip)
         correction, runs = (
             measured_runs(search.job(spec.precision), platform, search.stack, one_layout(spec.layout))
-            if workload.mfu is None
+            if by_hand is None
             else (None, [])
         )
         scale = step / float(estimate.step_time_s[0])  # 1 unless the scenario fixes the MFU
@@ -251,7 +252,7 @@ class Describer:
                 low=step * float(estimate.low80[0]),
                 high=step * float(estimate.high80[0]),
                 basis="80% of comparable measured runs of sources left out of the calibration"
-                if workload.mfu is None
+                if by_hand is None
                 else "MFU fixed by the scenario; width of the performance model's own interval",
             ),
             measured_correction=correction,

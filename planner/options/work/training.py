@@ -322,13 +322,14 @@ class TrainingSearch:
     def size_of(self, platform: Platform, job: TrainingJob, layout: TrainingCandidates, step_time_s: float) -> Size:
         """What one layout gives: steps, failures, days. ``verify`` calls it for the layout of a plan."""
         chips = int(layout.chips[0])
-        if self.workload.mfu is not None:
+        mfu = self.workload.mfu_on(platform.system_id, platform.chip_id)
+        if mfu is not None:
             # an MFU that somebody measured is of chips without a cap
             peak = platform.peak_flops[peak_name(job.precision)] * platform.cap_speed
             step_flops = (
                 self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
             )
-            step_time_s = step_flops / (chips * peak * self.workload.mfu)
+            step_time_s = step_flops / (chips * peak * mfu)
         share = self.ettr_of(chips, platform)
         share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
