@@ -138,7 +138,7 @@ def _long(plan: Plan) -> Card:
             for name, value in (("TTFT", slow), ("TPOT", step), ("latency", latency))
             if value
         ]
-        lines.append(fmt.clean(", ".join([f"{workload}: {told}", *times])))
+        lines.append(fmt.clean(", ".join([f"{mine[0].served}: {told}", *times])))
     if ends:
         head = f"Done after {fmt.days(max(end for end, _ in ends))}"
     else:

@@ -65,7 +65,7 @@ def power_lines(plan: Plan) -> dict[str, float]:
 def deployment_name(d: Deployment) -> str:
     """'pretrain at guizhou' with the role where a workload has several."""
     role = f" {d.role}" if d.role in {"prefill", "decode"} else ""
-    return fmt.clean(f"{d.workload}{role} at {d.site}")
+    return fmt.clean(f"{d.served}{role} at {d.site}")
 
 
 def unique_names(deployments: Sequence[Deployment]) -> tuple[str, ...]:

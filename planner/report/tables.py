@@ -40,7 +40,7 @@ def _deployments(plan: Plan, names: Mapping[str, str]) -> Sheet:
             "Precision", "Cooling", "Cost")  # fmt: skip
     rows = tuple(
         (
-            fmt.clean(d.workload), fmt.ROLE_WORDS[d.role], f"{fmt.count(d.systems)} × {names.get(d.system, d.system)}",
+            fmt.clean(d.served), fmt.ROLE_WORDS[d.role], f"{fmt.count(d.systems)} × {names.get(d.system, d.system)}",
             fmt.clean(d.site), d.period, fmt.count(d.chips), fmt.count(d.racks), fmt.power(d.power.facility_mw),
             ", ".join(summary.speed(d)[:3]), fmt.layout(d.parallelism, serving=d.role != "train"), d.precision,
             fmt.clean(d.cooled), fmt.usd(d.cost.total_usd),

@@ -21,7 +21,7 @@ def deployments(plan: Plan) -> None:
     names, short = service.names(), service.short()
     rows = [
         {
-            "Workload": fmt.clean(d.workload),
+            "Workload": fmt.clean(d.served),
             "Role": fmt.ROLE_WORDS[d.role],
             "Hardware": f"{fmt.count(d.systems)} × {fmt.clean(names.get(d.system, d.system))}",
             "Chips": d.chips,
