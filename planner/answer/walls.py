@@ -98,9 +98,9 @@ class ComplexityWall(Part):
     """How much there is to run, and what running it takes."""
 
     kinds: int
-    """Different (system, chip) pairs."""
+    """Kinds of systems at work, as ``limits.kinds`` counts them: (system, chip, cooling)."""
     pools: int
-    """Different (site, system, chip, cooling): what is spared and repaired together."""
+    """Pools at work, as ``limits.pools`` counts them: what does one job of one workload on one kind at one site."""
     stacks: int
     """Different software stacks: a vendor's, with the framework or engine of a kind of work."""
     domains: int

@@ -202,13 +202,37 @@ def answer(
         put((csv_text if form is Format.CSV else markdown)(rows(), columns))
 
 
-def show_answer(
-    found: Any, table: Callable[[Any], Any], rows: Callable[[Any], Sequence[Row]], form: Format, out: Path | None,
+def look(
+    words: str,
     name: str,
-) -> int:  # fmt: skip
-    """An answer about an answer: written, and printed in the form asked for."""
+    ask: Callable[..., Any],
+    *,
+    scenario: str,
+    variant: str | None,
+    sets: Sequence[str] | None,
+    catalog: Path | None,
+    out: Path | None,
+    form: Format,
+    table: Callable[[Any], Any],
+    rows: Callable[[Any], Sequence[Row]],
+    also: Callable[[Any, Path], None] | None = None,
+) -> int:
+    """An answer about an answer: asked of a scenario while progress is told, written to a folder, and printed.
+
+    ``ask(scenario, catalog=, variant=, progress=)`` finds it; ``words`` say what is being done, ``name`` is the file's,
+    and ``also`` writes what else is put into the folder.
+    """
+    if out is not None:
+        must_be_writable(out)
+    with progress_bar(f"{words} {scenario}", enabled=is_watched(form)) as progress:
+        from planner.catalog import load_catalog
+
+        asked = read_scenario(scenario, variant, sets)
+        found = ask(asked, catalog=load_catalog(catalog), variant=variant, progress=progress)
     if out is not None:
         found.write(out / name)
+        if also is not None:
+            also(found, out)
     answer(form, table=lambda: table(found), data=found.to_json, rows=lambda: rows(found))
     if out is not None and form is not Format.JSON:
         say(f"Written: {out / name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,10 +20,9 @@ from planner.cli.base import (
     app,
     form_of,
     is_watched,
-    must_be_writable,
+    look,
     progress_bar,
     read_scenario,
-    show_answer,
 )  # fmt: skip
 from planner.errors import EXIT_OK
 
@@ -41,19 +41,16 @@ def pareto_command(
     verbose: Verbose = 0,
 ) -> int:
     """What must be given up of one objective to gain in another: plans that no other plan beats in all of them."""
-    from planner.catalog import load_catalog
     from planner.outlook.pareto import ALL, pareto
     from planner.outlook.rows import front_rows
     from planner.report.outlook import pareto_table
 
-    wanted = form_of(form, as_json)
-    if out is not None:
-        must_be_writable(out)
     names = ALL if of.strip() == "all" else tuple(name.strip() for name in of.split(","))
-    with progress_bar(f"Pareto front of {scenario}", enabled=is_watched(wanted)) as progress:
-        asked = read_scenario(scenario, variant, sets)
-        front = pareto(asked, names, points=points, catalog=load_catalog(catalog), variant=variant, progress=progress)
-    return show_answer(front, pareto_table, front_rows, wanted, out, "pareto.json")
+    return look(
+        "Pareto front of", "pareto.json", partial(pareto, of=names, points=points),
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=pareto_table, rows=front_rows,
+    )  # fmt: skip
 
 
 @app.command("unknowns")
@@ -103,18 +100,15 @@ def alternatives_command(
     verbose: Verbose = 0,
 ) -> int:
     """Plans nearly as good as the best one that differ from it most."""
-    from planner.catalog import load_catalog
     from planner.outlook.near import alternatives
     from planner.outlook.rows import alternatives_rows
     from planner.report.outlook import alternatives_table
 
-    wanted = form_of(form, as_json)
-    if out is not None:
-        must_be_writable(out)
-    with progress_bar(f"Plans near the best of {scenario}", enabled=is_watched(wanted)) as progress:
-        asked = read_scenario(scenario, variant, sets)
-        found = alternatives(asked, near, catalog=load_catalog(catalog), variant=variant, progress=progress)
-    return show_answer(found, alternatives_table, alternatives_rows, wanted, out, "alternatives.json")
+    return look(
+        "Plans near the best of", "alternatives.json", partial(alternatives, near=near),
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=alternatives_table, rows=alternatives_rows,
+    )  # fmt: skip
 
 
 @app.command("outlook")
@@ -129,18 +123,15 @@ def outlook_command(
     verbose: Verbose = 0,
 ) -> int:
     """The plan and its rivals in sampled futures: cost at risk, chance of each date, now against waiting."""
-    from planner.catalog import load_catalog
     from planner.outlook.ahead import outlook
     from planner.outlook.rows import outlook_rows
     from planner.report.outlook import outlook_table
 
-    wanted = form_of(form, as_json)
-    if out is not None:
-        must_be_writable(out)
-    with progress_bar(f"Outlook of {scenario}", enabled=is_watched(wanted)) as progress:
-        asked = read_scenario(scenario, variant, sets)
-        found = outlook(asked, catalog=load_catalog(catalog), variant=variant, progress=progress)
-    return show_answer(found, outlook_table, outlook_rows, wanted, out, "outlook.json")
+    return look(
+        "Outlook of", "outlook.json", outlook,
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=outlook_table, rows=outlook_rows,
+    )  # fmt: skip
 
 
 @app.command("sensitivity")
@@ -155,15 +146,63 @@ def sensitivity_command(
     verbose: Verbose = 0,
 ) -> int:
     """Which price, tariff or speed, moved within its interval, changes the decision, and where."""
-    from planner.catalog import load_catalog
     from planner.outlook.rows import sensitivity_rows
     from planner.outlook.sensitivity import sensitivity
     from planner.report.outlook import sensitivity_table
 
-    wanted = form_of(form, as_json)
-    if out is not None:
-        must_be_writable(out)
-    with progress_bar(f"Sensitivity of {scenario}", enabled=is_watched(wanted)) as progress:
-        asked = read_scenario(scenario, variant, sets)
-        found = sensitivity(asked, catalog=load_catalog(catalog), variant=variant, progress=progress)
-    return show_answer(found, sensitivity_table, sensitivity_rows, wanted, out, "sensitivity.json")
+    return look(
+        "Sensitivity of", "sensitivity.json", sensitivity,
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=sensitivity_table, rows=sensitivity_rows,
+    )  # fmt: skip
+
+
+@app.command("measure")
+def measure_command(
+    scenario: ScenarioName,
+    variant: Variant = None,
+    sets: Sets = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for measure.json and measurements.csv, rows to fill in.")
+    ] = None,
+    as_json: AsJson = False,
+    form: Form = None,
+    catalog: CatalogDir = None,
+    verbose: Verbose = 0,
+) -> int:
+    """Which run to make before deciding: what it costs, what it is expected to be worth, and how to make it."""
+    from planner.answer.plan import write_text
+    from planner.outlook.measure import measure
+    from planner.outlook.measure.result import rows_of
+    from planner.report.measure import measure_table
+
+    return look(
+        "Runs worth making before", "measure.json", measure,
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=measure_table, rows=rows_of,
+        also=lambda found, folder: write_text(folder / "measurements.csv", found.table()),
+    )  # fmt: skip
+
+
+@app.command("recourse")
+def recourse_command(
+    scenario: ScenarioName,
+    futures: Annotated[int, typer.Option("--futures", help="How many futures are sampled.")] = 20,
+    variant: Variant = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for recourse.json.")] = None,
+    as_json: AsJson = False,
+    form: Form = None,
+    catalog: CatalogDir = None,
+    verbose: Verbose = 0,
+) -> int:
+    """What to buy first when the rest may wait and follow what was learned: two stages, to a proven gap."""
+    from planner.outlook.recourse import recourse
+    from planner.outlook.recourse.result import rows_of
+    from planner.report.measure import recourse_table
+
+    return look(
+        "Two stages of", "recourse.json", partial(recourse, futures=futures),
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=recourse_table, rows=rows_of,
+    )  # fmt: skip

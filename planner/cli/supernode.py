@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +18,7 @@ from planner.cli.base import (
     Verbose,
     app,
     form_of,
-    is_watched,
-    must_be_writable,
-    progress_bar,
-    read_scenario,
-    show_answer,
+    look,
 )  # fmt: skip
 
 
@@ -38,14 +35,11 @@ def supernode_command(
     verbose: Verbose = 0,
 ) -> int:
     """What a supernode is worth: the same chips as a stack of servers, as one memory, with engines that move bytes."""
-    from planner.catalog import load_catalog
     from planner.report.supernode import supernode_rows, supernode_table
     from planner.supernode.ask import supernode
 
-    wanted = form_of(form, as_json)
-    if out is not None:
-        must_be_writable(out)
-    with progress_bar(f"Supernode on {scenario}", enabled=is_watched(wanted)) as progress:
-        asked = read_scenario(scenario, variant, sets)
-        found = supernode(asked, system=system, catalog=load_catalog(catalog), variant=variant, progress=progress)
-    return show_answer(found, supernode_table, supernode_rows, wanted, out, "supernode.json")
+    return look(
+        "Supernode on", "supernode.json", partial(supernode, system=system),
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=supernode_table, rows=supernode_rows,
+    )  # fmt: skip

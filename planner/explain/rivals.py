@@ -76,7 +76,7 @@ def alternatives(
         try:
             theirs_deployed = deployments_of(scenario, describer, chosen_options(model, values))
             text, lines = _told(scenario, answer, theirs_deployed)
-            kinds = len({(d.system, d.chip) for d in theirs_deployed})
+            kinds = len({(d.system, d.chip, d.cooling) for d in theirs_deployed})
         except InputError as error:  # what is shown beside a plan never takes the plan away
             text, lines, kinds = str(error.problems[0]), {}, 0
         difference = (theirs - value) / abs(value) if value else None

@@ -20,7 +20,6 @@ STAFF = "opex_staff"
 def complexity_wall(scenario: Scenario, plan: Plan, catalog: Catalog) -> ComplexityWall:
     """Kinds, pools, stacks, failure domains, spares, people and lost time. ``catalog``: with assumptions."""
     held = plan.holdings
-    kinds = {(h.system, h.chip) for h in held}
     largest, domains = 0, 0
     for h in held:
         size = min(domain_chips(catalog.system(h.system), catalog.chip(h.chip)), h.chips) or 1
@@ -28,15 +27,15 @@ def complexity_wall(scenario: Scenario, plan: Plan, catalog: Catalog) -> Complex
         domains += math.ceil(h.chips / size)
     mw = plan.totals.facility_mw if plan.totals is not None else 0.0
     return ComplexityWall(
-        kinds=len(kinds),
-        pools=len({(h.site, h.system, h.chip, h.cooling) for h in held}),
+        kinds=len(plan.kinds),
+        pools=len(plan.pools),
         stacks=len(_stacks(scenario, plan, catalog)),
         domains=domains,
         largest_domain_chips=largest,
         spares=sum(d.spares for d in plan.deployments),
         people=mw * catalog.cost(STAFF),
         lost=_lost(plan.deployments, catalog),
-        simpler=tuple(_simpler(plan.alternatives, len(kinds))),
+        simpler=tuple(_simpler(plan.alternatives, len(plan.kinds))),
     )
 
 

@@ -25,7 +25,12 @@ def profile_for_framework(
     framework: str, year: int | None = None, *, audited: bool = False, gpu: bool = False
 ) -> Profile:
     """The profile a framework's published name stands for; ``audited``: an MLPerf entry, tuned by hand; ``gpu``: it
-    ran on GPUs, where XLA learnt to hide collectives later than on TPUs."""
+    ran on GPUs, where XLA learnt to hide collectives later than on TPUs.
+
+    A profile's own name is that profile: what a user ran may be called what it was planned as.
+    """
+    if framework in PROFILES:
+        return PROFILES[framework]
     low = framework.lower()
     when = year if year is not None else 2024
     classic = when <= _CLASSIC_UNTIL
