@@ -109,6 +109,13 @@ class Claims(Part):
         description="Claimed effective training time ratio.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
+    linearity: float | None = Field(
+        default=None,
+        gt=0,
+        le=1.5,
+        description="Claimed speed of a chip in the whole run over that of one in a small run.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     source: str = Field(default="", description="Who says so.")
 
 

@@ -42,6 +42,7 @@ from planner.options.work.serving import (
 )
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.spot import on_spot, refusal
+from planner.options.work.stacks import linearity_of, stacks_of
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
@@ -230,6 +231,8 @@ class Describer:
             if by_hand is None
             else (None, [])
         )
+        claimed = workload.claims is not None and workload.claims.linearity is not None
+        stacks, whichever = stacks_of(search, platform, spec.precision, size)
         scale = step / float(estimate.step_time_s[0])  # 1 unless the scenario fixes the MFU
         tokens_per_s = workload.global_batch * workload.sequence_length / step
         peak = platform.peak_flops[peak_name(spec.precision)]
@@ -257,6 +260,10 @@ class Describer:
             ),
             measured_correction=correction,
             measured_runs=runs,
+            stacks=stacks,
+            stack_interval=whichever,
+            modelled_mfu=None if workload.mfu is None else float(estimate.mfu[0]),
+            linearity=linearity_of(search, platform, spec.precision, size) if claimed else None,
         )
         missing = search.missing_of(platform, np.array([size.chips]), np.array([spec.layout["dp"]]))
         due = margin.finish(

@@ -64,9 +64,9 @@ FROZEN_BYTES: Mapping[int, float] = {16: 2.0, 8: 1.0, 4: 0.52}
 """Bytes of a frozen weight by its bits; NF4 with doubly quantised scales takes 4.13 bits (arXiv:2305.14314)."""
 
 
-def stack_of(workload: Training) -> Profile:
-    """The stack a run names, with what its scenario says of offload, gradients and optimizer."""
-    stack = get_profile(workload.framework)
+def stack_of(workload: Training, framework: str | None = None) -> Profile:
+    """The stack a run names (or another), with what its scenario says of offload, gradients and optimizer."""
+    stack = get_profile(framework or workload.framework)
     changes: dict[str, float] = {f"offload_{what}": 1.0 for what in workload.offload}
     if workload.gradient_bits is not None:
         changes["grad_bytes"] = workload.gradient_bits / 8.0
