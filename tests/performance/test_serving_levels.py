@@ -15,7 +15,7 @@ from planner.errors import InputError, Problem
 from planner.performance.compile import build_platform
 from planner.performance.measured.levels import Effect, Levels, knots_of
 from planner.performance.measured.levels_file import levels_csv, levels_facts, read_levels
-from planner.performance.serving.levels import COVARIATES, TODAY, ServingLevels, age_of, load_of, names_of
+from planner.performance.serving.levels import COVARIATES, MEAN_AGE, TODAY, ServingLevels, age_of, load_of, names_of
 from planner.performance.serving.profile import ServingCalibration, ServingProfile
 from planner.performance.serving.replica import ServingJob, estimate_serving, one_candidate, unknown_of
 from planner.validation.serving.fit import calibration_yaml
@@ -130,10 +130,10 @@ def test_levels_go_through_their_file(tmp_path: Path) -> None:
 
 
 def test_software_ages_on_its_chips() -> None:
-    assert age_of(2024.9, "nvidia_blackwell") == 1.0
-    assert age_of(2025.9, "nvidia_blackwell") == pytest.approx(math.exp(-1.0))
+    assert age_of(2024.9, "nvidia_blackwell") == 1.0 - MEAN_AGE
+    assert age_of(2025.9, "nvidia_blackwell") == pytest.approx(math.exp(-1.0) - MEAN_AGE)
     assert age_of(0.0, "nvidia_blackwell") == age_of(TODAY, "nvidia_blackwell")
-    assert age_of(0.0, "nvidia_ampere") < 0.01
+    assert age_of(0.0, "nvidia_ampere") < 0.01 - MEAN_AGE
     young = Levels(COVARIATES, {"all=all": Effect((0.0, 0.0, 0.0, 0.3), (0.0, 0.0, 0.0, 0.0))}, {"all": (0.0,) * 4})
     found = {}
     for date in (0.0, 2023.0):

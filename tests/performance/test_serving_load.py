@@ -157,7 +157,7 @@ def test_queueing_model_agrees_with_single_events(job: ServingJob, h200: Platfor
     assert found.in_service == pytest.approx(model.in_service[0], rel=0.12)
     assert found.tpot_mean_s == pytest.approx(model.tpot_mean_s[0], rel=0.12)
     assert found.tpot_s(95) == pytest.approx(model.tpot_s(95)[0], rel=0.15)
-    assert found.ttft_s(50) == pytest.approx(model.ttft_s(50)[0], rel=0.08)
+    assert found.ttft_s(50) == pytest.approx(model.ttft_s(50)[0], rel=0.10)
     if model.wait_probability[0] < 0.01:
         assert found.ttft_s(95) == pytest.approx(model.ttft_s(95)[0], rel=0.25)
 

@@ -26,16 +26,15 @@ def catalog() -> Catalog:
 def test_one_model_across_vendors(system: str, chip: str, precision: str) -> None:
     """C10: decoding inside the band of 550-700 tokens/s per TB/s, prefill inside 0.24-0.33 of the 8-bit peak."""
     found = across_vendors(catalog(), system, chip, precision)
-    # up to 5% (decode) and 8% (prefill) below the bands: the bars say so
-    assert DECODE_BAND[0] * 0.95 <= found.decode_per_tb_s <= DECODE_BAND[1]
-    assert PREFILL_BAND[0] * 0.92 <= found.prefill_share <= PREFILL_BAND[1]
+    assert DECODE_BAND[0] <= found.decode_per_tb_s <= DECODE_BAND[1]
+    assert PREFILL_BAND[0] <= found.prefill_share <= PREFILL_BAND[1]
     assert "requests a copy" in found.shape
 
 
 def test_latency_curve_of_the_supernode() -> None:
     """C11: CloudMatrix384 at 24 and 96 requests a chip, TPOT and rate within 10%; at 8, where host time of an engine
-    that is measured nowhere else tells most, within 22%."""
+    that is measured nowhere else tells most, within 16%."""
     for (requests, tpot_ms, rate), (tpot, tokens) in zip(CURVE, supernode_curve(catalog()), strict=True):
-        most = 0.22 if requests == 8 else 0.10
+        most = 0.16 if requests == 8 else 0.10
         assert tpot == pytest.approx(tpot_ms, rel=most)
         assert tokens == pytest.approx(rate, rel=most)

@@ -158,6 +158,30 @@ def test_requests_alike_come_in_waves() -> None:
     assert not read_case(row(notes="lengths uniform in [0.8,1.0]x nominal"), catalog()).waves
 
 
+def _first_token_ms(**cells: str) -> float:
+    case = read_case(row(case_id="IXFX-1", concurrency_or_batch="64", **cells), catalog())
+    (answer,) = ServingPredictor(catalog()).predict([case]).values()
+    assert not isinstance(answer, str)
+    return answer.ttft_s * 1e3
+
+
+def test_a_median_first_token_holds_none_that_all_came_at_once() -> None:
+    """SGLang on MI300X: 620 ms in the mean and 170 in the median of the same run."""
+    mean, median_ = (_first_token_ms(framework="SGLang", notes=f"{what} ttft/tpot") for what in ("mean", "median"))
+    assert median_ < 0.8 * mean
+
+
+def test_alike_requests_stay_together_where_prompts_stop_decoding() -> None:
+    """NVIDIA's sweep of Qwen3 32B on 8 H100, 16 clients, 1,024 in and 128 out: vLLM 110 ms, SGLang 350 ms."""
+    asked = {"model": "Qwen3-32B", "tp": "8", "n_chips": "8", "isl": "1024", "osl": "128", "weight_precision": "bf16"}
+    cases = [
+        read_case(row(case_id=f"NVGAP-{name}", framework=name, concurrency_or_batch="16", **asked), catalog())
+        for name in ("vLLM", "SGLang")
+    ]
+    mixed, apart = (a.ttft_s for a in ServingPredictor(catalog()).predict(cases).values() if not isinstance(a, str))
+    assert 0.055 < mixed < 0.22 < apart < 0.7
+
+
 def test_measurements_are_never_read() -> None:
     """Predictions do not move when the measured columns do."""
     chosen = thin(carried(), 2, seed=3)
@@ -379,7 +403,7 @@ def test_cloudmatrix_prefill_as_published() -> None:
         concurrency_or_batch="", input_tok_s_per_chip="5655", notes="16,384 tokens per NPU",
     )  # fmt: skip
     (found,) = validate_serving([Case("X-1", cells)], catalog())
-    assert 5655 * 0.82 < (found.predicted or 0.0) < 6688 * 1.15  # 16.5% below what ran: the bar of 15% is not reached
+    assert 5655 * 0.85 < (found.predicted or 0.0) < 6688 * 1.15
 
 
 def published(case_id: str) -> ServingCase:

@@ -25,7 +25,7 @@ from planner.performance.precision import fastest_precision, peak_name
 from planner.performance.serving.engine import year_of_month
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, serving_grid
 from planner.performance.serving.lengths import Lengths
-from planner.performance.serving.load import Loaded, Operating, Traffic, curves_of, operating
+from planner.performance.serving.load import SINGLE_REQUESTS, Loaded, Operating, Traffic, curves_of, operating
 from planner.performance.serving.reading import reading_ends
 from planner.performance.serving.replica import (
     AGGREGATED,
@@ -318,7 +318,7 @@ class ServingSearch:
         w = self.workload
         role = candidates.role
         ends = time_ends(self.workload, candidates, estimate)
-        slower, less = margin.slower(*ends), margin.less(*ends)
+        slower, less = margin.slower(*ends) * SINGLE_REQUESTS, margin.less(*ends)
         loads = np.array(self.loads())
         at = self.operating(job, platform, candidates, estimate)
         states = [at.loaded(self.utilisation_at(int(load))) for load in loads]

@@ -10,6 +10,7 @@ left out (``knots``). Fitted in ``planner.validation.serving.effects``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -84,6 +85,19 @@ class Levels:
 
     def at(self, names: Mapping[str, str]) -> Level:
         """The level of a run whose names by kind are given; kinds that have no effect here say nothing."""
+        if self.joint is not None:
+            return self._told(names)
+        key = tuple(names.get(kind) for kind in self.kinds)
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = self._told(names)
+        return found
+
+    @functools.cached_property
+    def _kept(self) -> dict[tuple[str | None, ...], Level]:
+        return {}
+
+    def _told(self, names: Mapping[str, str]) -> Level:
         value = np.zeros(len(self.covariates))
         variance = np.zeros(len(self.covariates))
         missing: list[str] = []

@@ -234,3 +234,6 @@ class ServingEstimate:
     ttft_low80: Floats
     ttft_high80: Floats
     kv_bytes_per_request: Floats  # cache of one request at its end, over the whole replica's copy: for KV transfer
+    host_s: Floats  # of TTFT: what the host takes for a request beside steps
+    ttft_wait_s: Floats  # of TTFT: mean wait for other prompts, 0 of pools of one phase
+    ttft_busy: Floats  # share of the time that steps carry prompts: how many first tokens wait at all

@@ -46,6 +46,9 @@ KNOWN_KINDS: Mapping[str, Sequence[int]] = {
 TTFT_KINDS: Mapping[str, Sequence[int]] = {
     "engine+chips": (ONE,),
     "loop+engine": (ONE,),
+    "model+engine": (ONE,),
+    "model": (ONE,),
+    "layout+engine": (ONE,),
     "front": (ONE,),
 }
 """The same of the first token, over what the pace of steps has changed already."""
@@ -63,6 +66,8 @@ SINCE: Mapping[str, float] = {
 }  # fmt: skip
 OLD = 2022.0
 """When the first chips of a family were delivered; of others, long enough ago."""
+MEAN_AGE = 0.2
+"""Of the runs measured, as ``age_of`` counts."""
 SINCE_OF_KIN = 2022.8
 """The year that constants of a kin of families are of."""
 SPREAD, ALIKE, BATCH = "spread", "alike", "batch"
@@ -113,8 +118,8 @@ def prompt_of(tokens: float) -> float:
 
 def age_of(year: float, family: str) -> float:
     """The covariate of software of a date (a year, ``TODAY`` if 0) on a family of chips: 1 when its first chips were
-    delivered, an e-th of that a year later."""
-    return math.exp(-max((year or TODAY) - SINCE.get(family, OLD), 0.0))
+    delivered, an e-th of that a year later; over that of the mean run, whose age constants are of."""
+    return math.exp(-max((year or TODAY) - SINCE.get(family, OLD), 0.0)) - MEAN_AGE
 
 
 def names_of(

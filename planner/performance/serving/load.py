@@ -13,7 +13,8 @@ service, the rest waiting (limited processor sharing; for Poisson arrivals the l
     TPOT      at the population's percentile, which moves less over a request's life than from moment to moment
 
 ca, cs: coefficients of variation of the time between arrivals and of the service time. Populations up to 64 are summed
-term by term, larger ones take the normal law with the tail above (for X(k) = k mu: Halfin and Whitt 1981).
+term by term (to 1,024 in coarser steps), larger ones take the normal law with the tail above (for X(k) = k mu: Halfin
+and Whitt 1981).
 A fixed population (a benchmark's concurrency) is the same curve read at n. Shapes: (n,), one entry per candidate.
 
 Sources: J. W. Cohen, Acta Informatica 12 (1979) (processor sharing); T. Kimura, Oper. Res. 34 (1986); A. O. Allen,
@@ -52,10 +53,15 @@ Ints = NDArray[np.int64]
 SHARED = ("experts", "all_to_all")
 """Parts of a step that the tokens of all attention copies pass together."""
 _EXACT = 64
-"""Populations up to this are summed term by term."""
+"""Populations up to this are summed term by term,"""
+_SCALES = (1, 4, 16)
+"""and up to these times it in steps of so many."""
 _NEAR = 1e-9
 """Of a time, how near to it false position comes."""
 _MOST_STEPS = 100
+SINGLE_REQUESTS = 1.03
+"""Percentiles of single requests over those of this model, for a choice that keeps a limit: what plans keep away from
+it (``planner plan --simulate`` finds up to 2% on the shipped scenarios, at the highest load that keeps a limit)."""
 _SHAPE = ("tp", "pp", "ep", "attention_dp", "chunk", "role")
 
 
@@ -358,20 +364,27 @@ class Operating:
         reuse = (1.0 - profile.reuse_ttft_efficiency * job.cached_prefix) / (
             1.0 - profile.reuse_efficiency * job.cached_prefix
         )
+        self.host_s = step.host_s
+        self.launches_s = float(job.model.layers) * profile.prefill_layer_s
         self.extra = first_token_extra_s(step, c, self.prefill_s * reuse)
 
     @functools.cached_property
-    def small(self) -> tuple[Floats, Floats]:
-        """(log of X, log of its running product) at whole populations 1.._EXACT of each shape, (g, 64)."""
-        curve = self.curves
-        n = np.arange(1.0, _EXACT + 1.0)
-        logs = np.empty((len(curve.n), _EXACT))
-        for g in range(len(curve.n)):
-            first = curve.n[g, 0]
-            known = np.log(np.maximum(curve.n[g], 1e-300))
-            logs[g] = np.interp(np.log(n), known, self.logs[g])
-            logs[g] = np.where(n < first, self.logs[g, 0] + np.log(n / first), logs[g])
-        return logs, np.cumsum(logs, axis=1)
+    def _sums(self) -> dict[int, Floats]:
+        return {}
+
+    def products(self, scale: int) -> Floats:
+        """Logarithm of the product of X(1) .. X(n) of each shape at n = ``scale`` .. 64 ``scale``, (g, 64)."""
+        if scale not in self._sums:
+            curve = self.curves
+            n = scale * np.arange(1.0, _EXACT + 1.0) - (scale - 1) / 2.0  # the middle of what is summed
+            logs = np.empty((len(curve.n), _EXACT))
+            for g in range(len(curve.n)):
+                first = curve.n[g, 0]
+                known = np.log(np.maximum(curve.n[g], 1e-300))
+                logs[g] = np.interp(np.log(n), known, self.logs[g])
+                logs[g] = np.where(n < first, self.logs[g, 0] + np.log(n / first), logs[g])
+            self._sums[scale] = scale * np.cumsum(logs, axis=1)
+        return self._sums[scale]
 
     def loaded(self, utilisation: float) -> Loaded:
         """The candidates at ``utilisation`` of their throughput."""
@@ -407,12 +420,15 @@ class Operating:
         # a life averages over what the population does meanwhile (Ornstein-Uhlenbeck, relaxation life / elasticity)
         x = np.maximum(elasticity, 1e-6)
         averaged = np.sqrt(2.0 * (x - 1.0 + np.exp(-x)) / x**2)
-        population = mean
-        few = np.flatnonzero(self.cap <= _EXACT)
-        if few.size:
-            exact = self._small_population(few, rate[few], inside, theta[few])
-            waiting[few], population = exact[0], mean.copy()
-            population[few], spread[few] = exact[1], exact[2]
+        # the pace grows less than in proportion to who is in service, so more are there, on average, than would pass
+        # what is offered if their number never changed: E[X(N)] = rate to second order
+        population = np.minimum(mean + (1.0 - elasticity) / (2.0 * elasticity * inside), self.cap)
+        for scale, below_cap in zip(_SCALES, (0, *(k * _EXACT for k in _SCALES)), strict=False):
+            few = np.flatnonzero((self.cap > below_cap) & (self.cap <= scale * _EXACT))
+            if not few.size:
+                continue
+            exact = self._summed(few, rate[few], inside, theta[few], scale)
+            waiting[few], population[few], spread[few] = exact
         prefills = c.role != DECODE
         prefill_only = c.role == PREFILL
         waiting = np.where(prefill_only, 0.0, waiting)
@@ -421,7 +437,11 @@ class Operating:
         servers = (c.attention_dp * c.pp).astype(np.float64)
         # a prompt finds them busy as often as steps carry prefill; how long it waits goes by the room used in chunks
         busy = np.clip(np.where(prefill_only, utilisation, share * mixed / np.maximum(step, 1e-300)), 0.0, 1.0)
-        rho = np.clip(np.where(prefill_only, utilisation, rate * mixed * self.chunks / servers), 0.0, 0.9999)
+        plain = np.where(prefill_only, 0.0, np.clip(step - share * mixed, 0.0, None) / np.maximum(1.0 - share, 1e-3))
+        # prompts share the room of a chunk, and what a step takes without them, but not the work on their tokens
+        least = np.maximum(plain, self.launches_s)
+        each = np.maximum(mixed * self.chunks, np.maximum(mixed - least, 0.0) * self.alone)
+        rho = np.clip(np.where(prefill_only, utilisation, rate * each / servers), 0.0, 0.9999)
         own = mixed * (self.alone + c.pp - 1.0) / c.pp
         held = np.where(prefill_only, servers / np.maximum(self.most, 1e-300), mixed * self.alone)
         own = np.where(prefill_only, np.maximum(held, self.prefill_s), own)
@@ -437,7 +457,6 @@ class Operating:
         )
         own = own * reuse
         # a step runs whatever the prompt: its decode part does not grow with the prompt
-        plain = np.where(prefill_only, 0.0, np.clip(step - share * mixed, 0.0, None) / np.maximum(1.0 - share, 1e-3))
         floor = np.minimum(plain, 0.9 * own)
         square = self.square * (own - floor)
         phase = 0.5 * np.where(prefill_only, 0.0, step / c.pp)
@@ -452,10 +471,10 @@ class Operating:
             wait_rate=np.maximum(theta * self.most, 1e-12),
             prefill_probability=queue,
             prefill_rate=np.maximum(drain, 1e-12),
-            fixed_s=np.where(prefills, np.maximum(profile.request_s + phase + floor + self.extra, 0.0), 0.0),
+            fixed_s=np.where(prefills, np.maximum(self.host_s + phase + floor + self.extra, 0.0), 0.0),
             linear_s=np.where(prefills, own - floor - square, 0.0),
             square_s=np.where(prefills, square, 0.0),
-            tpot_mean_s=np.where(prefill_only, 0.0, tpot),
+            tpot_mean_s=np.where(prefill_only, 0.0, tpot * np.maximum(population / np.maximum(mean, 1e-12), 1.0)),
             _step_cv=cv,
             _population=population,
             _spread=spread * averaged,
@@ -467,23 +486,23 @@ class Operating:
             row=row,
         )
 
-    def _small_population(self, few: Ints, rate: Floats, inside: float, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """(P(N >= c), mean in service, its deviation) of candidates with few slots, summed term by term."""
-        _, products = self.small
-        slots = np.maximum(np.floor(self.cap[few] + 1e-9), 1.0)
-        n = np.arange(0.0, _EXACT + 1.0)[None, :]
-        logs = np.concatenate([np.zeros((len(few), 1)), products[self.curves.row[few]]], axis=1)
+    def _summed(
+        self, few: Ints, rate: Floats, inside: float, theta: Floats, scale: int
+    ) -> tuple[Floats, Floats, Floats]:
+        """(P(N >= c), mean in service, its deviation) of candidates with few slots, summed ``scale`` by ``scale``."""
+        slots = np.maximum(np.floor(self.cap[few] / scale + 1e-9), 1.0)
+        n = scale * np.arange(0.0, _EXACT + 1.0)[None, :]
+        logs = np.concatenate([np.zeros((len(few), 1)), self.products(scale)[self.curves.row[few]]], axis=1)
         weight = inside * (n * np.log(np.maximum(rate, 1e-300))[:, None] - logs)
-        weight = np.where(n <= slots[:, None], weight, -np.inf)
+        weight = np.where(n <= scale * slots[:, None], weight, -np.inf)
         p = np.exp(weight - weight.max(axis=1, keepdims=True))
         ratio = np.exp(-np.maximum(theta, 1e-9))
-        full = p[np.arange(len(few)), slots.astype(np.int64)] / (1.0 - ratio)  # c and beyond: a geometric tail
-        p[np.arange(len(few)), slots.astype(np.int64)] = full
+        last = (np.arange(len(few)), slots.astype(np.int64))
+        p[last] = p[last] / (scale * (1.0 - ratio))  # c and beyond: a geometric tail
         p /= p.sum(axis=1, keepdims=True)
         mean = (p * n).sum(axis=1)
         var = (p * n**2).sum(axis=1) - mean**2
-        waits = p[np.arange(len(few)), slots.astype(np.int64)]
-        return waits, mean, np.sqrt(np.maximum(var, 0.0))
+        return p[last], mean, np.sqrt(np.maximum(var, 0.0))
 
 
 def _own(c: ServingCandidates, curves: Curves) -> Floats:

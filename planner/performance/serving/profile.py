@@ -24,7 +24,7 @@ from planner.errors import InputError, Problem, nearest_name, unknown_name
 from planner.performance.measured.levels import Levels
 from planner.performance.measured.levels_file import LevelTables, read_levels
 from planner.performance.measured.ordering import OrderShare, read_order
-from planner.performance.serving.levels import COVARIATES, SINCE, SINCE_OF_KIN, SPREAD, ServingLevels
+from planner.performance.serving.levels import COVARIATES, SINCE, SINCE_OF_KIN, SPREAD, TUNED, ServingLevels
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class ServingProfile:
     tile_growth: float = 0.5
     expert_level: float = 1.0  # of an engine's grouped kernels over those that the chip family's figure is of
     expert_streaming: float = 0.9  # of the bandwidth of plain matrices, while streaming the weights of few-row experts
+    # Experts whose weights have a scale for each block of 128 by 128: their activations are quantised by kernels of
+    # their own before each product, and partial sums are scaled. Times of routed experts and of launches over others'.
+    block_experts: float = 1.15
+    block_launch: float = 1.2
     attention_efficiency: float = 0.50  # prefill attention core, of the bf16 peak, causal counted at half
     decode_attention_efficiency: float = (
         0.60  # decoding from a latent, of the bf16 peak (FlashMLA 0.59-0.67, CM384 0.65)
@@ -65,6 +69,7 @@ class ServingProfile:
     host_scale: float = 1.0  # of a test bench: its host's seconds over those of others (shared cores, power limits)
     launch_trend: float = 0.9  # of ``launch_scale`` from a family to one a year younger
     prefill_layer_s: float = 0.3e-3  # least seconds per layer of a step with prefill: kernels launched one by one
+    eager_launch: float = 3.0  # seconds to launch a prompt's kernels one by one, over those of a captured step
     moe_layer_s: float = 12e-6  # more per MoE layer: gate, permutation
     step_s: float = 0.4e-3  # per step: scheduling, sampling
     sequence_s: float = 6e-6  # per sequence and step: sampling, detokenisation
@@ -82,6 +87,7 @@ class ServingProfile:
     exchange_share: float = 1.0  # of the catalog's sustained link bandwidth, dispatch and combine
     # per step of many attention copies: they wait for each other to agree on who runs what, and idle ones run along
     copies_s: float = 0.5e-3
+    copies_wait: float = 1.0  # steps that a prompt waits for until copies of attention prefill together
     point_to_point_s: float = 15e-6
     pipeline_bubble: float = 0.08  # more time of a pipeline of many stages: uneven stages and uneven micro-batches
     pace: float = 1.0  # of a release: seconds of its steps over those of its engine's other releases
@@ -101,6 +107,7 @@ class ServingProfile:
     max_batch: int = 1024  # requests per attention copy an offline run keeps in flight
     synchrony: float = 0.12  # share of a closed loop's clients that start (and so prefill) together
     wave_synchrony: float = 0.35  # the same where all requests are alike (``ServingJob.waves``)
+    alike_group: float = 8.0  # alike requests that come back together where prompts and decodes share steps
     queue_weight: float = 1.0  # scales the wait of a prefill for other prefills
     # --- memory
     engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm | sglang
@@ -173,6 +180,7 @@ ENGINES: Mapping[str, Mapping[str, float | str | bool]] = {
         "memory_utilisation": 0.90,
         "block_tokens": 32,
         "kv_hold": 1.0,
+        "copies_wait": 25.0,  # attention_dp_config: waits up to timeout_iters (50) for prompts on every copy
     },
     "trtllm_2024": {
         "two_batches": False,
@@ -279,6 +287,8 @@ class ServingCalibration:
         for name in _WHOLE:
             if name in values:
                 values[name] = round(float(values[name]))  # type: ignore[arg-type]
+        if front == TUNED:  # their makers' kernels quantise inside the product
+            values.update(block_experts=1.0, block_launch=1.0)
         levels = ServingLevels(self.pace, self.ttft, key, family, front, date, loop)
         profile = replace(ServingProfile(name=key).with_values(values), levels=levels)
         if FITTED in self.families.get(family, {}):

@@ -170,24 +170,27 @@ def estimate_serving(
     requests = in_flight * dp / cohort
     # a chunk passes all stages; the next follows one stage behind
     prefill_s = only_s * (alone + pp - 1.0) / pp * np.where(some, 1.0, 0.0)
-    ttft = _ttft(
-        job, profile, role, alone, mixed_s, pure_s, mean_step, share, all_steps, decodes, prefill_s, b, pp, cohort
+    ttft, wait = _ttft(
+        job, profile, role, alone, mixed_s, pure_s, share, all_steps, decodes, prefill_s, b, pp, dp, cohort
     )
+    busy = np.clip(mixed_steps * mixed_s / cohort, 0.0, 1.0)
     # Little's law: what a request does not spend on its first token it spends on the others
     has_decode = (role != PREFILL) & (decodes > 0)
     floor = pure_s / gain
     tpot = np.maximum((cohort - ttft) / np.maximum(decodes, 1e-9) / gain, floor)
     tpot = np.where(has_decode, np.where(decodes < 1.0, mean_step / gain, tpot), 0.0)
-    ttft = np.where(role == DECODE, 0.0, ttft + profile.request_s)
+    ttft = np.where(role == DECODE, 0.0, ttft + step.host_s)
     ends = (profile.low80, profile.high80, profile.ttft_low80, profile.ttft_high80)
     if step.levels is not None:
         layout, per_chip = layouts_of(c), np.where(role == PREFILL, 0.0, in_flight * dp / c.chips)
         # what first tokens leave over is known of whole replicas; behind a front end it is the front end's queue
+        before = ttft
         first = ttft * np.where(role == AGGREGATED, step.levels.ttft_of(layout, per_chip), 1.0)
         # of a whole replica, a request that stays longer for its first token keeps its place from another's
         stay = ttft + decodes * gain * tpot
         held_up = np.where(role == AGGREGATED, np.maximum(first - ttft, 0.0), 0.0)
         requests, ttft = requests / (1.0 + held_up / np.maximum(stay, 1e-30)), first
+        wait = wait * (first / np.maximum(before, 1e-30))
         ends = (*step.levels.pace_ends(layout, per_chip), *step.levels.ttft_ends(layout, per_chip))  # type: ignore[assignment]
     waiting = np.maximum(c.batch - in_flight * dp, 0.0) / requests
     ttft = ttft + np.where(role == DECODE, 0.0, waiting)
@@ -225,16 +228,19 @@ def estimate_serving(
         ttft_low80=np.zeros(n) + ends[2],
         ttft_high80=np.zeros(n) + ends[3],
         kv_bytes_per_request=np.full(n, whole),
+        host_s=np.zeros(n) + step.host_s,
+        ttft_wait_s=wait,
+        ttft_busy=busy,
     )
 
 
 def first_token_extra_s(step: StepModel, c: ServingCandidates, prefill_s: Floats) -> Floats:
-    """Seconds (n,) that first tokens of one client were measured to take beyond prefill and ``request_s``, less where
+    """Seconds (n,) that first tokens of one client were measured to take beyond prefill and the host's part, less where
     they take fewer; 0 of pools of one phase, whose first tokens were measured behind front ends alone."""
     if step.levels is None:
         return np.zeros(len(c))
     factor = step.levels.ttft_of(layouts_of(c), 1.0 / c.chips)
-    return np.where(c.role == AGGREGATED, (factor - 1.0) * (prefill_s + step.profile.request_s), 0.0)
+    return np.where(c.role == AGGREGATED, (factor - 1.0) * (prefill_s + step.host_s), 0.0)
 
 
 def unknown_of(
@@ -256,27 +262,31 @@ def _transfer_bytes(job: ServingJob, profile: ServingProfile, tokens: float) -> 
 
 def _ttft(
     job: ServingJob, profile: ServingProfile, role: NDArray[np.int64], alone: Floats, mixed_s: Floats, pure_s: Floats,
-    mean_step: Floats, share: Floats, all_steps: Floats, decodes: Floats, prefill_s: Floats, b: Floats, pp: Floats,
+    share: Floats, all_steps: Floats, decodes: Floats, prefill_s: Floats, b: Floats, pp: Floats, dp: Floats,
     cohort: Floats,
-) -> Floats:  # fmt: skip
-    """Mean time to first token inside the engine, closed loop: own chunks, half a step of phase, waiting for others.
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Mean time to first token inside the engine, closed loop: own chunks, half a step of phase, waiting for others;
+    and the part of it that is waiting.
 
     Others: those that started together (``synchrony`` of the cohort's prefill, half of it on average) and, M/D/1 with
-    load ``share``, those that did not. What is left of the cohort after decoding bounds it from both sides: decoding
-    takes between ``decodes`` pure and ``decodes`` mixed steps.
+    load ``share``, those that did not. Where requests are alike, an engine that stops decoding for prompts keeps those
+    together that started together (``wave_synchrony``); one that mixes both spreads them by a step each. What is left
+    of the cohort after decoding bounds it from both sides: decoding takes ``decodes`` pure steps at least; at most,
+    as many mixed ones, or where prompts have steps of their own, all but a request's own prefill.
     """
     reuse = 1.0 - profile.reuse_ttft_efficiency * job.cached_prefix
     throughput = 1.0 - profile.reuse_efficiency * job.cached_prefix
     own = mixed_s * (alone + pp - 1.0) / pp * (reuse / throughput)
-    own = own + 0.5 * np.where(role == PREFILL, 0.0, pure_s) / pp
+    copies = profile.copies_wait * pure_s * (1.0 - 1.0 / dp)  # until copies of attention prefill together
+    own = own + np.where(role == PREFILL, 0.0, 0.5 * pure_s + copies) / pp
     behind = np.minimum(share / (2.0 * np.maximum(1.0 - share, 1e-3)), np.maximum(b - 1.0, 0.0) / 2.0)
     prefill = share * all_steps * mixed_s
-    together = (
-        0.5 * (profile.wave_synchrony if job.waves else profile.synchrony) * np.maximum(prefill - mixed_s * alone, 0.0)
-    )
+    synchrony = profile.wave_synchrony if job.waves and not profile.mixed else profile.synchrony
+    together = 0.5 * synchrony * np.maximum(prefill - mixed_s * alone, 0.0)
     wish = own + profile.queue_weight * behind * mixed_s * alone + together
     longest = np.maximum(cohort - decodes * pure_s, own)
-    shortest = np.maximum(cohort - decodes * np.maximum(mixed_s if profile.mixed else mean_step, pure_s), own)
+    shortest = np.maximum(cohort - decodes * np.maximum(mixed_s, pure_s), own) if profile.mixed else own
     whole = np.maximum(cohort, prefill_s) * (reuse / throughput)
     latency = np.where(role == PREFILL, whole, np.clip(wish, shortest, longest))
-    return np.where(role == DECODE, 0.0, latency)
+    latency = np.where(role == DECODE, 0.0, latency)
+    return latency, np.where(role == AGGREGATED, np.maximum(latency - own, 0.0), 0.0)

@@ -196,6 +196,7 @@ class _Engine:
         reuse = 1.0 - profile.reuse_ttft_efficiency * job.cached_prefix
         reuse = reuse / (1.0 - profile.reuse_efficiency * job.cached_prefix)
         step = StepModel(job, platform, profile)
+        self.host_s = float(step.host_s)
         self.extra = float(first_token_extra_s(step, shape, found.prefill_s * reuse)[0])
         self.batch = float(shape.batch[0])
         self.room = float(found.kv_capacity_tokens[0])
@@ -355,7 +356,7 @@ class _Engine:
         first, done = np.array(self.first[start:]), np.array(self.done[start:])
         span = max(float(arrived[-1] - arrived[0]), 1e-12)
         reuse = (1.0 - self.profile.reuse_ttft_efficiency * self.job.cached_prefix) / self.work
-        ttft = np.maximum((first - arrived) * reuse + self.profile.request_s + self.extra, 0.0)
+        ttft = np.maximum((first - arrived) * reuse + self.host_s + self.extra, 0.0)
         long = answers > 1.0
         pace = (done - first)[long] / (answers[long] - 1.0)
         if self.role == DECODE:  # the first token is another replica's: the wait for a slot is between it and the next

@@ -27,7 +27,7 @@ from planner.performance.collectives import distinct_domains_share
 from planner.performance.overlap import exposed
 from planner.performance.platform import Platform
 from planner.performance.serving import collectives as coll
-from planner.performance.serving.checkpoint import dense_bytes_per_element
+from planner.performance.serving.checkpoint import checkpoint_of, dense_bytes_per_element
 from planner.performance.serving.job import BYTES_PER_ELEMENT, COMPUTE_RATES, ServingCandidates, ServingJob
 from planner.performance.serving.kv_budget import kv_shards
 from planner.performance.serving.levels import layouts_of
@@ -111,6 +111,8 @@ class StepModel:
         if job.precision in ("fp4", "mxfp4", "int4") and job.model.is_moe:
             self.dense_rate = compute_rate(platform, "bf16" if dense == 2.0 else "fp8")
         self.bf16 = compute_rate(platform, "bf16")
+        blocks = checkpoint_of(job.model, job.precision).block > 0
+        self.block_scaled = blocks and job.model.is_moe
         self.expert_bytes = BYTES_PER_ELEMENT[job.precision]
         self.kv_bytes = BYTES_PER_ELEMENT[job.kv_precision]
         self.state_bytes = state_bytes_of(job.model)
@@ -126,6 +128,21 @@ class StepModel:
         high, low = np.maximum(compute, memory), np.minimum(compute, memory)
         ratio = low / np.maximum(high, 1e-30)
         return np.asarray(high * (1.0 + ratio**p) ** (1.0 / p))
+
+    @property
+    def launches_s(self) -> Floats:
+        """Fixed seconds of all layers of a step: in proportion to their matrices, and of routed experts."""
+        c = self.profile
+        kernels = sum(layer.count * len(layer.gemms) / GEMMS_OF_A_LAYER for layer in self.layers)
+        experts = sum(layer.count for layer in self.layers if layer.experts)
+        blocks = c.block_launch if self.block_scaled else 1.0
+        return np.asarray((kernels * c.layer_s + experts * c.moe_layer_s) * c.launch_scale * blocks)
+
+    @property
+    def host_s(self) -> Floats:
+        """Seconds of a first token beside its steps: hand-over of the request, and launches of its prompt's kernels one
+        by one, where those of a captured step are launched at once; other requests' steps run meanwhile."""
+        return np.asarray(self.profile.request_s + (self.profile.eager_launch - 1.0) * self.launches_s)
 
     def taking(self, index: Ints) -> StepModel:
         """The same with the constants of the candidates at ``index``, where they have constants of their own."""
@@ -181,10 +198,11 @@ class StepModel:
         per_expert = assigned * load / np.maximum(touched, 1e-9)
         level = c.gemm_efficiency * self._narrow(self.rate) * c.expert_efficiency * c.expert_level
         efficiency = level * per_expert / (per_expert + c.expert_half_tokens * self._tile(self.rate))
-        return self._roofline(
+        seconds = self._roofline(
             2.0 * assigned * load * weights, touched * weights * self.expert_bytes, self.rate, efficiency,
             c.expert_streaming,
         )  # fmt: skip
+        return seconds * c.block_experts if self.block_scaled else seconds
 
     def _moe_traffic(
         self, layer: LayerProfile, tokens: Floats, cand: ServingCandidates, tp: Floats, dp: Floats, ep: Floats,
@@ -241,15 +259,12 @@ class StepModel:
             start_up=c.all_reduce_s, step=c.all_reduce_step_s, across=c.across_s,
             ring=c.ring_step_s, share=c.link_share,
         )  # fmt: skip
-        moe_layers, kernels = 0, 0.0
         for layer in self.layers:
             cut = float(sum(g.weights for g in layer.gemms if g.shard != "none"))
             whole = float(sum(g.weights for g in layer.gemms if g.shard == "none"))
-            kernels += layer.count * len(layer.gemms) / GEMMS_OF_A_LAYER
             gemm += layer.count * self._gemm(cut / tp + whole, tokens, self.dense_bytes, self.dense_rate)
             attention += layer.count * self._attention(layer, load, tp)
             if layer.experts:
-                moe_layers += layer.count
                 experts += layer.count * self._experts(layer, tokens * dp, ep, stage)
                 exchange += layer.count * self._moe_traffic(layer, tokens, cand, tp, dp, ep, group, load.prefill)
                 # attention's all-reduce always; the feed-forward's where its tokens are not exchanged
@@ -272,7 +287,7 @@ class StepModel:
             "all_to_all": exchange,
             "pipeline": np.where(pp > 1, (pp - 1.0) * hand_over, 0.0),
             "head": head,
-            "layers_fixed": zero + (kernels * c.layer_s + moe_layers * c.moe_layer_s) * c.launch_scale,
+            "layers_fixed": zero + self.launches_s,
             "step_fixed": zero + c.step_s + c.copies_s * (1.0 - 1.0 / dp),
             "sequences_fixed": zero + c.sequence_s * (load.decode + load.prefill / load.prompt),
         }

@@ -33,6 +33,9 @@ PRECISIONS: Mapping[str, str] = {
 }
 # InferenceX draws lengths uniformly from [0.8, 1.0] of the nominal ones.
 INFERENCEX_MEAN = 0.9
+INFERENCEX_PROMPTS = 10.0
+"""Prompts of a run of InferenceX by its clients, which all start at once."""
+_MEDIAN_TTFT = re.compile(r"median (?:\(mean not in capture\) )?ttft", re.IGNORECASE)
 # Real chat prompts where a source does not publish the input length (ML.ENERGY): an assumption, stated in the docs.
 UNPUBLISHED_INPUT = 512.0
 # Multi-token prediction as InferenceX runs DeepSeek: three drafts, one where attention is data parallel (the recipes'
@@ -117,6 +120,8 @@ class ServingCase:
     run: float = 0.0  # when, in years: of the run, of the engine's release, or the middle of its year
     front: str = ""  # what joins workers that are apart: dynamo, mori, ..., apart, tuned; empty: none are
     output_cv: float = 0.0  # coefficient of variation of answers, where they are of real requests
+    median_ttft: bool = False  # the TTFT given is the median, not the mean
+    prompts_a_client: float = 0.0  # of a closed loop whose clients all start at once; 0: unknown
     median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
 
     @property
@@ -438,5 +443,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         chunk_tokens=chunk,
         waves=mode == "closed" and not spread,
         output_cv=ANSWER_CV if source in REAL_ANSWERS else 0.0,
+        median_ttft=bool(_MEDIAN_TTFT.search(notes)),
+        prompts_a_client=INFERENCEX_PROMPTS if spread and mode in ("closed", "disaggregated") else 0.0,
         median_gap="tpot=median ITL" in notes,
     )

@@ -256,17 +256,26 @@ class Descent:
         return float(np.sum(counted[known] * loss) / NOISE + 0.5 * np.sum((matrix @ theta - offset) ** 2))
 
     def descend(
-        self, theta: Floats, mask: Bools, *, rounds: int, slopes: Floats | None = None, renew: int = 2
+        self,
+        theta: Floats,
+        mask: Bools,
+        *,
+        rounds: int,
+        slopes: Floats | None = None,
+        renew: int = 2,
+        here: Floats | None = None,
     ) -> tuple[Floats, Floats, float]:
         """(point, slopes, cost) after ``rounds`` steps from ``theta`` on the figures of ``mask``.
 
-        ``slopes`` given are kept throughout; else they are taken anew every ``renew`` steps.
+        ``here``: the residuals at ``theta`` where they are known. ``slopes`` given are kept throughout; else they are
+        taken anew every ``renew`` steps.
         """
         matrix, offset = self.pull()
         low = np.log([b[0] for b in self.bounds])
         high = np.log([b[1] for b in self.bounds])
         theta = np.clip(theta, low, high)
-        here = self.residuals.at(self.calibration(theta), mask)
+        if here is None:
+            here = self.residuals.at(self.calibration(theta), mask)
         best = self.cost(theta, here, mask)
         table = self.slopes(theta, here, mask) if slopes is None else slopes
         damping = 1.0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.performance.measured.levels import Levels, knots_of
+from planner.performance.measured.levels import Effect, Levels, knots_of
 from planner.performance.serving.levels import COVARIATES, KNOWN_KINDS, PACE_KINDS, TTFT_KINDS
 from planner.performance.serving.profile import ServingCalibration
 from planner.validation.serving.cuts import CUTS
@@ -24,8 +24,10 @@ from planner.validation.serving.effects import NUISANCE, Mixed, Variances, with_
 from planner.validation.serving.observed import Runs
 
 ROUNDS = 4
-MANY, DESCENTS = 300, 3
+MANY, DESCENTS = 300, 2
 """Figures without which the fit descends again, and how often."""
+MOST, FAR_DESCENTS = 0.4, 8
+"""Share of all figures without which it ends far from where it began: more descents then, with slopes taken anew."""
 LONGEST = 1.0
 """No constant moves further than this, as a logarithm, when rows are left out."""
 
@@ -75,8 +77,11 @@ class Fitted:
         self.pace = Mixed(self.known, _kinds(PACE_KINDS), len(COVARIATES))
         self.pace_variances = self.pace.variances()
         pace = self._paces()
-        self.paced = residuals.at(replace(base, pace=pace))
-        self.ttft = Mixed(self.runs.ttft(self.paced), _kinds(TTFT_KINDS), len(COVARIATES))
+        bare = replace(base, benches={})
+        slower = residuals.at(replace(bare, pace=_everywhere(SLOWER)), over_budget=True)
+        change = (slower - residuals.at(bare, over_budget=True)) / SLOWER
+        self.follows = np.nan_to_num(change, nan=1.0)  # of each figure: change with the pace of steps, as logarithms
+        self.ttft = Mixed(self.runs.ttft(self._paced(self.residual, pace)), _kinds(TTFT_KINDS), len(COVARIATES))
         self.ttft_variances: Variances = self.ttft.variances()
         ttft = self.ttft.levels(COVARIATES, self.ttft_variances)
         self.calibration = replace(base, pace=pace, ttft=ttft, benches={})
@@ -97,15 +102,20 @@ class Fitted:
         cases = np.zeros(len(residuals.cases), dtype=np.bool_)
         cases[residuals.case_of[figures]] = True
         if many:
-            self.pace.y = np.array([r.value for r in self.runs.pace(residuals.at(base, ~figures))])
+            rest = residuals.at(base, ~figures)
         else:
-            shift = np.where(figures, np.nan, self.slopes @ (theta - self.theta))
-            self.pace.y = np.array([r.value for r in self.runs.pace(self.residual + shift)])
+            rest = self.residual + np.where(figures, np.nan, self.slopes @ (theta - self.theta))
+        self.pace.y = np.array([r.value for r in self.runs.pace(rest)])
         pace = self._paces(~cases)
-        paced = residuals.at(replace(base, pace=pace), ~figures) if many else self.paced + shift
-        self.ttft.y = np.array([r.value for r in self.runs.ttft(paced)])
+        self.ttft.y = np.array([r.value for r in self.runs.ttft(self._paced(rest, pace))])
         ttft = self.ttft.levels(COVARIATES, self.ttft_variances, ~cases)
         return replace(base, pace=pace, ttft=ttft, benches={})
+
+    def _paced(self, residuals: Floats, pace: Levels) -> Floats:
+        """Residuals of a calibration without levels as they are with those of the pace of steps."""
+        runs = self.runs
+        shift = [float(pace.at(n).value @ x) if n else 0.0 for n, x in zip(runs.names, runs.covariates, strict=True)]
+        return np.asarray(residuals + self.follows * np.array(shift)[self.problem.residuals.case_of])
 
     def _paces(self, mask: Bools | None = None) -> Levels:
         """Levels of the time of steps on the runs of ``mask``."""
@@ -115,9 +125,12 @@ class Fitted:
     def _descended(self, theta: Floats, used: Bools) -> Floats:
         """The constants fitted to the figures of ``used``, from ``theta`` or the whole fit, whichever is nearer."""
         problem = self.problem
-        there = problem.cost(theta, problem.residuals.at(problem.calibration(theta), used), used)
-        begin = theta if there < problem.cost(self.theta, self.residual, used) else self.theta
-        return problem.descend(begin, used, rounds=DESCENTS, slopes=self.slopes)[0]
+        here = problem.residuals.at(problem.calibration(theta), used)
+        if problem.cost(theta, here, used) >= problem.cost(self.theta, self.residual, used):
+            theta, here = self.theta, self.residual
+        if np.sum(used) < (1.0 - MOST) * np.sum(self.few):
+            return problem.descend(theta, used, rounds=FAR_DESCENTS, renew=3, here=here)[0]
+        return problem.descend(theta, used, rounds=DESCENTS, slopes=self.slopes, here=here)[0]
 
     def _moved(self, used: Bools) -> Floats:
         """How far the constants move when only some figures are fitted, residuals changing in proportion."""
@@ -141,6 +154,16 @@ class Fitted:
             move = np.clip(found, low, high)
             free = (found >= low) & (found <= high)
         return move
+
+
+SLOWER = 0.1
+"""By which logarithm steps are slowed to see how figures follow them."""
+
+
+def _everywhere(value: float) -> Levels:
+    """Levels that slow every step by one factor."""
+    zeros = (0.0,) * (len(COVARIATES) - 1)
+    return Levels(COVARIATES, {"all=all": Effect((value, *zeros), (0.0, *zeros))}, {"all": (1.0, *zeros)}, 0.1)
 
 
 def _kinds(kinds: object) -> dict[str, Sequence[int]]:

@@ -31,6 +31,9 @@ from planner.validation.serving.cases import INPUT_RATE, ServingCase, Worker
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 DISAGGREGATED_STEPS, WAITING_STEPS = 24, 200
+APART_BY = 0.4
+"""Of the time that a request decodes, how far apart its clients' next prompts come: answers drawn from 0.8 to 1.0 of
+the nominal length differ by 0.2, and some twice that after a few rounds of ten."""
 NO_ROOM = "the weights leave no room for a cache on this chip"
 
 Ends = tuple[float, float, float, float]
@@ -131,7 +134,37 @@ class Question:
         rates = self._finite(first.requests, e, workers, chunk, profile) if first.requests else e.requests_per_s
         tpot = _median_gap(e) if first.median_gap else e.tpot_s
         over = (first.mode == "closed") & (np.maximum(batch, 1.0) > e.concurrency * (1.0 + 1e-9))
-        return self._told(cases, e, rates, e.ttft_s, tpot, over)
+        ttft = e.ttft_s
+        if first.mode == "closed" and (first.prompts_a_client or first.waves):
+            ttft = self._loop_ttft(cases, e, self._full_chunks(workers, chunk, profile), profile)
+        return self._told(cases, e, rates, ttft, tpot, over)
+
+    def _full_chunks(self, workers: Sequence[Worker], chunk: Floats, profile: ServingProfile) -> Floats:
+        """Seconds (n,) that a prompt takes a copy of attention when chunks are full of prompts."""
+        servers = np.array([w.attention_dp * w.pp for w in workers], dtype=np.float64)
+        inside = np.maximum(chunk / self.job.input_tokens, 1.0)
+        return servers / self._estimate(workers, inside * servers, chunk, PREFILL, profile).requests_per_s
+
+    def _loop_ttft(
+        self, cases: Sequence[ServingCase], e: ServingEstimate, packed: Floats, profile: ServingProfile
+    ) -> Floats:
+        """Time to first token (n,) of a benchmark's clients as it is stated.
+
+        Clients all start at once, so the first prompt of each waits for half of the others (``packed`` seconds each);
+        later ones wait as often as steps carry prompts, exponentially then, which is what the median is of. Where
+        requests are alike and an engine mixes prompts with decodes, those that end in one step start in one step, for
+        good: groups of ``alike_group``.
+        """
+        clients = np.array([c.concurrency / (c.worker.count * c.worker.attention_dp * c.worker.pp) for c in cases])
+        wait, busy = e.ttft_wait_s, np.maximum(e.ttft_busy, 1e-9)
+        middle = np.minimum(wait, wait / busy * np.log(np.maximum(2.0 * busy, 1.0)))
+        median = np.array([c.median_ttft for c in cases])
+        first = np.array([1.0 / c.prompts_a_client if c.prompts_a_client else 0.0 for c in cases])
+        wave = 0.5 * np.maximum(clients - 1.0, 0.0) * packed
+        group = np.maximum(np.minimum(profile.alike_group, clients) - 1.0, 0.0)
+        alike = 0.5 * group * packed if cases[0].waves and profile.mixed else 0.0
+        mean = e.ttft_s + first * np.maximum(wave - wait, 0.0)
+        return np.where(median, e.ttft_s - wait + middle, mean) + alike
 
     def _told(
         self, cases: Sequence[ServingCase], e: ServingEstimate, rates: Floats, ttft: Floats, tpot: Floats,
@@ -168,7 +201,7 @@ class Question:
         first = self._estimate(workers, size, tokens, PREFILL, profile)
         rest = self._estimate(workers, size, tokens, DECODE, profile)
         layout = np.concatenate([layout_of(c) for c in cases])
-        ttft = size / first.requests_per_s  # in the engine's process: no server hands requests over
+        ttft = size / first.requests_per_s + first.host_s - profile.request_s  # in the engine's process: no server
         ttft = ttft * self._first_tokens(profile, layout, rest.concurrency / rest.chips)
         total = ttft + max(self.job.output_tokens - 1.0, 0.0) * rest.tpot_s
         power = self._power(rest)
@@ -209,10 +242,13 @@ class Question:
         decode = [c.worker for c in cases]
         count = np.array([d.count for d in decode], dtype=np.float64)
         clients = np.maximum([c.concurrency for c in cases], 1.0)
+        inside = max(float(profile.chunk_tokens) / self.job.input_tokens, 1.0)  # short prompts share a chunk
         one = self._estimate(
-            prefill, [p.attention_dp * p.pp for p in prefill], np.full(n, float(profile.chunk_tokens)), PREFILL, profile
-        )
+            prefill, [inside * p.attention_dp * p.pp for p in prefill], np.full(n, float(profile.chunk_tokens)),
+            PREFILL, profile,
+        )  # fmt: skip
         busiest = one.requests_per_s * np.array([p.count for p in prefill])
+        servers = np.array([p.count * p.attention_dp * p.pp for p in prefill], dtype=np.float64)
         decoding = np.geomspace(np.minimum(1.0, clients), clients, steps, axis=1)
         each = np.repeat(np.arange(n), steps)
         e = self._estimate(
@@ -227,15 +263,27 @@ class Question:
             room,
             one.prefill_s,
             busiest,
-            np.array([p.count * p.attention_dp * p.pp for p in prefill], dtype=np.float64),
+            servers,
             max(self.job.output_tokens - 1.0, 1e-9),
         )
         here = np.arange(n) * steps + at
         hold = max(self.job.output_tokens - 1.0, 1e-9) * pace
         rate = np.minimum(held / hold, busiest)
         bandwidth = self.platform.tiers[-1].bandwidth * np.array([p.chips for p in prefill])
-        ttft = np.maximum(clients / rate - hold, one.prefill_s)
-        ttft = ttft + one.kv_bytes_per_request / bandwidth + profile.request_s
+        # copies that seldom prefill beside others have experts and exchange nearly to themselves
+        copies = np.array([p.attention_dp for p in prefill], dtype=np.float64)
+        joint = (one.breakdown["experts"] + one.breakdown["all_to_all"]) / np.maximum(one.step_s, 1e-30)
+        own = one.prefill_s * (1.0 - (1.0 - rate / busiest) * joint * (1.0 - 1.0 / copies))
+        # clients that all start at once come back in bursts, and each copy has a queue of its own
+        work = clients / busiest
+        dense = work / (work + APART_BY * hold)
+        wait = np.minimum(servers / busiest * dense / (2.0 * np.maximum(1.0 - dense, 1e-3)), work / 2.0)
+        middle = np.minimum(wait, wait / dense * np.log(np.maximum(2.0 * dense, 1.0)))
+        median = np.array([c.median_ttft for c in cases])
+        firsts = np.array([1.0 / c.prompts_a_client if c.prompts_a_client else 0.0 for c in cases])
+        wait = np.where(median, middle, wait + firsts * np.maximum(work / 2.0 - wait, 0.0))
+        ttft = np.maximum(clients / rate - hold, own + wait)
+        ttft = ttft + one.kv_bytes_per_request / bandwidth + one.host_s
         per_chip = (e.concurrency / e.chips)[here]
         ttft = ttft * self._first_tokens(profile, np.concatenate([layout_of(c) for c in cases]), per_chip)
         power = self._power(e)

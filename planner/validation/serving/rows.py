@@ -48,7 +48,7 @@ def group_key(case: ServingCase) -> tuple[object, ...]:
     return (
         case.model, case.precision, case.kv_precision, round(case.input_tokens, 3), round(case.output_tokens, 3),
         case.chip, case.system, case.engine, case.mode, case.draft_tokens, case.draft_acceptance, case.year,
-        case.requests, case.waves, case.release, case.chunk_tokens, case.front, case.run,
+        case.requests, case.waves, case.median_ttft, case.release, case.chunk_tokens, case.front, case.run,
         family_of_source(case.source), case.output_cv,
     )  # fmt: skip
 
