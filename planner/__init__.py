@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from planner.export import export_plan
     from planner.outlook.ahead import outlook as outlook_of
     from planner.outlook.many import Plans, compare, plan_many
+    from planner.outlook.measure import Measure
+    from planner.outlook.measure import measure as measure_of
     from planner.outlook.near import alternatives
     from planner.outlook.pareto import pareto
+    from planner.outlook.recourse import Recourse
+    from planner.outlook.recourse import recourse as recourse_of
     from planner.outlook.result import Alternatives, Outlook, ParetoFront, Sensitivity
     from planner.outlook.sensitivity import sensitivity
     from planner.planning.plan import plan
@@ -34,11 +38,13 @@ __all__ = [
     "Alternatives",
     "Catalog",
     "InputError",
+    "Measure",
     "Outlook",
     "ParetoFront",
     "Plan",
     "PlannerError",
     "Plans",
+    "Recourse",
     "Scenario",
     "Sensitivity",
     "ServingEstimation",
@@ -54,10 +60,12 @@ __all__ = [
     "export_plan",
     "load_catalog",
     "load_scenario",
+    "measure_of",
     "outlook_of",
     "pareto",
     "plan",
     "plan_many",
+    "recourse_of",
     "resolve",
     "run_sweep",
     "scenario_from_mapping",
@@ -75,9 +83,11 @@ _HOMES = {
     "planner.errors": ("InputError", "PlannerError", "SolveError", "VerificationError"),
     "planner.estimate": ("ServingEstimation", "TrainingEstimation", "estimate_serving", "estimate_training"),
     "planner.export": ("export_plan",),
+    "planner.outlook.measure": ("Measure",),
     "planner.outlook.many": ("Plans", "compare", "plan_many"),
     "planner.outlook.near": ("alternatives",),
     "planner.outlook.pareto": ("pareto",),
+    "planner.outlook.recourse": ("Recourse",),
     "planner.outlook.result": ("Alternatives", "Outlook", "ParetoFront", "Sensitivity"),
     "planner.outlook.sensitivity": ("sensitivity",),
     "planner.scenario": ("Scenario", "load_scenario", "resolve", "scenario_from_mapping", "shipped_scenarios"),
@@ -86,6 +96,8 @@ _HOMES = {
     "planner.verify.plan": ("verify_plan",),
 }
 _RENAMED = {
+    "recourse_of": ("planner.outlook.recourse", "recourse"),
+    "measure_of": ("planner.outlook.measure", "measure"),
     "outlook_of": ("planner.outlook.ahead", "outlook"),
     "supernode_of": ("planner.supernode.ask", "supernode"),
 }

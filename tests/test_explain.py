@@ -418,7 +418,7 @@ BY_HAND = {
     ),
     "three limits at once": (
         scenario_of(load(3), limits={"capex_usd": 4e6, "carbon_t_per_year": 60}),
-        [option("dirty", carbon_t_per_year=25.0), option("clean", capex_usd=2.1e6, carbon_t_per_year=1.0)],
+        [option("dirty", carbon_t_by_year=(25.0,)), option("clean", capex_usd=2.1e6, carbon_t_by_year=(1.0,))],
     ),
     "whole racks": (
         scenario_of(load(1), load(1, name="other"),

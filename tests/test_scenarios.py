@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from shipped_plans import planned
 
 from planner import load_catalog, plan
 from planner.answer.plan import Plan, plan_schema
@@ -25,11 +26,6 @@ NAMES = sorted(p.stem for p in FOLDER.glob("*.yaml") if p.stem not in LONG)
 @cache
 def catalog() -> Catalog:
     return load_catalog()
-
-
-@cache
-def planned(name: str, variant: str | None = None) -> Plan:
-    return plan(FOLDER / f"{name}.yaml", catalog=catalog(), variant=variant)
 
 
 @cache

@@ -47,12 +47,12 @@ def option(name: str, **figures: Any) -> Option:
         "facility_peak_w": 10e3,
         "facility_average_w": 7e3,
         "capex_usd": 1e6,
-        "opex_usd_per_year": 1e5,
+        "opex_usd_by_year": (1e5,),
         "cost_usd": 1e6,
         "carbon_t": 100.0,
-        "carbon_t_per_year": 25.0,
+        "carbon_t_by_year": (25.0,),
         "water_m3": 40.0,
-        "water_m3_per_year": 10.0,
+        "water_m3_by_year": (10.0,),
     }
     values |= figures
     values.setdefault("site", "rented" if values["acquire"] == "rent" else str(values["location"]).split("/")[0])
@@ -148,12 +148,17 @@ def allowed(scenario: Scenario, options: Sequence[Option], counts: Sequence[int]
     for pick, limit in (
         ("capex_usd", limits.capex_usd),
         ("cost_usd", limits.cost_usd),
-        ("opex_usd_per_year", limits.opex_usd_per_year),
-        ("carbon_t_per_year", limits.carbon_t_per_year),
-        ("water_m3_per_year", limits.water_m3_per_year),
         ("chips", limits.chips),
     ):
         if not within(total(pick), limit):
+            return False
+    for pick, limit in (
+        ("opex_usd_by_year", limits.opex_usd_per_year),
+        ("carbon_t_by_year", limits.carbon_t_per_year),
+        ("water_m3_by_year", limits.water_m3_per_year),
+    ):
+        years = zip(*([v * n for v in getattr(o, pick)] for o, n in chosen), strict=True)
+        if not all(within(math.fsum(year), limit) for year in years):
             return False
     standing = [(o, n) for o, n in chosen if o.acquire != "rent"]
     if not within(total("facility_peak_w", standing) / 1e6, limits.power_mw):
@@ -331,8 +336,8 @@ def _random_option(
         racks=0.0 if acquire == "rent" else systems * dice.choice([1 / 3, 0.5, 1.0]),
         facility_peak_w=round(10e3 * size), it_peak_w=round(8e3 * size),
         capex_usd=round(1e6 * size * dice.uniform(0.5, 1.5)), cost_usd=round(1.5e6 * size * dice.uniform(0.5, 1.5)),
-        opex_usd_per_year=round(1e5 * size), carbon_t=round(100 * size * dice.uniform(0.5, 1.5), 1),
-        carbon_t_per_year=round(25 * size, 1), water_m3=round(40 * size, 1), water_m3_per_year=round(10 * size, 1),
+        opex_usd_by_year=(round(1e5 * size),), carbon_t=round(100 * size * dice.uniform(0.5, 1.5), 1),
+        carbon_t_by_year=(round(25 * size, 1),), water_m3=round(40 * size, 1), water_m3_by_year=(round(10 * size, 1),),
         **figures,
     )  # fmt: skip
 

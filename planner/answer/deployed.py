@@ -46,7 +46,14 @@ def deployments_view(
         for lot in found:
             whole[id(lot)] += time
     return tuple(
-        _deployment(x, found, {id(y): t / whole[id(y)] if whole[id(y)] else 0.0 for y in found}, c, periods)
+        _deployment(
+            x,
+            found,
+            {id(y): t / whole[id(y)] if whole[id(y)] else 0.0 for y in found},
+            c,
+            periods,
+            math.fsum(period_years),
+        )
         for x, found, t, c in zip(work, mine, times, chips, strict=True)
     )
 
@@ -77,7 +84,7 @@ def _system_years(x: ScheduledRun | ScheduledLoad, system_chips: float, period_y
 
 def _deployment(
     x: ScheduledRun | ScheduledLoad, lots: Sequence[FleetLot], share: Mapping[int, float], system_chips: float,
-    periods: Sequence[str],
+    periods: Sequence[str], years: float,
 ) -> Deployment:  # fmt: skip
     if isinstance(x, ScheduledRun):
         units, replicas, spares, period = 1, 1, x.spares, x.start_date[:7]
@@ -120,6 +127,7 @@ def _deployment(
         systems=systems,
         part_chips=x.part_chips,
         cache_pool=x.cache_pool,
+        with_loads=x.with_loads if isinstance(x, ScheduledLoad) else (),
         replicas=replicas,
         chips=x.chips * units,
         spares=spares,
@@ -139,7 +147,7 @@ def _deployment(
         cost=Cost(
             capex_usd=math.fsum(capex.values()),
             capex_lines_usd=capex,
-            opex_usd_per_year=opex / max(1, len(x.money.opex_usd_by_year)),
+            opex_usd_per_year=opex / years,
             total_usd=math.fsum(lines.values()),
             lines_usd=lines,
         ),

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from planner.answer.chance import said, together
-from planner.answer.plan import FleetLot, Plan, ScheduledRun
+from planner.answer.names import named
+from planner.answer.plan import FleetLot, LoadDemand, Plan, ScheduledRun
 from planner.answer.words import money, number, power
 from planner.scenario.types import Scenario
 
@@ -35,10 +36,11 @@ def shared_sentence(scenario: Scenario, plan: Plan) -> str:
         text += f" and {more} more runs" if more > 0 else ""
     loads = [d for d in plan.schedule.demand if max(d.asked, default=0.0) > 0]
     if loads:
-        up_to = (
-            f"{d.workload} served up to {number(_three_digits(max(d.asked)))} {d.unit}{said(plan, d.workload)}"
-            for d in loads
-        )
+        followers = {name: x.workload for x in plan.schedule.loads for name in x.with_loads}
+        alike: dict[str, list[LoadDemand]] = defaultdict(list)
+        for d in loads:
+            alike[followers.get(d.workload, d.workload)].append(d)
+        up_to = (_served(some) + said(plan, some[0].workload) for some in alike.values())
         text += f"; {', '.join(up_to)}"
     totals = plan.totals
     if totals is not None:
@@ -46,6 +48,13 @@ def shared_sentence(scenario: Scenario, plan: Plan) -> str:
         capex = f"; capital in all: {money(totals.capex_usd)}" if totals.capex_usd else ""
         text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
     return text + together(plan)
+
+
+def _served(loads: Sequence[LoadDemand]) -> str:
+    """What a load, or loads that share replicas, are served up to."""
+    most = max(sum(asked) for asked in zip(*(d.asked for d in loads), strict=True))
+    together = " together" if len(loads) > 1 else ""
+    return f"{named([d.workload for d in loads])} served up to {number(_three_digits(most))} {loads[0].unit}{together}"
 
 
 def _three_digits(value: float) -> float:

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
+from planner.answer.names import named
 from planner.answer.part import Part as _Part
 from planner.answer.views import PlanViews
 from planner.answer.walls import Walls
@@ -249,6 +250,8 @@ class Deployment(_Part):
     """Chips of the part of a system that a unit occupies, beside other work; 0: whole systems."""
     cache_pool: str = ""
     """Of a load whose phases may be apart: the replicas that hand caches to each other; empty where any may."""
+    with_loads: tuple[str, ...] = ()
+    """Other loads, alike in all but how many requests come, that its units answer too."""
     chips: int
     """Chips that work, without spares."""
     spares: int
@@ -276,6 +279,16 @@ class Deployment(_Part):
     """Bill of materials of the cluster network: switches, links, optics, price_usd, power_w."""
     option: str = ""
     """Id of the option this deployment counts."""
+
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """The workload, and the loads that its units answer too."""
+        return self.workload, *self.with_loads
+
+    @property
+    def served(self) -> str:
+        """Whom it works for, as a person reads it."""
+        return named(self.loads)
 
     @property
     def cooled(self) -> str:
@@ -437,9 +450,21 @@ class ScheduledLoad(Work):
     replicas: int
     units: tuple[int, ...]
     """Units at work in each period."""
+    with_loads: tuple[str, ...] = ()
+    """Other loads, alike in all but how many requests come, that its units answer too."""
     answers: tuple[tuple[Answered, ...], ...] = ()
     """Of loads with request classes: what all its units answer of each class, by period; ``predicted`` is of a unit
     in the period in which most of them work."""
+
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """All loads that its units answer."""
+        return self.workload, *self.with_loads
+
+    @property
+    def served(self) -> str:
+        """Whom it works for, as a person reads it."""
+        return named(self.loads)
 
 
 class LoadDemand(_Part):
@@ -477,8 +502,8 @@ class Simplified(_Part):
 
 
 class Totals(_Part):
-    """Sums over deployments. Of a shared fleet: counts and power of the period in which each is largest, money, carbon
-    and water of the whole plan, ``opex_usd_per_year`` the mean of its years."""
+    """Sums over deployments; ``opex_usd_per_year`` is the mean of the plan's years. Of a plan over lots: counts and
+    power of the period in which each is largest."""
 
     chips: int
     systems: int

@@ -211,6 +211,7 @@ _TEXTS: tuple[FieldSpec, ...] = (
     _text("memory_semantics", (INTERCONNECTS,), "Load-store, RDMA, ..."),
     _text("power_basis", (INTERCONNECTS,), "What the power rests on"),
     _text("collective", (INTERCONNECTS,), "Collective that was measured"),
+    _text("short_name", (COOLING,), "What people call it in running text"),
     _text("capex_basis", (COOLING,), "What the capital cost rests on"),
     _text("throughput_basis", (COOLING,), "What the relative throughput rests on"),
     _text("supply_text", (COOLING,), "Supply temperature and medium in the source's words"),
@@ -423,6 +424,8 @@ _REGION_FIGURES: tuple[FieldSpec, ...] = tuple(
         ("design_dry_bulb_c", "c", "Dry bulb exceeded 0.4% of the hours of a year", -40, 60),
         ("design_wet_bulb_c", "c", "Wet bulb exceeded 0.4% of the hours of a year", -40, 45),
         ("free_cooling_hours_per_year", "h", "Hours a year with a dry bulb below 18 C", 0, 8784),
+        ("latitude_deg", "deg", "Latitude of the climate city, north positive", -90, 90),
+        ("longitude_deg", "deg", "Longitude of the climate city, east positive", -180, 180),
     )
 )
 

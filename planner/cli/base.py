@@ -215,10 +215,12 @@ def look(
     form: Format,
     table: Callable[[Any], Any],
     rows: Callable[[Any], Sequence[Row]],
+    also: Callable[[Any, Path], None] | None = None,
 ) -> int:
     """An answer about an answer: asked of a scenario while progress is told, written to a folder, and printed.
 
-    ``ask(scenario, catalog=, variant=, progress=)`` finds it; ``words`` say what is being done, ``name`` is the file's.
+    ``ask(scenario, catalog=, variant=, progress=)`` finds it; ``words`` say what is being done, ``name`` is the file's,
+    and ``also`` writes what else is put into the folder.
     """
     if out is not None:
         must_be_writable(out)
@@ -229,6 +231,8 @@ def look(
         found = ask(asked, catalog=load_catalog(catalog), variant=variant, progress=progress)
     if out is not None:
         found.write(out / name)
+        if also is not None:
+            also(found, out)
     answer(form, table=lambda: table(found), data=found.to_json, rows=lambda: rows(found))
     if out is not None and form is not Format.JSON:
         say(f"Written: {out / name}")

@@ -155,3 +155,54 @@ def sensitivity_command(
         scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
         form=form_of(form, as_json), table=sensitivity_table, rows=sensitivity_rows,
     )  # fmt: skip
+
+
+@app.command("measure")
+def measure_command(
+    scenario: ScenarioName,
+    variant: Variant = None,
+    sets: Sets = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for measure.json and measurements.csv, rows to fill in.")
+    ] = None,
+    as_json: AsJson = False,
+    form: Form = None,
+    catalog: CatalogDir = None,
+    verbose: Verbose = 0,
+) -> int:
+    """Which run to make before deciding: what it costs, what it is expected to be worth, and how to make it."""
+    from planner.answer.plan import write_text
+    from planner.outlook.measure import measure
+    from planner.outlook.measure.result import rows_of
+    from planner.report.measure import measure_table
+
+    return look(
+        "Runs worth making before", "measure.json", measure,
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=measure_table, rows=rows_of,
+        also=lambda found, folder: write_text(folder / "measurements.csv", found.table()),
+    )  # fmt: skip
+
+
+@app.command("recourse")
+def recourse_command(
+    scenario: ScenarioName,
+    futures: Annotated[int, typer.Option("--futures", help="How many futures are sampled.")] = 20,
+    variant: Variant = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for recourse.json.")] = None,
+    as_json: AsJson = False,
+    form: Form = None,
+    catalog: CatalogDir = None,
+    verbose: Verbose = 0,
+) -> int:
+    """What to buy first when the rest may wait and follow what was learned: two stages, to a proven gap."""
+    from planner.outlook.recourse import recourse
+    from planner.outlook.recourse.result import rows_of
+    from planner.report.measure import recourse_table
+
+    return look(
+        "Two stages of", "recourse.json", partial(recourse, futures=futures),
+        scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
+        form=form_of(form, as_json), table=recourse_table, rows=rows_of,
+    )  # fmt: skip

@@ -94,11 +94,15 @@ def binding_limits(
     return tuple(sorted(found, key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
 
 
-def _gain(value: float, outcome: Outcome, limits: Limits) -> float:
+def gain_of(value: float, objective: float, *, proven: bool, limits: Limits) -> float:
     """How much better a solution is than the plan, 0 for less than what both are known to."""
-    better = value - outcome.objective
-    noise = 1e-7 * abs(value) if outcome.status == "proven_optimal" else 2 * limits.gap * abs(value)
+    better = value - objective
+    noise = 1e-7 * abs(value) if proven else 2 * limits.gap * abs(value)
     return better if better > max(noise, 1e-9) else 0.0
+
+
+def _gain(value: float, outcome: Outcome, limits: Limits) -> float:
+    return gain_of(value, outcome.objective, proven=outcome.status == "proven_optimal", limits=limits)
 
 
 def _gains_of_relaxation(program: Program, changes: Sequence[Change], limits: Limits) -> list[float | None]:

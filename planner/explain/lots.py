@@ -50,20 +50,27 @@ def explained_shared(
     values: NDArray[np.float64],
     limits: Limits,
     dropped: Sequence[Dropped],
+    worth: Callable[[float, Limits, bool], tuple[Binding, ...]],
 ) -> tuple[tuple[Binding, ...], tuple[Alternative, ...]]:
     """What binds and what one more unit is worth; the best plan without each kind of system, and on it alone.
 
-    Each found by solving again, ``limits.time_limit_s`` for both together: the program itself where it is small, its
-    relaxation where it is large, and then said to be. ``value``: the objective of the best plan. Raises ``SolveError``.
+    Each found by solving again, ``limits.time_limit_s`` for all together: the program itself where it is small, its
+    relaxation where it is large, and then said to be. ``value``: the objective of the best plan. ``worth``: of figures
+    that no row holds (``rewritten.worth_of_leaves``), compared with an objective. Raises ``SolveError``.
     """
-    half = replace(limits, time_limit_s=limits.time_limit_s / 2)
+    third = replace(limits, time_limit_s=limits.time_limit_s / 3)
     leaves, point = by_leaf(model, values)
     at = values if point is None else point
-    if model.program.column_count > MANY_COLUMNS:
-        binding = binding_by_relaxation(leaves, objective, at, half)
+    large = model.program.column_count > MANY_COLUMNS
+    if large:
+        binding = binding_by_relaxation(leaves, objective, at, third)
+        value_here = relax(with_objective(model.program, model.objectives[objective]), third).objective
     else:
-        binding = binding_limits(leaves, objective, value, at, half)
-    return binding, lots_rivals(model, stock, objective, value, values, half, dropped)
+        binding = binding_limits(leaves, objective, value, at, third)
+        value_here = value
+    more = worth(value_here, third, large) if math.isfinite(value_here) else ()
+    binding = tuple(sorted((*binding, *more), key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
+    return binding, lots_rivals(model, stock, objective, value, values, third, dropped)
 
 
 def without_wholeness(program: Program) -> Program:

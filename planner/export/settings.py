@@ -82,22 +82,24 @@ def jobs_of(plan: Plan, catalog: Catalog) -> tuple[Job, ...]:
                     remedy="It was made by an older planner: plan the scenario again.",
                 )
             )
-        system, chip = catalog.system(d.system), catalog.chip(d.chip)
-        per_server = int(system.get("chips_per_server") or system.need("chips_total"))
-        found.append(
-            Job(
-                number=i,
-                deployment=d,
-                asked=asked[d.workload],
-                model=catalog.model(asked[d.workload].model),
-                chip=chip,
-                stack=stack_of(chip),
-                chips=d.chips // max(d.replicas, 1),
-                chips_per_server=per_server,
-                memory_gb=build_platform(catalog, d.system, d.chip, d.cooling).memory_bytes / 1e9,
-            )
-        )
+        found.append(job_of(i, d, asked[d.workload], catalog))
     return tuple(found)
+
+
+def job_of(number: int, d: Deployment, asked: Asked, catalog: Catalog) -> Job:
+    """One deployment, and what its workload asks, as a job."""
+    system, chip = catalog.system(d.system), catalog.chip(d.chip)
+    return Job(
+        number=number,
+        deployment=d,
+        asked=asked,
+        model=catalog.model(asked.model),
+        chip=chip,
+        stack=stack_of(chip),
+        chips=d.chips // max(d.replicas, 1),
+        chips_per_server=int(system.get("chips_per_server") or system.need("chips_total")),
+        memory_gb=build_platform(catalog, d.system, d.chip, d.cooling).memory_bytes / 1e9,
+    )
 
 
 def settings_of(job: Job) -> dict[str, object]:

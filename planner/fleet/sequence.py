@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from planner.fleet.pieces import Piece, pieces_of
 from planner.fleet.stock_model import StockModel, StockPlan, plan_of
-from planner.options.parts import systems_for, systems_taken
+from planner.options.parts import levels, room_for, systems_for
 from planner.options.stock import Run, Start, Stock
 from planner.solve.form import Program, with_row
 from planner.solve.intervals import Level, Task, least_amount, some_starts
@@ -179,20 +179,27 @@ def _at_work(model: StockModel, group: int, slot: int) -> list[tuple[int, Run, S
     ]
 
 
-def _standing(model: StockModel, group: int, slot: int) -> dict[int, float]:
-    """Coefficients of what serves in a slot less what stands in it, of one group."""
+def _standing(model: StockModel, group: int, slot: int) -> list[dict[int, float]]:
+    """Coefficients of what serves in a slot less what stands in it, of one group: for each size of part that a
+    condition is needed for (``options.parts``), as what serves takes whole systems from what runs may have."""
     stock, period = model.stock, model.stock.slots[slot]
-    found = {
+    stands = {
         c: -1.0
         for c, lot in zip(model.lots, stock.lots, strict=True)
         if lot.group == group and lot.begin <= period < lot.end
     }
-    for columns, work in zip(model.serve, stock.works, strict=True):
-        if work.group == group:
-            # of parts their chips: whatever they fill, it is no less than that
-            chips = stock.groups[group].chips
-            found[columns[period]] = systems_taken(work.systems, work.part, chips)
-    return found
+    serving = [(columns[period], w) for columns, w in zip(model.serve, stock.works, strict=True) if w.group == group]
+    stands |= {c: float(w.systems) for c, w in serving if not w.part}
+    chips = stock.groups[group].chips
+    return [
+        stands | {c: w.part / room_for(chips, cut) for c, w in serving if w.part >= cut > 0}
+        for cut in levels((w.part for _, w in serving if w.part), chips) or (0,)
+    ]
+
+
+def _of(condition: int) -> str:
+    """What sets apart the names of rows for several sizes of parts."""
+    return f",{condition + 1}" if condition else ""
 
 
 def _folded(model: StockModel, group: int) -> StockModel:
@@ -207,17 +214,18 @@ def _folded(model: StockModel, group: int) -> StockModel:
             continue
         columns = {p.column for p in pieces}
         length = stock.minute(slot + 1) - stock.minute(slot)
-        base = _standing(model, group, slot) | {c: float(r.systems) for c, r, _ in runs if c not in columns}
+        rest = {c: float(r.systems) for c, r, _ in runs if c not in columns}
+        bases = [base | rest for base in _standing(model, group, slot)]
         for name in dict.fromkeys(p.run.workload for p in moving):
             mine = {p.column: float(p.run.systems) for p in pieces if p.run.workload == name}
-            rows.append((f"wide[{group},{slot},{name}]", base | mine, 0.0))
+            rows += [(f"wide[{group},{slot},{name}{_of(i)}]", base | mine, 0.0) for i, base in enumerate(bases)]
         ends = {p.column: float(p.run.systems) for p in pieces if not p.moves}
-        rows.append((f"ends[{group},{slot}]", base | ends, 0.0))
+        rows += [(f"ends[{group},{slot}{_of(i)}]", base | ends, 0.0) for i, base in enumerate(bases)]
         for k in FOLDS:
             part = {p.column: p.run.systems * math.floor((k + 1) * p.minutes / length - 1e-12) / k for p in pieces}
             part |= {p.column: float(p.run.systems) for p in pieces if p.minutes >= length}
             if any(part[p.column] > p.run.systems * p.minutes / length + 1e-9 for p in pieces):
-                rows.append((f"fold[{group},{slot},{k}]", base | part, 0.0))
+                rows += [(f"fold[{group},{slot},{k}{_of(i)}]", base | part, 0.0) for i, base in enumerate(bases)]
     return _rows(model, rows)
 
 
@@ -255,9 +263,10 @@ def _cut(model: StockModel, failure: Failure, number: int) -> StockModel:
                 continue
             runs = _at_work(model, failure.group, slot)
             columns = {p.column for p in here}
-            base = _standing(model, failure.group, slot)
-            base |= {c: float(r.systems) for c, r, _ in runs if c not in columns}
-            rows.append((name, base | chosen, failure.need * (len(failure.pieces) - 1.0)))
+            rest = {c: float(r.systems) for c, r, _ in runs if c not in columns}
+            most = failure.need * (len(failure.pieces) - 1.0)
+            bases = _standing(model, failure.group, slot)
+            rows += [(f"{name[:-1]}{_of(i)}]", base | rest | chosen, most) for i, base in enumerate(bases)]
     return _rows(model, rows)
 
 
@@ -277,8 +286,9 @@ def _whole(
         for group in range(len(stock.groups)):
             runs = _at_work(model, group, slot)
             if any(p.moves for p in pieces_of(stock, slot, runs)):
-                whole = _standing(model, group, slot) | {c: float(r.systems) for c, r, _ in runs}
-                rows.append((f"whole[{group},{slot}]", whole, 0.0))
+                every_run = {c: float(r.systems) for c, r, _ in runs}
+                bases = _standing(model, group, slot)
+                rows += [(f"whole[{group},{slot}{_of(i)}]", base | every_run, 0.0) for i, base in enumerate(bases)]
         every = _every(model, slot)
         for first, then in stock.order:
             begins = {c: 1.0 for c, r, s in every if r.workload == then and s.slot == slot}

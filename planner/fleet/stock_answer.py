@@ -217,7 +217,7 @@ def schedule_of(figures: StockFigures, stock: Stock, plan: StockPlan, start_days
 def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float) -> ScheduledRun:
     group, line = stock.groups[run.group], figures.timeline
     hardware, workload = hardware_of(group), figures.workload(run.workload)
-    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout)
+    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout, run.term)
     month = line.slots[start.slot].start
     counted = month * DAYS_PER_MONTH
     end = day + d.run_days
@@ -277,6 +277,9 @@ def _load(
         option=work.id,
         part_chips=d.part,
         cache_pool=d.cache_pool,
+        with_loads=tuple(
+            name for x in stock.demands if x.workload == work.workload for name in x.loads if name != work.workload
+        ),
         systems=d.systems,
         chips=d.chips,
         replicas=d.replicas,
@@ -312,15 +315,20 @@ def _demand(figures: StockFigures, stock: Stock, plan: StockPlan) -> tuple[LoadD
                     sites[f"{stock.groups[work.group].site} {work.cache_pool}"][phase] += rate * np.array(units)
         # caches do not travel between sites: each site answers the lesser of its phases
         answered = sum((np.min([r[p] for p in demand.phases], axis=0) for r in sites.values()), np.zeros(stock.periods))
-        found.append(
-            LoadDemand(
-                workload=demand.workload,
-                unit=rate_unit(figures.workload(demand.workload)),
-                asked=tuple(map(float, demand.rate)),
-                answered=tuple(map(float, answered)),
+        for name in demand.loads:
+            # of what a pool answers each load has as much as it asks of all that is asked
+            asked = demand.rate_of.get(name, demand.rate)
+            part = np.divide(asked, demand.rate, out=np.zeros(stock.periods), where=demand.rate > 0)
+            found.append(
+                LoadDemand(
+                    workload=name,
+                    unit=rate_unit(figures.workload(name)),
+                    asked=tuple(map(float, asked)),
+                    answered=tuple(map(float, answered * part if demand.rate_of else answered)),
+                )
             )
-        )
-    return tuple(found)
+    order = {w.name: i for i, w in enumerate(figures.scenario.workloads)}
+    return tuple(sorted(found, key=lambda d: order[d.workload]))
 
 
 def _of_classes(figures: StockFigures, demand: Demand, plan: StockPlan) -> LoadDemand:

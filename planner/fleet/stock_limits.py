@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 
+from planner.answer.names import named
 from planner.catalog import Catalog
 from planner.facility.capacity import Level, capacity_tree, usable_share
 from planner.fleet.kinds import with_limits_on_kinds
@@ -14,15 +15,16 @@ from planner.fleet.stock_model import StockDraft, StockModel, add_peak, add_stru
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period, timeline_of
 from planner.options.stock import Demand, Floats, Lot, Stock
+from planner.options.stock_figures import rate_unit
 from planner.scenario.site import Site
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving
+from planner.scenario.workloads import Training
 
 
 def build_stock(scenario: Scenario, catalog: Catalog, stock: Stock) -> StockModel:
     """The program of a fleet over time (pure; same input, same program). ``catalog`` holds the assumptions."""
     timeline = timeline_of(scenario, catalog)
-    draft = StockDraft(stock)
+    draft = StockDraft(stock, idle_counts=bool(scenario.limits.vendor_share))
     add_structure(draft, lambda demand, period: _demand_limit(scenario, timeline, demand, period))
     if "power" in scenario.objective:
         add_peak(draft)
@@ -38,14 +40,18 @@ def build_stock(scenario: Scenario, catalog: Catalog, stock: Stock) -> StockMode
 
 def _demand_limit(scenario: Scenario, timeline: Timeline, demand: Demand, period: int) -> Limit:
     workload = next(w for w in scenario.workloads if w.name == demand.workload)
-    leaf, unit = ("requests_per_s", "requests/s") if isinstance(workload, Serving) else ("samples_per_s", "samples/s")
-    base = float(getattr(workload, leaf))
+    assert not isinstance(workload, Training)  # noqa: S101 - a load, narrowed for the type checker
+    asked, _, leaf = workload.asked
+    unit = rate_unit(workload)
     rate = float(demand.rate[period])
     changes = bool(demand.rate.max() != demand.rate.min())
     when = f" from {timeline.names[period]}" if changes else ""
+    if len(demand.loads) > 1:  # the sum of several figures, none of which it is a share of
+        label = f"{named(demand.loads)} together at {rate:g} {unit}{when}"
+        return Limit(f"demand[{demand.workload},{period}]", "demand", label, rate, unit, max(rate, 1e-9), "", 1)
     return Limit(
         f"demand[{demand.workload},{period}]", "demand", f"{demand.workload} at {rate:g} {unit}{when}", rate, unit,
-        max(rate, 1e-9), f"workloads.{demand.workload}.{leaf}", 1, share=rate / base,
+        max(rate, 1e-9), f"workloads.{demand.workload}.{leaf}", 1, share=rate / asked,
     )  # fmt: skip
 
 

@@ -30,6 +30,8 @@ class StockDraft:
     """A program in the making. ``limits`` files add rows through ``add_limit``."""
 
     stock: Stock
+    idle_counts: bool = False
+    """Whether systems that never work may be of use: where the share of a vendor is of all that is acquired."""
     builder: ProgramBuilder = field(default_factory=ProgramBuilder)
     lots: list[int] = field(default_factory=list)
     """Column of each lot."""
@@ -118,23 +120,15 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
     """Columns, and the rows that make work work: once, order, use, there, demand."""
     stock, build = draft.stock, draft.builder
     asked = {d.workload: d for d in stock.demands}
+    units = [_most_units(stock, asked[work.workload], work) for work in stock.works]
+    useful = _useful(stock, units)
     for lot in stock.lots:
         g = stock.groups[lot.group]
         name = f"lot[{lot.id},{g.system},{g.location},{lot.acquire},{lot.begin}-{lot.end}]"
-        draft.lots.append(build.add_column(name, upper=float(lot.most), integer=True))
-    for work in stock.works:
-        demand = asked[work.workload]
-        rate = _alone(demand, work)
-        # no more than answers all of it when units fail, or makes up the chips that it must use
-        least = math.ceil(demand.least_chips / work.chips)
-        most = []
-        for t, r in enumerate(demand.rate):
-            if demand.more:
-                most.append(max(float(least), _room(stock, work, t) if r > 0 else 0.0))
-                continue
-            rule = demand.rule(t)
-            lost = rule.lost(work.chips, rate) if rule is not None else 0
-            most.append(max(1.0, float(math.ceil(r / rate - 1e-9) + lost), least) if r > 0 else float(least))
+        # what never works is of no use, save that it may count in the share of a vendor
+        upper = lot.most if draft.idle_counts else min(lot.most, useful[lot.group])
+        draft.lots.append(build.add_column(name, upper=float(upper), integer=True))
+    for work, most in zip(stock.works, units, strict=True):
         columns = [build.add_column(f"serve[{work.id},{t}]", upper=m, integer=True) for t, m in enumerate(most)]
         draft.most.update(zip(columns, most, strict=True))
         draft.serve.append(columns)
@@ -146,6 +140,37 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
     _use(draft)
     for demand in stock.demands:
         _demand(draft, demand, demand_limit)
+
+
+def _most_units(stock: Stock, demand: Demand, work: Work) -> list[float]:
+    """Units of a kind in each period that a plan could have any use of: no more than answer all of the load when units
+    fail, or make up the chips that it must use."""
+    rate = _alone(demand, work)
+    least = math.ceil(demand.least_chips / work.chips)
+    most = []
+    for t, r in enumerate(demand.rate):
+        if demand.more:
+            most.append(max(float(least), _room(stock, work, t) if r > 0 else 0.0))
+            continue
+        rule = demand.rule(t)
+        lost = rule.lost(work.chips, rate) if rule is not None else 0
+        most.append(max(1.0, float(math.ceil(r / rate - 1e-9) + lost), least) if r > 0 else float(least))
+    return most
+
+
+def _useful(stock: Stock, units: Sequence[Sequence[float]]) -> list[float]:
+    """Systems of each group that could ever work at once: all its units, and each run on the most it may take."""
+    found = [0.0] * len(stock.groups)
+    for work, most in zip(stock.works, units, strict=True):
+        # of parts each in a system of its own, at worst
+        found[work.group] += max(most, default=0.0) * (1 if work.part else work.systems)
+    largest: dict[tuple[int, str], int] = defaultdict(int)
+    for run in stock.runs:
+        if not run.term:
+            largest[run.group, run.workload] = max(run.systems, largest[run.group, run.workload])
+    for (group, _), systems in largest.items():
+        found[group] += systems
+    return found
 
 
 def _alone(demand: Demand, work: Work) -> float:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, System
 from planner.network.bill_of_materials import fat_tree, tree_reach
@@ -36,13 +39,15 @@ def scale_out_rate(system: System, chip: Chip) -> float | None:
     return chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
 
 
-def fabric_for(
-    catalog: Catalog, rate: float | None, systems: int, chips: int, topology: Topology = FAT_TREE, server_chips: int = 8
-) -> Fabric:
-    """The smallest fabric for a job over ``systems`` systems of ``chips`` chips in all."""
-    if systems <= 1 or not rate:
-        return "none"
-    return "pod" if chips <= pod_reach(catalog, rate, topology, server_chips) else "large"
+def fabrics_for(
+    catalog: Catalog, rate: float | None, systems: NDArray[np.int64], chips: NDArray[np.int64],
+    topology: Topology = FAT_TREE, server_chips: int = 8,
+) -> NDArray[np.object_]:  # fmt: skip
+    """The smallest fabric of each of some jobs, (n,) of ``Fabric``."""
+    if not rate:
+        return np.full(len(systems), "none", dtype=object)
+    larger = np.where(chips <= pod_reach(catalog, rate, topology, server_chips), "pod", "large")
+    return np.where(systems <= 1, "none", larger).astype(object)
 
 
 def port(

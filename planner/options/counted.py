@@ -46,10 +46,10 @@ def _on_site(read: Callable[[Option], float]) -> Callable[[Option], float]:
 
 COST = Figure("cost_usd", lambda o: o.cost_usd)
 CAPITAL = Figure("capex_usd", lambda o: o.capex_usd)
-RUNNING_COST = Yearly("opex_usd_by_year", lambda o: o.opex_usd_by_year or (o.opex_usd_per_year,))
+RUNNING_COST = Yearly("opex_usd_by_year", lambda o: o.opex_usd_by_year)
 CARBON = Figure("carbon_t", lambda o: o.carbon_t)
-CARBON_OF_YEAR = Yearly("carbon_t_by_year", lambda o: o.carbon_t_by_year or (o.carbon_t_per_year,))
-WATER_OF_YEAR = Yearly("water_m3_by_year", lambda o: o.water_m3_by_year or (o.water_m3_per_year,))
+CARBON_OF_YEAR = Yearly("carbon_t_by_year", lambda o: o.carbon_t_by_year)
+WATER_OF_YEAR = Yearly("water_m3_by_year", lambda o: o.water_m3_by_year)
 PEAK_POWER = Figure("facility_peak_w", _on_site(lambda o: o.facility_peak_w))
 RACKS = Figure("racks", _on_site(lambda o: o.racks))
 ALL_CHIPS = Figure("all_chips", lambda o: float(o.all_chips))

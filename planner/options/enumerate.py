@@ -24,6 +24,7 @@ from planner.options.option import BEYOND, Dropped, Option, OptionSet, Role
 from planner.options.pricing import DAYS_PER_YEAR, Designs, Priced, horizon_hours, price
 from planner.options.work.classes import MixedServingSearch
 from planner.options.work.counted_kinds import CountedSearch
+from planner.options.work.formats import fastest_first, in_each_format, unbeaten
 from planner.options.work.kinds import SEARCHES
 from planner.options.work.memory import search_for
 from planner.options.work.mixed_training import MixedTrainingSearch
@@ -84,7 +85,7 @@ def enumerate_options(
     steps = len(scenario.workloads) * max(1, len(choices))
     done = 0
     for workload in scenario.workloads:
-        search = collector.search_of(workload)
+        searches = collector.searches_of(workload)
         # a load is there from the start, so what is bought later cannot answer it; a run may wait
         periods = every if workload.runs_once else every[:1]
         for choice in by_term(scenario, choices):
@@ -105,12 +106,12 @@ def enumerate_options(
                         collector.drop(choice, workload.name, reason)
                     continue
                 try:
-                    collector.add(search, choice, period, ready)
+                    collector.add(searches, choice, period, ready)
                 except InputError as error:
                     collector.drop(choice, workload.name, str(error.problems[0]))
                     break
-        if isinstance(search, TrainingSearch) and search.workload.mixed_systems:
-            mixes = MixedTrainingSearch(search)
+        if isinstance(workload, Training) and workload.mixed_systems:
+            mixes = MixedTrainingSearch(search_for(TrainingSearch, workload, catalog))
             for period in periods:
                 mixes.add(collector, _there(scenario, choices, period), period)
     return collector.finish()
@@ -157,6 +158,7 @@ class Collector:
         self.enumerated = self.candidates = self.pruned = 0
         self.best: dict[tuple[str, str], float] = {}
         self._margins: dict[tuple[str, str, str, bool], Margin] = {}
+        self._ones: dict[tuple[object, ...], Priced] = {}
 
     def drop(self, choice: Choice, workload: str, reason: str) -> None:
         where = "" if choice.location is None else f" at {choice.place}"
@@ -193,12 +195,53 @@ class Collector:
             )
         return search_for(RecommendationSearch, workload, self.catalog)
 
-    def add(self, search: Search, choice: Choice, period: int, ready: float) -> None:
-        """Every option of a search on one choice bought in one period."""
+    def searches_of(self, workload: Workload) -> tuple[Search, ...]:
+        """What searches a workload, in each of its formats."""
+        return tuple(self.search_of(one) for one in in_each_format(workload))
+
+    def add(self, searches: Sequence[Search], choice: Choice, period: int, ready: float) -> None:
+        """Every option of a workload on one choice bought in one period: in each format that the chip has.
+
+        What a format lacks is said where no other has an option. Raises ``InputError`` where none can be searched.
+        """
+        if len(searches) > 1:
+            platform = platform_of(self.catalog, *choice.platform)
+            by_format = {str(s.workload.precision[0]): s for s in searches}
+            searches = [by_format[x] for x in fastest_first(list(by_format), platform)] or searches[:1]
+        before = len(self.dropped)
+        refused: list[tuple[list[Dropped], InputError | None]] = []
+        any_option = False
+        for search in searches:
+            at, options, wrong = len(self.dropped), self.made, None
+            try:
+                self._add_one(search, searches, choice, period, ready)
+            except InputError as error:
+                wrong = error
+            if self.made > options:
+                any_option = True
+            else:
+                refused.append((self.dropped[at:], wrong))
+                del self.dropped[at:]
+        if any_option:
+            return
+        del self.dropped[before:]
+        self.dropped += _distinct(d for reasons, _ in refused for d in reasons)
+        errors = [wrong for _, wrong in refused if wrong is not None]
+        if len(errors) == len(refused):
+            raise errors[0]
+
+    @property
+    def made(self) -> int:
+        """How many options there are so far."""
+        return len(self.options)
+
+    def _add_one(
+        self, search: Search, every: Sequence[Search], choice: Choice, period: int, ready: float
+    ) -> None:  # fmt: skip
         if isinstance(search, TrainingSearch):
             self._train(search, choice, period, ready)
         elif isinstance(search, ServingSearch):
-            self._serve(search, choice, period, ready)
+            self._serve(search, [s for s in every if isinstance(s, ServingSearch)], choice, period, ready)
         else:
             search.add(self, choice, period, ready)
 
@@ -218,20 +261,7 @@ class Collector:
         ``cluster``: of a run, whose network comes on top; a load's systems (False) draw what a unit of them does.
         """
         per = choice.system.unit_chips
-        one = price(
-            self.scenario,
-            self.catalog,
-            choice,
-            Designs(
-                systems=np.array([1]),
-                spares=np.array([0]),
-                chips=np.array([per]),
-                activity=np.array([1.0]),
-                run_hours=np.array([1.0]),
-                cluster=cluster,
-            ),
-            ready,
-        )
+        one = self._one_system(choice, ready, cluster)
         if self.relaxed:
             return _Bounds(max(1, NO_LIMIT_CHIPS // per), NO_LIMIT_CHIPS)
         limits = self.scenario.limits
@@ -255,6 +285,19 @@ class Collector:
         if limits.chips is not None:
             chips = min(chips, math.floor(wide(float(limits.chips), float(per), 1.0)))
         return _Bounds(most, chips)
+
+    def _one_system(self, choice: Choice, ready: float, cluster: bool) -> Priced:
+        """The figures of one system by itself."""
+        hardware = (choice.place, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        key = (*hardware, choice.acquire, choice.rent_term, ready, cluster)
+        if key not in self._ones:
+            ones = np.ones(1)
+            designs = Designs(
+                systems=np.array([1]), spares=np.array([0]), chips=np.array([choice.system.unit_chips]),
+                activity=ones, run_hours=ones, cluster=cluster,
+            )  # fmt: skip
+            self._ones[key] = price(self.scenario, self.catalog, choice, designs, ready)
+        return self._ones[key]
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -305,10 +348,10 @@ class Collector:
             return
         margin = self.margin(workload, choice)
         found = search.search(choice, least, most, thin=self.relaxed, several=not margin.central)
+        key = ("train", workload.name, precision, platform.system_id, platform.chip_id, platform.clock_factor)
+        self.count((*key, least, most), found.enumerated, found.priced)
         sizes_there = [on_spot(self.scenario, self.catalog, choice, s, search.parameters) for s in found.sizes]
         found = replace(found, sizes=tuple(sizes_there))
-        self.count(("train", workload.name, platform.system_id, platform.chip_id, platform.clock_factor, least, most),
-                   found.enumerated, found.priced)  # fmt: skip
         if not found.sizes:
             self.drop(choice, workload.name, found.reason)
             return
@@ -345,7 +388,7 @@ class Collector:
             run_hours=np.array([s.days * 24.0 for s in sizes]),
             cluster=True,
         )
-        priced = price(self.scenario, self.catalog, choice, designs, ready)
+        priced = self.price(choice, designs, ready)
         tokens = float(workload.global_batch * workload.sequence_length)
         for i, size in enumerate(sizes):
             self.append(
@@ -375,7 +418,10 @@ class Collector:
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
-    def _serve(self, search: ServingSearch, choice: Choice, period: int, ready: float) -> None:
+    def _serve(
+        self, search: ServingSearch, every: Sequence[ServingSearch], choice: Choice, period: int, ready: float
+    ) -> None:
+        """``every``: the searches of its other formats among them, whose units its own must not be beaten by."""
         workload = search.workload
         if ready > 0:
             self.drop(choice, workload.name, f"it arrives {ready:.0f} days after the load begins")
@@ -388,9 +434,9 @@ class Collector:
         if bounds.systems < 1:
             self.drop(choice, workload.name, "one system alone exceeds a limit of the place or the plan")
             return
-        found = search.search(choice, most, self.margin(workload, choice))
-        self.count(("serve", workload.name, id(found)),
-                   found.enumerated, found.priced)  # fmt: skip
+        margin = self.margin(workload, choice)
+        found = search.search(choice, most, margin)
+        self.count(("serve", workload.name, id(found)), found.enumerated, found.priced)
         self.pruned += found.pruned
         for quantity, value in found.best_ms.items():
             self.note_best(workload.name, quantity, value)
@@ -398,7 +444,13 @@ class Collector:
             self.drop(choice, workload.name, found.reason)
         if not found.units:
             return
-        units = by_hours(in_window(found.units, workload), workload, choice.acquire, choice.rent_term)
+        searched = found.units
+        if len(every) > 1:
+            formats = [s.search(choice, most, margin).units for s in every]
+            apart = bool(cache_pool(workload, choice.chip.vendor, found.precision))
+            searched = tuple(unbeaten(formats, apart=apart, system_chips=choice.system.unit_chips)[every.index(search)])
+            self.pruned += len(found.units) - len(searched)
+        units = by_hours(in_window(searched, workload), workload, choice.acquire, choice.rent_term)
         units = [u for u in units if u.systems <= bounds.systems]
         if not units:
             self.drop(choice, workload.name, "its smallest replica exceeds a limit of the place or the plan")
@@ -412,7 +464,7 @@ class Collector:
             run_hours=np.array([worked_hours(workload, u.shape, hours) for u in units]),
             cluster=False,
         )
-        priced = price(self.scenario, self.catalog, choice, designs, ready)
+        priced = self.price(choice, designs, ready)
         tokens = workload.input_tokens + workload.output_tokens
         redundancy = Redundancy.of(workload, self.reliability)
         per_phase = {"serve": tokens, "prefill": workload.input_tokens, "decode": workload.output_tokens}
@@ -428,6 +480,10 @@ class Collector:
             )  # fmt: skip
 
     # -- options ---------------------------------------------------------------------------------------------------
+
+    def price(self, choice: Choice, designs: Designs, ready: float) -> Priced:
+        """What designs cost on a choice of hardware that is there after so many days."""
+        return price(self.scenario, self.catalog, choice, designs, ready)
 
     def of_use(self, workload: Serving | Recommendation | Counted, enough: int, chips: int) -> int:
         """Most units of a load of which a plan could have any use: ``enough`` carry all of it alone."""
@@ -484,12 +540,9 @@ class Collector:
             facility_peak_w=float(priced.facility_peak_w[i]),
             facility_average_w=float(priced.facility_average_w[i]),
             capex_usd=float(priced.capex_usd[i]),
-            opex_usd_per_year=float(priced.opex_usd_per_year[i]),
             cost_usd=float(priced.cost_usd[i]),
             carbon_t=float(priced.carbon_t[i]),
-            carbon_t_per_year=float(priced.carbon_t_per_year[i]),
             water_m3=float(priced.water_m3[i]),
-            water_m3_per_year=float(priced.water_m3_per_year[i]),
             parallelism=dict(layout),
             mix=mix,
             cache_pool=cache_pool,

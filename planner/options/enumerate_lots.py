@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from planner.catalog import Catalog
+from planner.errors import InputError
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import default_profile
 from planner.network.fabric import FABRICS
@@ -20,7 +21,7 @@ from planner.options.enumerate import interconnect_of
 from planner.options.hardware.arrivals import demand_of, may_move
 from planner.options.hardware.choices import hardware_choices
 from planner.options.hardware.offers import closed_offers
-from planner.options.hardware.standing import Key, fabric_needed, platforms_of, room_for, standing_choices
+from planner.options.hardware.standing import Key, fabrics_needed, platforms_of, room_for, standing_choices
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, timeline_of
 from planner.options.lot_dominance import StockDrafts, without_dominated
 from planner.options.lots import digest_of, lots_of, owner_key, runs_of, works_of
@@ -35,6 +36,7 @@ from planner.options.work.designs import DesignSearcher, FoundDesign, designs_of
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.redundancy import Redundancy
 from planner.scenario.kinds import Workload
+from planner.scenario.pooled import pools_of
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 
@@ -71,25 +73,34 @@ def enumerate_stock(
     platforms = platforms_of(catalog, stands)
     searcher = DesignSearcher(scenario, catalog, levels, relaxed)
     found: dict[tuple[tuple[str, ...], str], list[FoundDesign]] = {}
-    for w, workload in enumerate(scenario.workloads):
-        search = searcher.search_of(workload)
+    pools = pools_of(scenario)
+    # of loads that share replicas the first stands for all
+    followers = {name for names in pools.values() for name in names[1:]}
+    leading = [w for w in scenario.workloads if w.name not in followers]
+    for w, workload in enumerate(leading):
+        searches = searcher.searches_of(workload)
         for p, (platform, keys) in enumerate(platforms.items()):
             if progress:
-                share = (w + p / len(platforms)) / len(scenario.workloads)
+                share = (w + p / len(platforms)) / len(leading)
                 progress(f"Pricing {workload.name} on {platform[0]}", share)
             searcher.room = max(rooms[key] for key in keys)
-            found[platform, workload.name] = designs_of(searcher, search, [stands[key][0] for key in keys])
+            found[platform, workload.name] = designs_of(searcher, searches, [stands[key][0] for key in keys])
     drafts = StockDrafts()
     for platform, keys in platforms.items():
-        every = [(w, found[platform, w.name]) for w in scenario.workloads]
+        every = [(w, found[platform, w.name]) for w in leading]
         # shared: one group for all; else each workload has a group of its own
         users = [("", every)] if scenario.fleet.shared else [(w.name, [(w, options)]) for w, options in every]
         for owner, mine in users:
             if any(options for _, options in mine):
                 for key in keys:
                     of = serving[owner]
-                    add_group(drafts, scenario, catalog, timeline, every_stand[of][key], key, every_room[of][key], mine,
-                           dropped, relaxed, owner)  # fmt: skip
+                    stand = every_stand[of][key]
+                    try:
+                        add_group(drafts, scenario, catalog, timeline, stand, key, every_room[of][key], mine, dropped,
+                                  relaxed, owner)  # fmt: skip
+                    except InputError as error:  # a figure that only money, carbon or water needs
+                        where = "" if stand[0].choice.location is None else f" at {stand[0].choice.place}"
+                        dropped.append(Dropped(f"{stand[0].choice.hardware}{where}", str(error.problems[0])))
     # where kinds or pools are few, a cooling that is beaten here may be the only one elsewhere
     few = scenario.limits.kinds is not None or scenario.limits.pools is not None
     kept = drafts if few else without_dominated(drafts)
@@ -122,7 +133,7 @@ def enumerate_stock(
         enumerated=searcher.enumerated,
         candidates=searcher.candidates,
         pruned=searcher.pruned + kept.pruned,
-        best_effort=dict(searcher.best),
+        best_effort={(name, what): best for (w, what), best in searcher.best.items() for name in pools.get(w, (w,))},
     )
 
 
@@ -138,7 +149,11 @@ def _asked(
     scenario: Scenario, catalog: Catalog, timeline: Timeline
 ) -> tuple[tuple[Demand, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
     demands, runs, order = [], [], []
+    pools = pools_of(scenario)
+    followers = {name for names in pools.values() for name in names[1:]}
     for w in scenario.workloads:
+        if w.name in followers:
+            continue
         if w.runs_once:
             runs.append(w.name)
             order += [(before, w.name) for before in getattr(w, "after", ())]
@@ -150,7 +165,9 @@ def _asked(
             more = "throughput" in scenario.objective
             classes = {c.label: (c.share, float(c.input_tokens + c.output_tokens))
                        for c in getattr(w, "request_classes", ())}  # fmt: skip
-            demands.append(Demand(w.name, demand_of(w, timeline), phases, least, rule, tokens, more, classes))
+            parts = {x.name: demand_of(x, timeline) for x in scenario.workloads if x.name in pools.get(w.name, ())}
+            rate = np.sum(list(parts.values()), axis=0) if parts else demand_of(w, timeline)
+            demands.append(Demand(w.name, rate, phases, least, rule, tokens, more, classes, parts))
     return tuple(demands), tuple(runs), tuple(order)
 
 
@@ -182,13 +199,13 @@ def add_group(
     largest = -1
     for workload, options in found:
         mine = []
-        for option in options:
+        fabrics = fabrics_needed(catalog, choice, workload, [option.systems for option in options])
+        for option, needed in zip(options, fabrics, strict=True):
             activity = option.activity
             if activity not in watts:
                 watts[activity] = added_watts(catalog, stand, activity)
             if option.systems > room:
                 continue
-            needed = fabric_needed(catalog, choice, workload, option.systems)
             if FABRICS.index(needed) > FABRICS.index(fabric):
                 continue
             largest = max(largest, FABRICS.index(needed))

@@ -11,7 +11,6 @@ from planner.catalog import Catalog
 from planner.catalog.records import System
 from planner.errors import UnknownFigureError
 from planner.options.hardware.choices import competing_systems
-from planner.scenario.kinds import Counted
 from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
@@ -36,11 +35,9 @@ def shares_servers(scenario: Scenario) -> bool:
 def compact_only(scenario: Scenario) -> bool:
     """Whether it asks for what only the compact form has."""
     asked: list[object] = [
-        any(isinstance(workload, Counted) for workload in scenario.workloads),
         "throughput" in scenario.objective,
         scenario.hardware.deliverable_by,
         scenario.hardware.topologies != (FAT_TREE,),
-        any(block.upkeep == "others" for site in scenario.sites for block in site.installed),
     ]
     names = ("request_classes", "mixed_systems", "window_hours", "by_rank")
     asked += [getattr(workload, name, None) for workload in scenario.workloads for name in names]

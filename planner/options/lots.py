@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.options.dominance import nondominated
 from planner.options.hardware.arrivals import arrivals, due_days, lot_ends, may_move, rent_ends, start_slots, waited_for
+from planner.options.hardware.offers import SPOT
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
 from planner.options.lot_dominance import FEW_STARTS, sizes_worth_keeping
 from planner.options.option import Dropped
@@ -24,10 +25,12 @@ from planner.options.ownership import (
     run_watts,
 )
 from planner.options.parts import systems_taken
-from planner.options.stock import Floats, Lot, Run, Start, Work
+from planner.options.stock import Lot, Run, Start, Work
 from planner.options.work.designs import FoundDesign
+from planner.options.work.spot import refusal, stretch
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Training
+from planner.workload.parameters import parameter_counts
 
 
 def digest_of(*parts: object) -> str:
@@ -147,12 +150,11 @@ def runs_of(
         reason = "of the clusters of which as many fit into a slot one after another the smallest competes"
         dropped.append(Dropped(f"{workload.name} on some sizes of {stand.choice.hardware}", reason))
 
-    def made_of(k: int, figures: RunPrice, at: int, term: str) -> Run:
+    def made_of(option: FoundDesign, starts: Sequence[int], figures: RunPrice, at: int, term: str) -> Run:
         """A run of one size: its figures from ``at`` on, a start each."""
-        option, _, starts = kept[k]
         made = []
         for j, slot in enumerate(starts):
-            month = float(months[offsets[k] + j])
+            month = timeline.slots[slot].start
             touched = timeline.slots_within(month, month + option.days / DAYS_PER_MONTH)
             i = at + j
             made.append(
@@ -168,49 +170,88 @@ def runs_of(
             starts=tuple(made), tokens_per_s=option.tokens_per_s, term=term,
         )  # fmt: skip
 
-    runs = [made_of(int(k), p, int(offsets[k]), "") for k in np.flatnonzero(alive)]
+    runs = [made_of(kept[k][0], kept[k][2], p, int(offsets[k]), "") for k in np.flatnonzero(alive)]
     if not stand.rented:
         return runs, int((~alive).sum())
     # or on systems rented for it alone, for its days
-    for k, figures, term in rented_runs(scenario, catalog, timeline, stand, workload, kept, p, offsets, months):
-        runs.append(made_of(k, figures, 0, term))
+    for r in rented_runs(scenario, catalog, timeline, stand, workload, kept, first, beyond):
+        runs.append(made_of(r.option, r.starts, r.figures, 0, r.term))
     return runs, int((~alive).sum())
+
+
+@dataclass(frozen=True)
+class Rented:
+    """A run on systems rented for it alone by a term: its starts (slots) and its figures, rent in, of each."""
+
+    option: FoundDesign
+    starts: Sequence[int]
+    figures: RunPrice
+    term: str
 
 
 def rented_runs(
     scenario: Scenario, catalog: Catalog, timeline: Timeline, stand: Standing, workload: Training | Recommendation,
-    kept: Sequence[tuple[FoundDesign, tuple[float, float], list[int]]], work: RunPrice, offsets: NDArray[np.int64],
-    months: Floats,
-) -> list[tuple[int, RunPrice, str]]:  # fmt: skip
-    """(size, figures of its starts, term) of a run on systems rented for it alone that no other size and term beats."""
+    kept: Sequence[tuple[FoundDesign, tuple[float, float], list[int]]], first: int, beyond: float,
+) -> list[Rented]:  # fmt: skip
+    """Ways to run on systems rented for it alone that no other size and term beats."""
+    found = []
+    for size, watts, begins in kept:
+        drawn = run_watts(stand, watts, float(size.systems - size.spares), float(size.spares))
+        works: dict[float, RunPrice] = {}  # by days, which spot alone makes longer
+        for term in scenario.hardware.rent_terms:
+            for o, starts in _there(scenario, catalog, timeline, stand, workload, size, begins, term, first, beyond):
+                months = np.array([timeline.slots[i].start for i in starts])
+                if o.days not in works:
+                    works[o.days] = price_run(timeline, stand, drawn, months, o.days)
+                rent = rented_for_run(scenario, catalog, timeline, stand, term, o.systems, months, o.days)
+                work = works[o.days]
+                figures = RunPrice(
+                    rent.cost_usd + work.cost_usd, rent.lines_usd, rent.opex_usd + work.opex_usd,
+                    rent.carbon_t + work.carbon_t, rent.water_m3 + work.water_m3,
+                )  # fmt: skip
+                found.append(Rented(o, starts, figures, term))
+    if not found:
+        return []
     limits = scenario.limits
     yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
-    first = min(starts[0] for _, _, starts in kept)
-    last = max(starts[-1] for _, _, starts in kept)
-    found, rows = [], []
-    for k, (o, _, starts) in enumerate(kept):
-        at = slice(offsets[k], offsets[k + 1])
-        for index, term in enumerate(scenario.hardware.rent_terms):
-            rent = rented_for_run(catalog, timeline, stand, term, o.systems, months[at], o.days)
-            figures = RunPrice(
-                rent.cost_usd + work.cost_usd[at], rent.lines_usd, rent.opex_usd + work.opex_usd[at],
-                rent.carbon_t + work.carbon_t[at], rent.water_m3 + work.water_m3[at],
-            )  # fmt: skip
-            cost = np.full(last - first + 1, np.inf)
-            cost[np.array(starts) - first] = figures.cost_usd
-            row = [*cost, float(figures.carbon_t[0].sum())]
-            if limits.chips is not None or limits.vendor_share:
-                row += [o.systems, -o.systems] if limits.vendor_share else [o.systems]
-                row.append(o.days)
-            if workload.chips is not None:
-                row += [o.chips, -o.chips]
-            if "time" in scenario.objective or workload.name in waited_for(scenario):
-                row.append(o.days)
-            if yearly:
-                row += [o.days, -o.days, index, -index]
-            if "throughput" in scenario.objective:
-                row.append(-o.tokens_per_s)
-            rows.append(row)
-            found.append((k, figures, term))
+    earliest = min(r.starts[0] for r in found)
+    last = max(r.starts[-1] for r in found)
+    rows = []
+    for r in found:
+        o, index = r.option, scenario.hardware.rent_terms.index(r.term)
+        cost = np.full(last - earliest + 1, np.inf)
+        cost[np.array(r.starts) - earliest] = r.figures.cost_usd
+        row = [*cost, float(r.figures.carbon_t[0].sum())]
+        if limits.chips is not None or limits.vendor_share:
+            row += [o.systems, -o.systems] if limits.vendor_share else [o.systems]
+            row.append(o.days)
+        if workload.chips is not None:
+            row += [o.chips, -o.chips]
+        if "time" in scenario.objective or workload.name in waited_for(scenario):
+            row.append(o.days)
+        if yearly:
+            row += [o.days, -o.days, index, -index]
+        if "throughput" in scenario.objective:
+            row.append(-o.tokens_per_s)
+        rows.append(row)
     alive, _ = nondominated(np.array(rows, dtype=np.float64), np.zeros((len(rows), 0)))
-    return [x for x, stays in zip(found, alive, strict=True) if stays]
+    return [r for r, stays in zip(found, alive, strict=True) if stays]
+
+
+def _there(
+    scenario: Scenario, catalog: Catalog, timeline: Timeline, stand: Standing, workload: Training | Recommendation,
+    size: FoundDesign, begins: list[int], term: str, first: int, beyond: float,
+) -> Iterator[tuple[FoundDesign, list[int]]]:  # fmt: skip
+    """A size as it runs on rent of a term, with its starts: on spot it takes longer; nothing where it may not be on it,
+    or no start is left."""
+    choice = replace(stand.choice, rent_term=term)
+    if refusal(workload, choice):
+        return
+    parameters = parameter_counts(catalog.model(workload.model)).total if term == SPOT else 0.0
+    longer = stretch(scenario, catalog, choice, size.chips, parameters)
+    if longer == 1.0:
+        yield size, begins
+        return
+    option = replace(size, days=size.days * longer, tokens_per_s=size.tokens_per_s / longer)
+    if starts := start_slots(scenario, timeline, workload, option.days, first, beyond):
+        yield option, starts

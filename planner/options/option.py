@@ -53,12 +53,9 @@ class Option:
     facility_peak_w: float
     facility_average_w: float
     capex_usd: float
-    opex_usd_per_year: float
     cost_usd: float
     carbon_t: float
-    carbon_t_per_year: float
     water_m3: float
-    water_m3_per_year: float
     due_days: float = 0.0
     """Days until a run has ended with the confidence that is asked: what deadlines are held to; 0 of a load."""
     parallelism: Mapping[str, int] = field(default_factory=dict)
@@ -78,7 +75,7 @@ class Option:
     opex_usd_by_year: tuple[float, ...] = ()
     carbon_t_by_year: tuple[float, ...] = ()
     water_m3_by_year: tuple[float, ...] = ()
-    """What falls into each year of the plan; empty where all of it is in the first."""
+    """What falls into each year of the plan."""
     mix: str = ""
     """Shared by the two options of a run on two kinds of systems, bought together or not at all; one has the rate."""
 

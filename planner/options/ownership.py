@@ -1,8 +1,7 @@
-"""What systems cost while they stand, and what their work costs on top: the prices of a fleet over time.
+"""What systems cost while they stand, and what their work costs on top: the prices of every plan (docs/cost.md).
 
-The same conventions, lines and formulas as ``pricing`` (docs/cost.md), split in two: a lot pays for standing (capital
-recovery, upkeep, and idling where idle systems stay powered), work pays the power above that. What works alone costs
-the same both ways.
+A lot pays for standing (capital recovery, upkeep, and idling where idle systems stay powered), work pays the power
+above that.
 
 - A lot pays and powers ports of the fabric that it stands in (``planner.network.fabric``); work stands in the smallest
   one that joins its systems, or in a larger one.
@@ -22,13 +21,14 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.cost.carbon import embodied_kg_per_chip
 from planner.cost.finance import HOURS_PER_YEAR, annuity, capital_recovery_factor, depreciated_value
-from planner.cost.tco import AssetPrices, CostInputs, annual_cost, asset_prices, rent_cost, rent_terms
+from planner.cost.tco import AssetPrices, CostBreakdown, CostInputs, annual_cost, asset_prices, rent_cost
 from planner.errors import InputError, Problem
 from planner.facility.power import system_power
 from planner.facility.space import own_racks, rack_refusal, systems_per_rack
 from planner.network.bill_of_materials import scale_up_fabric
 from planner.network.fabric import Fabric, port, scale_out_rate
 from planner.options.hardware.choices import Choice
+from planner.options.hardware.offers import known_terms
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
@@ -59,6 +59,8 @@ class Standing:
     capex_usd: Mapping[str, float]
     yearly_usd: Mapping[str, float]
     embodied_kg: float
+    of_price: CostBreakdown
+    """Yearly lines and capital of the system's price alone, in proportion to it."""
     prices: AssetPrices
     tariff: Floats
     """(T,) USD/kWh."""
@@ -96,11 +98,11 @@ class WorkPrice:
 
 
 def standing(
-    scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline, fabric: Fabric = "pod", owner: str = ""
+    scenario: Scenario, catalog: Catalog, choice: Choice, timeline: Timeline, fabric: Fabric = "pod", *, loads: bool
 ) -> Standing:
     """One system of a choice with its ports of a fabric: power, racks and yearly lines.
 
-    ``owner``: the workload whose own it is; systems of loads do not peak together (``Site.serving_peak_share``).
+    ``loads``: whether it can do nothing but serve loads; those do not peak together (``Site.serving_peak_share``).
 
     Raises ``UnknownFigureError`` for figures nobody published and ``InputError`` where it cannot stand at the place.
     """
@@ -118,9 +120,9 @@ def standing(
     powered = scenario.fleet.idle_systems == "powered"
     it_peak, facility_peak = float(idle.it_peak_w), float(idle.facility_peak_w)
     racks = _racks(choice, it_peak)  # a rack's feed carries the peaks of what is in it
-    together = peak_share(choice, scenario) if serves_only(scenario, owner) and choice.acquire != "rent" else 1.0
+    together = peak_share(choice, scenario) if loads and choice.acquire != "rent" else 1.0
     it_peak, facility_peak = it_peak * together, facility_peak * together
-    price, capex, yearly = 0.0, dict.fromkeys(CAPITAL, 0.0), {}
+    price, capex, yearly, of_price = 0.0, dict.fromkeys(CAPITAL, 0.0), {}, CostBreakdown({})
     rate = scenario.finance.discount_rate
     prices = AssetPrices(discount_rate=catalog.cost("wacc") if rate is None else rate, tariff_usd_per_kwh=0.0)
     tariff = np.zeros(timeline.periods)
@@ -129,8 +131,8 @@ def standing(
     else:
         own = "colo" if choice.colo else "own"
         prices = asset_prices(catalog, choice.region, pair, building=own, discount_rate=rate)  # type: ignore[arg-type]
-        site = next(s for s in scenario.sites if s.name == choice.site)
-        tariff = path_by_period(timeline, dict(site.tariff_path), prices.tariff_usd_per_kwh)
+        paths = {s.name: dict(s.tariff_path) for s in scenario.sites}
+        tariff = path_by_period(timeline, paths.get(choice.site, {}), prices.tariff_usd_per_kwh)
         price = choice.unit_price_usd
         scale_up = scale_up_fabric(system, catalog)
         optics = 0.0 if scale_up.in_system or scale_up.price_usd is None else scale_up.price_usd
@@ -144,8 +146,10 @@ def standing(
                 facility_peak_kw=facility_peak / 1e3,
             )
         )
-        yearly = {name: float(v) for name, v in cost.lines.items()}
+        # what others keep up costs the plan what it draws and nothing more
+        yearly = {} if choice.energy_only else {name: float(v) for name, v in cost.lines.items()}
         capex = {name: float(v) for name, v in cost.capex.items()}
+        of_price = annual_cost(CostInputs(prices=replace(prices, tariff_usd_per_kwh=0.0), systems_usd=price))
     return Standing(
         choice=choice,
         fabric=fabric,
@@ -161,6 +165,7 @@ def standing(
         capex_usd=capex,
         yearly_usd=yearly,
         embodied_kg=embodied_kg_per_chip(catalog, chip) * chips,
+        of_price=of_price,
         prices=prices,
         tariff=tariff,
         network=network,
@@ -174,7 +179,11 @@ def serves_only(scenario: Scenario, owner: str) -> bool:
 
 
 def peak_share(choice: Choice, scenario: Scenario) -> float:
-    """What the peaks of loads' systems add up to at the place of a choice, as a share of their sum (``pricing``)."""
+    """What the peaks of loads' systems add up to at the place of a choice, as a share of their sum.
+
+    Inference servers do not peak together: clusters of them were seen to draw 79% of what was provisioned at most, so
+    the same supply holds up to 30% more where a cap guards the rest (POLCA, arXiv:2308.12908); runs reach 97%.
+    """
     return next((site.serving_peak_share for site in scenario.sites if site.name == choice.site), 1.0)
 
 
@@ -216,7 +225,7 @@ def price_lot(
     start, stop = timeline.edges[begin], timeline.edges[end]
     years = timeline.by_year(start, stop)
     if acquire == "rent":
-        return _rented(catalog, timeline, stand, start, stop, term, years)
+        return _rented(scenario, catalog, timeline, stand, start, stop, term, years)
     p = stand.prices
     factor = price_factor(scenario, timeline, stand, begin) if acquire == "buy" else 1.0
     # what follows the price of systems; buildings, plant and what hangs on power do not, nor do network and optics
@@ -242,7 +251,7 @@ def price_lot(
         opex = opex + idle.opex_usd * share
         carbon += idle.carbon_t * share
         water += idle.water_m3 * share
-    if stop < timeline.end or (acquire == "installed" and stop < timeline.end):
+    if stop < timeline.end and not stand.choice.energy_only:
         lines["resale"] = _loss(scenario, timeline, stand, acquire, start, stop, factor, since)
     done = np.cumsum(years)
     made = np.minimum(1.0, done / p.systems_life_years)
@@ -263,11 +272,9 @@ def _dearer(stand: Standing, factor: float) -> dict[str, float]:
     """Yearly lines and capital (``capex.*``) of a system's price times ``factor`` - 1."""
     if factor == 1.0 or not stand.price_usd:
         return {}
-    more = annual_cost(
-        CostInputs(prices=replace(stand.prices, tariff_usd_per_kwh=0.0), systems_usd=stand.price_usd * (factor - 1.0))
-    )
-    return {name: float(v) for name, v in more.lines.items()} | {
-        f"capex.{name}": float(v) for name, v in more.capex.items()
+    more = stand.of_price
+    return {name: float(v) * (factor - 1.0) for name, v in more.lines.items()} | {
+        f"capex.{name}": float(v) * (factor - 1.0) for name, v in more.capex.items()
     }
 
 
@@ -307,9 +314,16 @@ def _unrecovered(price: float, rate: float, life: float, age: float) -> float:
 
 
 def _rented(
-    catalog: Catalog, timeline: Timeline, stand: Standing, start: float, stop: float, term: str, years: Floats
+    scenario: Scenario,
+    catalog: Catalog,
+    timeline: Timeline,
+    stand: Standing,
+    start: float,
+    stop: float,
+    term: str,
+    years: Floats,
 ) -> LotPrice:
-    terms = rent_terms(catalog)
+    terms = known_terms(scenario, catalog)
     length = (stop - start) / 12
     usd = float(
         rent_cost(
@@ -382,10 +396,13 @@ def price_run(
     watts: tuple[float | Floats, float | Floats],
     starts: Floats,
     days: float | Floats,
+    *,
+    hours_per_month: float = DAYS_PER_MONTH * 24.0,
 ) -> RunPrice:
     """Work of ``watts`` (IT, facility; ``run_watts``) for ``days`` days from each month of ``starts`` (n,).
 
-    ``watts`` and ``days`` are of all or of each (n,); prices are those of the time.
+    ``watts`` and ``days`` are of all or of each (n,); prices are those of the time. ``hours_per_month``: a load is
+    there all year, and counts the hours that a year has in every yearly line.
     """
     n = len(starts)
     stops = starts + days / DAYS_PER_MONTH
@@ -403,7 +420,7 @@ def price_run(
             continue
         a, b = np.where(inside, a, 0.0), np.where(inside, b, 0.0)
         years = np.where(inside, (b - a) / 12, 1.0)
-        kwh = facility_kw * (b - a) * DAYS_PER_MONTH * 24.0
+        kwh = facility_kw * (b - a) * hours_per_month
         level = (annuity(timeline.rate, b / 12) - annuity(timeline.rate, a / 12)) / years
         part = (
             np.clip(np.minimum(b[:, None], lows + 12.0) - np.maximum(a[:, None], lows), 0.0, None) / 12 / years[:, None]
@@ -436,6 +453,7 @@ def _work_price(
 
 
 def rented_for_run(
+    scenario: Scenario,
     catalog: Catalog,
     timeline: Timeline,
     stand: Standing,
@@ -451,7 +469,7 @@ def rented_for_run(
     """
     n = len(starts)
     hours = np.broadcast_to(np.asarray(days, np.float64) * 24.0, (n,))
-    known = rent_terms(catalog)[term]
+    known = known_terms(scenario, catalog)[term]
     count = np.broadcast_to(np.asarray(systems, np.float64), (n,))
     usd = rent_cost(count * stand.chips, stand.choice.chip.need("rent_usd_per_h"), hours, known)
     span = np.maximum(hours, known.hours) / HOURS_PER_YEAR * 12
@@ -459,7 +477,8 @@ def rented_for_run(
 
     def by_year(stops: Floats) -> Floats:
         """(n, K) share of the stretch from each start that falls into each year of the plan."""
-        inside = np.clip(np.minimum(stops[:, None], lows + 12.0) - np.maximum(starts[:, None], lows), 0.0, None)
+        highs = np.minimum(lows + 12.0, timeline.end)
+        inside = np.clip(np.minimum(stops[:, None], highs) - np.maximum(starts[:, None], lows), 0.0, None)
         return np.asarray(inside / (stops - starts)[:, None], np.float64)
 
     level = (annuity(timeline.rate, (starts + span) / 12) - annuity(timeline.rate, starts / 12)) / (span / 12)

@@ -145,6 +145,7 @@ class Demand:
     """What a load asks for: rate of each phase, by period (T,)."""
 
     workload: str
+    """Of loads that share replicas the first."""
     rate: Floats
     phases: tuple[str, ...]
     least_chips: int = 0
@@ -157,6 +158,13 @@ class Demand:
     """Whether answering more than is asked is worth something."""
     classes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """{class of requests: (share of the demand, tokens of a request)}; rates of units are then by class."""
+    rate_of: Mapping[str, Floats] = field(default_factory=dict)
+    """{load: its part of the rate} of loads that share replicas; none: the load alone."""
+
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """All loads whose demand this is."""
+        return tuple(self.rate_of) or (self.workload,)
 
     def rule(self, period: int) -> Redundancy | None:
         """What may fail in a period."""
@@ -239,7 +247,8 @@ class StockSet:
     @property
     def options(self) -> tuple[Able, ...]:
         """What units and runs can do."""
-        units = tuple(Able(w.workload, w.rates) for w in self.stock.works)
+        loads = {d.workload: d.loads for d in self.stock.demands}
+        units = tuple(Able(name, w.rates) for w in self.stock.works for name in loads[w.workload])
         return units + tuple(Able(r.workload, {"run": 1.0}) for r in self.stock.runs)
 
     @property

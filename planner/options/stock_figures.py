@@ -27,13 +27,14 @@ from planner.options.ownership import (
     price_run,
     rented_for_run,
     run_watts,
+    serves_only,
     standing,
 )
 from planner.options.parts import systems_taken
 from planner.options.work.describe import Described, Describer, Spec
 from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving
+from planner.scenario.workloads import Serving, Training
 
 Floats = NDArray[np.float64]
 
@@ -67,11 +68,13 @@ class WorkFigures:
     water_m3: Floats
 
 
-def activity_of(workload: Workload, role: str, used: float = 1.0) -> float:
+def activity_of(workload: Workload, role: str, described: Described, used: float = 1.0) -> float:
     """Share of its systems' chips' power range that work takes: of a load in the mean of a day.
 
     ``used``: share of the systems' chips that a training run uses; the others idle.
     """
+    if described.activity is not None:
+        return described.activity
     if workload.kind == "training":
         return PHASE_ACTIVITY["train"] * used
     if workload.runs_once:
@@ -114,7 +117,9 @@ class StockFigures:
         if (hardware, acquire) not in self._stands:
             h = hardware
             choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire, h.power_cap)
-            self._stands[h, acquire] = standing(self.scenario, self.catalog, choice, self.timeline, h.fabric, h.owner)
+            self._stands[h, acquire] = standing(
+                self.scenario, self.catalog, choice, self.timeline, h.fabric, loads=serves_only(self.scenario, h.owner)
+            )
         return self._stands[hardware, acquire]
 
     def workload(self, name: str) -> Workload:
@@ -125,13 +130,14 @@ class StockFigures:
         raise InputError(Problem(f"the scenario has no workload {name!r}"))
 
     def describe(
-        self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int]
+        self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int], term: str = ""
     ) -> Described:
-        """One unit of work on systems of a kind."""
+        """One unit of work on systems of a kind. ``term``: of rent, where they are rented for it alone."""
         h = hardware.kind
-        key = (workload, role, h, precision, *sorted(layout.items()))
+        key = (workload, role, h, precision, term, *sorted(layout.items()))
         if key not in self._described:
-            spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout, h.power_cap)
+            spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout, h.power_cap,
+                        rent_term=term)  # fmt: skip
             self._described[key] = self.describer.describe_work(spec)
         return self._described[key]
 
@@ -145,7 +151,7 @@ class StockFigures:
     def rented(self, hardware: Hardware, term: str, systems: int, days: float, month: float) -> LotPrice:
         """All systems that are rented for one run alone, from a month for so many days."""
         stand = self.stand(hardware, "rent")
-        p = rented_for_run(self.catalog, self.timeline, stand, term, systems, np.array([month]), days)
+        p = rented_for_run(self.scenario, self.catalog, self.timeline, stand, term, systems, np.array([month]), days)
         lines = {name: float(v[0]) for name, v in p.lines_usd.items() if v[0]}
         return LotPrice(float(p.cost_usd[0]), lines, 0.0, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
 
@@ -153,7 +159,7 @@ class StockFigures:
         """(IT, facility) watts of one system at work above what it draws without."""
         stand = self.stand(hardware)
         used = described.chips / ((described.systems - described.spares) * stand.chips)
-        return added_watts(self.catalog, stand, activity_of(workload, role, used))
+        return added_watts(self.catalog, stand, activity_of(workload, role, described, used))
 
     def run_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
         """(IT, facility) watts of a run above what its systems draw without it."""
@@ -195,5 +201,7 @@ class StockFigures:
 
 
 def rate_unit(workload: Workload) -> str:
-    """What a load is counted in."""
-    return "samples/s" if isinstance(workload, Recommendation) else "requests/s"
+    """What a load is counted in, a second."""
+    if isinstance(workload, Serving | Training):
+        return "requests/s"
+    return f"{workload.asked[1].partition('/')[0]}/s"

@@ -6,8 +6,10 @@ work is paid by those whom it stands for. Systems rented for one run are that ru
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from planner.answer.plan import Fleet, Schedule, ScheduledLoad, ScheduledRun
 from planner.cost.finance import HOURS_PER_YEAR
@@ -54,7 +56,7 @@ def throughput_over_time(figures: StockFigures, schedule: Schedule) -> float:
 
 def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> list[Worked]:
     """Runs and loads of a plan with their share of what stands."""
-    shared, days = figures.scenario.fleet.shared, _days(figures)
+    shared, days, requests = figures.scenario.fleet.shared, _days(figures), requests_over_time(figures)
 
     def kind(x: ScheduledRun | ScheduledLoad) -> Hardware:
         alone = isinstance(x, ScheduledRun) and x.rented_alone
@@ -89,19 +91,31 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
         for name, usd in x.money.lines_usd.items():
             lines[i][name] += usd
         p = x.predicted
-        found.append(
-            Worked(
-                workload=x.workload,
-                role=x.role,
-                chip_hours=x.chips * taken[i] * 24.0,
-                lines_usd=_plain(lines[i]),
-                joules=x.added_mw * 1e6 * taken[i] * SECONDS_PER_DAY + idle[i],
-                prefill_share=p.prefill_share,
-                requests_per_s=(p.requests_per_s or 0.0) * taken[i] / sum(days),
-                cached_prefix=p.cached_prefix or 0.0,
-            )
+        whole = Worked(
+            workload=x.workload,
+            role=x.role,
+            chip_hours=x.chips * taken[i] * 24.0,
+            lines_usd=_plain(lines[i]),
+            joules=x.added_mw * 1e6 * taken[i] * SECONDS_PER_DAY + idle[i],
+            prefill_share=p.prefill_share,
+            requests_per_s=(p.requests_per_s or 0.0) * taken[i] / sum(days),
+            cached_prefix=p.cached_prefix or 0.0,
         )
+        found += _divided(whole, x.loads, requests) if isinstance(x, ScheduledLoad) and x.with_loads else [whole]
     return found
+
+
+def _divided(whole: Worked, loads: Sequence[str], requests: Mapping[str, float]) -> list[Worked]:
+    """What units did that several loads share: for each by its requests."""
+    every = math.fsum(requests[name] for name in loads)
+    shares = {name: requests[name] / every if every else 1.0 / len(loads) for name in loads}
+    return [
+        replace(
+            whole, workload=name, chip_hours=whole.chip_hours * part, joules=whole.joules * part,
+            requests_per_s=whole.requests_per_s * part, lines_usd={k: v * part for k, v in whole.lines_usd.items()},
+        )
+        for name, part in shares.items()
+    ]  # fmt: skip
 
 
 def _unit_days(x: ScheduledLoad, days: list[float]) -> float:

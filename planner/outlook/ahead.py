@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from planner.answer.plan import Plan
 from planner.answer.words import money
 from planner.catalog import Catalog
-from planner.errors import InputError, PlannerError, Problem
+from planner.errors import PlannerError
 from planner.fleet.build import build_fleet
 from planner.fleet.model import FleetModel
 from planner.options.enumerate import enumerate_options
@@ -68,14 +68,18 @@ def outlook(
     """The plan of a scenario, and its rivals, in the futures that the scenario's ``outcomes`` describe.
 
     The same scenario, catalog and seed give the same answer but for ``seconds``. Arguments as in ``planner.plan``.
-    Raises ``InputError`` where the scenario has a shared fleet or wrong input, ``NoPlanError`` where there is no plan.
+    Raises ``InputError`` for wrong input, ``NoPlanError`` where there is no plan.
     """
     started = time.perf_counter()
     tell = teller(progress, cancel)
-    question, model = question_of(scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share))
+    question, model = question_of(
+        scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share), over_time=True
+    )
     asked = question.scenario
-    if asked.over_time:
-        raise InputError(Problem("futures of a fleet over time are not drawn", path="fleet.shared", found="true"))
+    if question.stock is not None:
+        from planner.outlook.over_time_answers import outlook_over_time
+
+        return outlook_over_time(question, tell, started)
     view = View(question, model, asked.outcomes or Outcomes())
     view.read_options(tell)
     tell("Solving for rivals", 0.7)
@@ -193,7 +197,7 @@ class View:
                     continue
                 kept.append(o)
             else:
-                if np.mean(self._answers(o, future.late_days)) < self.outcomes.confidence:
+                if np.mean(self.answers(o, future.late_days)) < self.outcomes.confidence:
                     continue
                 need = future.speed / self.draws.demand_factor(o.workload)
                 rank = max(0, math.floor((1 - self.outcomes.confidence) * len(need) + 1e-9) - 1)
@@ -218,7 +222,7 @@ class View:
             return 1.0
         return load.utilisation * 1000.0 / o.parallelism["load"]
 
-    def _answers(self, o: Option, late: Floats) -> Bools:
+    def answers(self, o: Option, late: Floats) -> Bools:
         """Whether a unit of a load is there and within the load's latencies."""
         workload = next(w for w in self.scenario.workloads if w.name == o.workload)
         predicted = self.describer.describe(spec_of_option(o)).predicted
@@ -253,7 +257,7 @@ class View:
             wanted = w.requests_per_s if isinstance(w, Serving) else float(getattr(w, "samples_per_s", 0.0) or 0.0)
             sites: dict[str, dict[str, Floats]] = defaultdict(dict)
             for o, n, f in mine:
-                up = f.speed * self._answers(o, f.late_days) * self._in_all_its_time(o)
+                up = f.speed * self.answers(o, f.late_days) * self._in_all_its_time(o)
                 for phase, rate in self.rates_of(o).items():
                     sites[o.site][phase] = sites[o.site].get(phase, np.zeros(self.draws.n)) + rate * n * up
             levels = {f"{n} h": asked for n, asked in w.by_rank} if isinstance(w, Serving) else {}
@@ -358,13 +362,15 @@ class View:
             if o.system == system and o.acquire != "installed":
                 slip = months * DAYS_PER_QUARTER / _QUARTER_MONTHS
                 arrival = float(self.futures.arrival(o, slip))
+                told = self.futures.parts_if(o, arrival - float(self.futures.arrival(o, 0.0)))
+                cost = told.fixed + told.systems + told.energy + told.rent + told.water
                 if not o.rates.get("run"):
                     if arrival > float(self.futures.arrival(o, 0.0)):
                         continue
                 else:
                     run = self.futures.planned_run_days(o)
                     end = max(arrival, o.finish_days - run) + run
-                    moved.append(replace(o, finish_days=end, due_days=end + o.due_days - o.finish_days))
+                    moved.append(replace(o, finish_days=end, due_days=end + o.due_days - o.finish_days, cost_usd=cost))
                     continue
             moved.append(o)
         if {w.name for w in self.scenario.workloads} - {o.workload for o in moved}:

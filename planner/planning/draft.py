@@ -31,6 +31,7 @@ from planner.errors import SolveError
 from planner.explain.binding import binding_limits
 from planner.explain.conflict import Diagnosis
 from planner.explain.lots import explained_shared
+from planner.explain.rewritten import Again, worth_of_leaves
 from planner.explain.rivals import alternatives
 from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
 from planner.fleet.leaves import by_leaf
@@ -180,8 +181,8 @@ class Draft:
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 
-    def explained(self, answer: Plan, model: FleetModel, solutions: Sequence[Solution]) -> Plan:
-        """A verified plan with what binds and what else was possible."""
+    def explained(self, answer: Plan, model: FleetModel, solutions: Sequence[Solution], again: Again) -> Plan:
+        """A verified plan with what binds and what else was possible. ``again`` plans a scenario a little different."""
         name = self.scenario.objective[0]
         best = next(s for s in reversed(solutions) if s.values is not None)
         assert best.values is not None  # noqa: S101 - narrowed for the type checker
@@ -195,7 +196,7 @@ class Draft:
             # each question may cost as much as the plan: explaining takes no longer than a few times that
             spent = self.clock.laps.get("solving", 0.0)
             short = replace(left, time_limit_s=min(left.time_limit_s, max(4.0, 2.0 * spent)))
-            return self._explained_shared(answer, model, stock, value, best.values, short)
+            return self._explained_shared(answer, model, stock, value, best.values, short, again)
         assert isinstance(self.found, OptionSet)  # noqa: S101 - narrowed for the type checker
         options = [c.option for c in chosen_options(model, best.values)]
         binding: tuple[Binding, ...] = ()
@@ -210,12 +211,17 @@ class Draft:
 
     def _explained_shared(
         self, answer: Plan, model: FleetModel, stock: StockModel, value: float, values: NDArray[np.float64],
-        limits: Limits,
+        limits: Limits, again: Again,
     ) -> Plan:  # fmt: skip
         """The same for a shared fleet, in time that the size of the program decides (``explained_shared``)."""
         name = self.scenario.objective[0]
+
+        def worth(value: float, limits: Limits, relaxed: bool) -> tuple[Binding, ...]:
+            known = self.question.catalog
+            return worth_of_leaves(self.scenario, known, answer, value, again, limits, relaxed=relaxed)
+
         try:
-            binding, others = explained_shared(model, stock, name, value, values, limits, self.found.dropped)
+            binding, others = explained_shared(model, stock, name, value, values, limits, self.found.dropped, worth)
         except SolveError as error:
             answer = answer.model_copy(update={"notes": (*answer.notes, f"What binds is not known: {error}")})
             binding, others = (), ()

@@ -12,17 +12,18 @@ from planner.answer.plan import Plan
 from planner.answer.words import money, number
 from planner.catalog import Catalog
 from planner.errors import SolveError, VerificationError
-from planner.explain.conflict import Diagnosis
+from planner.explain.conflict import Diagnosis, unable
+from planner.explain.rewritten import Again
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.sequence import solved_and_placed
 from planner.planning.diagnose import diagnose
 from planner.planning.draft import Draft
 from planner.planning.lots import steadied_solutions
-from planner.planning.question import Cancel, Progress, Question, ask, check_backend, goals_of, teller
+from planner.planning.question import Cancel, Progress, Question, ask, built, check_backend, goals_of, searched, teller
 from planner.planning.simplify import simplified
 from planner.planning.surer import at_confidences
 from planner.scenario.types import Scenario
-from planner.solve import Program, ProgressCallback, Solution, Status, lexicographic
+from planner.solve import Program, ProgressCallback, Solution, Status, lexicographic, relax, with_objective
 from planner.solve.status import Progress as Heartbeat
 from planner.verify.plan import verify_plan
 
@@ -81,7 +82,7 @@ def plan(
     tell("Verifying", 0.9)
     answer = verified(draft, model, solutions)
     tell("Explaining", 0.93)
-    answer = draft.explained(answer, model, solutions)
+    answer = draft.explained(answer, model, solutions, again(question))
     tell("Pricing other confidences", 0.97)
     answer = with_confidences(question, answer)
     tell("Done", 1.0)
@@ -106,6 +107,25 @@ def solved_question(
     stock, solutions = solved_and_placed(question.stock, solved, question.limits)
     model = stock.as_fleet()
     return replace(question, stock=stock, model=model), model, solutions
+
+
+def again(question: Question) -> Again:
+    """What plans a scenario that differs from a question's in a figure or two, or its relaxation."""
+    goal = question.scenario.objective[:1]
+
+    def found(other: Scenario, seconds: float, relaxed: bool) -> Solution | None:
+        other = other.model_copy(update={"objective": goal})
+        limits = replace(question.limits, time_limit_s=max(0.1, seconds))
+        options = searched(other, question.catalog)
+        if unable(other, options.options):
+            return None
+        model, stock = built(other, question.catalog, options)
+        if relaxed:
+            return relax(with_objective(model.program, model.objectives[goal[0]]), limits)
+        asked = replace(question, scenario=other, found=options, model=model, stock=stock, limits=limits)
+        return solved_question(asked, model)[2][0]
+
+    return found
 
 
 def _heard(heard: Heartbeat, goals: Sequence[str]) -> str:

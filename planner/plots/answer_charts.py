@@ -12,7 +12,7 @@ from planner.answer.rows import alternative_rows, timeline_rows
 from planner.fleet.model import OBJECTIVE_UNITS
 from planner.plots.charts import COLOURS, Chart
 from planner.report import format as fmt
-from planner.report.board import readable
+from planner.report.names import readable
 
 if TYPE_CHECKING:
     from planner.answer.plan import Plan
@@ -58,6 +58,18 @@ def timeline_chart(plan: Plan, names_of: Names = _NO_NAMES) -> alt.Chart:
     return chart
 
 
+_KINDS = {"the plan": COLOURS[0], "a tie": COLOURS[1], "a rival": COLOURS[6]}
+
+
+def _kind(name: str, tied: bool) -> str:
+    return "the plan" if name == "the plan" else "a tie" if tied else "a rival"
+
+
+def _numbered(i: int, name: str) -> str:
+    """The name of a rival under its number; the plan has none."""
+    return f"{i}  {name}" if i else name
+
+
 def candidates_chart(plan: Plan, names_of: Names = _NO_NAMES) -> Chart:
     """``alternative_rows`` as bars, the plan first, those that are not possible last and said to be so.
 
@@ -68,12 +80,13 @@ def candidates_chart(plan: Plan, names_of: Names = _NO_NAMES) -> Chart:
         raise ValueError("there is nothing to draw: there is no plan, so it has no rivals")
     rows: list[dict[str, Any]] = [
         {
-            "name": readable(fmt.clean(row["name"]), names_of), "value": row["objective"] or 0.0,
-            "summary": fmt.clean(row["summary"]),
+            "name": _numbered(i, readable(fmt.clean(row["name"]), names_of)), "value": row["objective"] or 0.0,
+            "summary": readable(fmt.clean(row["summary"]), names_of),
             "shown": "not possible" if row["objective"] is None else fmt.quantity(row["objective"], o.unit),
-            "kind": "the plan" if row["name"] == "the plan" else "a rival",
+            "kind": _kind(row["name"], tied),
         }
-        for row in alternative_rows(plan)
+        for i, (row, tied) in enumerate(zip(alternative_rows(plan), (False, *(a.tied for a in plan.alternatives)),
+                                            strict=True))
     ]  # fmt: skip
     for row, name in zip(rows, apart([(row["name"],) for row in rows]), strict=True):
         row["name"] = name
@@ -86,7 +99,7 @@ def candidates_chart(plan: Plan, names_of: Names = _NO_NAMES) -> Chart:
     drawn = base.mark_bar(cornerRadius=2, height=16).encode(
         x=x, y=y, tooltip=["name:N", "shown:N", "summary:N"],
         color=alt.Color("kind:N", title=None, legend=alt.Legend(orient="bottom"),
-                        scale=alt.Scale(domain=["the plan", "a rival"], range=[COLOURS[0], COLOURS[6]])),
+                        scale=alt.Scale(domain=list(_KINDS), range=list(_KINDS.values()))),
     )  # fmt: skip
     text = base.mark_text(align="left", dx=6).encode(x=x, y=y, text="shown:N")
     chart: Chart = alt.layer(drawn, text).properties(height=28 * len(rows) + 110)
@@ -94,18 +107,20 @@ def candidates_chart(plan: Plan, names_of: Names = _NO_NAMES) -> Chart:
 
 
 def scatter_chart(plan: Plan, across: str, up: str, names_of: Names = _NO_NAMES) -> Chart | None:
-    """The plan and its rivals by two objectives; None where fewer than two have both.
+    """The plan and its rivals by two objectives, with the numbers that they have in ``candidates_chart``; None where
+    fewer than two have both.
 
     ``across`` and ``up``: names of objectives, as in ``objective.values``.
     """
     found = [("the plan", plan.objective.values, "the plan")]
-    found += [(a.name, a.values, "a rival") for a in plan.alternatives]
+    found += [(a.name, a.values, _kind(a.name, a.tied)) for a in plan.alternatives]
     rows: list[dict[str, Any]] = [
         {
             "name": readable(fmt.clean(name), names_of), "x": values[across], "y": values[up], "kind": kind,
+            "number": str(i) if i else "the plan",
             across: fmt.quantity(values[across], UNITS[across]), up: fmt.quantity(values[up], UNITS[up]),
         }
-        for name, values, kind in found
+        for i, (name, values, kind) in enumerate(found)
         if across in values and up in values
     ]  # fmt: skip
     if len(rows) < 2:
@@ -116,14 +131,14 @@ def scatter_chart(plan: Plan, across: str, up: str, names_of: Names = _NO_NAMES)
         for axis, field, name in ((alt.X, "x", across), (alt.Y, "y", up))
     )  # fmt: skip
     base = alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
-    kinds = ["the plan", "a rival"]
-    marks = base.mark_point(filled=True, size=130, opacity=1).encode(
+    marks = base.mark_point(filled=True, size=150, opacity=1).encode(
         x=x, y=y, tooltip=["name:N", f"{across}:N", f"{up}:N"],
-        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[COLOURS[0], COLOURS[1]]),
+        color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(_KINDS), range=list(_KINDS.values())),
                         legend=alt.Legend(orient="bottom")),
-        shape=alt.Shape("kind:N", title=None, scale=alt.Scale(domain=kinds, range=["diamond", "circle"])),
+        shape=alt.Shape("kind:N", title=None,
+                        scale=alt.Scale(domain=list(_KINDS), range=["diamond", "circle", "square"])),
     )  # fmt: skip
-    text = base.mark_text(align="left", dx=9, dy=-7, fontSize=11, limit=220).encode(x=x, y=y, text="name:N")
+    text = base.mark_text(align="left", dx=9, dy=-8, fontSize=11).encode(x=x, y=y, text="number:N")
     chart: Chart = alt.layer(marks, text).properties(height=320)
     return chart
 

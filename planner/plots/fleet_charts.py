@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
@@ -12,20 +13,22 @@ from planner.plots.charts import COLOURS
 from planner.report import format as fmt
 
 Chart = alt.Chart | alt.LayerChart
+Names = Mapping[str, str]
+_NO_NAMES: Names = {}
 
 
 def _data(rows: list[dict[str, Any]]) -> alt.Data:
     return alt.Data(values=rows)  # type: ignore[no-untyped-call]
 
 
-def stock_chart(plan: Plan) -> Chart | None:
+def stock_chart(plan: Plan, names_of: Names = _NO_NAMES) -> Chart | None:
     """Systems that stand in each period, stacked by kind and place; None where nothing does."""
     if plan.fleet is None or not plan.fleet.standing:
         return None
     rows: list[dict[str, Any]] = [
         {
             "period": s.period,
-            "kind": fmt.clean(f"{s.system} at {s.site}"),
+            "kind": fmt.clean(f"{names_of.get(s.system, s.system)} at {s.site}"),
             "systems": s.systems,
             "chips": fmt.count(s.chips),
             "power": fmt.power(s.power_mw) if s.power_mw else fmt.DASH,
@@ -55,7 +58,7 @@ def stock_chart(plan: Plan) -> Chart | None:
     return chart
 
 
-def gantt_chart(plan: Plan) -> Chart | None:
+def gantt_chart(plan: Plan, names_of: Names = _NO_NAMES) -> Chart | None:
     """Runs as bars from their first day to their last, coloured by place; None where nothing is run."""
     if plan.schedule is None or not plan.schedule.runs:
         return None
@@ -64,7 +67,7 @@ def gantt_chart(plan: Plan) -> Chart | None:
             "run": fmt.clean(r.workload),
             "begins": r.start_date,
             "ends": r.end_date,
-            "place": fmt.clean(f"{r.system} at {r.site}"),
+            "place": fmt.clean(f"{names_of.get(r.system, r.system)} at {r.site}"),
             "systems": fmt.count(r.systems),
             "takes": fmt.days(r.end_day - r.start_day),
         }

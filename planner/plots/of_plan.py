@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import altair as alt
@@ -10,6 +11,9 @@ from planner.plots.answer_charts import candidates_chart, timeline_chart
 from planner.plots.charts import Chart, bars
 from planner.plots.look_charts import tornado
 from planner.report import summary
+from planner.report.names import readable
+
+_NO_NAMES: Mapping[str, str] = {}
 
 if TYPE_CHECKING:
     from planner.answer.plan import Plan
@@ -51,9 +55,9 @@ def _there(chart: Chart | None, what: str) -> Chart:
     return chart
 
 
-def cost_series(plan: Plan) -> dict[str, dict[str, float]]:
-    """USD by cause of each deployment; of a shared fleet in one."""
+def cost_series(plan: Plan, names_of: Mapping[str, str] = _NO_NAMES) -> dict[str, dict[str, float]]:
+    """USD by cause of each deployment; of a shared fleet in one. ``names_of``: what systems are called, by id."""
     if plan.fleet is not None:
         return {"the fleet": summary.cost_lines(plan)}
-    names = summary.unique_names(plan.deployments)
+    names = [readable(n, names_of) for n in summary.unique_names(plan.deployments)]
     return {n: d.cost.lines_usd for n, d in zip(names, plan.deployments, strict=True)}

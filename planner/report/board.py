@@ -14,9 +14,10 @@ from planner.answer.plan import Alternative, AtConfidence, Deployment, FleetLot,
 from planner.report import format as fmt
 from planner.report import summary
 from planner.report.money import reconciled
+from planner.report.names import figure_name, readable
 
 Names = Mapping[str, str]
-_MOST = 4
+_MOST, _LEAST, _WIDE = 4, 2, 420
 _RISKS = ("export of ", "licence", "license")
 
 
@@ -30,11 +31,13 @@ class Card:
     lines: tuple[str, ...] = ()
 
 
-def board(plan: Plan, names: Names) -> tuple[Card, ...]:
-    """The seven cards of a plan that exists. ``names``: what systems are called, by id."""
+def board(plan: Plan, names: Names, short: Names | None = None) -> tuple[Card, ...]:
+    """The seven cards of a plan that exists. ``names``: what systems are called, by id; ``short``: the same in a few
+    words, for running text."""
+    words = names if short is None else short
     return (
-        _what(plan, names), _cost(plan), _long(plan), _sure(plan), _limits(plan), _changes(plan, names),
-        _others(plan, names),
+        _what(plan, names), _cost(plan), _long(plan), _sure(plan, words), _limits(plan, words), _changes(plan, words),
+        _others(plan, words),
     )  # fmt: skip
 
 
@@ -64,16 +67,15 @@ def risks(plan: Plan) -> tuple[str, ...]:
     return tuple(note for note in plan.notes if any(word in note.lower() for word in _RISKS))
 
 
-def readable(text: str, names: Names) -> str:
-    """A text of the plan with ids of systems in the words of people."""
-    words = text.split(" ")
-    return " ".join(names.get(w, names.get(w.rstrip(",;:."), "") + w[len(w.rstrip(",;:.")) :])
-                    if w.rstrip(",;:.") in names else w for w in words)  # fmt: skip
-
-
-def _shorten(lines: Sequence[str], most: int = _MOST, what: str = "more below") -> tuple[str, ...]:
-    more = len(lines) - most
-    return tuple(lines) if more <= 0 else (*lines[:most], f"and {more} {what}")
+def _shorten(lines: Sequence[str], most: int = _MOST, room: int = 210) -> tuple[str, ...]:
+    """The first lines, as many as a card of the first screen has room for (letters); how many more there are."""
+    kept: list[str] = []
+    for line in lines[:most]:
+        if len(kept) >= _LEAST and sum(map(len, kept)) + len(line) > room:
+            break
+        kept.append(line)
+    more = len(lines) - len(kept)
+    return tuple(kept) if more <= 0 else (*kept, f"and {more} more below")
 
 
 def _what(plan: Plan, names: Names) -> Card:
@@ -86,7 +88,7 @@ def _what(plan: Plan, names: Names) -> Card:
         systems, chips = sum(h.systems for h in mine), sum(h.chips for h in mine)
         where = "" if verb == "Rent" else f" at {site}"
         cooling = {h.cooling for h in mine if h.acquire != "rent"}
-        how = f", {fmt.clean(next(iter(cooling)))}" if len(cooling) == 1 else ""
+        how = f", {fmt.clean(readable(next(iter(cooling)), names))}" if len(cooling) == 1 else ""
         lines.append(
             fmt.clean(
                 f"{verb} {fmt.count(systems)} × {names.get(system, system)}: {fmt.count(chips)} chips{where} "
@@ -96,7 +98,7 @@ def _what(plan: Plan, names: Names) -> Card:
     t = plan.totals
     head = "" if t is None else f"{fmt.count(t.chips)} chips in {fmt.plural(t.systems, 'system')}"
     space = [] if t is None else [f"{fmt.plural(t.racks, 'rack')}, {fmt.power(t.facility_mw)} at the meter at the peak"]
-    return Card("what", "What to get", head, (*_shorten(lines), *space))
+    return Card("what", "What to get", head, (*_shorten(lines, room=_WIDE), *space))
 
 
 _VERBS = {"buy": "Buy", "rent": "Rent", "installed": "Use"}
@@ -126,7 +128,7 @@ def _long(plan: Plan) -> Card:
     for workload in dict.fromkeys(d.workload for d in loads):
         mine = [d for d in loads if d.workload == workload]
         rate = summary.served_requests(plan, workload)
-        samples = sum(d.predicted.samples_per_s or 0.0 for d in mine)
+        samples = summary.scored_samples(plan, workload)
         told = fmt.rate(rate, "requests/s") if rate else fmt.rate(samples, "samples/s")
         slow = max((d.predicted.ttft_ms or 0.0 for d in mine), default=0.0)
         step = max((d.predicted.tpot_ms or 0.0 for d in mine), default=0.0)
@@ -136,18 +138,18 @@ def _long(plan: Plan) -> Card:
             for name, value in (("TTFT", slow), ("TPOT", step), ("latency", latency))
             if value
         ]
-        lines.append(fmt.clean(", ".join([f"{workload}: {told}", *times])))
+        lines.append(fmt.clean(", ".join([f"{mine[0].served}: {told}", *times])))
     if ends:
         head = f"Done after {fmt.days(max(end for end, _ in ends))}"
     else:
         served = {d.workload for d in loads}
         requests = sum(summary.served_requests(plan, w) for w in served)
-        samples = sum(d.predicted.samples_per_s or 0.0 for d in loads)
+        samples = sum(summary.scored_samples(plan, w) for w in served)
         head = fmt.rate(requests, "requests/s") if requests else fmt.rate(samples, "samples/s")
     return Card("long", "How long, how much", head, _shorten([fmt.clean(x) for x in lines]))
 
 
-def _sure(plan: Plan) -> Card:
+def _sure(plan: Plan, names: Names) -> Card:
     lines: list[str] = []
     head = "not known"
     if plan.chance is not None:
@@ -158,11 +160,18 @@ def _sure(plan: Plan) -> Card:
     for d in plan.deployments:
         text = summary.interval_text(d)
         if text and d.predicted.interval is not None:
-            lines.append(f"{d.workload}: {fmt.phrase(d.predicted.interval.quantity)} {text} in 8 of 10 cases")
+            several = sum(x.workload == d.workload for x in plan.deployments) > 1
+            where = f" on {names.get(d.system, d.system)}" if several else ""
+            lines.append(f"{d.workload}{where}: {fmt.phrase(d.predicted.interval.quantity)} {text} in 8 of 10 cases")
     prices = [text for x in plan.at_confidences if (text := _at(x))]
     o = plan.objective
     proof = f"{fmt.STATUS_WORDS[plan.status]}, gap {fmt.gap(o.gap)} to the bound"
-    return Card("sure", "How sure", head, (*_shorten(list(dict.fromkeys(map(fmt.clean, lines))), 3), *prices, proof))
+    return Card(
+        "sure",
+        "How sure",
+        head,
+        (*_shorten(list(dict.fromkeys(map(fmt.clean, lines))), 2 if prices else 3), *prices, proof),
+    )
 
 
 def _at(x: AtConfidence) -> str:
@@ -175,7 +184,7 @@ def _at(x: AtConfidence) -> str:
     return f"every promise at {x.confidence:.0%}: {more}" if x.status == "planned" and more else ""
 
 
-def _limits(plan: Plan) -> Card:
+def _limits(plan: Plan, names: Names) -> Card:
     lines = []
     for b in plan.binding:
         used_up = abs(b.used - b.of) < 1e-3 * abs(b.of)
@@ -184,22 +193,22 @@ def _limits(plan: Plan) -> Card:
     if not lines:
         return Card("limits", "What limits it", "No limit binds", ("More power, money or time would not better it.",))
     head = fmt.plural(len(lines), "limit") + (" binds" if len(lines) == 1 else " bind")
-    return Card("limits", "What limits it", head, _shorten([fmt.clean(x) for x in lines]))
+    return Card("limits", "What limits it", head, _shorten([readable(fmt.clean(x), names) for x in lines]))
 
 
 def _changes(plan: Plan, names: Names) -> Card:
     lines = [
-        fmt.clean(f"{b.limit}: one more unit is worth {fmt.worth(b.worth_per_unit, b.worth_unit)}")
+        readable(fmt.clean(f"{b.limit}: one more unit is worth {fmt.worth(b.worth_per_unit, b.worth_unit)}"), names)
         for b in plan.binding
         if b.worth_per_unit
     ]
     close = next((a for a in plan.alternatives if a.difference is not None), None)
     head = "See what decides"
     if close is not None and close.difference is not None:
-        head = f"{fmt.percent(abs(close.difference))} of {plan.objective.name}"
-        lines.insert(0, fmt.clean(f"is all that lies between this and the next: {readable(close.name, names)}"))
+        head = f"The next best is {fmt.percent(abs(close.difference))} worse"
+        lines.insert(0, f"it is {readable(fmt.clean(close.name), names)}, by {plan.objective.name}")
     if plan.assumptions:
-        first = ", ".join(a.path for a in plan.assumptions[:2])
+        first = ", ".join(figure_name(a.path, names) for a in plan.assumptions[:2])
         lines.append(fmt.clean(f"{fmt.plural(len(plan.assumptions), 'assumption')} that nobody has published: {first}"))
     else:
         lines.append("No figure had to be assumed")
@@ -211,14 +220,18 @@ def _others(plan: Plan, names: Names) -> Card:
     possible = sum(a.objective is not None for a in plan.alternatives)
     if not lines:
         return Card("others", "Why not the others", "Nothing else competed", ())
-    head = f"{possible} possible, all worse" if possible else "None is possible"
-    return Card("others", "Why not the others", head, _shorten(lines))
+    searched = all(a.objective is not None or "not possible" in a.summary for a in plan.alternatives)
+    head = "None is possible" if searched else "None is known to be better"
+    if possible:
+        head = f"{possible} possible, all worse"
+    return Card("others", "Why not the others", head, _shorten(lines, room=_WIDE))
 
 
 def _other(a: Alternative, names: Names) -> str:
     name = readable(fmt.clean(a.name), names)
     if a.difference is None:
-        return f"{name}: {fmt.clean(a.summary)}"
+        return f"{name}: {readable(fmt.clean(a.summary), names)}"
     worst = sorted(a.cost_difference_usd.items(), key=lambda item: -abs(item[1]))[:2]
     why = ", ".join(f"{fmt.phrase(n)} {'+' if v >= 0 else ''}{fmt.usd(v, short=True)}" for n, v in worst if v)
-    return f"{name}: {'+' if a.difference >= 0 else ''}{fmt.percent(a.difference)}" + (f" ({why})" if why else "")
+    tied = ", a tie by this model" if a.tied else ""
+    return f"{name}{tied}: {'+' if a.difference >= 0 else ''}{fmt.percent(a.difference)}" + (f" ({why})" if why else "")

@@ -88,7 +88,7 @@ def _deployments(deployments: Sequence[Deployment], names: Mapping[str, str]) ->
         ]
     )  # fmt: skip
     for d in deployments:
-        what = Text(fmt.clean(d.workload), style="bold")
+        what = Text(fmt.clean(d.served), style="bold")
         what.append(f"\n{fmt.ROLE_WORDS[d.role]}\n{fmt.clean(d.site)}\n{fmt.clean(d.period)}", style="not bold")
         spare = f", {fmt.count(d.spares)} spare" if d.spares else ""
         machine = Text(f"{fmt.count(d.systems)} × {fmt.clean(d.system)}{spare}\n")

@@ -130,7 +130,7 @@ def _loads(plan: Plan) -> Sheet:
     assert plan.schedule is not None  # noqa: S101
     rows = tuple(
         (
-            fmt.clean(x.workload) + (f" {x.role}" if x.role in {"prefill", "decode"} else ""), _place(x), _hardware(x),
+            fmt.clean(x.served) + (f" {x.role}" if x.role in {"prefill", "decode"} else ""), _place(x), _hardware(x),
             _layout(x, serving=True), _speed(x), spans(x.units, plan.periods), fmt.usd(x.money.total_usd, short=True),
         )
         for x in plan.schedule.loads

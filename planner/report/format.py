@@ -130,7 +130,10 @@ def percent(fraction: float | None, digits: int = 3) -> str:
 
 def share(fraction: float) -> str:
     """A part of a whole: 61%, 8.5%, <0.1%."""
-    return "<0.1%" if 0 < fraction < 0.001 else f"{number(round(100 * fraction, 1), 2)}%"
+    if 0 < fraction < 0.001:
+        return "<0.1%"
+    value = 100 * fraction
+    return f"{value:.0f}%" if abs(value) >= 9.95 else f"{number(round(value, 1), 2)}%"
 
 
 def gap(fraction: float | None) -> str:

@@ -39,6 +39,9 @@ class Reconciled:
         if not self.capital or abs(self.left) < 1e-6 * self.capital:
             return ""
         years = f"{fmt.number(self.years)} year{'' if self.years == 1 else 's'}"
+        if self.left < 0:
+            more = fmt.usd(-self.left)
+            return f"What lives shorter than {years} is replaced: {more} more than the capital is charged."
         return f"What outlives {years} is charged for the part of its life that is used: {fmt.usd(self.left)} is left."
 
 

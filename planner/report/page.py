@@ -184,7 +184,7 @@ def _deployments(deployments: Sequence[Deployment]) -> str:
         spare = f", {fmt.count(d.spares)} spare" if d.spares else ""
         rows.append(
             (
-                f"<b>{_e(d.workload)}</b><br>{_e(fmt.ROLE_WORDS[d.role])}, {_e(d.site)}<br>from {_e(d.period)}",
+                f"<b>{_e(d.served)}</b><br>{_e(fmt.ROLE_WORDS[d.role])}, {_e(d.site)}<br>from {_e(d.period)}",
                 f"{_e(fmt.count(d.systems))} × {_e(d.system)}{_e(spare)}<br>{_e(fmt.count(d.chips))} × {_e(d.chip)}<br>"
                 f"{_e(d.cooled)}, {_e(fmt.plural(d.racks, 'rack'))}, {_e(d.acquire)}",
                 f"{_e(fmt.layout(d.parallelism, serving=d.role not in fmt.OWN_LAYOUT))}<br>{_e(d.precision)}",

@@ -65,7 +65,7 @@ def power_lines(plan: Plan) -> dict[str, float]:
 def deployment_name(d: Deployment) -> str:
     """'pretrain at guizhou' with the role where a workload has several."""
     role = f" {d.role}" if d.role in {"prefill", "decode"} else ""
-    return fmt.clean(f"{d.workload}{role} at {d.site}")
+    return fmt.clean(f"{d.served}{role} at {d.site}")
 
 
 def unique_names(deployments: Sequence[Deployment]) -> tuple[str, ...]:
@@ -193,8 +193,23 @@ def network_value(key: str, value: float) -> str:
 
 
 def served_requests(plan: Plan, workload: str) -> float:
-    """Requests a second a workload's deployments answer: where prefill and decode are apart, a site's slower one."""
+    """Requests a second a workload's deployments answer: where prefill and decode are apart, a site's slower one. Over
+    periods what is asked in the largest: deployments of different periods do not add up."""
+    if plan.schedule is not None:
+        return _asked(plan, workload, "requests/s")
     return sentence.served_requests([d for d in plan.deployments if d.workload == workload])
+
+
+def scored_samples(plan: Plan, workload: str) -> float:
+    """Samples a second a workload's deployments score; over periods what is asked in the largest."""
+    if plan.schedule is not None:
+        return _asked(plan, workload, "samples/s")
+    return sum(d.predicted.samples_per_s or 0.0 for d in plan.deployments if d.workload == workload)
+
+
+def _asked(plan: Plan, workload: str, unit: str) -> float:
+    found = plan.schedule.demand if plan.schedule is not None else ()
+    return sum(max(d.asked, default=0.0) for d in found if (d.workload, d.unit) == (workload, unit))
 
 
 def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
@@ -225,10 +240,7 @@ def headline(plan: Plan) -> tuple[tuple[str, str, str], ...]:
         facts.append(("Done after", fmt.days(longest), "failures included"))
     served = [d for d in plan.deployments if d.role != "train"]
     requests = sum(served_requests(plan, workload) for workload in {d.workload for d in served})
-    samples = sum(d.predicted.samples_per_s or 0.0 for d in served)
-    if plan.schedule is not None:
-        loads = [(d.unit, max(d.asked, default=0.0)) for d in plan.schedule.demand]
-        requests, samples = (sum(v for unit, v in loads if unit == name) for name in ("requests/s", "samples/s"))
+    samples = sum(scored_samples(plan, workload) for workload in {d.workload for d in served})
     if requests:
         facts.append(("Served", fmt.rate(requests, "req/s"), "whole deployment"))
     elif samples:

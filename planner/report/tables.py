@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from planner.answer.plan import Plan
 from planner.report import fleet, summary
 from planner.report import format as fmt
-from planner.report.board import board, board_without, readable
+from planner.report.board import board, board_without
 from planner.report.fleet import Sheet
+from planner.report.names import readable
 from planner.report.unit import simulation_sheets, unit_sheets
 from planner.report.walls import wall_sheets
 
@@ -39,7 +40,7 @@ def _deployments(plan: Plan, names: Mapping[str, str]) -> Sheet:
             "Precision", "Cooling", "Cost")  # fmt: skip
     rows = tuple(
         (
-            fmt.clean(d.workload), fmt.ROLE_WORDS[d.role], f"{fmt.count(d.systems)} × {names.get(d.system, d.system)}",
+            fmt.clean(d.served), fmt.ROLE_WORDS[d.role], f"{fmt.count(d.systems)} × {names.get(d.system, d.system)}",
             fmt.clean(d.site), d.period, fmt.count(d.chips), fmt.count(d.racks), fmt.power(d.power.facility_mw),
             ", ".join(summary.speed(d)[:3]), fmt.layout(d.parallelism, serving=d.role != "train"), d.precision,
             fmt.clean(d.cooled), fmt.usd(d.cost.total_usd),

@@ -44,6 +44,11 @@ class Fleet(Part):
         "systems are bought, kept or sold by period. The plan then has a fleet and a schedule in the place of "
         "deployments.",
     )
+    pool_loads: bool = Field(
+        default=True,
+        description="Shared fleets: loads alike in model, precisions, lengths, limits and all else but how many "
+        "requests come are answered by the same replicas; false: each load has replicas of its own.",
+    )
     slot_months: int = Field(
         default=1,
         ge=1,

@@ -44,7 +44,7 @@ workloads:
   - name: assistant
     kind: serving
     model: llama-3.1-70b
-    precision: [fp8, bf16]     # any of these; each chip uses the fastest it has
+    precision: [fp8, bf16]     # any of these; every one that a chip has competes
     input_tokens: 2000
     output_tokens: 400
     requests_per_s: 10

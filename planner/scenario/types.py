@@ -15,7 +15,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
-from planner.scenario.kinds import Counted, Workload
+from planner.scenario.kinds import Workload
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
 from planner.scenario.topology import FAT_TREE, Topology
@@ -503,22 +503,14 @@ class Scenario(Part):
                 Finding(("hardware", "topologies"), f"only {FAT_TREE} is planned over time yet",
                         ", ".join(self.hardware.topologies), FAT_TREE)
             )  # fmt: skip
-        if "spot" in self.hardware.rent_terms:
-            findings.append(Finding(("hardware", "rent_terms"), "spot is not planned over time yet", "spot"))
         findings += [
             Finding(
                 ("workloads", i, "kind"), f"kind: {workload.kind} is not planned over time yet",
                 remedy="Plan it by itself: without fleet.shared, growth, paths, orders of runs and prices by month.",
             )
             for i, workload in enumerate(self.workloads)
-            if isinstance(workload, Counted) or getattr(workload, "by_rank", None)
+            if getattr(workload, "by_rank", None)
         ]  # fmt: skip
-        findings += [
-            Finding(("sites", i, "installed", j, "upkeep"), "upkeep of others is not planned over time yet", "others")
-            for i, site in enumerate(self.sites)
-            for j, block in enumerate(site.installed)
-            if block.upkeep == "others"
-        ]
         findings += [
             Finding(
                 ("workloads", i, "finish_within_days"), f"kind: {workload.kind} by a date is not planned over time yet",

@@ -86,7 +86,7 @@ class ServingParallelism(Part):
 
 
 PRECISION = (
-    "Number formats that will do: each chip uses the fastest it has. Text or a list of bf16, fp16, fp8, fp4, int8."
+    "Number formats that will do: every one that a chip has competes. Text or a list of bf16, fp16, fp8, fp4, int8."
 )
 
 CONFIDENCE = "Probability with which what this workload is promised must hold; none: the scenario's own `confidence`."

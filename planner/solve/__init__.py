@@ -148,14 +148,10 @@ def lexicographic(
     for stage, objective in enumerate(objectives):
         here = replace(limits, time_limit_s=max(0.05, left / (len(objectives) - stage)))
         start = found[-1].values if found else None
-        # a plan of some hundred dollars counted in millions would be within a solver's absolute tolerances
-        scale = _well_scaled(objective)
         solution = solve(
-            with_objective(program, scale * objective), here, backend=backend, in_child=in_child,
-            progress=progress and _rescaled(progress, scale), start=start,
+            with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress,
+            start=start,
         )  # fmt: skip
-        if scale != 1.0:
-            solution = replace(solution, objective=solution.objective / scale, bound=solution.bound / scale)
         found.append(solution)
         left -= solution.seconds
         if not solution.status.has_plan:
@@ -167,22 +163,6 @@ def lexicographic(
             program, f"objective[{stage + 1}]", weights, upper=solution.objective + room, kind="objective"
         )
     return found
-
-
-def _rescaled(progress: ProgressCallback, scale: float) -> ProgressCallback:
-    """Told in the units of the objective, not of the one that was solved."""
-
-    def tell(heard: Progress) -> None:
-        figures = [None if x is None else x / scale for x in (heard.incumbent, heard.bound)]
-        progress(replace(heard, incumbent=figures[0], bound=figures[1]))
-
-    return tell
-
-
-def _well_scaled(objective: FloatArray) -> float:
-    """The power of ten that brings the largest coefficient of an objective that is tiny to between one and ten."""
-    largest = float(np.abs(objective).max(initial=0.0))
-    return 1.0 if not 0.0 < largest < 1e-2 else 10.0 ** -math.floor(math.log10(largest))
 
 
 def _progress_hook(progress: ProgressCallback | None) -> Hook | None:

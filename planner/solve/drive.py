@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from planner.solve import wire
-from planner.solve.form import FloatArray, Program, Scaled, coefficient_range, normalised, scaled, violations
+from planner.solve.form import (
+    FloatArray,
+    Program,
+    Scaled,
+    coefficient_range,
+    normalised,
+    scaled,
+    violations,
+    with_objective_times,
+)
 from planner.solve.solvers import OTHER, OWN
 from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_gap, status_of_plan
 
@@ -25,6 +34,9 @@ _WHOLE_SHARE, _WHOLE_SHARE_REPRODUCIBLE = 0.15, 0.5
 measured to settle sooner. Where the same answer is wanted again, the clock shall not decide that early."""
 _PROJECTED_SHARE = 0.25
 _WELL_SCALED = (1e-4, 1e4)
+_TINY = 1.0
+"""The largest coefficient of an objective below which it is multiplied up, as those of rows are: HiGHS takes no plan
+for better that is so by less than a millionth."""
 
 
 def solve_here(
@@ -48,8 +60,8 @@ def solve_here(
     if start is not None and violations(program, start):
         start = None
     program, _ = normalised(program)
-    image = scaled(program) if backend != "brute" and _badly_scaled(program) else None
-    if image is None or _spread(image.program) >= _spread(program):
+    image = None if backend == "brute" else _image(program)
+    if image is None:
         return checked(given, _dispatch(program, limits, backend, hook, start, mail), limits, start)
     told = None if mail is None else ScaledMail(mail, image)
     begun = None if start is None else start / image.column_factor
@@ -73,6 +85,17 @@ def solve_here(
         here = replace(limits, time_limit_s=max(0.05, left))
         solution = checked(given, _dispatch(program, here, backend, hook, start, mail), limits)
     return checked(given, solution, limits, start)
+
+
+def _image(program: Program) -> Scaled | None:
+    """The scaled copy that a program is solved as; None where it is solved as it is."""
+    if _badly_scaled(program):
+        image = scaled(program)
+        if _spread(image.program) < _spread(program):
+            return image
+    # a plan of some hundred dollars counted in millions would be within a solver's absolute tolerances
+    largest = float(np.abs(program.objective).max(initial=0.0))
+    return with_objective_times(program, 2.0 ** -math.floor(math.log2(largest))) if 0.0 < largest < _TINY else None
 
 
 def _badly_scaled(program: Program) -> bool:

@@ -500,6 +500,18 @@ def scaled(program: Program, passes: int = 4) -> Scaled:
     )
 
 
+def with_objective_times(program: Program, factor: float) -> Scaled:
+    """The program with its objective times a factor, and the way back."""
+    return Scaled(
+        program=replace(
+            program, objective=program.objective * factor, objective_offset=program.objective_offset * factor
+        ),
+        column_factor=np.ones(program.column_count),
+        row_factor=np.ones(program.row_count),
+        objective_factor=factor,
+    )
+
+
 def _middle(logs: FloatArray, groups: IntArray, count: int) -> FloatArray:
     """Half of (smallest + largest) log per group; 0 for a group without members."""
     low, high = np.full(count, np.inf), np.full(count, -np.inf)

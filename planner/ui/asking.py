@@ -56,7 +56,7 @@ def submit(request: Request, key: str, limit_s: float = 0.0) -> Job:
 
 def again(row: PlanRow) -> Job | None:
     """Begin a plan that was interrupted, stopped or left once more. Raises ``InputError``."""
-    if service.store().answer(row.key) is not None:
+    if read_plan(row.key) is not None:
         service.store().change_plan(row.id, state="done")
         return None
     draft = service.open_bytes(row.text.encode(), f"{row.name}.yaml")
@@ -78,9 +78,13 @@ def _parsed(key: str, _text: str) -> Plan:
 
 
 def read_plan(key: str) -> Plan | None:
-    """The plan kept under a key; plans are never changed, so all pages share one."""
+    """The plan kept under a key; plans are never changed, so all pages share one. None too where another version of
+    the planner wrote it in a form that this one does not read."""
     text = service.store().answer(key)
-    return None if text is None else _parsed(key, text)
+    try:
+        return None if text is None else _parsed(key, text)
+    except InputError:
+        return None
 
 
 def keep_file(name: str, content: bytes) -> PlanRow:

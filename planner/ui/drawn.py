@@ -13,6 +13,7 @@ from planner.plots.fleet_charts import gantt_chart, spoken_runs, spoken_stock, s
 from planner.plots.of_plan import cost_series
 from planner.report import format as fmt
 from planner.report import summary
+from planner.report.names import readable
 from planner.ui import service
 from planner.ui.charts import draw
 from planner.ui.words import md
@@ -26,7 +27,7 @@ def beside_rivals(plan: Plan) -> None:
     left, right = st.columns(2, gap="large")
     with right:
         said = "; ".join(f"{a.name} {fmt.quantity(a.objective, plan.objective.unit)}" for a in plan.alternatives)
-        draw(candidates_chart(plan, service.names()), f"{plan.objective.name} of the plan and its rivals: {said}")
+        draw(candidates_chart(plan, service.short()), f"{plan.objective.name} of the plan and its rivals: {said}")
     with left:
         if any(a.values for a in plan.alternatives):
             _scatter(plan)
@@ -34,7 +35,8 @@ def beside_rivals(plan: Plan) -> None:
 
 @st.fragment
 def _scatter(plan: Plan) -> None:
-    names = [n for n in UNITS if len({plan.objective.values.get(n), *(a.values.get(n) for a in plan.alternatives)}) > 1]
+    every = [plan.objective.values, *(a.values for a in plan.alternatives)]
+    names = [n for n in UNITS if len({round(v[n], 9) for v in every if n in v}) > 1]
     if len(names) < 2:
         return
     one, other = st.columns(2)
@@ -42,17 +44,17 @@ def _scatter(plan: Plan) -> None:
     rest = [n for n in names if n != across]
     first = next((n for n in ("time", "power") if n in rest), rest[0])
     up = other.selectbox("Up", rest, index=rest.index(first), key="scatter.y")
-    chart = scatter_chart(plan, across, up, service.names())
+    chart = scatter_chart(plan, across, up, service.short())
     if chart is not None:
         draw(chart, f"{across} and {up} of the plan and its rivals")
     absent = sum(not a.values for a in plan.alternatives)
-    if absent:
-        st.caption(f"{fmt.plural(absent, 'rival')} without these figures: not possible, or not searched to the end.")
+    more = f" {fmt.plural(absent, 'rival')} not here: not possible, or not searched to the end." if absent else ""
+    st.caption(f"Numbers are those of the bars beside it.{more}")
 
 
 def over_time(plan: Plan) -> None:
     """What stands and what runs, from when until when: every run its row."""
-    stock, runs = stock_chart(plan), gantt_chart(plan)
+    stock, runs = stock_chart(plan, service.short()), gantt_chart(plan, service.short())
     if stock is not None:
         st.subheader("The fleet over time", anchor=False)
         draw(stock, f"Systems that stand: {spoken_stock(plan)}")
@@ -60,7 +62,7 @@ def over_time(plan: Plan) -> None:
         st.subheader("The schedule", anchor=False)
         draw(runs, f"Runs: {spoken_runs(plan)}")
     st.subheader("Timeline", anchor=False)
-    draw(timeline_chart(plan, service.names()), f"What is there and at work when, from {plan.start}")
+    draw(timeline_chart(plan, service.short()), f"What is there and at work when, from {plan.start}")
 
 
 def limits(plan: Plan) -> None:
@@ -76,11 +78,11 @@ def limits(plan: Plan) -> None:
 def splits(plan: Plan) -> None:
     """Where money and power go."""
     left, right = st.columns(2, gap="large")
-    whole = {"the fleet": summary.cost_lines(plan)} if plan.fleet is not None else cost_series(plan)
+    whole = {"the fleet": summary.cost_lines(plan)} if plan.fleet is not None else cost_series(plan, service.short())
     with left:
         parts("Cost over the horizon", whole, "usd")
     if plan.fleet is None:
-        names = summary.unique_names(plan.deployments)
+        names = [readable(n, service.short()) for n in summary.unique_names(plan.deployments)]
         with right:
             power = {n: d.power.breakdown_mw for n, d in zip(names, plan.deployments, strict=True)}
             parts("Average power", power, "mw")

@@ -11,8 +11,9 @@ from planner.report.board import Card
 from planner.report.format import clean
 
 _STYLE = """<style>
-.st-key-sentence h2 {font-size: .93rem; font-weight: 620; line-height: 1.38; padding: 0;}
-.st-key-sentence p {font-size: .84rem;}
+.st-key-sentence h2 {font-size: 1.04rem; font-weight: 640; line-height: 1.36; padding: .1rem 0 .15rem;}
+.st-key-sentence p {font-size: .84rem; line-height: 1.42; margin: 0;}
+.st-key-sentence [data-testid="stMarkdownContainer"] {margin-bottom: 0;}
 .board {container-type: inline-size;}
 .board > div {display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .5rem;}
 .board section {border: 1px solid color-mix(in srgb, currentColor 20%, transparent); border-radius: .45rem;
@@ -35,7 +36,12 @@ _WIDE = frozenset({"what", "others"})
 
 def show_board(cards: Sequence[Card]) -> None:
     """The cards, in their order."""
-    st.html(_STYLE + '<div class="board"><div>' + "".join(_card(card) for card in cards) + "</div></div>")
+    st.html(_STYLE + board_html(cards))
+
+
+def board_html(cards: Sequence[Card]) -> str:
+    """The cards as HTML."""
+    return '<div class="board"><div>' + "".join(_card(card) for card in cards) + "</div></div>"
 
 
 def _card(card: Card) -> str:

@@ -16,9 +16,11 @@ _ICON = (  # drawn here: an emoji or a symbol would be fetched from the network
 )
 
 _STYLE = """<style>
-[data-testid="stMainBlockContainer"] {padding: 3.6rem clamp(.8rem, 2.2vw, 2.6rem) 3rem;}
+[data-testid="stMainBlockContainer"] {padding: 3.3rem clamp(.8rem, 2.2vw, 2.6rem) 3rem;}
 [data-testid="stMainBlockContainer"] h2 {line-height: 1.3; padding-top: .2rem;}
 [data-testid="stTopNavLink"] span {color: inherit !important;}
+[data-testid="stSidebarHeader"] {height: 3rem; padding-bottom: 0; margin-bottom: 0;}
+.stTabs [data-baseweb="tab-list"] {flex-wrap: wrap;}
 [data-testid="stCaptionContainer"] {color: inherit; opacity: .84;}
 .st-key-narrow {display: none;}
 @media (max-width: 767px) {.st-key-narrow {display: flex;}}
@@ -44,5 +46,6 @@ def main() -> None:
         show_problems("Its settings or catalog", error.problems)
         st.stop()
     st.html(_STYLE)
+    st.logo(_ICON, size="small", link=None)
     access.let_in()
     page.run()

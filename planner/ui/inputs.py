@@ -158,9 +158,15 @@ _SOLVE = (Shown("gap", "Gap that is good enough"), Shown("time_limit_s", "Longes
 _PLAN, _HARDWARE, _LIMIT_GROUP, _SOLVER = "Plan", "Hardware", "Limits", "Solver"
 
 
-def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[str] = ()) -> tuple[Input, ...]:
-    """Every input the form offers for a scenario, grouped, in the order of the page."""
+def inputs(
+    scenario: Scenario,
+    systems: Sequence[str] = (),
+    cooling: Sequence[str] = (),
+    called: Mapping[str, str] | None = None,
+) -> tuple[Input, ...]:
+    """Every input the form offers for a scenario, grouped, in the order of the page. ``called``: names by id."""
     found: list[Input] = []
+    names = dict(called or {})
     for i, site in enumerate(scenario.sites):
         group = f"Site {site.name}"
         first = i == 0
@@ -176,7 +182,7 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
                 Input(
                     ("sites", i, "cooling"), group, "Cooling the site can host", "names", site.cooling,
                     help="None: every option of the catalog.", optional=True, empty="every option",
-                    options=_options(cooling, site.cooling),
+                    options=_options(cooling, site.cooling), called=names,
                 )
             )  # fmt: skip
     for i, workload in enumerate(scenario.workloads):
@@ -201,6 +207,7 @@ def inputs(scenario: Scenario, systems: Sequence[str] = (), cooling: Sequence[st
                 ("hardware", "systems"), _PLAN, "Systems that compete", "names", scenario.hardware.systems,
                 help=_help(Hardware, "systems") + " None: all that can be bought.", optional=True,
                 empty="everything in the catalog", options=_options(systems, scenario.hardware.systems), rank=7,
+                called=names,
             )
         )  # fmt: skip
     found.append(

@@ -9,6 +9,7 @@ import streamlit as st
 
 from planner.errors import InputError, Problem
 from planner.outlook.result import Alternatives, Document, Outlook, ParetoFront, Sensitivity
+from planner.supernode.result import SupernodeAnswer
 from planner.ui import access, asking, service
 from planner.ui.service import Question
 from planner.ui.settings import settings
@@ -19,6 +20,7 @@ _FORM: dict[str, type[Document]] = {
     "alternatives": Alternatives,
     "sensitivity": Sensitivity,
     "outlook": Outlook,
+    "supernode": SupernodeAnswer,
 }
 KEY = "planner.looks"
 

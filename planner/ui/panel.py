@@ -25,7 +25,7 @@ def panel() -> bool:
     if v.draft is None:
         _upload()
         return False
-    found = inputs(v.draft.scenario, tuple(service.catalog().systems), _cooling())
+    found = inputs(v.draft.scenario, tuple(service.catalog().systems), _cooling(), service.short())
     running = v.job is not None
     with st.form(f"plan.form.{v.revision}", border=False):
         pressed = st.form_submit_button(
@@ -49,7 +49,7 @@ def _choose(v: Visit) -> None:
         "Scenario",
         options,
         index=options.index(current) if current in options else None,
-        format_func=lambda name: _called(v) if name == _OWN else name.removesuffix(".yaml"),
+        format_func=lambda name: _called(v) if name == _OWN else service.title_of(name),
         key=f"{_PICK}.{v.revision}",
         on_change=_picked,
         disabled=v.job is not None,
@@ -154,10 +154,13 @@ def _about(v: Visit, group: str) -> str:
         return ""
     for site in v.draft.scenario.sites:
         if group == f"Site {site.name}":
-            return f"**{md(site.name)}** :gray[site, {md(site.region)}]"
+            region = service.catalog().regions.get(site.region)
+            return f"**{md(site.name)}** :gray[site, {md(region.name if region else site.region)}]"
     for workload in v.draft.scenario.workloads:
         if group == f"Workload {workload.name}":
-            return f"**{md(workload.name)}** :gray[{workload.kind}, {md(workload.model)}]"
+            model = service.catalog().models.get(workload.model)
+            what = workload.kind.replace("_", " ")
+            return f"**{md(workload.name)}** :gray[{what}, {md(model.name if model else workload.model)}]"
     return f"**{md(group)}**"
 
 

@@ -8,11 +8,12 @@ import streamlit as st
 
 _PAGES = Path(__file__).parent / "pages"
 _SHOWN = (
-    ("workspace", "Workspace", ":material/folder_open:"),
-    ("build", "Build", ":material/construction:"),
     ("plan", "Plan", ":material/architecture:"),
+    ("build", "Build", ":material/construction:"),
     ("outlook", "Outlook", ":material/query_stats:"),
+    ("supernode", "Supernode", ":material/hub:"),
     ("compare", "Compare", ":material/compare:"),
+    ("workspace", "Workspace", ":material/folder_open:"),
     ("catalog", "Catalog", ":material/menu_book:"),
     ("accuracy", "Accuracy", ":material/target:"),
     ("help", "Help", ":material/help:"),

@@ -20,7 +20,7 @@ import streamlit as st
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import data_path
 from planner.errors import InputError, Problem
-from planner.report.names import system_names
+from planner.report.names import short_names, system_names
 from planner.scenario import Scenario, load_text, scenario_from_mapping
 from planner.scenario.assumed import with_assumed
 from planner.scenario.yaml import decode, parse, read_bytes, to_yaml
@@ -95,6 +95,12 @@ def names() -> Mapping[str, str]:
     return system_names(catalog())
 
 
+@st.cache_resource(show_spinner=False)
+def short() -> Mapping[str, str]:
+    """Systems, chips and coolings in a few words, by id."""
+    return short_names(catalog())
+
+
 def version() -> str:
     """The planner's version."""
     return installed_version()
@@ -104,6 +110,32 @@ def shipped() -> tuple[str, ...]:
     """File names of the shipped scenarios; quickstart first."""
     names = sorted(p.name for p in data_path("scenarios").glob("*.yaml"))
     return tuple(sorted(names, key=lambda name: name != "quickstart.yaml"))
+
+
+@dataclass(frozen=True)
+class Example:
+    """A shipped scenario, as a list shows it."""
+
+    file: str
+    title: str
+    description: str
+    kinds: frozenset[str]
+
+
+@st.cache_resource(show_spinner=False)
+def examples() -> tuple[Example, ...]:
+    """Every shipped scenario by its title, in the order of ``shipped``."""
+    found = []
+    for name in shipped():
+        data = parse(decode(read_bytes(data_path("scenarios") / name), name), name).data
+        kinds = frozenset(str(w.get("kind", "training")) for w in data.get("workloads", ()))
+        found.append(Example(name, str(data["name"]), " ".join(str(data.get("description", "")).split()), kinds))
+    return tuple(found)
+
+
+def title_of(name: str) -> str:
+    """What a shipped scenario is called."""
+    return next((e.title for e in examples() if e.file == name), name)
 
 
 def open_shipped(name: str) -> Draft:

@@ -26,6 +26,7 @@ TOLD = {
     "stopped": "This plan was stopped before it had an answer.",
     "left": "This plan was stopped because its page was closed before it had an answer.",
     "interrupted": "This plan was interrupted: the server ended while it was working.",
+    "done": "This plan was made by another version of the planner, which this one does not read.",
 }
 """What is said of a plan that has no answer."""
 
@@ -116,14 +117,18 @@ class Visit:
         row = service.store().plan(id_)
         if row is None:
             return False
+        wrong: tuple[Problem, ...] = ()
         if row.text:
-            draft = service.open_bytes(row.text.encode(), f"{row.name}.yaml")
             kept = service.store().question(row.question) if row.question else None
             mine = kept is not None and kept.owner == access.owner() and kept.text == row.text
-            if kept is not None:
-                draft = service.open_bytes(row.text.encode(), kept.origin)
-            self.take(draft, row.variant, row.question if mine else "")
+            try:
+                draft = service.open_bytes(row.text.encode(), kept.origin if kept is not None else f"{row.name}.yaml")
+                self.take(draft, row.variant, row.question if mine else "")
+            except InputError as error:  # of another version of the planner: the answer is shown all the same
+                wrong = error.problems
         self.show(row)
+        if wrong:
+            self.complain(f"The question of {row.name}", wrong)
         return True
 
     def show(self, row: PlanRow) -> None:
@@ -142,9 +147,7 @@ class Visit:
                 self.complain(row.name, asking.problems_of(row))
         elif plan.has_plan:
             self.answer, self.answered_yaml, self.refused = plan, row.text, None
-            self.answered = (
-                Question.of(service.open_bytes(row.text.encode(), row.name), row.variant) if row.text else None
-            )
+            self.answered = _question_of(row)
         else:
             self.refused = plan
 
@@ -279,6 +282,14 @@ class Visit:
     def _forget_complaints(self) -> None:
         self.problems, self.problems_of, self.notice, self.refused = (), "", "", None
         self.unfinished = None
+
+
+def _question_of(row: PlanRow) -> Question | None:
+    """What a kept plan answers; None of a plan from a file, and where this version does not read its question."""
+    try:
+        return Question.of(service.open_bytes(row.text.encode(), row.name), row.variant) if row.text else None
+    except InputError:
+        return None
 
 
 def visit() -> Visit:

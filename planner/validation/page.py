@@ -30,6 +30,8 @@ from planner.performance.training.step import estimate_training
 from planner.validation.cases import Case, CaseResult, read_cases
 from planner.validation.ordering import ordering_of
 from planner.validation.pairs import order_lines
+from planner.validation.regret.decisions import all_decisions
+from planner.validation.regret.outcome import regret_markdown
 from planner.validation.report import ValidationReport, validate
 from planner.validation.serving.page import serving_markdown
 from planner.validation.summary import by_group, by_tag, is_rate, overall, time_error
@@ -328,6 +330,7 @@ def accuracy_page(catalog: Catalog | None = None, report: ValidationReport | Non
         *_training(found, ready),
         *_unanswered(found),
         *([serving_markdown(found.select("serving")), ""] if found.select("serving") else []),
+        *regret_markdown(all_decisions(ready)),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -22,6 +22,7 @@ from planner.options.hardware.choices import announced_days, delivery, platform_
 from planner.options.work.training import TrainingSearch
 from planner.scenario.base import month_index
 from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.pooled import pool_of, pools_of
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.uncertainty.margins import Margin, margin_of
@@ -69,7 +70,9 @@ def chance_of(scenario: Scenario, plan: Plan, catalog: Catalog) -> Chance | None
         promises.append(PromiseChance(workload=workload.name, what=what, chance=min(chance, 1.0), asked=asked))
     if not promises:
         return None
-    chances = [p.chance for p in promises]
+    # loads that one pool answers keep their promises together or not at all
+    followers = {name for names in pools_of(scenario).values() for name in names[1:]}
+    chances = [p.chance for p in promises if p.workload not in followers]
     return Chance(promises=tuple(promises), all_kept_least=math.prod(chances), all_kept_most=min(chances), basis=BASIS)
 
 
@@ -193,14 +196,12 @@ class _View:
                 some.append(_Working(d.site.split("/")[0], d.predicted, rates, margin, margin.there, busy))
             wanted = getattr(workload, "requests_per_s", None) or getattr(workload, "samples_per_s", None) or 0.0
             return [(wanted, some)] if some else []
-        for demand in self.plan.schedule.demand:
-            if demand.workload != workload.name:
-                continue
-            for period, asked in enumerate(demand.asked):
-                some = []
-                for x in self.plan.schedule.loads:
-                    if x.workload != workload.name or not x.units[period]:
-                        continue
+        pool = pool_of(self.scenario, workload.name)
+        wanted_of = [d.asked for d in self.plan.schedule.demand if d.workload in pool]
+        for period, asked in enumerate(map(math.fsum, zip(*wanted_of, strict=True))):
+            some = []
+            for x in self.plan.schedule.loads:
+                if x.workload == pool[0] and x.units[period]:
                     margin = margins.setdefault(
                         (x.system, ""), self._margin(workload, x.system, x.chip, "buy")
                     )  # fmt: skip
@@ -210,8 +211,8 @@ class _View:
                     some.append(
                         _Working(x.site.split("/")[0], x.predicted, rates, margin, self._there(x, margin), busy)
                     )
-                if asked > 0 and some:
-                    found.append((asked, some))
+            if asked > 0 and some:
+                found.append((asked, some))
         return found
 
     def _there(self, x: ScheduledLoad, margin: Margin) -> float:

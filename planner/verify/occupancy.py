@@ -13,6 +13,7 @@ from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.parts import packed, systems_taken
 from planner.options.stock_figures import Hardware
 from planner.options.work.redundancy import Redundancy
+from planner.scenario.pooled import pool_of
 from planner.scenario.workloads import Serving
 from planner.verify.again import Again, RunAgain
 from planner.verify.classes import left_after_failures
@@ -106,12 +107,18 @@ def answered_share(again: Again, name: str, phases: Sequence[str], period: int) 
                 got[a.name] += Fraction(a.requests_per_s)
         return min(got[c.label] / Fraction(c.share) for c in workload.request_classes)
     by_site: dict[str, dict[str, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+    pool = pool_of(again.scenario, name)
     for x in again.loads:
-        if x.said.workload == name and x.said.units[period]:
+        if x.said.workload == pool[0] and x.said.units[period]:
             for phase, rate in x.described.rates.items():
                 place = f"{x.hardware.place.split('/')[0]} {x.described.cache_pool}"
                 by_site[place][phase] += Fraction(rate) * x.said.units[period]
-    return sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
+    whole = sum((min(rates[p] for p in phases) for rates in by_site.values()), start=Fraction(0))
+    if len(pool) == 1:
+        return whole
+    every = {x: Fraction(float(demand_of(again.figures.workload(x), again.timeline)[period])) for x in pool}
+    asked = sum(every.values(), start=Fraction(0))
+    return whole * every[name] / asked if asked else Fraction(0)
 
 
 def demand_failures(again: Again) -> Iterator[str]:
@@ -127,7 +134,9 @@ def demand_failures(again: Again) -> Iterator[str]:
             rule = Redundancy.of(workload, again.reliability) if isinstance(workload, Serving) else None
             if rule is None or asked[t] <= 0:
                 continue
-            mine = [(x.said, x.described, x.said.units[t]) for x in again.loads if x.said.workload == workload.name]
-            left = left_after_failures(replace(rule, requests_per_s=float(asked[t])), [u for u in mine if u[2]])
-            if left < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
-                yield f"{workload.name} is left with {float(left):.6g}/s of {asked[t]:g}/s from {month} when units fail"
+            pool = pool_of(again.scenario, workload.name)
+            wanted = math.fsum(float(demand_of(again.figures.workload(x), again.timeline)[t]) for x in pool)
+            mine = [(x.said, x.described, x.said.units[t]) for x in again.loads if x.said.workload == pool[0]]
+            left = left_after_failures(replace(rule, requests_per_s=wanted), [u for u in mine if u[2]])
+            if left < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
+                yield f"{workload.name} is left with {float(left):.6g}/s of {wanted:g}/s from {month} when units fail"

@@ -14,6 +14,7 @@ from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.stock_figures import Hardware, WorkFigures
 from planner.options.work.classes import answered_by_period
 from planner.options.work.describe import Described, layout_of_plan
+from planner.scenario.pooled import pools_of
 from planner.scenario.workloads import Serving
 from planner.verify.again import Again, LoadAgain, LotAgain, RunAgain, by_year, scaled
 from planner.verify.compare import LIMIT_TOLERANCE, differences, near
@@ -137,11 +138,11 @@ def _hardware(again: Again, work: Work) -> Hardware:
     return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner, work.power_cap)
 
 
-def _described(again: Again, work: Work, hardware: Hardware) -> tuple[Described, list[str]]:
+def _described(again: Again, work: Work, hardware: Hardware, term: str = "") -> tuple[Described, list[str]]:
     figures = again.figures
     workload = figures.workload(work.workload)
     layout = layout_of_plan(work.parallelism, work.role) | ({"part": work.part_chips} if work.part_chips else {})
-    described = figures.describe(work.workload, work.role, hardware, work.precision, layout)
+    described = figures.describe(work.workload, work.role, hardware, work.precision, layout, term)
     wrong = []
     if work.precision not in workload.precision:
         wrong.append(f"precision {work.precision} is none of {', '.join(workload.precision)}")
@@ -180,7 +181,7 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     if not workload.runs_once:
         yield "it is a load, not a run"
         return
-    described, wrong = _described(again, run, hardware)
+    described, wrong = _described(again, run, hardware, _rented_for(again, run))
     yield from wrong
     slots = [i for i, s in enumerate(line.slots) if near(s.start * DAYS_PER_MONTH, run.counted_from_day)]
     if not slots:
@@ -219,10 +220,11 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     again.runs.append(RunAgain(run, hardware, described))
 
 
-def _rented_for(again: Again, run: ScheduledRun) -> bool:
-    """Whether there is one lot that is rented for a run alone."""
-    lots = again.plan.fleet.lots if again.plan.fleet else ()
-    return sum(x.workload == run.workload and x.rented_days > 0 for x in lots) == 1
+def _rented_for(again: Again, run: ScheduledRun) -> str:
+    """The term of the one lot that is rented for a run alone; empty where there is none, or more than one."""
+    lots = again.plan.fleet.lots if again.plan.fleet and run.rented_alone else ()
+    terms = [x.rent_term for x in lots if x.workload == run.workload and x.rented_days > 0]
+    return terms[0] if len(terms) == 1 else ""
 
 
 def _earliest_slot(again: Again, run: ScheduledRun, hardware: Hardware, described: Described, slot: int) -> int:
@@ -259,6 +261,7 @@ def load_failures(again: Again, load: ScheduledLoad) -> Iterator[str]:
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
         "predicted": described.predicted.model_dump(),
+        "with_loads": pools_of(again.scenario).get(load.workload, (load.workload,))[1:],
     }
     if described.class_rates:
         if len(load.answers) != line.periods:

@@ -282,7 +282,7 @@ def test_carbon_of_a_year(way: str) -> None:
 
     Sensitivity: without the limit three plain units, $3 M.
     """
-    clean = option("clean", carbon_t_per_year=5.0, cost_usd=3e6)
+    clean = option("clean", carbon_t_by_year=(5.0,), cost_usd=3e6)
     scenario = scenario_of(load(3), limits={"carbon_t_per_year": 60})
     assert best(way, scenario, [option("a"), clean]) == (pytest.approx(5e6), {"a": 2, "clean": 1})
 
@@ -292,7 +292,7 @@ def test_water_of_a_year(way: str) -> None:
 
     Sensitivity: $2 M without the limit.
     """
-    dry = option("dry", water_m3_per_year=0.0, cost_usd=2e6)
+    dry = option("dry", water_m3_by_year=(0.0,), cost_usd=2e6)
     scenario = scenario_of(load(2), limits={"water_m3_per_year": 15})
     assert best(way, scenario, [option("a"), dry])[0] == pytest.approx(3e6)
 
@@ -302,7 +302,7 @@ def test_running_cost_of_a_year(way: str) -> None:
 
     Sensitivity: $3 M without the limit.
     """
-    lean = option("lean", opex_usd_per_year=5e4, cost_usd=2e6)
+    lean = option("lean", opex_usd_by_year=(5e4,), cost_usd=2e6)
     scenario = scenario_of(load(3), limits={"opex_usd_per_year": 0.25e6})
     assert best(way, scenario, [option("a"), lean]) == (pytest.approx(4e6), {"a": 2, "lean": 1})
 

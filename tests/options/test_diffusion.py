@@ -135,3 +135,20 @@ def test_a_confidence_takes_units_to_spare(answer: Plan) -> None:
     assert sure.chance.promises[0].chance >= 0.9 > answer.chance.promises[0].chance
     assert verify_plan(sure, scenario, CATALOG) == []
     assert (sure.totals.tco_usd if sure.totals else 0.0) > (answer.totals.tco_usd if answer.totals else 0.0)
+
+
+def test_in_a_shared_fleet_it_costs_the_same_and_what_others_keep_up_costs_its_energy(answer: Plan) -> None:
+    scenario = load_text(TEXT + "fleet: {shared: true}\n")
+    shared = plan(scenario, catalog=CATALOG)
+    assert shared.schedule is not None
+    assert shared.schedule.demand[0].unit == "clips/s"
+    assert shared.totals.tco_usd == pytest.approx(answer.totals.tco_usd, rel=1e-9)
+    assert verify_plan(shared, scenario, CATALOG) == []
+    stands = TEXT.replace("power_mw: 1", "power_mw: 1, installed: [{system: dgx_h200, count: 40, upkeep: others}]")
+    alone = plan(load_text(stands), catalog=CATALOG)
+    scenario = load_text(stands + "fleet: {shared: true}\n")
+    shared = plan(scenario, catalog=CATALOG)
+    assert {x.acquire for x in shared.deployments} == {"installed"}
+    assert set(shared.deployments[0].cost.lines_usd) == {"energy", "water"}
+    assert shared.totals.tco_usd == pytest.approx(alone.totals.tco_usd, rel=1e-9)
+    assert verify_plan(shared, scenario, CATALOG) == []

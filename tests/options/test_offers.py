@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planner import load_catalog
-from planner.options.hardware.offers import closed_offers
-from planner.options.pricing import known_terms
+from planner.options.hardware.offers import closed_offers, known_terms
 from planner.scenario import load_text
 
 CATALOG = load_catalog()

@@ -45,7 +45,7 @@ def with_worse_twins(options: Sequence[Option], dice: random.Random) -> list[Opt
         for k in range(dice.randint(0, 2)):
             figures = {
                 name: getattr(o, name) * dice.choice([1.0, 1.0, 1.1, 0.9])
-                for name in ("cost_usd", "facility_peak_w", "capex_usd", "carbon_t", "carbon_t_per_year", "racks")
+                for name in ("cost_usd", "facility_peak_w", "capex_usd", "carbon_t", "racks")
             }
             rates = {name: rate * dice.choice([1.0, 1.0, 0.8]) for name, rate in o.rates.items()}
             rates = o.rates if o.role == "train" else dict.fromkeys(rates, min(rates.values()))

@@ -121,7 +121,13 @@ def test_words_that_do_not_go_together(words: str, said: str) -> None:
     assert said in str(error.value)
 
 
-def test_it_is_refused_where_it_is_not_planned() -> None:
-    with pytest.raises(InputError) as error:
-        load_text(TEXT + "fleet: {shared: true}\n")
-    assert "kind: post_training is not planned over time yet" in str(error.value)
+def test_shared_with_another_run_it_costs_no_more_than_both_alone(answer: Plan) -> None:
+    """Both stand on rent by the hour: two runs in one fleet cost what they cost by themselves, or less by waiting."""
+    other = "- " + TEXT.split("- ", 1)[1].replace("name: reasoning", "name: later").strip() + "\n"
+    scenario = load_text(TEXT + other + "fleet: {shared: true}\n")
+    both = plan(scenario, catalog=CATALOG)
+    assert both.schedule is not None
+    assert {r.workload for r in both.schedule.runs} == {"reasoning", "later"}
+    assert both.totals.tco_usd <= 2 * answer.totals.tco_usd * (1 + 1e-9)
+    assert both.totals.tco_usd >= 2 * answer.totals.tco_usd * 0.95
+    assert verify_plan(both, scenario, CATALOG) == []

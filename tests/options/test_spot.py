@@ -70,6 +70,23 @@ def test_spot_is_cheaper_and_takes_longer() -> None:
     assert verify_plan(both.model_copy(update={"deployments": (cheat,)}), load_text(TEXT), CATALOG)
 
 
+def test_spot_in_a_fleet_over_time() -> None:
+    """The same term and days as alone; a plan that says the days of what is never taken away is caught."""
+    scenario = load_text(TEXT + "fleet: {shared: true}\n")
+    (alone,) = plan(load_text(TEXT), catalog=CATALOG).deployments
+    shared = plan(scenario, catalog=CATALOG)
+    assert shared.fleet is not None
+    assert shared.schedule is not None
+    (lot,), (run,) = shared.fleet.lots, shared.schedule.runs
+    assert lot.rent_term == "spot"
+    assert lot.rented_days == pytest.approx(alone.predicted.days)
+    assert run.predicted.days == pytest.approx(alone.predicted.days)
+    assert shared.totals.tco_usd <= alone.cost.total_usd * (1 + 1e-9)
+    assert verify_plan(shared, scenario, CATALOG) == []
+    on_demand = shared.fleet.model_copy(update={"lots": (lot.model_copy(update={"rent_term": "on_demand"}),)})
+    assert verify_plan(shared.model_copy(update={"fleet": on_demand}), scenario, CATALOG)
+
+
 def test_where_it_is_taken_away_too_often_it_is_left() -> None:
     found = plan(load_text(TEXT.replace("per_day: 3", "per_day: 90")), catalog=CATALOG)
     assert [d.rent_term for d in found.deployments] == ["on_demand"]

@@ -12,9 +12,9 @@ from sample_plan import infeasible_plan, sample_plan
 
 from planner.answer.plan import AtConfidence
 from planner.catalog import Catalog, load_catalog
-from planner.report.board import board, board_without, readable, risks
+from planner.report.board import board, board_without, risks
 from planner.report.money import reconciled
-from planner.report.names import system_names
+from planner.report.names import readable, system_names
 
 QUESTIONS = ["what", "cost", "long", "sure", "limits", "changes", "others"]
 

@@ -270,6 +270,21 @@ def test_badly_scaled_programs_are_solved_in_their_own_unit():
     assert inconsistencies(program, solution, Limits(gap=0.0)) == []
 
 
+@pytest.mark.parametrize("size", [1e-3, 1e-7, 1e-11])
+def test_tiny_objectives_count_as_much_as_others(size: float):
+    # 3a + 4b + 5c >= 11: of 2a + c (10.8) and b + 2c - 3 and the like the first costs least
+    columns = [(2.9 * size, 0, 2, True), (4.1 * size, 0, 2, True), (5.0 * size, 0, 2, True)]
+    program = replace(program_of(columns, [({0: 3, 1: 4, 2: 5}, 11, math.inf)]), objective_offset=7.0 * size)
+    found = solve_here(program, Limits(gap=0.0), "highs")
+    assert found.status is Status.PROVEN_OPTIMAL
+    assert found.values is not None
+    assert found.values.tolist() == [2.0, 0.0, 1.0]
+    assert found.objective == pytest.approx((2 * 2.9 + 5.0 + 7.0) * size, rel=1e-12)
+    (again,) = lexicographic(program, [program.objective], Limits(gap=0.0), backend="highs", in_child=False)
+    assert again.values is not None
+    assert again.values.tolist() == [2.0, 0.0, 1.0]
+
+
 def test_lexicographic_keeps_the_first_and_improves_the_second():
     program = program_of(
         [(0, 0, 10, True), (0, 0, 10, True), (0, 0, 10, True)],

@@ -9,7 +9,7 @@ from planner.catalog import Catalog
 from planner.options.hardware.choices import Choice, announced_days, delivery, start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period
 from planner.options.stock import Floats
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 from planner.uncertainty.margins import margin_of, shared_margin
@@ -23,8 +23,8 @@ def demand_of(workload: Workload, timeline: Timeline) -> Floats:
     if isinstance(workload, Serving):
         base, path = workload.requests_per_s, workload.requests_path
     else:
-        assert isinstance(workload, Recommendation)  # noqa: S101 - narrowed for the type checker
-        base, path = workload.samples_per_s or 0.0, workload.samples_path
+        assert isinstance(workload, Recommendation | Counted)  # noqa: S101 - narrowed for the type checker
+        base, path = workload.samples_per_s or 0.0, dict(workload.samples_path)
     return demand_by_period(timeline, base, dict(path), workload.growth_per_year)
 
 

@@ -6,10 +6,19 @@ from collections.abc import Iterator
 
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, System
+from planner.cost.tco import RentTerm, rent_terms
 from planner.options.option import Dropped
 from planner.scenario.types import Scenario
 
 TERMS = ("on_demand", "1y", "3y")
+SPOT = "spot"
+
+
+def known_terms(scenario: Scenario, catalog: Catalog) -> dict[str, RentTerm]:
+    """The terms a rent can have: the catalog's, and spot where the scenario says what it costs."""
+    spot = scenario.hardware.spot
+    more = {} if spot is None else {SPOT: RentTerm(SPOT, 0.0, 1.0 - spot.price_share)}
+    return rent_terms(catalog) | more
 
 
 def closed_offers(scenario: Scenario, catalog: Catalog) -> Iterator[Dropped]:

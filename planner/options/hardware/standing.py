@@ -6,17 +6,16 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level
-from planner.network.fabric import FABRICS, Fabric, fabric_for, scale_out_rate
+from planner.network.fabric import FABRICS, Fabric, fabrics_for, scale_out_rate
 from planner.options.hardware.choices import Choice
 from planner.options.hardware.timeline import Timeline
 from planner.options.option import BEYOND, Dropped
-from planner.options.ownership import (
-    Standing,
-    standing,
-)
+from planner.options.ownership import Standing, serves_only, standing
 from planner.performance.compile import build_platform
 from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
@@ -38,7 +37,7 @@ def standing_choices(
     for choice in choices:
         for fabric in fabrics_of(choice):
             try:
-                stand = standing(scenario, catalog, choice, timeline, fabric, owner)
+                stand = standing(scenario, catalog, choice, timeline, fabric, loads=serves_only(scenario, owner))
             except InputError as error:
                 where = "" if choice.location is None else f" at {choice.place}"
                 dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
@@ -56,15 +55,13 @@ def fabrics_of(choice: Choice) -> tuple[Fabric, ...]:
     return FABRICS
 
 
-def fabric_needed(catalog: Catalog, choice: Choice, workload: Workload, systems: int) -> Fabric:
-    """The smallest fabric for work over ``systems`` systems of a choice (spares in)."""
-    if fabrics_of(choice) == ("pod",):
-        return "pod"
-    if not workload.runs_once:
-        return "pod"
-    rate = scale_out_rate(choice.system, choice.chip)
-    chips = systems * choice.system.unit_chips
-    return fabric_for(catalog, rate, systems, chips, choice.topology, choice.system.server_chips)
+def fabrics_needed(catalog: Catalog, choice: Choice, workload: Workload, systems: Sequence[int]) -> Sequence[Fabric]:
+    """The smallest fabric for work over each of some numbers of systems of a choice (spares in)."""
+    if fabrics_of(choice) == ("pod",) or not workload.runs_once:
+        return ["pod"] * len(systems)
+    many, rate = np.asarray(systems, dtype=np.int64), scale_out_rate(choice.system, choice.chip)
+    how = (choice.topology, choice.system.server_chips)
+    return list(fabrics_for(catalog, rate, many, many * choice.system.unit_chips, *how))
 
 
 def room_for(scenario: Scenario, levels: Mapping[str, Level], stands: Sequence[Standing], relaxed: bool) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from calendar import monthrange
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -127,6 +127,12 @@ def timeline_of(scenario: Scenario, catalog: Catalog) -> Timeline:
         rate=catalog.cost("wacc") if rate is None else rate,
         names=scenario.period_starts,
     )
+
+
+def span_of(scenario: Scenario, catalog: Catalog, ready_days: float) -> Timeline:
+    """One period of a scenario's calendar: from the day that systems are there until the horizon ends."""
+    line = timeline_of(scenario, catalog)
+    return replace(line, edges=(ready_days / DAYS_PER_MONTH, line.end), slots=(), names=line.names[:1], _factors={})
 
 
 def demand_by_period(timeline: Timeline, base: float, path: dict[str, float], growth: float) -> Floats:

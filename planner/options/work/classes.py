@@ -185,7 +185,7 @@ class MixedServingSearch:
             run_hours=np.full(len(kept), hours),
             cluster=False,
         )
-        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
+        priced = collector.price(choice, designs, ready)
         demand = np.array([c.share for c in w.request_classes]) * w.requests_per_s
         for row, shape in enumerate(kept):
             rates = found.rates[shape]
@@ -318,10 +318,10 @@ def describe_classes(
 
     if ready > 0:
         raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))
-    search = MixedServingSearch(workload, catalog)
-    platform = platform_of(catalog, *choice.platform)
-    if spec.precision != search.parts[0].precision_of(platform):
+    if spec.precision not in workload.precision:
         raise InputError(Problem(f"{spec.workload} is not planned in {spec.precision} on {spec.chip}"))
+    search = MixedServingSearch(workload.model_copy(update={"precision": (spec.precision,)}), catalog)
+    platform = platform_of(catalog, *choice.platform)
     wanted = [spec.layout[name] for name in WIDTHS]
     found = search.shapes(platform, wanted[0] * wanted[1] * wanted[3], margin)
     at = np.flatnonzero((found.widths == wanted).all(axis=1))

@@ -135,7 +135,7 @@ class CountedSearch(ABC):
         found = self._kept[key]
         if w.runs_once:
             found = self._there(scenario, choice, found)
-        collector.count((self.ROLE, w.name, *key), max(found.enumerated, len(found)), int(found.fits.sum()))
+        collector.count((self.ROLE, w.name, precision, *key), max(found.enumerated, len(found)), int(found.fits.sum()))
         keep = np.flatnonzero(found.fits & (found.systems <= bounds.systems))
         if not len(keep):
             collector.drop(choice, w.name, found.reason or f"{w.model} fits in memory on no more than {most} chips")
@@ -161,7 +161,7 @@ class CountedSearch(ABC):
             return
         less = margin.less(found.low80, found.high80)
         designs = self._designs(found, keep, hours)
-        priced = price(scenario, collector.catalog, choice, designs, ready)
+        priced = collector.price(choice, designs, ready)
         for row, i in enumerate(keep):
             rate = float(found.samples_per_s[i] / less[i])
             enough = 1 if w.runs_once else collector.of_use(w, math.ceil(w.samples_per_s / rate), int(found.chips[i]))
@@ -284,5 +284,5 @@ class CountedSearch(ABC):
             predicted=predicted, priced=priced,
             bought_chips=int(found.systems[0]) * platform.system_chips,
             parallelism=self.parallelism(spec.layout, found),
-            slower=float(margin.slower(found.low80, found.high80)[0]),
+            slower=float(margin.slower(found.low80, found.high80)[0]), activity=float(found.activity[0]),
         )  # fmt: skip

@@ -109,6 +109,8 @@ class Described:
     """Loads with request classes: what a unit does of each alone."""
     slower: float = 1.0
     """What its latencies must bear: predicted ones times this are within their limits."""
+    activity: float | None = None
+    """Share of its chips' power range that it takes, of kinds whose own model says so."""
 
 
 @dataclass
@@ -157,9 +159,12 @@ class Describer:
         days of a run count from the earliest month that it may begin.
         """
         choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, power_cap=spec.power_cap)
+        choice = replace(choice, rent_term=spec.rent_term)
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
+        if reason := refusal(workload, choice):
+            raise InputError(Problem(f"{spec.workload} on {spec.system}: {reason}"))
         # racks and power of the place are limits of what stands there, not of what it does
         margin = margin_of(self.scenario, self.catalog, workload, spec.system, spec.chip)
         return self._described(workload, replace(choice, location=None), spec, 0.0, shared_margin(margin)[0])

@@ -44,6 +44,10 @@ class FoundDesign:
         return self.layout.get("part", 0)
 
 
+NOT_PRICED = cast("Priced", None)
+"""In the place of prices that nobody reads."""
+
+
 class DesignSearcher(Collector):
     """The enumeration's own searches, with their findings kept instead of priced."""
 
@@ -65,6 +69,14 @@ class DesignSearcher(Collector):
         per = choice.system.unit_chips
         return _Bounds(self.room, min(self.room * per, max(per, self.scenario.fleet.fabric_chips)))
 
+    def price(self, choice: Choice, designs: Designs, ready: float) -> Priced:
+        """Nothing: what is found is priced where it stands."""
+        return NOT_PRICED
+
+    @property
+    def made(self) -> int:
+        return len(self.found)
+
     def append(
         self, choice: Choice, workload: str, role: str, period: int, precision: str, designs: Designs, priced: Priced,
         i: int, *, replicas: int, max_units: int, rates: Mapping[str, float], tokens_per_s: float, finish_days: float,
@@ -83,15 +95,15 @@ class DesignSearcher(Collector):
         )  # fmt: skip
 
 
-def designs_of(searcher: DesignSearcher, search: Search, stands: Sequence[Standing]) -> list[FoundDesign]:
+def designs_of(searcher: DesignSearcher, searches: Sequence[Search], stands: Sequence[Standing]) -> list[FoundDesign]:
     """What a workload's search finds on a platform, asked at the first place that can answer."""
     before = len(searcher.dropped)
     for stand in stands:
         searcher.found = []
         try:
-            searcher.add(search, stand.choice, 0, 0.0)
+            searcher.add(searches, stand.choice, 0, 0.0)
         except InputError as error:
-            searcher.drop(stand.choice, search.workload.name, str(error.problems[0]))
+            searcher.drop(stand.choice, searches[0].workload.name, str(error.problems[0]))
             continue
         if searcher.found:
             del searcher.dropped[before:]

@@ -134,8 +134,8 @@ class RecommendationSearch:
         candidates = RecommendationCandidates(*grid[legal(grid[:, 0], grid[:, 1], grid[:, 3], tables, pool)].T)
         estimate = estimate_recommendation(self.job(precision), platform, candidates)
         fits = self.fits(choice, estimate)
-        collector.count(("recommend", w.name, platform.system_id, platform.chip_id, platform.clock_factor, most),
-                        len(candidates), int(fits.sum()))  # fmt: skip
+        key = ("recommend", w.name, precision, platform.system_id, platform.chip_id, platform.clock_factor, most)
+        collector.count(key, len(candidates), int(fits.sum()))
         if not fits.any():
             collector.drop(choice, w.name, f"{w.model} fits in memory on no more than {most} chips")
             return
@@ -166,7 +166,7 @@ class RecommendationSearch:
             run_hours=np.minimum(took * 24.0, hours),
             cluster=True,
         )
-        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
+        priced = collector.price(choice, designs, ready)
         for row, i in enumerate(index):
             collector.append(
                 choice, w.name, "recommend", period, precision, designs, priced, row, replicas=1, max_units=1,
@@ -206,8 +206,8 @@ class RecommendationSearch:
             collector.drop(choice, w.name, f"it {margin.refused}")
             return
         latency = self.latency_ms(estimate) * margin.slower(estimate.low80, estimate.high80)
-        collector.count(("recommend", w.name, platform.system_id, platform.chip_id, platform.clock_factor, most),
-                        len(candidates), int(fits.sum()))  # fmt: skip
+        key = ("recommend", w.name, precision, platform.system_id, platform.chip_id, platform.clock_factor, most)
+        collector.count(key, len(candidates), int(fits.sum()))
         if fits.any():
             collector.note_best(w.name, "latency_ms", float(latency[fits].min()))
         keep = fits if w.latency_ms is None else fits & (latency <= w.latency_ms)
@@ -229,7 +229,7 @@ class RecommendationSearch:
             run_hours=np.full(len(index), hours),
             cluster=False,
         )
-        priced = price(collector.scenario, collector.catalog, choice, designs, ready)
+        priced = collector.price(choice, designs, ready)
         for row, i in enumerate(index):
             enough = math.ceil(float(w.samples_per_s or 0.0) / rate[i])
             collector.append(

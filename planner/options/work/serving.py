@@ -146,7 +146,7 @@ class ServingSearch:
         )
 
     def precision_of(self, platform: Platform) -> str | None:
-        """The first precision of the workload's list that the chip computes in."""
+        """The fastest of the workload's precisions that the chip computes in."""
         return fastest_precision(self.workload.precision, platform.peak_flops)
 
     def search(self, choice: Choice, most_chips: int, margin: Margin = NO_MARGIN) -> SearchedUnits:
@@ -507,6 +507,9 @@ def frontier(
     size = np.zeros(len(systems), dtype=np.int64) if part is None else part
     taken = np.where(size > 0, size, systems * max(system_chips, 1))
     order = np.lexsort((-rate, taken))
+    # of those that take the same place only the one of the highest rate can stay
+    alike = np.stack([systems, size] if chips is None else [systems, size, chips], axis=1)
+    order = order[np.sort(np.unique(alike[order], axis=0, return_index=True)[1])]
     staying: list[int] = []
     for i in order:
         kept = np.asarray(staying, dtype=np.int64)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from planner.catalog import Catalog
 from planner.facility.reliability import default_profile, mean_training_time, spot_training_time
 from planner.options.hardware.choices import Choice
-from planner.options.pricing import SPOT
+from planner.options.hardware.offers import SPOT
 from planner.options.work.training import Size
 from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario

@@ -273,6 +273,8 @@ class Neighbours:
         residuals = np.clip([r.residual for r in runs], -LARGEST_OWN, LARGEST_OWN)
         alpha = np.linalg.solve(left + np.diag(own_variances(left, residuals)), residuals)
         weights = np.concatenate([-carried @ alpha, alpha])
+        if self.own is not None:  # what earlier ones said stays: these are over it
+            weights[: len(self.runs)] += self.own._weights
         every = (*self.runs, *runs)
         # the inverse of all, by the block that is new (Schur complement)
         inner = np.linalg.inv(left + OWN_VARIANCE * np.eye(len(runs)))

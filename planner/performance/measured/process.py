@@ -151,18 +151,27 @@ def closeness(runs: Sequence[Run], others: Sequence[Run]) -> Floats:
 def correlations(runs: Sequence[Run], others: Sequence[Run], terms: Sequence[Term] = TERMS) -> Iterator[Floats]:
     """One (runs, others) matrix per term: the correlation it stands for."""
     near = closeness(runs, others) if any(t.fades for t in terms) else None
+    for term, same in _alike(runs, others, terms):
+        yield same.astype(float) if near is None or not term.fades else near * same
+
+
+def _alike(
+    runs: Sequence[Run], others: Sequence[Run], terms: Sequence[Term]
+) -> Iterator[tuple[Term, NDArray[np.bool_]]]:
+    """Each term and which (runs, others) have all its names in common."""
     for term in terms:
         _, code = np.unique([_names(r, term) for r in (*runs, *others)], return_inverse=True)
-        same = code[: len(runs), None] == code[None, len(runs) :]
-        yield same.astype(float) if near is None or not term.fades else near * same
+        yield term, code[: len(runs), None] == code[None, len(runs) :]
 
 
 def covariance(runs: Sequence[Run], others: Sequence[Run], terms: Sequence[Term] = TERMS) -> Floats:
     """(runs, others): variance that log residuals share."""
-    total = np.zeros((len(runs), len(others)))
-    for term, part in zip(terms, correlations(runs, others, terms), strict=True):
-        total += term.variance * part
-    return total
+    fading, constant = (np.zeros((len(runs), len(others))) for _ in range(2))
+    for term, same in _alike(runs, others, terms):
+        (fading if term.fades else constant)[...] += term.variance * same
+    if any(t.fades for t in terms):
+        fading *= closeness(runs, others)
+    return np.asarray(fading + constant)
 
 
 def variance(terms: Sequence[Term] = TERMS) -> float:

@@ -53,6 +53,9 @@ SHARED = ("experts", "all_to_all")
 """Parts of a step that the tokens of all attention copies pass together."""
 _EXACT = 64
 """Populations up to this are summed term by term."""
+_NEAR = 1e-9
+"""Of a time, how near to it false position comes."""
+_MOST_STEPS = 100
 _SHAPE = ("tp", "pp", "ep", "attention_dp", "chunk", "role")
 
 
@@ -172,32 +175,85 @@ class Loaded:
         shared = {"_curves", "_prompts", "_later_tokens"}
         return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in shared})
 
-    def ttft_exceeds(self, seconds: Floats | float) -> Floats:
-        """Share of requests whose TTFT is above ``seconds``, (n,)."""
+    def _own_s(self) -> Floats:
+        """TTFT of a prompt of each length without a wait, (n, lengths)."""
         scaled = self._prompts.tokens / self._prompts.mean
         own = self.fixed_s[:, None] + self.linear_s[:, None] * scaled + self.square_s[:, None] * scaled**2
-        left = np.broadcast_to(np.asarray(seconds, float), self.rate.shape)[:, None] - own
+        return np.asarray(own)
+
+    def _exceeds(self, seconds: Floats, own: Floats, at: NDArray[np.int64] | slice = slice(None)) -> Floats:
+        """Share of requests whose TTFT is above ``seconds`` (m,); ``own`` (m, lengths) of the candidates ``at``."""
+        left = seconds[:, None] - own
         beyond = _two_waits(
-            left, self.wait_probability[:, None], self.wait_rate[:, None],
-            self.prefill_probability[:, None], self.prefill_rate[:, None],
+            left, self.wait_probability[at, None], self.wait_rate[at, None],
+            self.prefill_probability[at, None], self.prefill_rate[at, None],
         )  # fmt: skip
         return np.asarray(np.where(left < 0.0, 1.0, beyond) @ self._prompts.shares)
 
+    def ttft_exceeds(self, seconds: Floats | float) -> Floats:
+        """Share of requests whose TTFT is above ``seconds``, (n,)."""
+        return self._exceeds(np.broadcast_to(np.asarray(seconds, float), self.rate.shape), self._own_s())
+
     def ttft_s(self, percentile: float) -> Floats:
-        """TTFT at a percentile (0..100), (n,); of replicas that only decode, the wait for a slot."""
-        tail = min(max(1.0 - percentile / 100.0, 1e-9), 1.0)
-        longest = float(self._prompts.tokens.max() / self._prompts.mean)
-        low = np.zeros_like(self.rate)
+        """TTFT at a percentile (0..100), (n,); of replicas that only decode, the wait for a slot.
+
+        The share above falls smoothly, but for a jump at what each length takes by itself: those who need not wait. The
+        answer is one of these, or lies between two of them, where false position (Illinois) finds it.
+        """
+        # shares of lengths add up to a percentile exactly, or miss it by the last digit
+        tail = min(max(1.0 - percentile / 100.0, 1e-9), 1.0) * (1.0 + 1e-9)
+        own, n = self._own_s(), len(self.rate)
+        steps = np.sort(own, axis=1)
+        row, last = np.arange(n), steps.shape[1]
+        # steps below the answer, or at it: there the share is above the tail still
+        passed, beyond = np.zeros(n, dtype=np.int64), np.full(n, last)
+        while (passed < beyond).any():
+            half = np.minimum((passed + beyond) // 2, last - 1)
+            above = self._exceeds(steps[row, half], own) > tail
+            left = passed < beyond
+            passed, beyond = np.where(left & above, half + 1, passed), np.where(left & ~above, half, beyond)
         spread = math.log(1.0 / tail) + 1.0
-        high = (
-            self.fixed_s + self.linear_s * longest + self.square_s * longest**2
-            + spread * (1.0 / self.wait_rate + 1.0 / self.prefill_rate)
-        )  # fmt: skip
-        for _ in range(52):
-            middle = 0.5 * (low + high)
-            above = self.ttft_exceeds(middle) > tail
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
-        return np.where(self.ttft_exceeds(0.0) <= tail, 0.0, high)
+        end = steps[:, -1] + spread * (1.0 / self.wait_rate + 1.0 / self.prefill_rate)
+        low = np.where(passed > 0, steps[row, np.maximum(passed - 1, 0)], 0.0)
+        high = np.where(passed < last, steps[row, np.minimum(passed, last - 1)], end)
+        # up to a step, from below, the share is that of before its jump
+        before = self._exceeds(np.nextafter(high, -np.inf), own)
+        found = np.where((passed < last) & (before > tail), high, np.nan)
+        found[self._exceeds(np.zeros(n), own) <= tail] = 0.0
+        todo = np.flatnonzero(np.isnan(found))
+        if todo.size:
+            found[todo] = self._between(low[todo], np.nextafter(high[todo], -np.inf), own[todo], todo, tail)
+        return found
+
+    def _between(self, low: Floats, high: Floats, own: Floats, at: NDArray[np.int64], tail: float) -> Floats:
+        """Where the share above passes ``tail`` between two times (m,), between which it falls without a jump."""
+
+        def over(seconds: Floats) -> Floats:
+            return np.asarray(np.log(np.maximum(self._exceeds(seconds, own, at), 1e-300) / tail))
+
+        found = np.empty(len(low))
+        left: NDArray[np.int64] = np.arange(len(low))
+        f_low, f_high, side = over(low), np.minimum(over(high), -1e-300), np.zeros(len(low))
+        for _ in range(_MOST_STEPS):
+            width = high - low
+            found[left] = high
+            still = width > _NEAR * high
+            if not still.any():
+                break
+            if not still.all():
+                own, at, left = own[still], at[still], left[still]
+                low, high, width, f_low, f_high, side = (v[still] for v in (low, high, width, f_low, f_high, side))
+            middle = high - f_high * width / np.where(f_high == f_low, 1.0, f_high - f_low)
+            # never nearer to an end than half of what is asked, so that the other end comes as near
+            middle = np.clip(middle, low + 0.4 * _NEAR * high, high - 0.4 * _NEAR * high)
+            f = over(middle)
+            up = f > 0.0
+            # Illinois: of an end that stays twice the value counts half
+            f_high = np.where(~up, f, np.where(side > 0, 0.5 * f_high, f_high))
+            f_low = np.where(up, f, np.where(side < 0, 0.5 * f_low, f_low))
+            side = np.where(up, 1.0, -1.0)
+            low, high = np.where(up, middle, low), np.where(up, high, middle)
+        return found
 
     def tpot_s(self, percentile: float) -> Floats:
         """TPOT at a percentile, (n,): of a request's whole answer.

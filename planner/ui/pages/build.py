@@ -27,7 +27,7 @@ def _begin(v: Visit) -> None:
             _take(v, drafts.new_question(drafts.next_month(now.year, now.month)))
         shipped = st.selectbox(
             "Begin with an example", service.shipped(), index=None, key="build.shipped",
-            placeholder="or begin with an example", format_func=lambda name: name.removesuffix(".yaml"),
+            placeholder="or begin with an example", format_func=service.title_of,
             label_visibility="collapsed",
         )  # fmt: skip
         if st.button("Open it", key="build.shipped.go", disabled=shipped is None) and shipped is not None:

@@ -12,8 +12,9 @@ from planner.errors import InputError
 from planner.plots.charts import bars, spoken
 from planner.report import format as fmt
 from planner.report import summary
-from planner.report.board import board, readable
+from planner.report.board import board
 from planner.report.diff import Row, diff_flat, diff_rows
+from planner.report.names import readable
 from planner.tables import csv_text
 from planner.ui import access, address, asking, service
 from planner.ui.charts import draw
@@ -61,7 +62,7 @@ def _kept() -> list[Kept]:
 
 def _values(row: Row) -> list[str]:
     """The baseline's value, then each other one with its difference."""
-    names = service.names()
+    names = service.short()
     told = []
     for i, value in enumerate(row.values):
         change = row.change_text(i) if i and row.numbers else ""
@@ -113,7 +114,7 @@ def _heads(chosen: Sequence[Kept]) -> None:
                 st.markdown(f"{role}**{md(kept.name)}**")
                 told = {c.key: c for c in board(kept.plan, names)}
                 st.markdown("  \n".join(f"{md(told[k].question)}: **{md(told[k].answer)}**" for k in _SHORT))
-                st.caption(f"{md(kept.plan.answer)} [its link]({address.link(kept.id)})")
+                st.caption(f"{md(readable(kept.plan.answer, service.short()))} [its link]({address.link(kept.id)})")
 
 
 def _charts(chosen: Sequence[Kept]) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import streamlit as st
 
 from planner.fleet.model import OBJECTIVE_UNITS
 from planner.outlook.result import Alternatives, Document, Outlook, ParetoFront, Sensitivity
 from planner.plots.look_charts import front_chart, hardware, promises, tornado
 from planner.report import format as fmt
+from planner.report.names import readable
+from planner.ui import asked, service
 from planner.ui.charts import draw
-from planner.ui.looks import Inquiry, looks
+from planner.ui.looks import Inquiry
 from planner.ui.settings import settings
-from planner.ui.state import visit
-from planner.ui.words import md, show_problems
+from planner.ui.words import md
 
 _KINDS = {
     "pareto": ("Trade-offs", "What must be given up of one objective to gain in another."),
@@ -20,7 +24,6 @@ _KINDS = {
     "sensitivity": ("What changes the decision", "Prices, tariffs and speeds, each moved within its interval."),
     "outlook": ("Futures", "The plan and its rivals in sampled futures: how likely each date and load is kept."),
 }
-_PATIENCE_S = 0.4
 
 
 def _inquiry(kind: str) -> Inquiry | None:
@@ -44,17 +47,8 @@ def _inquiry(kind: str) -> Inquiry | None:
     return Inquiry(kind)
 
 
-@st.fragment(run_every=0.5)
-def _working() -> None:
-    """Progress of the question; looks again twice a second and redraws the page when it is done."""
-    job, mine_cancel = looks().job, looks().cancel
-    if job is None or job.done:
-        st.rerun(scope="app")
-    else:
-        status = st.status(f"{md(job.stage)} · {fmt.seconds(round(job.seconds, 1))}", expanded=True, state="running")
-        status.progress(job.fraction)
-        if status.button("Cancel", key="look.cancel", icon=":material/cancel:"):
-            mine_cancel()
+def _hardware(pieces: Sequence[Any]) -> str:
+    return readable(hardware(pieces), service.short())
 
 
 def _front(found: ParetoFront) -> None:
@@ -62,7 +56,7 @@ def _front(found: ParetoFront) -> None:
     st.dataframe(
         [
             {f"{a.name} ({a.unit})": fmt.quantity(p.values[a.name], a.unit) for a in found.axes}
-            | {"Hardware": hardware(p.pieces), "Proven": "yes" if p.proven else "no"}
+            | {"Hardware": _hardware(p.pieces), "Proven": "yes" if p.proven else "no"}
             for p in found.points
         ],
         hide_index=True,
@@ -80,13 +74,13 @@ def _near(found: Alternatives) -> None:
             head: fmt.quantity(p.values[found.objective], found.unit),
             "More": f"{p.difference:.2%}",
             "Changed": f"{p.changed:.0%}",
-            "Hardware": hardware(p.pieces),
+            "Hardware": _hardware(p.pieces),
             "What else changes": fmt.clean(p.summary),
         }
         for p in found.plans
     ]
     st.dataframe(
-        [best | {"Hardware": hardware(found.best.pieces)}, *rows],
+        [best | {"Hardware": _hardware(found.best.pieces)}, *rows],
         hide_index=True,
         placeholder=fmt.DASH,
         width="stretch",
@@ -139,7 +133,7 @@ def _futures(found: Outlook) -> None:
                 "All kept": f"{p.all_kept:.1%}",
                 "Holds": "yes" if p.holds else "no",
                 "Regret": fmt.usd(p.expected_regret_usd, short=True),
-                "Hardware": hardware(p.pieces),
+                "Hardware": _hardware(p.pieces),
             }
             for p in found.plans
         ],
@@ -152,7 +146,7 @@ def _futures(found: Outlook) -> None:
 
 
 def _show(found: Document) -> None:
-    st.subheader(md(found.answer), anchor=False)
+    st.subheader(md(readable(found.answer, service.short())), anchor=False)
     if isinstance(found, ParetoFront):
         _front(found)
     elif isinstance(found, Alternatives):
@@ -165,38 +159,18 @@ def _show(found: Document) -> None:
 
 def show() -> None:
     """Draw the page."""
-    v, mine = visit(), looks()
     st.header("Questions about the answer", anchor=False)
-    if v.draft is None or v.question is None:
-        st.info("Choose a scenario on the Plan page first.")
+    v = asked.subject()
+    if v is None or v.draft is None:
         return
-    about = v.draft.scenario.name + (f", {v.variant}" if v.variant else "")
-    st.caption(f"Asked of **{md(about)}**, as the Plan page has it.")
     kind = st.selectbox("Question", list(_KINDS), format_func=lambda k: _KINDS[k][0], key="look.kind")
     st.caption(_KINDS[kind][1])
     if kind == "outlook" and v.draft.scenario.outcomes is None:
         st.caption("The scenario has no `outcomes` of its own: what may come is the catalog's ranges and defaults.")
-    inquiry = _inquiry(kind)
-    idle = mine.job is None
-    pressed = st.button("Ask", type="primary", disabled=inquiry is None or not idle, key="look.ask")
-    if pressed and inquiry is not None:
-        mine.ask(v.question, inquiry)
-    if mine.job is not None:
-        mine.job.wait(_PATIENCE_S)
-        if mine.collect():
-            st.rerun()
-        _working()
-    if kind in mine.problems:
-        show_problems(_KINDS[kind][0], mine.problems[kind])
-    if kind in mine.found:
-        question, asked, found = mine.found[kind]
-        if question != v.question or (inquiry is not None and asked != inquiry):
-            st.warning("The scenario or the question changed since: press Ask for an answer to it.")
+    found = asked.document(v, _inquiry(kind), kind, _KINDS[kind][0])
+    if found is not None:
         _show(found)
-        st.download_button(
-            f"{kind}.json", found.to_json(), f"{kind}.json", "application/json", icon=":material/download:",
-            key="look.download",
-        )  # fmt: skip
+        asked.download(found, kind)
 
 
 show()

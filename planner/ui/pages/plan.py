@@ -12,6 +12,7 @@ from planner.ui.nearest import path_of, value_of
 from planner.ui.panel import panel
 from planner.ui.settings import settings
 from planner.ui.state import TOLD, Visit, visit
+from planner.ui.welcome import welcome
 from planner.ui.words import md, show_problems
 
 _HONEST = "A solve stops after {} at the latest; reading, pricing, checking and explaining come on top of it."
@@ -117,23 +118,14 @@ def show() -> None:
         show_no_plan(v.refused, _apply, _can_apply)
     if v.answer is None:
         if v.refused is None and v.waiting is None and v.unfinished is None:
-            _welcome()
+            welcome(v)
         return
     if v.refused is not None or v.problems:
         st.divider()
         st.subheader("The last good answer", anchor=False)
     elif v.changed and v.job is None:
         st.warning("Inputs changed since the last plan: press Plan for an answer to them.", icon=":material/edit:")
-    show_answer(v.answer, v.answered_yaml)
-
-
-def _welcome() -> None:
-    st.header("What AI compute to buy, build or rent", anchor=False)
-    st.markdown(
-        "Choose a scenario on the left, change its main numbers, and press **Plan**. The answer comes with what it "
-        "costs and draws, how long it takes, how sure the numbers are, which limit binds and what one more unit of it "
-        "is worth, and a proof that no better plan exists in the space that was searched."
-    )
+    show_answer(v.answer, v.answered_yaml, v.plan_id)
 
 
 show()

@@ -23,9 +23,9 @@ def _waiting(id_: str) -> None:
 
 def _heads(row: PlanRow) -> None:
     mine = row.owner == access.owner()
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left, right = st.columns([3, 1], vertical_alignment="center")
     with left:
-        st.markdown(f"**{md(row.name)}**" + (f"  \n{md(row.note)}" if row.note else ""))
+        st.markdown(f":gray[A plan that was shared] **{md(row.name)}**" + (f"  \n{md(row.note)}" if row.note else ""))
     if row.text:
         told = "Change it" if mine else "Change a copy of it"
         if right.button(told, key="shared.open", icon=":material/edit:", width="stretch"):
@@ -51,7 +51,7 @@ def show() -> None:
         if row.state == "failed":
             show_problems(row.name, asking.problems_of(row))
     elif plan.has_plan:
-        show_answer(plan, row.text)
+        show_answer(plan, row.text, row.id)
     else:
         show_no_plan(plan, lambda _: False, lambda _: False)
 

@@ -65,6 +65,7 @@ def functions() -> Mapping[str, Callable[..., Any]]:
     """What can be asked: functions of the planner that take a scenario, catalog, variant, progress and cancel."""
     from planner import plan
     from planner.outlook import alternatives, outlook, pareto, sensitivity
+    from planner.supernode.ask import supernode
 
     return {
         PLAN: plan,
@@ -72,6 +73,7 @@ def functions() -> Mapping[str, Callable[..., Any]]:
         "alternatives": alternatives,
         "sensitivity": sensitivity,
         "outlook": outlook,
+        "supernode": supernode,
     }
 
 

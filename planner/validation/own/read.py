@@ -29,7 +29,7 @@ from planner.performance.serving.profile import (
     shipped_serving_calibration,
 )
 from planner.validation.cases import FIGURES, Case, read_cases
-from planner.validation.own.logs import cells_of
+from planner.validation.own.readers import cells_of
 from planner.validation.serving.cases import ServingCase, UnansweredError, read_case
 from planner.validation.serving.modes import Answer, layout_of
 from planner.validation.serving.rows import ServingPredictor
@@ -107,6 +107,56 @@ def read_own(path: Path, catalog: Catalog) -> OwnMeasured:
     neighbours = shipped_neighbours().with_own(runs) if runs else None
     return OwnMeasured(
         str(path), digest, catalog, (*_after(trained, runs, neighbours), *served), neighbours, calibration
+    )
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """A run that nobody has made yet: what is predicted of it, and what it would tell once it was made.
+
+    ``quantity``: the column that it fills, ``step_time_s`` or ``tpot_ms``; ``low80``, ``high80``: ends of the 80%
+    interval over the prediction; ``run``: as a row is that measured what is predicted.
+    """
+
+    quantity: str
+    predicted: float
+    low80: float
+    high80: float
+    run: Run | OwnRun
+
+    def neighbours(self, before: Neighbours, residual: float) -> Neighbours:
+        """Those of training once the run has come out at exp(``residual``) times what is predicted."""
+        assert isinstance(self.run, Run)  # noqa: S101 - a run of training
+        return before.with_own([replace(self.run, residual=residual)])
+
+    def calibration(self, before: ServingCalibration, residual: float) -> ServingCalibration:
+        """The same of serving."""
+        assert isinstance(self.run, OwnRun)  # noqa: S101 - a run of serving
+        return replace(before, pace=with_runs(before.pace, [replace(self.run, value=residual)]))
+
+
+def foreseen(cells: Mapping[str, str], catalog: Catalog) -> Foreseen:
+    """What a row without a figure would tell. Raises ``InputError`` where it cannot be predicted."""
+    case = Case("proposed", {"case_id": "proposed", **cells})
+    known = catalog.measured if isinstance(catalog.measured, OwnMeasured) else None
+    if case.text("seq_len"):
+        found = answer_training(case, catalog, None if known is None else known.neighbours)
+        if found.setup is None:
+            raise InputError(Problem(found.reason, found="proposed"))
+        filled = replace(case, cells={**case.cells, "step_time_s": repr(found.step_s)})
+        (seen,) = observations_of([replace(found, case=filled)])
+        run = replace(run_of(seen, 0.0), source="own: proposed")
+        return Foreseen("step_time_s", found.step_s, found.low, found.high, run)
+    try:
+        asked = read_case(case.cells, catalog)
+    except UnansweredError as why:
+        raise InputError(Problem(str(why), found="proposed")) from why
+    answer = ServingPredictor(catalog, None if known is None else known.serving).predict([asked])[asked.case_id]
+    if isinstance(answer, str):
+        raise InputError(Problem(answer, found="proposed"))
+    names, covariates = _names(asked, answer, catalog)
+    return Foreseen(
+        "tpot_ms", answer.tpot_s * 1e3, answer.ends[0], answer.ends[1], OwnRun(names, covariates, 0.0, "proposed")
     )
 
 

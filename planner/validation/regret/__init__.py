@@ -1,0 +1,1 @@
+"""Decisions between chips and layouts made again from carried measurements: what choosing by prediction costs."""
