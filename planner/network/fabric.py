@@ -35,12 +35,6 @@ def scale_out_rate(system: System, chip: Chip) -> float | None:
     return chip.get("scaleout_gbit_s_per_chip") if rate is None else rate
 
 
-def fabric_for(catalog: Catalog, rate: float | None, systems: int, chips: int) -> Fabric:
-    """The smallest fabric for a job over ``systems`` systems of ``chips`` chips in all."""
-    found: Fabric = fabrics_for(catalog, rate, np.array([systems]), np.array([chips]))[0]
-    return found
-
-
 def fabrics_for(
     catalog: Catalog, rate: float | None, systems: NDArray[np.int64], chips: NDArray[np.int64]
 ) -> NDArray[np.object_]:

@@ -21,7 +21,7 @@ from planner.options.enumerate import interconnect_of
 from planner.options.hardware.arrivals import demand_of, may_move
 from planner.options.hardware.choices import hardware_choices
 from planner.options.hardware.offers import closed_offers
-from planner.options.hardware.standing import Key, fabric_needed, platforms_of, room_for, standing_choices
+from planner.options.hardware.standing import Key, fabrics_needed, platforms_of, room_for, standing_choices
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, timeline_of
 from planner.options.lot_dominance import StockDrafts, without_dominated
 from planner.options.lots import digest_of, lots_of, owner_key, runs_of, works_of
@@ -199,13 +199,13 @@ def add_group(
     largest = -1
     for workload, options in found:
         mine = []
-        for option in options:
+        fabrics = fabrics_needed(catalog, choice, workload, [option.systems for option in options])
+        for option, needed in zip(options, fabrics, strict=True):
             activity = option.activity
             if activity not in watts:
                 watts[activity] = added_watts(catalog, stand, activity)
             if option.systems > room:
                 continue
-            needed = fabric_needed(catalog, choice, workload, option.systems)
             if FABRICS.index(needed) > FABRICS.index(fabric):
                 continue
             largest = max(largest, FABRICS.index(needed))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.cost.carbon import embodied_kg_per_chip
 from planner.cost.finance import HOURS_PER_YEAR, annuity, capital_recovery_factor, depreciated_value
-from planner.cost.tco import AssetPrices, CostInputs, annual_cost, asset_prices, rent_cost
+from planner.cost.tco import AssetPrices, CostBreakdown, CostInputs, annual_cost, asset_prices, rent_cost
 from planner.errors import InputError, Problem
 from planner.facility.power import system_power
 from planner.facility.space import own_racks, rack_refusal, systems_per_rack
@@ -59,6 +59,8 @@ class Standing:
     capex_usd: Mapping[str, float]
     yearly_usd: Mapping[str, float]
     embodied_kg: float
+    of_price: CostBreakdown
+    """Yearly lines and capital of the system's price alone, in proportion to it."""
     prices: AssetPrices
     tariff: Floats
     """(T,) USD/kWh."""
@@ -117,7 +119,7 @@ def standing(
     racks = _racks(choice, it_peak)  # a rack's feed carries the peaks of what is in it
     together = peak_share(choice, scenario) if loads and choice.acquire != "rent" else 1.0
     it_peak, facility_peak = it_peak * together, facility_peak * together
-    price, capex, yearly = 0.0, dict.fromkeys(CAPITAL, 0.0), {}
+    price, capex, yearly, of_price = 0.0, dict.fromkeys(CAPITAL, 0.0), {}, CostBreakdown({})
     rate = scenario.finance.discount_rate
     prices = AssetPrices(discount_rate=catalog.cost("wacc") if rate is None else rate, tariff_usd_per_kwh=0.0)
     tariff = np.zeros(timeline.periods)
@@ -144,6 +146,7 @@ def standing(
         # what others keep up costs the plan what it draws and nothing more
         yearly = {} if choice.energy_only else {name: float(v) for name, v in cost.lines.items()}
         capex = {name: float(v) for name, v in cost.capex.items()}
+        of_price = annual_cost(CostInputs(prices=replace(prices, tariff_usd_per_kwh=0.0), systems_usd=price))
     return Standing(
         choice=choice,
         fabric=fabric,
@@ -159,6 +162,7 @@ def standing(
         capex_usd=capex,
         yearly_usd=yearly,
         embodied_kg=embodied_kg_per_chip(catalog, chip) * chips,
+        of_price=of_price,
         prices=prices,
         tariff=tariff,
         network=network,
@@ -265,11 +269,9 @@ def _dearer(stand: Standing, factor: float) -> dict[str, float]:
     """Yearly lines and capital (``capex.*``) of a system's price times ``factor`` - 1."""
     if factor == 1.0 or not stand.price_usd:
         return {}
-    more = annual_cost(
-        CostInputs(prices=replace(stand.prices, tariff_usd_per_kwh=0.0), systems_usd=stand.price_usd * (factor - 1.0))
-    )
-    return {name: float(v) for name, v in more.lines.items()} | {
-        f"capex.{name}": float(v) for name, v in more.capex.items()
+    more = stand.of_price
+    return {name: float(v) * (factor - 1.0) for name, v in more.lines.items()} | {
+        f"capex.{name}": float(v) * (factor - 1.0) for name, v in more.capex.items()
     }
 
 

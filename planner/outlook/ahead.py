@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from planner.answer.plan import Plan
 from planner.answer.words import money
 from planner.catalog import Catalog
-from planner.errors import InputError, PlannerError, Problem
+from planner.errors import PlannerError
 from planner.fleet.build import build_fleet
 from planner.fleet.model import FleetModel
 from planner.options.enumerate import enumerate_options
@@ -68,14 +68,18 @@ def outlook(
     """The plan of a scenario, and its rivals, in the futures that the scenario's ``outcomes`` describe.
 
     The same scenario, catalog and seed give the same answer but for ``seconds``. Arguments as in ``planner.plan``.
-    Raises ``InputError`` where the scenario has a shared fleet or wrong input, ``NoPlanError`` where there is no plan.
+    Raises ``InputError`` for wrong input, ``NoPlanError`` where there is no plan.
     """
     started = time.perf_counter()
     tell = teller(progress, cancel)
-    question, model = question_of(scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share))
+    question, model = question_of(
+        scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share), over_time=True
+    )
     asked = question.scenario
-    if asked.over_time:
-        raise InputError(Problem("futures of a fleet over time are not drawn", path="fleet.shared", found="true"))
+    if question.stock is not None:
+        from planner.outlook.over_time_answers import outlook_over_time
+
+        return outlook_over_time(question, tell, started)
     view = View(question, model, asked.outcomes or Outcomes())
     view.read_options(tell)
     tell("Solving for rivals", 0.7)
@@ -358,13 +362,15 @@ class View:
             if o.system == system and o.acquire != "installed":
                 slip = months * DAYS_PER_QUARTER / _QUARTER_MONTHS
                 arrival = float(self.futures.arrival(o, slip))
+                told = self.futures.parts_if(o, arrival - float(self.futures.arrival(o, 0.0)))
+                cost = told.fixed + told.systems + told.energy + told.rent + told.water
                 if not o.rates.get("run"):
                     if arrival > float(self.futures.arrival(o, 0.0)):
                         continue
                 else:
                     run = self.futures.planned_run_days(o)
                     end = max(arrival, o.finish_days - run) + run
-                    moved.append(replace(o, finish_days=end, due_days=end + o.due_days - o.finish_days))
+                    moved.append(replace(o, finish_days=end, due_days=end + o.due_days - o.finish_days, cost_usd=cost))
                     continue
             moved.append(o)
         if {w.name for w in self.scenario.workloads} - {o.workload for o in moved}:

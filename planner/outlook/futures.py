@@ -36,6 +36,8 @@ from planner.uncertainty.margins import Failures
 from planner.workload.parameters import parameter_counts
 
 R = TypeVar("R", bound=Record)
+SHIFTS = 5
+"""Delays at which what slips is priced again."""
 _SAME = 1e-6
 """Relative difference up to which a re-pricing is that of the option."""
 
@@ -77,6 +79,9 @@ class Futures:
     _parts: dict[str, Parts] = field(default_factory=dict)
     _intervals: dict[tuple[str, str, str, str], tuple[float, float]] = field(default_factory=dict)
     _found: dict[str, Future] = field(default_factory=dict)
+    _shifted: dict[tuple[str, float], Parts] = field(default_factory=dict)
+    _alike: dict[str, Sequence[Option]] = field(default_factory=dict)
+    """Options of one choice of hardware, priced together."""
 
     def __post_init__(self) -> None:
         for c in hardware_choices(self.scenario, self.catalog)[0]:
@@ -140,17 +145,40 @@ class Futures:
         if parts.run_years:
             hours = annuity(parts.rate, run * 24.0 / HOURS_PER_YEAR) / float(annuity(parts.rate, parts.run_years))
         begin = np.maximum(arrival, self._release(o)) if planned else arrival
-        late = np.maximum(0.0, arrival - float(self.arrival(o, 0.0)))
-        # capital spent later weighs less, as in every plan
-        discount = (1.0 + parts.rate) ** (-(arrival - float(self.arrival(o, 0.0))) / DAYS_PER_YEAR)
-        cost = discount * (
-            parts.fixed
-            + parts.systems * draws.price_factor(o.system)
-            + hours * (parts.energy * draws.tariff_factor(o.site) + parts.rent + parts.water)
-        )
+        shift = arrival - float(self.arrival(o, 0.0))
+        late = np.maximum(0.0, shift)
+        fixed, systems, energy, other = self._parts_by(o, shift)
+        cost = fixed + systems * draws.price_factor(o.system) + hours * (energy * draws.tariff_factor(o.site) + other)
         found = Future(cost, arrival, run, begin + run, 1.0 / factor, late)
         self._found[o.id] = found
         return found
+
+    def _parts_by(self, o: Option, shift: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """(fixed, systems, energy, rent and water) of a unit that comes so many days later (n,) than announced.
+
+        What comes later stands for less of the horizon: priced again at ``SHIFTS`` shifts, linear between them.
+        """
+        low, high = float(shift.min()), float(shift.max())
+        at = np.unique(np.append(np.linspace(low, high, SHIFTS), 0.0)) if high > low or high else np.zeros(1)
+        parts = [self.parts_if(o, float(x)) for x in at]
+        columns = ([p.fixed for p in parts], [p.systems for p in parts], [p.energy for p in parts],
+                   [p.rent + p.water for p in parts])  # fmt: skip
+        fixed, systems, energy, other = (np.interp(shift, at, c) for c in columns)
+        return fixed, systems, energy, other
+
+    def parts_if(self, o: Option, late_days: float) -> Parts:
+        """What a unit costs that comes so many days later than announced (below 0: earlier)."""
+        if not late_days:
+            return self.parts(o)
+        key = (o.id, late_days)
+        if key not in self._shifted:
+            # what comes when the horizon ends does nothing any more: it is paid for as on the last day before
+            ready = max(float(self.arrival(o, 0.0)), self._release(o) if o.rates.get("run") else 0.0)
+            last = self.scenario.horizon_years * DAYS_PER_YEAR - 1.0 - ready
+            mine = self._alike.get(o.id, [o])
+            for x, parts in zip(mine, self._parts_of(mine, min(late_days, last)), strict=True):
+                self._shifted[x.id, late_days] = parts
+        return self._shifted[key]
 
     def interval(self, o: Option) -> tuple[float, float]:
         """Ends of the performance model's 80% interval as multipliers of time; the first layout speaks for its kind."""
@@ -215,9 +243,14 @@ class Futures:
         return training_activity(o.chips, o.systems - o.spares, choice.system.unit_chips)
 
     def _price_alike(self, mine: Sequence[Option]) -> None:
+        self._parts |= {o.id: p for o, p in zip(mine, self._parts_of(mine, 0.0), strict=True)}
+        self._alike |= {o.id: mine for o in mine}
+
+    def _parts_of(self, mine: Sequence[Option], late_days: float) -> list[Parts]:
+        """Parts of options of one choice of hardware that come so many days later than announced."""
         o, choice = mine[0], self._choice(mine[0])
         is_run = bool(o.rates.get("run"))
-        ready = max(float(self.arrival(o, 0.0)), self._release(o) if is_run else 0.0)
+        ready = max(float(self.arrival(o, 0.0)), self._release(o) if is_run else 0.0) + late_days
         horizon = (self.scenario.horizon_years - ready / DAYS_PER_YEAR) * HOURS_PER_YEAR
         load = next(w for w in self.scenario.workloads if w.name == o.workload)
         hours = np.array(
@@ -252,11 +285,14 @@ class Futures:
         rent, water = (plain.cost_lines_usd.get(name, zero) for name in ("rent", "water"))
         rate = self.scenario.finance.discount_rate
         rate = self.catalog.cost("wacc") if rate is None else rate
+        found = []
         for i, x in enumerate(mine):
-            own = bool(np.isclose(plain.cost_usd[i], x.cost_usd, rtol=_SAME))
+            cost = float(plain.cost_usd[i]) if late_days else x.cost_usd
+            own = bool(np.isclose(plain.cost_usd[i], cost, rtol=_SAME))
             a, e, r, w = (float(v[i]) if own else 0.0 for v in (systems, energy, rent, water))
             years = float(hours[i]) / HOURS_PER_YEAR if is_run else 0.0
-            self._parts[x.id] = Parts(x.cost_usd - a - e - r - w, a, e, r, w, years, rate)
+            found.append(Parts(cost - a - e - r - w, a, e, r, w, years, rate))
+        return found
 
 
 def _doubled(record: R, name: str) -> R:

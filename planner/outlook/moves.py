@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from planner.catalog.records import Figure
 from planner.cost.finance import HOURS_PER_YEAR, annuity
 from planner.errors import InputError, Problem
 from planner.fleet.build import build_fleet
@@ -22,6 +23,8 @@ from planner.scenario.types import Scenario
 from planner.solve import Status, with_objective
 from planner.solve.several import solve_several
 
+UNSTATED = 0.25
+"""How far either way a price moves that somebody assumed without a range."""
 TOGETHER = 16
 """Most programs sent to one child: one child a program would mostly start interpreters; all at once, fill memory."""
 
@@ -56,6 +59,16 @@ class Decided:
     options: tuple[str, ...] = ()
     kinds: frozenset[tuple[str, str, str, int]] = frozenset()
     """``kind_of`` what is bought."""
+
+
+def ends_of(figure: Figure) -> tuple[float, float, str]:
+    """(low, high, what they rest on) of a figure's interval, as factors of its value."""
+    value = float(figure.value or 1.0)
+    if figure.low is not None and figure.high is not None and figure.low < figure.high:
+        return figure.low / value, figure.high / value, "range of the catalog"
+    if figure.kind == "assumption":
+        return 1 - UNSTATED, 1 + UNSTATED, f"no range is stated: {UNSTATED:.0%} either way"
+    return 1.0, 1.0, "certain"
 
 
 def moved(view: View, o: Option, moves: Moves) -> Option:
@@ -94,21 +107,22 @@ def decisions(
     found: list[Decided | None] = []
     for i in range(0, len(asked), TOGETHER):
         tell(i / len(asked))
-        found += _decided(view, [[moved(view, o, m) for o in options] for m in asked[i : i + TOGETHER]])
+        found += decided(view, [[moved(view, o, m) for o in options] for m in asked[i : i + TOGETHER]])
     return found
 
 
-def _decided(view: View, several: Sequence[Sequence[Option]]) -> list[Decided | None]:
+def decided(view: View, several: Sequence[Sequence[Option]]) -> list[Decided | None]:
+    """The decision among each of some sets of options, solved together. Raises as ``decisions``."""
     wanted = {w.name for w in view.scenario.workloads}
     possible = [wanted <= {o.workload for o in options} for options in several]
     models = [build_fleet(view.scenario, options) for options, can in zip(several, possible, strict=True) if can]
     vectors = [model.objectives[view.goal] for model in models]
     programs = [with_objective(m.program, v) for m, v in zip(models, vectors, strict=True)]
     solved = iter(zip(models, vectors, solve_several(programs, view.question.limits), strict=True))
-    decided: list[Decided | None] = []
+    told: list[Decided | None] = []
     for can in possible:
         if not can:
-            decided.append(None)
+            told.append(None)
             continue
         model, vector, found = next(solved)
         if found.values is None:
@@ -120,13 +134,13 @@ def _decided(view: View, several: Sequence[Sequence[Option]]) -> list[Decided | 
                         remedy="Raise solve.time_limit_s.",
                     )
                 )
-            decided.append(None)
+            told.append(None)
             continue
         used = [o for o, column in zip(model.options, model.units, strict=True) if found.values[column] > 0.5]
         value = float(np.dot(vector, found.values)) * OBJECTIVE_UNITS[view.goal][1]
         kinds = frozenset(map(kind_of, used))
-        decided.append(Decided(value, words_of(view.scenario, used), tuple(o.id for o in used), kinds))
-    return decided
+        told.append(Decided(value, words_of(view.scenario, used), tuple(o.id for o in used), kinds))
+    return told
 
 
 def kind_of(o: Option) -> tuple[str, str, str, int]:

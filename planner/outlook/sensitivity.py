@@ -13,19 +13,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from planner.catalog import Catalog
-from planner.catalog.records import Figure
-from planner.errors import InputError, Problem
 from planner.fleet.model import OBJECTIVE_UNITS
 from planner.options.hardware.choices import site_region
 from planner.outlook.ahead import View
-from planner.outlook.moves import Decided, Moves, decisions
+from planner.outlook.moves import Decided, Moves, decisions, ends_of
+from planner.outlook.over_time_answers import sensitivity_over_time
 from planner.outlook.question import Asked, no_plan, question_of, teller
 from planner.outlook.result import Moved, Sensitivity, headings
+from planner.outlook.technical import technical
 from planner.planning.question import Cancel, Progress
 from planner.scenario.outcomes import Outcomes
 
-UNSTATED = 0.25
-"""How far either way a price moves that somebody assumed without a range."""
 _HALVINGS = 8
 
 
@@ -61,9 +59,11 @@ def sensitivity(
     """
     started = time.perf_counter()
     tell = teller(progress, cancel)
-    question, model = question_of(scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share))
-    if question.scenario.over_time:
-        raise InputError(Problem("figures of a fleet over time are not moved", path="fleet.shared", found="true"))
+    question, model = question_of(
+        scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share), over_time=True
+    )
+    if question.stock is not None:
+        return sensitivity_over_time(question, tell, started)
     view = View(question, model, question.scenario.outcomes or Outcomes())
     view.read_options(tell)
     view.futures.of(view.options)
@@ -71,7 +71,8 @@ def sensitivity(
     if base is None:
         raise no_plan(question.scenario)
     inputs = _inputs(view)
-    moved = _moved(view, inputs, base, lambda share: tell("Moving figures", 0.5 + 0.45 * share))
+    moved = _moved(view, inputs, base, lambda share: tell("Moving figures", 0.5 + 0.2 * share))
+    moved += technical(view, base, lambda share: tell("Moving what is assumed of hardware", 0.7 + 0.28 * share))
     ranked = sorted(moved, key=lambda m: (m.tag not in {"assumption", "estimate"}, -_width(m), m.path))
     best = view.best_of(view.options)
     if best is None:
@@ -99,7 +100,7 @@ def _inputs(view: View) -> list[_Input]:
         mine = [o for o in view.options if o.system == system]
         figure = view.question.catalog.system(system).figure("price_usd")
         if figure is not None and figure.value and any(o.acquire == "buy" for o in mine):
-            low, high, basis = _ends(figure)
+            low, high, basis = ends_of(figure)
             tag = "assumption" if "price_usd" in own.get(system, {}) else figure.kind
             if low < high:
                 found.append(_Input(f"systems.{system}.price_usd", "price", system, low, high, tag, basis))
@@ -111,20 +112,11 @@ def _inputs(view: View) -> list[_Input]:
     for site in view.scenario.sites:
         figure = site_region(view.question.catalog, site).figure("tariff_usd_per_kwh")
         if figure is not None and figure.value and any(o.site == site.name for o in view.options):
-            low, high, basis = _ends(figure)
+            low, high, basis = ends_of(figure)
             if low < high:
                 path = f"sites.{site.name}.tariff_usd_per_kwh"
                 found.append(_Input(path, "tariff", site.name, low, high, figure.kind, basis))
     return found
-
-
-def _ends(figure: Figure) -> tuple[float, float, str]:
-    value = float(figure.value or 1.0)
-    if figure.low is not None and figure.high is not None and figure.low < figure.high:
-        return figure.low / value, figure.high / value, "range of the catalog"
-    if figure.kind == "assumption":
-        return 1 - UNSTATED, 1 + UNSTATED, f"no range is stated: {UNSTATED:.0%} either way"
-    return 1.0, 1.0, "certain"
 
 
 def _moved(view: View, inputs: Sequence[_Input], base: Decided, tell: Callable[[float], None]) -> list[Moved]:

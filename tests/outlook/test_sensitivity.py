@@ -62,3 +62,20 @@ def test_time_that_runs_out_is_told_and_not_taken_for_no_plan(
     monkeypatch.setattr(sys.modules["planner.outlook.moves"], "solve_several", too_late)
     with pytest.raises(InputError, match="in time"):
         sensitivity(asked(180_000), catalog=round_catalog)
+
+
+def test_what_is_assumed_of_hardware_is_searched_again(round_catalog: Catalog) -> None:
+    """Bandwidth of the big chip decides how fast it decodes: both ends are what planning with them gives."""
+    bandwidth = 4.0
+
+    def with_bandwidth(factor: float) -> Scenario:
+        return round_scenario(
+            load(17000, disaggregated="never"), hardware=BOTH, site={"power_mw": 5}, solve={"simplify": 0},
+            assume={"chips": {"big_chip": {"mem_bw_tb_s": bandwidth * factor}}},
+        )  # fmt: skip
+
+    found = sensitivity(with_bandwidth(1.0), catalog=round_catalog)
+    (moved,) = [m for m in found.inputs if m.path == "chips.big_chip.mem_bw_tb_s"]
+    assert (moved.low, moved.high, moved.tag) == (0.75, 1.25, "assumption")
+    for factor, value in ((0.75, moved.value_low), (1.25, moved.value_high)):
+        assert value == pytest.approx(plan(with_bandwidth(factor), catalog=round_catalog).objective.value, rel=1e-6)

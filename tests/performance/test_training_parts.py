@@ -204,6 +204,8 @@ def test_profiles_by_framework_name():
     assert profile_for_framework("NeMo Automodel (PyTorch FSDP2, TE, DeepEP)", 2026).name == "automodel"
     assert profile_for_framework("torchtitan (PyTorch)", 2025).name == "fsdp"
     assert profile_for_framework("MaxText (JAX)", 2024).name == "xla"
+    assert profile_for_framework("PaxML", 2023).name == "xla"
+    assert profile_for_framework("PaxML", 2023, gpu=True).name == "xla_2023"
     assert profile_for_framework("something else").name == "default"
     assert get_profile(None).name == "default"
 

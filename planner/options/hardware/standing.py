@@ -6,10 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.facility.capacity import Level
-from planner.network.fabric import FABRICS, Fabric, fabric_for, scale_out_rate
+from planner.network.fabric import FABRICS, Fabric, fabrics_for, scale_out_rate
 from planner.options.hardware.choices import Choice
 from planner.options.hardware.timeline import Timeline
 from planner.options.option import BEYOND, Dropped
@@ -53,14 +55,12 @@ def fabrics_of(choice: Choice) -> tuple[Fabric, ...]:
     return FABRICS
 
 
-def fabric_needed(catalog: Catalog, choice: Choice, workload: Workload, systems: int) -> Fabric:
-    """The smallest fabric for work over ``systems`` systems of a choice (spares in)."""
-    if fabrics_of(choice) == ("pod",):
-        return "pod"
-    if not workload.runs_once:
-        return "pod"
-    rate = scale_out_rate(choice.system, choice.chip)
-    return fabric_for(catalog, rate, systems, systems * choice.system.unit_chips)
+def fabrics_needed(catalog: Catalog, choice: Choice, workload: Workload, systems: Sequence[int]) -> Sequence[Fabric]:
+    """The smallest fabric for work over each of some numbers of systems of a choice (spares in)."""
+    if fabrics_of(choice) == ("pod",) or not workload.runs_once:
+        return ["pod"] * len(systems)
+    many = np.asarray(systems, dtype=np.int64)
+    return list(fabrics_for(catalog, scale_out_rate(choice.system, choice.chip), many, many * choice.system.unit_chips))
 
 
 def room_for(scenario: Scenario, levels: Mapping[str, Level], stands: Sequence[Standing], relaxed: bool) -> int:

@@ -167,6 +167,7 @@ INTERVAL_CUTS: tuple[Callable[[Observation], str], ...] = (
     _source,
     lambda o: o.profile,
     lambda o: o.family,
+    lambda o: o.model_name,
     lambda o: o.model_family,
 )
 """What is left out in turn for the intervals: they must hold for what no run is like, and for what many are."""

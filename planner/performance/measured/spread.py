@@ -2,8 +2,8 @@
 
 ``process`` gives every prediction a standard deviation: about 7% where published runs are alike, 20% and more for a
 stack on a family of chips that nobody has measured it on. Log residuals of runs that were left out (their source,
-stack, family of chips or model in turn) over those deviations give the ends: 10th and 90th percentile in classes of
-deviation, a group of n rows weighing as its square root, linear between.
+stack, family of chips, model or family of models in turn) over those deviations give the ends: 10th and 90th
+percentile in windows of deviation that overlap, a group of n rows weighing as its square root, linear between.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-CLASSES = 6
-"""Classes of deviation, of equal weight, in which quantiles are taken."""
+KNOTS = 6
+"""Windows of deviation in which quantiles are taken, centred at equal steps of weight."""
+WINDOW = 0.25
+"""Share of the weight that a window holds: they overlap by half, so that no end hangs on where a class begins."""
 LEAST = 0.02
 """No end of an interval is nearer to the estimate than this, as a logarithm."""
 NORMAL = 1.2816
@@ -51,12 +53,14 @@ def fit_spread(residuals: ArrayLike, deviations: ArrayLike, groups: Sequence[str
     _, code, count = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     weight = 1.0 / np.sqrt(count[code])
     order = np.argsort(deviation, kind="stable")
-    share = np.cumsum(weight[order]) / weight.sum()
-    kind = np.empty(off.size, dtype=int)
-    kind[order] = np.minimum((share * CLASSES).astype(int), CLASSES - 1)
-    knots = []
-    for c in np.unique(kind):
-        own = kind == c
+    share = np.empty(off.size)
+    share[order] = np.cumsum(weight[order]) / weight.sum()
+    knots: list[tuple[float, float, float]] = []
+    for centre in (np.arange(KNOTS) + 0.5) / KNOTS:
+        own = np.abs(share - centre) <= WINDOW / 2
+        at = float(np.median(deviation[own])) if own.any() else 0.0
+        if not own.any() or (knots and at <= knots[-1][0]):
+            continue  # few rows, or many of one deviation
         low, high = _quantiles(off[own] / deviation[own], weight[own], (0.1, 0.9))
-        knots.append((float(np.median(deviation[own])), min(low, 0.0), max(high, 0.0)))
+        knots.append((at, min(low, 0.0), max(high, 0.0)))
     return Spread(tuple(knots))

@@ -21,8 +21,11 @@ def _release_of(framework: str) -> tuple[int, int]:
     return (2000 + int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
-def profile_for_framework(framework: str, year: int | None = None, *, audited: bool = False) -> Profile:
-    """The profile a framework's published name stands for; ``audited``: an MLPerf entry, tuned by hand.
+def profile_for_framework(
+    framework: str, year: int | None = None, *, audited: bool = False, gpu: bool = False
+) -> Profile:
+    """The profile a framework's published name stands for; ``audited``: an MLPerf entry, tuned by hand; ``gpu``: it
+    ran on GPUs, where XLA learnt to hide collectives later than on TPUs.
 
     A profile's own name is that profile: what a user ran may be called what it was planned as.
     """
@@ -39,7 +42,7 @@ def profile_for_framework(framework: str, year: int | None = None, *, audited: b
         (("hai-llm",), "hai_llm"),
         (("megatron-deepspeed",), "megatron_fork" if classic and "habana" not in low else "deepspeed"),
         (("mindspeed", "modellink", "mindformers"), "mindspeed"),
-        (("maxtext", "jax", "pax", "t5x", "xla"), "xla"),
+        (("maxtext", "jax", "pax", "t5x", "xla"), "xla_2023" if classic and gpu else "xla"),
         (("neuron", "nxd"), "plain"),
         (("primus", "rocm"), bridge),
         (("nanotron",), "nanotron"),

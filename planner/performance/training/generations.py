@@ -38,6 +38,11 @@ MECHANISMS: Mapping[str, Mechanism] = {
             {"memory_passes": 0.8, "attention": 1.15}, {"memory_passes": 1.0, "attention": 1.0},
         ),
         Mechanism(
+            "latency_hiding", (2024, 1), "XLA's latency-hiding scheduler on GPUs (JAX-Toolbox's recommended flags): "
+            "collectives are issued ahead of what needs them; before, each waits",
+            {"dp_overlap": 0.85, "zero3_overlap": 0.85}, {"dp_overlap": 0.0, "zero3_overlap": 0.0},
+        ),
+        Mechanism(
             "layer_graphs", (2025, 9), "Megatron-Bridge 25.09: CUDA graphs of layers",
             {"host_s": 0.0, "step_s": 0.003}, {"host_s": 1e-4, "step_s": 0.01},
         ),

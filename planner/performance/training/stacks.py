@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from planner.errors import unknown_name
-from planner.performance.training.generations import with_mechanisms
+from planner.performance.training.generations import with_mechanisms, without_mechanisms
 from planner.performance.training.profile import Profile
 
 # A competent stack of one's own: Llama 3 405B ran at 43% of peak where tuned stacks reach 54% on the same chips.
@@ -100,6 +100,18 @@ _DEEPSPEED = Profile(
     attention=1.1,
 )
 
+_XLA = Profile(
+    "xla",
+    hybrid_shard=True,
+    tp_overlap=0.5,
+    dp_overlap=0.85,
+    zero3_overlap=0.85,
+    straggler_cv=0.003,
+    step_s=0.025,
+    memory_passes=1.6,
+    attention=0.85,
+)
+
 PROFILES: Mapping[str, Profile] = {
     p.name: p
     for p in (
@@ -166,17 +178,9 @@ PROFILES: Mapping[str, Profile] = {
             p2p_overlap=0.0,
             step_s=0.05,
         ),
-        Profile(
-            "xla",
-            hybrid_shard=True,
-            tp_overlap=0.5,
-            dp_overlap=0.85,
-            zero3_overlap=0.85,
-            straggler_cv=0.003,
-            step_s=0.025,
-            memory_passes=1.6,
-            attention=0.85,
-        ),
+        _XLA,
+        # The same on GPUs before its scheduler hid collectives there.
+        replace(without_mechanisms(_XLA, ("latency_hiding",)), name="xla_2023", generation=2023),
         Profile(
             "mindspeed",
             tp_overlap=0.4,

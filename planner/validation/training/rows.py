@@ -89,6 +89,7 @@ CLUSTER_NETWORKS: Mapping[str, float] = {"Jean Zay": 400.0, "BLOOM-176B final": 
 ADAPTER_GBIT_S = 200.0
 
 # Stacks of before the distributed optimizer (Megatron-Core 2022): every rank keeps all optimizer states where they fit.
+XLA = ("xla", "xla_2023")
 WHOLE_OPTIMIZER = frozenset({"megatron_classic", "megatron_fork"})
 
 # Expert parallelism of fused dispatch where a row does not say: what published recipes of DeepEP and HybridEP go to.
@@ -217,7 +218,8 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         raise _UnanswerableError("the row gives no sequence length")
     platform = _platform(case, catalog)
     year = case.whole("year")
-    named = profile_for_framework(case.text("framework"), year, audited="mlperf" in case.source.lower())
+    gpu = platform.family.startswith(("nvidia", "amd"))
+    named = profile_for_framework(case.text("framework"), year, audited="mlperf" in case.source.lower(), gpu=gpu)
     profile = _with_stated_techniques(named, case)
     precision = case.text("precision")
     if not precision:
@@ -248,7 +250,7 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
     zero = zero_stage_of(case.text("zero_stage_or_fsdp"))
     unsharded = zero is None and profile.name in WHOLE_OPTIMIZER
     if zero is None:
-        zero = 3 if profile.name in {"fsdp", "automodel", "xla"} else 1
+        zero = 3 if profile.name in {"fsdp", "automodel", *XLA} else 1
         assumed["zero_stage"] = str(zero)
     batch = case.whole("global_batch")
     job = TrainingJob(
@@ -283,7 +285,7 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
     if micro is None:
         micro = (
             max(batch // dp, 1)
-            if profile.name == "xla"
+            if profile.name in XLA
             else _fastest_micro(job, platform, profile, tp, pp, dp, cp, ep, zero)
         )
         assumed["micro_batch"] = str(micro)
@@ -420,7 +422,7 @@ def _smallest_layout(
     for t, p in sorted(pairs, key=lambda x: (x[0] * x[1], x[1])):
         dp = chips // (t * p * cp)
         trial = replace(job, global_batch=batch or dp * 8 * p)
-        repeat = (0, 1, 2) if profile.name == "xla" else (0, 1)  # rematerialisation is the habit there, pipelines not
+        repeat = (0, 1, 2) if profile.name in XLA else (0, 1)  # rematerialisation is the habit there, pipelines not
         wide = math.gcd(ep, dp * cp * t)
         candidate = TrainingCandidates.of(
             tp=t, pp=p, dp=dp, cp=cp, ep=wide, zero_stage=zero, recompute=repeat, sp=int(t > 1)
