@@ -73,6 +73,7 @@ _COUNTS: Mapping[str, tuple[int, int]] = {
     ),
     "hbm_percent": (0, 100),
     "zero_stage": (0, 3),
+    "generation": (0, 10**4),
     "year": (0, 10**4),
 }  # fmt: skip
 _FIGURES: Mapping[str, tuple[float, float]] = {
@@ -82,12 +83,13 @@ _FIGURES: Mapping[str, tuple[float, float]] = {
         (0.0, 1.0 + 1e-6),
     ),
     "pue": (1.0, 100.0),
-    "mfu": (0.0, 10.0),
+    **dict.fromkeys(("mfu", "modelled_mfu", "linearity"), (0.0, 10.0)),
     "percentile": (0.0, 100.0),
     "horizon_years": (1e-3, 1000.0),
     **dict.fromkeys(
         ("racks", "it_mw", "facility_mw", "it_average_mw", "facility_average_mw", "power_mw", "added_mw", "tokens",
          "samples", "samples_per_s", "requests_per_s", "tokens_per_s", "input_tokens_per_s", "step_time_s", "days",
+         "low_s", "high_s", "time_ratio", "chip_hours",
          "finish_days", "rented_days", "ttft_ms", "tpot_ms", "latency_ms", "checkpoint_interval_s", "seconds",
          "network", "memory_limit_gb_per_chip", "memory_gb_per_chip"),
         (0.0, LARGEST_FIGURE),

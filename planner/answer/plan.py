@@ -19,6 +19,7 @@ from planner.answer.part import Part as _Part
 from planner.answer.views import PlanViews
 from planner.answer.walls import Walls
 from planner.errors import InputError, Problem, at_most
+from planner.scenario.topology import FAT_TREE, Topology
 
 SCHEMA_VERSION = 2
 
@@ -116,6 +117,26 @@ class MeasuredRun(_Part):
     """Its step time over that of the physical model and its calibrated levels."""
 
 
+class StackChoice(_Part):
+    """A training run's layout under one stack. Money and systems in the same days go with ``time_ratio``."""
+
+    framework: str
+    generation: int
+    """Year of its techniques."""
+    assumed: bool
+    """Whether the run is planned with it."""
+    step_time_s: float
+    low_s: float
+    """Ends of the 80% interval of a step under it."""
+    high_s: float
+    time_ratio: float
+    """Its step time over that of the stack assumed."""
+    chip_hours: float
+    """Of the run, failures included."""
+    fits: bool
+    """Whether the layout fits in memory under it."""
+
+
 class CacheKept(_Part):
     """Caches of agents between their calls: how much there is to keep, and where."""
 
@@ -159,6 +180,10 @@ class Predicted(_Part):
     mfu: float | None = None
     peak_tflops_per_chip: float | None = None
     """The dense peak that ``mfu`` divides by."""
+    modelled_mfu: float | None = None
+    """Where the scenario fixes ``mfu``: what the performance model expects of the same layout."""
+    linearity: float | None = None
+    """Where one is claimed: tokens/s of a chip over those in the fewest replicas of the same degrees."""
     ettr: float | None = None
     days: float | None = None
     """Days of running, failures included."""
@@ -188,6 +213,11 @@ class Predicted(_Part):
     """Training: factor on the step time that measured runs near this one make, None where there is none."""
     measured_runs: list[MeasuredRun] = Field(default_factory=list)
     """Training: the measured runs that have most in common with this one, most first."""
+    stacks: list[StackChoice] = Field(default_factory=list)
+    """Training: the same layout under the stack assumed and under others that may run it, fastest first; empty where
+    the scenario fixes the MFU."""
+    stack_interval: Interval | None = None
+    """Training: the 80% interval of a step where it is not known which of the ``stacks`` that fit will run it."""
 
 
 class DeploymentPower(_Part):
@@ -263,6 +293,8 @@ class Deployment(_Part):
     precision: str
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network (docs/scenarios.md, ``hardware.topologies``)."""
     predicted: Predicted
     power: DeploymentPower
     cost: Cost

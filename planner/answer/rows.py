@@ -26,7 +26,7 @@ _PREDICTED = ("step_time_s", "tokens_per_s", "tokens_per_s_per_chip", "input_tok
               "memory_gb_per_chip", "memory_limit_gb_per_chip")  # fmt: skip
 DEPLOYMENT_COLUMNS = (
     "workload", "role", "site", "period", "system", "chip", "cooling", "interconnect", "acquire", "rent_term",
-    "systems", "replicas", "chips", "spares", "racks", "precision", "power_cap", *_LAYOUT, *_PREDICTED,
+    "systems", "replicas", "chips", "spares", "racks", "precision", "power_cap", "topology", *_LAYOUT, *_PREDICTED,
     "interval_quantity", "low80", "high80", "it_mw", "facility_mw", "facility_average_mw", "pue", "capex_usd",
     "opex_usd_per_year", "total_usd", "carbon_t", "water_m3", "option",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from planner.answer.chance import said, together
-from planner.answer.plan import Deployment, MeasuredEffect, Plan
+from planner.answer.plan import Deployment, MeasuredEffect, Plan, StackChoice
 from planner.scenario.kinds import ByADate, Diffusion, Encoding, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
@@ -161,6 +161,7 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
                 f" H100-class failure rate; restarts, lost work{_shrunk(scenario, d)} and checkpoints take the rest."
             )
         notes += _claims(scenario, d)
+        notes += _stacks(d)
     notes += [text for d in plan.deployments if (text := _classes(d))]
     notes += [text for d in plan.deployments if (text := _kept(d))]
     software = math.fsum(d.cost.lines_usd.get("software", 0.0) for d in plan.deployments)
@@ -192,6 +193,34 @@ def plan_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
 def _shrunk(scenario: Scenario, d: Deployment) -> str:
     workload = next(w for w in scenario.workloads if w.name == d.workload)
     return ", replicas that wait for repair" if isinstance(workload, Training) and workload.elastic else ""
+
+
+def _stacks(d: Deployment) -> list[str]:
+    """What the stack that a run assumes is worth: hours, systems and money under the best and worst others."""
+    named = next((s for s in d.predicted.stacks if s.assumed), None)
+    others = [s for s in d.predicted.stacks if not s.assumed and s.fits]
+    if named is None or not others:
+        return []
+    ends = dict.fromkeys((others[0].framework, others[-1].framework))
+    told = [s for s in others if s.framework in ends]
+    changes = "; ".join(_under(d, s) for s in told)
+    whichever = d.predicted.stack_interval
+    both = "" if whichever is None else f" Whichever it is, a step takes {whichever.low:.3g} to {whichever.high:.3g} s."
+    return [
+        f"{d.workload} on {d.system} assumes the training stack {named.framework} (techniques of {named.generation}),"
+        f" {number(named.chip_hours)} chip-hours. The same degrees, recomputing what each must: {changes}.{both}"
+        " Planned with another stack (framework of the workload) the layout and the hardware may be others."
+    ]
+
+
+def _under(d: Deployment, s: StackChoice) -> str:
+    """'hai_llm 3.1 million chip-hours (-31%), in the same days 250 systems for 362 and $53M less'."""
+    worth = d.cost.total_usd * (s.time_ratio - 1.0)
+    busy = math.ceil((d.systems - d.spares) * s.time_ratio - 1e-9)
+    return (
+        f"{s.framework} {number(s.chip_hours)} chip-hours ({s.time_ratio - 1.0:+.0%}), in the same days"
+        f" {busy:,} systems for {d.systems - d.spares:,} and {money(abs(worth))} {'more' if worth > 0 else 'less'}"
+    )
 
 
 def _kept(d: Deployment) -> str:
@@ -230,13 +259,22 @@ def _claims(scenario: Scenario, d: Deployment) -> list[str]:
     said = f" ({claims.source})" if claims.source else ""
     notes = []
     p = d.predicted
-    if claims.mfu is not None and p.mfu is not None and p.interval is not None and p.step_time_s:
-        low, high = p.mfu * p.step_time_s / p.interval.high, p.mfu * p.step_time_s / p.interval.low
+    # never beside itself: where the scenario plans with the claim, what the model makes of the same layout
+    expected = p.mfu if p.modelled_mfu is None else p.modelled_mfu
+    if claims.mfu is not None and expected is not None and p.interval is not None and p.step_time_s:
+        low, high = expected * p.step_time_s / p.interval.high, expected * p.step_time_s / p.interval.low
         inside = low <= claims.mfu <= high
+        planned = "" if p.modelled_mfu is None else f" The plan is for the {p.mfu or 0:.0%} that the scenario fixes."
         notes.append(
-            f"Claimed MFU {claims.mfu:.0%}{said}; expected {p.mfu:.1%} of {p.peak_tflops_per_chip or 0:,.0f} dense"
+            f"Claimed MFU {claims.mfu:.0%}{said}; expected {expected:.1%} of {p.peak_tflops_per_chip or 0:,.0f} dense"
             f" {d.precision} TFLOPS, 80% interval {low:.0%} to {high:.0%}: the claim is"
-            f" {'inside' if inside else 'above' if claims.mfu > high else 'below'} it."
+            f" {'inside' if inside else 'above' if claims.mfu > high else 'below'} it.{planned}"
+        )
+    if claims.linearity is not None and p.linearity is not None:
+        verdict = "met" if p.linearity >= claims.linearity else "not met"
+        notes.append(
+            f"Claimed linearity {claims.linearity:.0%}{said}; expected {p.linearity:.1%}, a chip of {d.chips:,} over"
+            f" one in the fewest replicas of the same degrees, failures apart: {verdict}."
         )
     if claims.ettr is not None and p.ettr is not None:
         verdict = "met" if p.ettr >= claims.ettr else "not met"

@@ -126,6 +126,7 @@ def rival_groups(
         labels = ["rented systems" if o.acquire == "rent" else "owned systems"]
         if o.acquire != "rent":
             labels += ["chips at full power" if o.power_cap >= 1.0 else "chips under a power cap"]
+            labels += [f"networks of {o.topology}"] if len(scenario.hardware.topologies) > 1 else []
             labels += [family, "servers" if kind == "server" else "racks and supernodes"]
         if o.system in told:
             labels.append(name)

@@ -81,6 +81,7 @@ def deployment_of(scenario: Scenario, chosen: Chosen, described: Described) -> D
         mix=o.mix,
         cache_pool=d.cache_pool,
         power_cap=o.power_cap,
+        topology=o.topology,
         answers=answers,
         power=DeploymentPower(
             it_mw=float(p.it_peak_w[0]) * n / 1e6,

@@ -39,6 +39,8 @@ modules, which are counted apart here."""
 LANE_GROUP_GBIT_S = 448.0
 """Raw rate of a 400G-class module: four lanes of 112 Gb/s."""
 MAX_PLANES = 8
+OCS_PORTS = 128
+"""Of the 136 ports of an optical circuit switch those in use; the rest are spares (TPU v4: 48 switches for 6,144)."""
 _PORT_SPEEDS = (100.0, 200.0, 400.0, 800.0)
 
 
@@ -145,11 +147,11 @@ def fat_tree(
         )
     if planes < 1 or not gbit_s_per_endpoint > 0.0:
         raise InputError(Problem("a network needs planes and a port speed", found=f"{planes}, {gbit_s_per_endpoint:g}"))
-    ports, speed = _ports(gbit_s_per_endpoint)
-    radix, switch_usd, switch_w = _switch(catalog, speed)
+    _, speed = _ports(gbit_s_per_endpoint)
+    radix = switch_radix(catalog, gbit_s_per_endpoint)
     parts = optics or optics_2026(catalog)
 
-    down, up = _split(radix, oversubscription)
+    down, up = split(radix, oversubscription)
     half = radix // 2
     capacity = radix * half * down
     used = np.maximum(planes, -(-n // capacity))
@@ -163,28 +165,61 @@ def fat_tree(
     three = _three_tiers(per_plane, radix, half, down, up)
     switches_plane = np.select([tiers == 1, tiers == 2], [np.ones_like(n), two[0]], three[0])
     links_plane = np.select([tiers == 1, tiers == 2], [np.zeros_like(n), two[1]], three[1])
-    switches, links = switches_plane * used * ports, links_plane * used * ports
-    endpoint_links = n * ports
+    return priced(
+        catalog, gbit_s_per_endpoint, endpoints=n, tiers=tiers, planes=used, switches=switches_plane * used,
+        links=links_plane * used, optics=parts,
+    )  # fmt: skip
 
-    twins = -(-(2 * links + endpoint_links) * int(speed) // 800)  # switch-side modules, each 800 Gb/s of ports
+
+def priced(
+    catalog: Catalog,
+    gbit_s_per_endpoint: float,
+    *,
+    endpoints: Ints,
+    tiers: Ints,
+    planes: Ints,
+    switches: Ints,
+    links: Ints,
+    endpoint_links: Ints | None = None,
+    circuits: Ints | int = 0,
+    optics: Optics | None = None,
+) -> BillOfMaterials:
+    """The bill of counted parts, for one port of each endpoint (endpoints of several ports take as many planes more).
+
+    ``endpoint_links``: one for each endpoint where not given. ``circuits``: of ``links``, those through optical circuit
+    switches, whose ports are counted and priced with the switches: two a circuit, and two fibres. Raises
+    ``UnknownFigureError`` where circuit switches have no price.
+    """
+    ports, speed = _ports(gbit_s_per_endpoint)
+    _, switch_usd, switch_w = _switch(catalog, speed)
+    parts = optics or optics_2026(catalog)
+    own = endpoints if endpoint_links is None else endpoint_links
+    switches, links, own = switches * ports, links * ports, own * ports
+    optical = -(-2 * np.asarray(circuits, np.int64) * ports // OCS_PORTS)
+    twins = -(-(2 * links + own) * int(speed) // 800)  # switch-side modules, each 800 Gb/s of ports
     endpoint_module = _endpoint_module(parts, speed)
+    optical_usd, optical_w = (0.0, 0.0)
+    if np.any(optical):
+        ocs = _item(catalog, "ocs_mems")
+        optical_usd, optical_w = ocs.need("price_usd"), ocs.need("power_w")
+    fibres = links + own + np.asarray(circuits, np.int64) * ports
     price = {
-        "switches": _floats(switches * switch_usd),
-        "optics": _floats(twins * parts.switch_module_usd + endpoint_links * endpoint_module[0]),
-        "cables": _floats((links + endpoint_links) * parts.fibre_usd),
+        "switches": _floats(switches * switch_usd + optical * optical_usd),
+        "optics": _floats(twins * parts.switch_module_usd + own * endpoint_module[0]),
+        "cables": _floats(fibres * parts.fibre_usd),
     }
     power = {
-        "switches": _floats(switches * switch_w),
-        "optics": _floats(twins * parts.switch_module_w + endpoint_links * endpoint_module[1]),
+        "switches": _floats(switches * switch_w + optical * optical_w),
+        "optics": _floats(twins * parts.switch_module_w + own * endpoint_module[1]),
     }
     return BillOfMaterials(
-        endpoints=n,
+        endpoints=endpoints,
         tiers=tiers,
-        planes=used * ports,
-        switches=switches,
+        planes=planes * ports,
+        switches=switches + optical,
         links=links,
-        endpoint_links=endpoint_links,
-        optics=twins + endpoint_links,
+        endpoint_links=own,
+        optics=twins + own,
         price_usd=_floats(price["switches"] + price["optics"] + price["cables"]),
         power_w=_floats(power["switches"] + power["optics"]),
         breakdown=price,
@@ -194,9 +229,14 @@ def fat_tree(
 
 def tree_reach(gbit_s_per_endpoint: float, tiers: int, *, catalog: Catalog) -> int:
     """Most endpoints that ``tiers`` (1 to 3) full tiers of switches join."""
-    radix, _, _ = _switch(catalog, _ports(gbit_s_per_endpoint)[1])
+    radix = switch_radix(catalog, gbit_s_per_endpoint)
     down = radix // 2
     return (radix, radix * down, radix * (radix // 2) * down)[tiers - 1]
+
+
+def switch_radix(catalog: Catalog, gbit_s_per_endpoint: float) -> int:
+    """Ports of the switch that endpoints of a speed take, split to their speed."""
+    return _switch(catalog, _ports(gbit_s_per_endpoint)[1])[0]
 
 
 def scale_up_fabric(system: System, catalog: Catalog) -> ScaleUpFabric:
@@ -253,7 +293,7 @@ def _endpoint_module(parts: Optics, speed: float) -> tuple[float, float]:
     return parts.endpoint_module_usd, parts.endpoint_module_w
 
 
-def _split(radix: int, oversubscription: float) -> tuple[int, int]:
+def split(radix: int, oversubscription: float) -> tuple[int, int]:
     """Ports (down, up) of the oversubscribed tier: the most down that keeps down/up within the ratio."""
     down = min(radix - 1, math.floor(radix * oversubscription / (1.0 + oversubscription) + 1e-9))
     return down, max(1, math.ceil(down / oversubscription - 1e-9))

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, Interconnect, System
 from planner.errors import UnknownFigureError
+from planner.network.designs import tiers_in
 from planner.network.remote import inner_chips
 from planner.network.tiers import Tier
 from planner.network.transfer import over_network
+from planner.scenario.topology import FAT_TREE, Topology
 
 EVERYWHERE = 1 << 40
 """Size of a tier that spans all chips there are."""
@@ -78,8 +80,10 @@ def _figure(system: System, chip: Chip, field: str) -> float | None:
     return own if own is not None else chip.get(field)
 
 
-def tiers_of(catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefaults = DEFAULTS) -> tuple[Tier, ...]:
-    """Innermost first: the scale-up domain, then the scale-out network that spans everything.
+def tiers_of(
+    catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefaults = DEFAULTS, topology: Topology = FAT_TREE
+) -> tuple[Tier, ...]:
+    """Innermost first: the scale-up domain, then the scale-out network that spans everything, in a design's parts.
 
     A supernode's servers share their domain's link, so they are no tier of their own; a torus pod is one scale-up
     tier. Bandwidths and sizes are the system's figures, else the chip's. Raises ``UnknownFigureError`` naming the
@@ -140,4 +144,4 @@ def tiers_of(catalog: Catalog, system: System, chip: Chip, defaults: NetworkDefa
         outer = replace(
             outer, bandwidth=min(outer.bandwidth, route.rate / outer.efficiency), latency=outer.latency + copies
         )
-    return (*tiers, outer)
+    return (*tiers, *tiers_in(topology, outer, out, catalog=catalog))

@@ -32,6 +32,8 @@ LINK_SHARE = 0.80
 KERNEL_COPY = 62e9
 """Bytes/s at which a server's kernel copies payloads for TCP: from Mooncake's engine on 4 x 200 Gb/s, 87 GB/s and 2.4
 times TCP (1/36.3 - 1/87); its 8 x 400 Gb/s, 190 GB/s and 4.6 times TCP, then come out 13% off."""
+SPREAD_CHIPS = 512.0
+"""Chips over which transfers between any two of a fabric are spread evenly: a pod."""
 MOST_LOAD = 0.95
 """Beyond it the waiting formula says nothing."""
 
@@ -100,7 +102,8 @@ def over_network(
     do not reach.
     """
     link = Stage("host link", host_rate * LINK_SHARE, MESSAGE_S["copy"])
-    net = Stage("network", out.bandwidth * out.efficiency / out.oversubscription, out.latency)
+    spread = float(out.evenly(np.asarray(SPREAD_CHIPS))) / out.oversubscription
+    net = Stage("network", out.bandwidth * out.efficiency * spread, out.latency)
     stages = [net]
     if nic_access not in {"both", source} and source != "store":
         stages.insert(0, link)

@@ -47,6 +47,7 @@ from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
 from planner.scenario.base import month_index
 from planner.scenario.kinds import Counted, Workload
+from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
 from planner.uncertainty.margins import Margin, margin_of
@@ -129,8 +130,8 @@ def _there(scenario: Scenario, choices: Sequence[Choice], period: int) -> list[t
     """Choices that can be had in a period, and the days until they are there."""
     found = []
     for choice in choices:
-        if choice.power_cap < 1.0:
-            continue  # two kinds of systems in one step are not capped as well
+        if choice.power_cap < 1.0 or choice.topology != FAT_TREE:
+            continue  # two kinds of systems in one step are not capped as well, and are joined by full bisection
         if choice.acquire == "installed":
             ready: float | None = 0.0 if not period else None
         else:
@@ -204,7 +205,7 @@ class Collector:
         What a format lacks is said where no other has an option. Raises ``InputError`` where none can be searched.
         """
         if len(searches) > 1:
-            platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+            platform = platform_of(self.catalog, *choice.platform)
             by_format = {str(s.workload.precision[0]): s for s in searches}
             searches = [by_format[x] for x in fastest_first(list(by_format), platform)] or searches[:1]
         before = len(self.dropped)
@@ -304,7 +305,7 @@ class Collector:
         workload = search.workload
         ready = max(ready, start_days(self.scenario, workload.start))
         hours = horizon_hours(self.scenario, ready)
-        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        platform = platform_of(self.catalog, *choice.platform)
         bounds = self.bounds(choice, ready, beyond=True)
         within = self.bounds(choice, ready)
         days = hours / 24.0
@@ -506,6 +507,7 @@ class Collector:
             + (f"|{mix}" if mix else "")
             + (f"|{choice.rent_term}" if choice.rent_term else "")
             + (f"|cap {choice.power_cap:g}" if choice.power_cap < 1.0 else "")
+            + (f"|{choice.topology}" if choice.topology != FAT_TREE else "")
         )
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
         option = Option(
@@ -545,6 +547,7 @@ class Collector:
             mix=mix,
             cache_pool=cache_pool,
             power_cap=choice.power_cap,
+            topology=choice.topology,
             rent_term=choice.rent_term,
             opex_usd_by_year=tuple(priced.opex_usd_by_year[i].tolist()),
             carbon_t_by_year=tuple(priced.carbon_t_by_year[i].tolist()),
@@ -610,7 +613,8 @@ def interconnect_of(choice: Choice) -> str:
     up = f"{link} x {domain:g}" if domain else link
     level = level_of(*(system.text(name) for name in RECORD))
     up += "" if level is None else f" (L{level})"
-    return up + (f", {rate:g} Gb/s scale-out" if rate else "")
+    up += f", {rate:g} Gb/s scale-out" if rate else ""
+    return up + (f" in {choice.topology}" if choice.topology != FAT_TREE else "")
 
 
 def prune(options: Sequence[Option], *, within_kinds: bool = False) -> tuple[list[Option], list[Option], int]:

@@ -11,6 +11,7 @@ from planner.catalog import Catalog
 from planner.catalog.records import System
 from planner.errors import UnknownFigureError
 from planner.options.hardware.choices import competing_systems
+from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 
@@ -36,6 +37,7 @@ def compact_only(scenario: Scenario) -> bool:
     asked: list[object] = [
         "throughput" in scenario.objective,
         scenario.hardware.deliverable_by,
+        scenario.hardware.topologies != (FAT_TREE,),
     ]
     names = ("request_classes", "mixed_systems", "window_hours", "by_rank")
     asked += [getattr(workload, name, None) for workload in scenario.workloads for name in names]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from planner.options.work.redundancy import Redundancy
+from planner.scenario.topology import FAT_TREE, Topology
 
 Role = Literal["train", "serve", "prefill", "decode", "recommend", "post_train", "generate"]
 Acquire = Literal["buy", "rent", "installed"]
@@ -67,6 +68,8 @@ class Option:
     """Of a load whose phases may be apart: replicas that hand caches to each other (``work.serving.cache_pool``)."""
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network."""
     rent_term: str = ""
     """Commitment of what is rented."""
     opex_usd_by_year: tuple[float, ...] = ()

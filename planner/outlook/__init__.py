@@ -4,6 +4,8 @@
     alternatives  plans nearly as cheap as the best one that differ from it most
     sensitivity   which figure, moved within its interval, changes the decision, and where
     outlook       the plan in sampled futures: what it costs, whether it is in time, whether waiting is better
+    recourse      what to buy first when the rest may follow what was learned (``planner.outlook.recourse``)
+    measure       which run to make before deciding, and what it is worth (``planner.outlook.measure``)
 
 Stands after ``api`` on the road: everything here asks the planner, and nothing on the road knows of it.
 """

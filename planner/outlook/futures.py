@@ -75,7 +75,7 @@ class Futures:
     scenario: Scenario
     catalog: Catalog
     draws: Draws
-    _choices: dict[tuple[str, str, str, str, str, float], Choice] = field(default_factory=dict)
+    _choices: dict[tuple[str, str, str, str, str, float, str], Choice] = field(default_factory=dict)
     _parts: dict[str, Parts] = field(default_factory=dict)
     _intervals: dict[tuple[str, str, str, str], tuple[float, float]] = field(default_factory=dict)
     _found: dict[str, Future] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Futures:
 
     def __post_init__(self) -> None:
         for c in hardware_choices(self.scenario, self.catalog)[0]:
-            self._choices[c.place, c.system.id, c.chip.id, c.cooling_id, c.acquire, c.power_cap] = c
+            self._choices[c.place, c.system.id, c.chip.id, c.cooling_id, c.acquire, c.power_cap, c.topology] = c
         self._describer = Describer(self.scenario, self.catalog)
         self._profile = default_profile(self.catalog)
 
@@ -202,7 +202,7 @@ class Futures:
         missing = np.zeros(1)
         if w.elastic:
             search = TrainingSearch(w, self.catalog)
-            platform = platform_of(self.catalog, o.system, o.chip, o.cooling, o.power_cap)
+            platform = platform_of(self.catalog, o.system, o.chip, o.cooling, o.power_cap, o.topology)
             missing = search.missing_of(platform, np.array([o.chips]), np.array([o.parallelism["dp"]]))
         of = Failures(self._profile, size, w.checkpoint_interval_s)
         return np.asarray(of.stretch(o.chips, self.draws.failure_factor(), missing)[0], np.float64)
@@ -218,7 +218,7 @@ class Futures:
         return (month_index(month) - month_index(self.scenario.start)) * DAYS_PER_YEAR / 12
 
     def _choice(self, o: Option) -> Choice:
-        choice = self._choices[o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap]
+        choice = self._choices[o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap, o.topology]
         return replace(choice, rent_term=o.rent_term)
 
     # -- prices ----------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class Futures:
         groups: dict[tuple[object, ...], list[Option]] = defaultdict(list)
         for o in options:
             kind = (o.location, o.system, o.chip, o.cooling, o.acquire, o.power_cap, o.period, o.workload, o.role,
-                    o.rent_term)  # fmt: skip
+                    o.rent_term, o.topology)  # fmt: skip
             groups[kind].append(o)
         for mine in groups.values():
             self._price_alike(mine)

@@ -65,7 +65,8 @@ def _pieces(question: Question, model: FleetModel) -> list[_Piece]:
     if stock is None:
         return [
             _Piece(column, (o.system, o.chip), (o.site,),
-                   (o.system, o.chip, o.cooling, o.site, o.acquire, str(o.period), o.role, str(o.power_cap)),
+                   (o.system, o.chip, o.cooling, o.site, o.acquire, str(o.period), o.role, str(o.power_cap),
+                    o.topology),
                    float(o.all_chips), {what: figure.read(o) / per for what, figure, per in _GOALS})
             for o, column in zip(model.options, model.units, strict=True)
         ]  # fmt: skip
@@ -172,7 +173,18 @@ def _shares(plan: Plan) -> dict[Kind, float]:
     """Chips of a plan by workload, hardware, place and way of acquiring, as shares."""
     found: dict[Kind, float] = defaultdict(float)
     for d in plan.deployments:
-        kind = (d.workload, d.system, d.chip, d.cooling, d.site, d.acquire, d.period, d.role, str(d.power_cap))
+        kind = (
+            d.workload,
+            d.system,
+            d.chip,
+            d.cooling,
+            d.site,
+            d.acquire,
+            d.period,
+            d.role,
+            str(d.power_cap),
+            d.topology,
+        )
         found[kind] += d.chips
     whole = sum(found.values()) or 1.0
     return {kind: chips / whole for kind, chips in found.items()}

@@ -124,6 +124,8 @@ def fleet_view(question: Question, tell: Callable[[str, float], None]) -> FleetV
     last = next((s for s in reversed(solutions) if s.values is not None), None)
     stock = question.stock
     if last is None or last.values is None or stock is None:
+        if solutions[0].status is not Status.INFEASIBLE:
+            raise InputError(Problem("no plan was found in time", remedy="Raise solve.time_limit_s."))
         raise no_plan(question.scenario)
     tell("Verifying", 0.6)
     plan = answered(question, solutions, model)

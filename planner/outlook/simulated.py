@@ -37,7 +37,7 @@ def with_simulations(plan: Plan, scenario: Scenario, catalog: Catalog | None = N
 
 def _simulated(d: Deployment, load: Serving, catalog: Catalog, requests: int) -> Simulation:
     search = ServingSearch(load, catalog)
-    platform = platform_of(catalog, d.system, d.chip, d.cooling, d.power_cap)
+    platform = platform_of(catalog, d.system, d.chip, d.cooling, d.power_cap, d.topology)
     layout = layout_of_plan(d.parallelism, d.role)
     candidates = ServingCandidates(**{name: np.array([layout[name]], dtype=np.int64) for name in SHAPE})
     job = search.job(d.precision, platform, layout.get("drafts", 0))

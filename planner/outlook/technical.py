@@ -7,6 +7,8 @@ which would be a search.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,7 +19,10 @@ from planner.options.option import Option
 from planner.outlook.ahead import View
 from planner.outlook.moves import Decided, decided, ends_of
 from planner.outlook.result import Moved
+from planner.planning.surer import depth_of
 
+LONGEST_S = 30.0
+"""Seconds that a fast answer spends on technical figures."""
 MONEY = frozenset({"price_usd", "rent_usd_per_h"})
 """Figures that scale options and are moved without a search."""
 
@@ -54,13 +59,24 @@ def assumed_figures(view: View) -> Iterator[_Figure]:
 
 
 def technical(view: View, base: Decided, tell: Callable[[float], None]) -> list[Moved]:
-    """Every assumed technical figure at both ends."""
-    figures = list(assumed_figures(view))
+    """Every assumed technical figure at both ends, those of what the decision buys first.
+
+    In a fast answer (``solve.answers``) no longer than ``LONGEST_S``; what was not tried says so.
+    """
+    bought = {kind[1] for kind in base.kinds}
+    figures = [(f, rested) for f in assumed_figures(view) if (rested := _systems(view, f))]
+    figures.sort(key=lambda pair: not bought & set(pair[1]))
+    until = math.inf if depth_of(view.scenario) == "full" else time.perf_counter() + LONGEST_S
     found = []
-    for i, f in enumerate(figures):
+    for i, (f, rested) in enumerate(figures):
         tell(i / len(figures))
-        rested = _systems(view, f)
-        if not rested:
+        if time.perf_counter() > until:
+            found.append(
+                Moved(
+                    path=f.path, tag="assumption", basis=f"{f.basis}; not tried: time ran out (solve.answers: full)",
+                    low=f.low, high=f.high, value_low=base.value, value_high=base.value, crossover=None, after="",
+                )
+            )  # fmt: skip
             continue
         at = [_decided(view, f, factor, rested) for factor in (f.low, f.high)]
         changes = [

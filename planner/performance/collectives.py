@@ -105,8 +105,8 @@ def all_to_all(
     middle = np.where(_members(size, stride, outer) >= size, 1.0, 0.0)
     rate = np.where(
         middle > 0,
-        outer.bandwidth * outer.efficiency / outer.oversubscription,
-        last.bandwidth * last.efficiency / last.oversubscription,
+        outer.bandwidth * outer.efficiency / outer.oversubscription * outer.evenly(size),
+        last.bandwidth * last.efficiency / last.oversubscription * last.evenly(size),
     )
     seconds_out = rank_bytes * away * dedup / rate
     start = CALL_SECONDS * 2 + tiers[0].latency * np.minimum(inside, 8.0)
@@ -121,7 +121,8 @@ def point_to_point(tiers: tuple[Tier, ...], distance: Floats, message_bytes: Flo
     for i, tier in enumerate(tiers):
         reach = distance < tier.size if i < len(tiers) - 1 else np.ones(np.shape(distance), dtype=bool)
         here = reach & ~done
-        cost = message_bytes / (tier.bandwidth * tier.efficiency / tier.oversubscription) + tier.latency * 2 + 4e-6
+        rate = tier.bandwidth * tier.efficiency / tier.oversubscription * tier.flow
+        cost = message_bytes / rate + tier.latency * 2 + 4e-6
         seconds = np.where(here, cost, seconds)
         done |= reach
     return seconds

@@ -8,6 +8,8 @@ from statistics import median
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, System
 from planner.errors import InputError, Problem
+from planner.network.designs import whole_reach
+from planner.network.fabric import scale_out_rate
 from planner.network.movers import mover_of
 from planner.network.remote import remote_memory
 from planner.network.topology import EVERYWHERE, tiers_of
@@ -15,6 +17,7 @@ from planner.performance.laws import family_of
 from planner.performance.measured.calibration import efficiency_of, shipped_training_calibration
 from planner.performance.measured.neighbours import shipped_neighbours
 from planner.performance.platform import Platform
+from planner.scenario.topology import FAT_TREE, Topology
 
 GIB = float(1 << 30)
 # A device shows about 99% of its nominal memory (binary gigabytes): an 80 GB H100 79.2-79.6 GiB.
@@ -73,8 +76,10 @@ def _peak_per_watt(chip: Chip) -> float | None:
     return peak / power if peak and power else None
 
 
-def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: str = "") -> Platform:
-    """The platform of one chip variant in one system and cooling.
+def build_platform(
+    catalog: Catalog, system_id: str, chip_id: str, cooling_id: str = "", topology: Topology = FAT_TREE
+) -> Platform:
+    """The platform of one chip variant in one system and cooling, in a scale-out network of some design.
 
     Raises ``InputError`` on an unknown id or a chip that the system is not sold with, ``UnknownFigureError`` when
     memory, its bandwidth, the 16-bit peak, or a link figure is not published and not assumed.
@@ -93,7 +98,10 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
     host = chip.get("host_gb_s_unidir")
     family = family_of(chip.id, chip.text("family"))
     per_server = system.server_chips
-    tiers, mover = tiers_of(catalog, system, chip), mover_of(catalog, chip)
+    tiers, mover = tiers_of(catalog, system, chip, topology=topology), mover_of(catalog, chip)
+    largest, rate = int(system.get("largest_job_chips") or EVERYWHERE), scale_out_rate(system, chip)
+    if topology != FAT_TREE and rate:
+        largest = min(largest, whole_reach(topology, rate, catalog=catalog, server_chips=per_server))
     own = catalog.measured
     return Platform(
         system_id=system.id,
@@ -110,7 +118,7 @@ def build_platform(catalog: Catalog, system_id: str, chip_id: str, cooling_id: s
         system_chips=system.unit_chips,
         part_chips=system.part_chips,
         server_chips=per_server,
-        largest_job=int(system.get("largest_job_chips") or EVERYWHERE),
+        largest_job=largest,
         comm_core_share=mover.core_share,
         overlap_factor=mover.overlap_factor,
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),

@@ -45,6 +45,7 @@ from planner.planning.question import Question
 from planner.scenario import (
     problem_digest,
 )
+from planner.scenario.by_hand import by_hand
 from planner.scenario.doubts import doubt_notes
 from planner.scenario.types import Scenario
 from planner.settings import installed_version
@@ -322,6 +323,11 @@ def _assumptions(scenario: Scenario, catalog: Catalog) -> tuple[Assumption, ...]
                         rests_on_it=(record,),
                     )
                 )
+    source = f"scenario {scenario.name}"
+    found += [
+        Assumption(path=path, value=value, unit="fraction", source=source, rests_on_it=(what,))
+        for path, (value, what) in by_hand(scenario).items()
+    ]
     return tuple(found)
 
 

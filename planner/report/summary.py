@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from planner.answer import words as sentence
 from planner.answer.chance import percent, price_of_more
-from planner.answer.plan import Deployment, Drafting, LeftOut, MeasuredRun, Plan, Priced
+from planner.answer.plan import Deployment, Drafting, LeftOut, MeasuredRun, Plan, Priced, StackChoice
 from planner.report import format as fmt
 
 
@@ -136,6 +136,8 @@ def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
         ("Model TFLOPS per chip", p.model_tflops_per_chip, fmt.number),
         ("Dense peak, TFLOPS per chip", p.peak_tflops_per_chip, fmt.number),
         ("MFU", p.mfu, fmt.percent),
+        ("MFU the model expects", p.modelled_mfu, fmt.percent),
+        ("Linearity", p.linearity, fmt.percent),
         ("Effective training time (ETTR)", p.ettr, fmt.percent),
         ("Time to first token", p.ttft_ms, lambda v: fmt.seconds(v / 1e3)),
         ("Time per output token", p.tpot_ms, lambda v: fmt.seconds(v / 1e3)),
@@ -152,7 +154,20 @@ def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
         facts.append(("Speculative decoding", drafting_text(p.drafting)))
     if p.measured_correction is not None:
         facts.append(("Measured runs near it", measured_text(p.measured_correction, p.measured_runs)))
+    if p.stacks:
+        facts.append(("Training stacks, same degrees", "; ".join(stack_text(s) for s in p.stacks)))
+    if p.stack_interval is not None:
+        low, high = (fmt.seconds(end) for end in (p.stack_interval.low, p.stack_interval.high))
+        facts.append(("80% interval of a step, whichever of them runs it", f"{low} to {high}"))
     return tuple(facts)
+
+
+def stack_text(s: StackChoice) -> str:
+    """'hai_llm (2024): 2.95M chip-hours, 31% fewer'."""
+    change = s.time_ratio - 1.0
+    how = "assumed" if s.assumed else f"{abs(change):.0%} {'more' if change > 0 else 'fewer'}"
+    text = f"{fmt.clean(s.framework)} ({s.generation}): {fmt.number(s.chip_hours)} chip-hours, {how}"
+    return text if s.fits else f"{text}, does not fit"
 
 
 def measured_text(correction: float, runs: Sequence[MeasuredRun]) -> str:

@@ -28,6 +28,7 @@ def check_scenario(scenario: Scenario, catalog: Catalog) -> None:
         *_sites(scenario, catalog),
         *_hardware(scenario, catalog),
         *_outcomes(scenario, catalog),
+        *_by_hand(scenario, catalog),
         *_assumptions(scenario, catalog),
         *_workloads(scenario, catalog),
     ]
@@ -147,6 +148,14 @@ def _competing(scenario: Scenario, catalog: Catalog) -> bool:
         for chip in (catalog.chips.get(c) for c in system.chip_ids)
         if chip is not None
     )
+
+
+def _by_hand(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
+    """What figures by hand are of: systems or chips that there are."""
+    for i, w in enumerate(scenario.workloads):
+        for name in w.mfu_of if isinstance(w, Training) and catalog.systems else ():
+            if excluded_id(name, catalog) is None:
+                yield from _named(scenario, ("workloads", i, "mfu_of", name), catalog.system, name)
 
 
 def _outcomes(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:

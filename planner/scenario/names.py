@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from planner.catalog import Catalog
+from planner.scenario.kinds import Workload
 from planner.scenario.site import Hall, Site
 from planner.scenario.types import Scenario
+from planner.scenario.workloads import Training
 
 V = TypeVar("V")
 
@@ -44,14 +46,18 @@ def with_catalog_ids(scenario: Scenario, catalog: Catalog) -> Scenario:
         ),
         "limits": limits.model_copy(update={"vendor_share": _keys(limits.vendor_share, vendor)}),
         "workloads": tuple(
-            w.model_copy(update={"model": catalog.model(w.model).id}) if catalog.models else w
-            for w in scenario.workloads
+            w.model_copy(update=_of_workload(w, catalog, either)) if catalog.models else w for w in scenario.workloads
         ),
     }
     if outcomes is not None:
         by_system = {name: _keys(getattr(outcomes, name), either) for name in OUTCOMES_BY_SYSTEM}
         changes["outcomes"] = outcomes.model_copy(update=by_system)
     return scenario.model_copy(update=changes)
+
+
+def _of_workload(w: Workload, catalog: Catalog, either: Callable[[str], str]) -> dict[str, object]:
+    ids: dict[str, object] = {"model": catalog.model(w.model).id}
+    return ids | ({"mfu_of": _keys(w.mfu_of, either)} if isinstance(w, Training) and w.mfu_of else {})
 
 
 OUTCOMES_BY_SYSTEM = ("slip_quarters", "time_factor", "price_factor")

@@ -18,6 +18,7 @@ from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
 from planner.scenario.kinds import Workload
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
+from planner.scenario.topology import FAT_TREE, Topology
 
 SCENARIO_VERSION = 1
 """The version of the file format this program reads."""
@@ -126,6 +127,15 @@ class Hardware(Part):
         description="Power caps that compete, as shares of a chip's TDP: a capped chip draws less at its peak, "
         "computes slower and reads memory as fast. Owned systems only.",
         json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    topologies: tuple[Topology, ...] = Field(
+        default=(FAT_TREE,),
+        min_length=1,
+        max_length=9,
+        description="Designs of the scale-out network that compete for what is bought (docs/supernodes.md): fat_tree "
+        "has full bisection; leaf_2to1 and leaf_3to1 oversubscribe its leaves, pods_3to1 and pods_7to1 what joins pods "
+        "of two tiers; rails is a tree for each chip of a server; dragonfly; optical joins pods by circuit switches; "
+        "torus is for chips with ports of their own. What stands is in the first.",
     )
     acquire: tuple[Literal["buy", "rent"], ...] = Field(
         default=("buy",),
@@ -488,6 +498,11 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
+        if self.hardware.topologies != (FAT_TREE,):
+            findings.append(
+                Finding(("hardware", "topologies"), f"only {FAT_TREE} is planned over time yet",
+                        ", ".join(self.hardware.topologies), FAT_TREE)
+            )  # fmt: skip
         findings += [
             Finding(
                 ("workloads", i, "kind"), f"kind: {workload.kind} is not planned over time yet",

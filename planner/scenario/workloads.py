@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -109,6 +109,13 @@ class Claims(Part):
         description="Claimed effective training time ratio.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
+    linearity: float | None = Field(
+        default=None,
+        gt=0,
+        le=1.5,
+        description="Claimed speed of a chip in the whole run over that of one in a small run.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
     source: str = Field(default="", description="Who says so.")
 
 
@@ -197,7 +204,14 @@ class Training(Part):
         default=None,
         gt=0,
         le=1,
-        description="Model FLOPs utilisation to use instead of the performance model's.",
+        description="Model FLOPs utilisation to use instead of the performance model's, on every system: an assumption"
+        " about all of them. `mfu_of` says it of one.",
+        json_schema_extra=unit("fraction", looks_like="percent"),
+    )
+    mfu_of: dict[Id, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default={},
+        description="{system or chip: model FLOPs utilisation measured on it}; other hardware keeps the performance"
+        " model's.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     claims: Claims | None = Field(
@@ -256,6 +270,10 @@ class Training(Part):
         json_schema_extra=unit("s"),
     )
 
+    def mfu_on(self, system: str, chip: str) -> float | None:
+        """The MFU that the scenario gives of a system (else of its chip, else of all); None: the model's own."""
+        return self.mfu_of.get(system, self.mfu_of.get(chip, self.mfu))
+
     @property
     def runs_once(self) -> bool:
         """Whether this is a run with an end, rather than a load that is there all the time."""
@@ -271,7 +289,7 @@ class Training(Part):
 
     @model_validator(mode="after")
     def _mix(self) -> Self:
-        if self.mixed_systems and self.mfu is not None:
+        if self.mixed_systems and (self.mfu is not None or self.mfu_of):
             report([Finding(("mixed_systems",), "not with mfu: two kinds of chips have no one utilisation")])
         if self.elastic and (self.mixed_systems or self.spare_domains):
             other = "mixed_systems" if self.mixed_systems else "spare_domains"

@@ -38,7 +38,7 @@ class Check:
     """One check.
 
     `continuous`: the program has continuous columns; `endless`: it has columns without bounds; `starts`: a plan to
-    begin from is given.
+    begin from is given; `many`: it has more points than can be tried one by one.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Check:
     continuous: bool = False
     endless: bool = False
     starts: bool = False
+    many: bool = False
 
 
 def program_of(columns: Sequence[Column], rows: Sequence[Row], offset: float = 0.0) -> Program:
@@ -85,6 +86,33 @@ def wrong_optima() -> list[tuple[Program, float]]:
     cover = program_of([(2, 0, 10, False), (3, 0, 10, True)], [({0: 1, 1: 1}, 4.5, _INF)])
     last = program_of([(1, 0, 20, True), (2, 8, 20, False)], [({0: 1, 1: 1}, 20.1, _INF)])
     return [(fixed_cost, 20.0), (packing, 8000.0), (cover, 9.0), (last, 28.2)]
+
+
+def _after_a_restart() -> Program:
+    """What highspy 1.16.0 proves 1.38 to be the optimum of when it restarts; it is 1.08. What is left of a fleet of 375
+    columns: two runs beside a load that bears a failure. The last column does nothing but set the objective's scale."""
+    costs = {0: 0.36, 6: 0.3, 14: 0.35, 21: 1.0}
+    columns: list[Column] = [(costs.get(j, 0), 0, {0: 10, 1: 2, 2: 2}.get(j, 1), j not in {15, 18}) for j in range(22)]
+    rows: list[Row] = [
+        (dict.fromkeys(range(3, 7), 1.0), 1, 1),
+        (dict.fromkeys(range(7, 15), 1.0), 1, 1),
+        ({1: 1, 3: 0.23, 7: 1, 0: -1}, -_INF, 0),
+        ({1: 1, 7: 0.83, 8: 1, 0: -1}, -_INF, 0),
+        ({1: 1, 8: 0.83, 13: 1.83, 0: -1}, -_INF, 0),
+        ({1: 1, 9: 1, 12: 1.83, 0: -1}, -_INF, 0),
+        ({1: 1, 9: 0.83, 10: 1, 0: -1}, -_INF, 0),
+        ({1: 1, 10: 0.83, 11: 1, 0: -1}, -_INF, 0),
+        ({1: 1, 5: 0.23, 11: 0.83, 0: -1}, -_INF, 0),
+        ({2: 1, 4: 1, 0: -1}, -_INF, 0),
+    ]
+    for units, left, survives, way in ((1, 15, 16, 17), (2, 18, 19, 20)):
+        rows += [
+            ({way: 1, survives: -1}, 0, 0),
+            ({units: 1.31, way: -2.31, left: -1}, -1, _INF),
+            ({survives: 1}, 1, _INF),
+            ({left: 1}, 1, _INF),
+        ]
+    return program_of(columns, rows)
 
 
 def returned_starts() -> list[tuple[Program, float, list[list[float]]]]:
@@ -171,6 +199,7 @@ def checks() -> tuple[Check, ...]:
     )
     return (
         *wrong,
+        Check("after_a_restart", _optimum_check(_after_a_restart(), 1.08), continuous=True, many=True),
         Check("no_columns", _no_columns),
         Check("no_rows", _no_rows),
         Check("infeasible", _infeasible),

@@ -37,6 +37,8 @@ def build(program: Program, limits: Limits, *, time_limit_s: float, options: dic
         "log_to_console": False,
         "mip_rel_gap": limits.gap,
         "mip_abs_gap": 1e-9,
+        # after a restart HiGHS 1.16.0 proves what is not the best (the battery has one)
+        "mip_allow_restart": False,
         "threads": limits.worker_count,
         "time_limit": max(0.01, time_limit_s),
         "random_seed": limits.seed,

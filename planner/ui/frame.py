@@ -19,12 +19,23 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 3.3rem clamp(.8rem, 2.2vw, 2.6rem) 3rem;}
 [data-testid="stMainBlockContainer"] h2 {line-height: 1.3; padding-top: .2rem;}
 [data-testid="stTopNavLink"] span {color: inherit !important;}
+button[data-selected="true"], button[data-selected="true"] p {color: inherit !important;}
 [data-testid="stSidebarHeader"] {height: 3rem; padding-bottom: 0; margin-bottom: 0;}
 .stTabs [data-baseweb="tab-list"] {flex-wrap: wrap;}
 [data-testid="stCaptionContainer"] {color: inherit; opacity: .84;}
 .st-key-narrow {display: none;}
 @media (max-width: 767px) {.st-key-narrow {display: flex;}}
 </style>"""
+
+
+_LEAVES = """<script>
+if (!window.plannerLeaves && navigator.locks) {
+  window.plannerLeaves = true;
+  navigator.locks.request("planner-" + Math.random(), () => new Promise(() => {}));
+}
+</script>"""
+"""A page that is left for another one would sleep in the browser, its connection open and its plan at work; a page
+that holds a lock is not kept so."""
 
 
 def main() -> None:
@@ -46,6 +57,7 @@ def main() -> None:
         show_problems("Its settings or catalog", error.problems)
         st.stop()
     st.html(_STYLE)
+    st.html(_LEAVES, unsafe_allow_javascript=True)
     st.logo(_ICON, size="small", link=None)
     access.let_in()
     page.run()

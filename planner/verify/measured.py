@@ -51,7 +51,7 @@ def measured_effects(scenario: Scenario, plan: Plan, catalog: Catalog) -> tuple[
             continue
         spec = Spec(
             d.workload, d.role, d.site, scenario.period_starts.index(d.period), d.system, d.chip, d.cooling, d.acquire,
-            d.precision, layout_of_plan(d.parallelism, d.role), d.power_cap, rent_term=d.rent_term,
+            d.precision, layout_of_plan(d.parallelism, d.role), d.power_cap, d.topology, rent_term=d.rent_term,
         )  # fmt: skip
         found.append(_effect(d.workload, d.role, d.system, d.predicted, _without(plain, spec), own))
     if plan.schedule is not None:

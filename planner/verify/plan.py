@@ -103,7 +103,7 @@ def _spec(d: Deployment, scenario: Scenario, plan: Plan | None = None) -> Spec:
         partner = _spec(others[0], scenario)
     return Spec(
         d.workload, d.role, d.site, scenario.period_starts.index(d.period), d.system, d.chip, d.cooling, d.acquire,
-        d.precision, layout_of_plan(d.parallelism, d.role), d.power_cap, partner,
+        d.precision, layout_of_plan(d.parallelism, d.role), d.power_cap, d.topology, partner,
         not d.mix or d.predicted.finish_days is not None, d.rent_term,
     )  # fmt: skip
 

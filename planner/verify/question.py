@@ -10,6 +10,7 @@ from planner.answer.plan import Deployment, Plan, Simplified
 from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.scenario import problem_digest
+from planner.scenario.by_hand import by_hand
 from planner.scenario.outcomes import CENTRAL
 from planner.scenario.types import Scenario
 from planner.verify.chance import chance_of
@@ -44,7 +45,7 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         for kind, records in scenario.assume.as_mapping().items()
         for record, fields in records.items()
         for name, value in fields.items()
-    }
+    } | {path: value for path, (value, _) in by_hand(scenario).items()}
     said: dict[str, object] = {
         "scenario": plan.scenario,
         "start": plan.start,

@@ -14,6 +14,7 @@ from planner.answer.plan import Deployment, Parallelism
 from planner.answer.walls import CommunicationWall, Exposed
 from planner.catalog import Catalog
 from planner.errors import UnknownFigureError
+from planner.network.designs import CORE
 from planner.network.tiers import Tier
 from planner.network.topology import tiers_of
 
@@ -45,12 +46,13 @@ def span_of(cause: str, layout: Parallelism, replica_chips: int) -> int:
 
 
 def tier_of(tiers: Sequence[Tier], span: int) -> str:
-    """The kind of the innermost tier that holds ``span`` chips: ``scale-up``, ``host bus`` or ``scale-out``."""
+    """The kind of the innermost tier that holds ``span`` chips: ``scale-up``, ``host bus``, ``scale-out`` or
+    ``network core`` (beyond the part of a network that has full bisection)."""
     if span == 0:
         return HOST
     at = next((t for t in tiers if span <= t.size), tiers[-1])
     words = {"scale_up": "scale-up", "scale_out": "scale-out"}
-    return words.get(at.kind, at.name)
+    return at.name if at.name == CORE else words.get(at.kind, at.name)
 
 
 def exposed_of(d: Deployment, catalog: Catalog) -> Exposed | None:
@@ -63,7 +65,7 @@ def exposed_of(d: Deployment, catalog: Catalog) -> Exposed | None:
     if whole <= 0:
         return None
     try:
-        tiers = tiers_of(catalog, catalog.system(d.system), catalog.chip(d.chip))
+        tiers = tiers_of(catalog, catalog.system(d.system), catalog.chip(d.chip), topology=d.topology)
     except UnknownFigureError:
         return None
     replica = max(1, d.chips // max(1, d.replicas))

@@ -51,3 +51,23 @@ def test_the_share_of_a_vendor_is_worth_what_a_larger_one_saves(round_catalog: C
     step = float(limit.note.split("with ")[1].split(" ")[0])
     moved = plan(question, catalog=other, overrides={limit.path: (limit.of + step) / 100})
     assert value_of(first) - value_of(moved) == pytest.approx(limit.worth_per_unit * step, rel=1e-4)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_run_takes_the_systems_that_a_quiet_season_leaves(round_catalog: Catalog) -> None:
+    """A load needs three boxes in winter and one in summer: a run of some weeks that may wait costs no box more."""
+    seasons = ["2026-10", "2027-04", "2027-10"]
+    path = dict(zip(seasons, (2500, 500, 2500), strict=True))
+    busy = load(path, disaggregated="never", ttft_ms=60_000)  # type: ignore[arg-type]
+    quiet = run("train", **RUN)
+    fields = {"fleet": {"shared": True}, "periods": seasons, "horizon_years": 1.5}
+    alone, both = (plan(round_scenario(*work, **fields), catalog=round_catalog) for work in ([busy], [busy, quiet]))
+    assert alone.totals is not None
+    assert both.totals is not None
+    assert both.schedule is not None
+    assert both.totals.systems == alone.totals.systems == 3
+    assert both.schedule.runs[0].start_date.startswith("2027-0")
+    hurried = round_scenario(busy, quiet | {"finish_within_days": 60}, **fields)
+    rushed = plan(hurried, catalog=round_catalog)
+    assert rushed.totals is not None
+    assert rushed.totals.systems > 3

@@ -12,7 +12,7 @@ from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError
 from planner.estimate.hardware import machine_of
 from planner.options.work.training import stack_of
-from planner.performance.training.alternatives import under_stacks
+from planner.performance.training.alternatives import rivals_of, under_stacks
 from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 from planner.scenario.workloads import Training
@@ -74,7 +74,8 @@ def test_a_run_that_offloads_more_than_its_host_holds_does_not_fit(catalog) -> N
     "more",
     [
         "trainable: lora, framework: automodel",
-        "framework: deepspeed, offload: [optimizer], parallelism: {zero_stage: 3}",
+        "framework: deepspeed, offload: [optimizer], parallelism: {zero_stage: 3}, mfu: 0.6, "
+        "claims: {mfu: 0.6, linearity: 0.5, source: a page}",
     ],
 )
 def test_a_70b_model_is_tuned_on_one_server(tmp_path: Path, more: str) -> None:
@@ -83,6 +84,22 @@ def test_a_70b_model_is_tuned_on_one_server(tmp_path: Path, more: str) -> None:
     found = plan(file)
     assert found.status == "proven_optimal"
     assert found.deployments[0].chips == 8
+    said = found.deployments[0].predicted
+    if said.modelled_mfu is None:  # the stack assumed beside others, and the interval where it is not known
+        (assumed,) = (s for s in said.stacks if s.assumed)
+        assert (assumed.framework, assumed.time_ratio) == ("automodel", 1.0)
+        assert assumed.chip_hours == pytest.approx(said.days * 24 * 8)
+        assert said.interval is not None
+        assert said.stack_interval is not None
+        assert said.stack_interval.low <= said.interval.low < said.interval.high <= said.stack_interval.high
+        assert any("assumes the training stack automodel" in note for note in found.notes)
+    else:  # a claim is not set beside itself, though the plan is for it
+        assert said.mfu == pytest.approx(0.6)
+        assert said.modelled_mfu < 0.55
+        (claimed,) = (note for note in found.notes if "Claimed MFU" in note)
+        assert f"expected {said.modelled_mfu:.1%}" in claimed
+        assert "above it" in claimed
+        assert any("Claimed linearity 50% (a page)" in note and "met" in note for note in found.notes)
 
 
 def test_full_tuning_of_70b_on_one_server_without_offload_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -111,7 +128,9 @@ def test_a_layout_under_other_stacks_says_what_the_choice_is_worth(catalog) -> N
     job = TrainingJob(catalog.model("deepseek-v3"), 4096, 15360, "fp8")
     platform = machine_of(catalog, "hgx_h800", None, None).platform
     layout = TrainingCandidates.of(pp=16, dp=128, ep=64, micro_batch=1, recompute=1)
-    found = under_stacks(job, platform, layout, get_profile("tuned"), ("default", "hai_llm", "tuned"))
+    found = under_stacks(
+        job, platform, layout, get_profile("tuned"), {name: get_profile(name) for name in rivals_of(job, platform)}
+    )
     by_name = {o.stack: o for o in found}
     assert [o.step_time_s for o in found] == sorted(o.step_time_s for o in found)
     assert by_name["tuned"].time_ratio == 1.0

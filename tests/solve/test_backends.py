@@ -30,7 +30,7 @@ ABILITIES = {
     "highs": {},
     "split": {},
     "cpsat": {"endless": False},
-    "brute": {"endless": False},
+    "brute": {"endless": False, "many": False},
 }
 BATTERY = [
     pytest.param(name, check, id=f"{name}-{check.name}")
@@ -38,6 +38,7 @@ BATTERY = [
     for check in checks()
     if not (check.continuous and not able.get("continuous", True))
     and not (check.endless and not able.get("endless", True))
+    and not (check.many and not able.get("many", True))
 ]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,19 @@ from test_app import field, finish, plan_button, press_plan, text_of, visit_of
 from planner.errors import InputError
 from planner.ui import service
 from planner.ui.store import PlanRow, Store, store, store_url
+from planner.ui.store.tables import Base
 
 Open = Callable[..., AppTest]
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Store:
-    return Store(f"sqlite:///{tmp_path / 'own.sqlite'}")
+def kept(tmp_path: Path) -> Iterator[Store]:
+    """A store of the test's own: SQLite, or the PostgreSQL database that ``PLANNER_TEST_STORE`` names, emptied."""
+    made = Store(os.environ.get("PLANNER_TEST_STORE") or f"sqlite:///{tmp_path / 'own.sqlite'}")
+    yield made
+    if made.engine.dialect.name != "sqlite":
+        Base.metadata.drop_all(made.engine)
+    made.engine.dispose()
 
 
 def plan_row(**fields: object) -> PlanRow:

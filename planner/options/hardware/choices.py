@@ -11,11 +11,14 @@ from planner.errors import InputError
 from planner.facility.capacity import Location, capacity_tree
 from planner.facility.cooling import CoolingPair, cooling_choices, cooling_pair, cooling_refusal
 from planner.facility.power import speed_at_cap
+from planner.network.designs import refusal
+from planner.network.fabric import scale_out_rate
 from planner.options.option import Acquire, Dropped
 from planner.performance.compile import AIR, build_platform
 from planner.performance.platform import Platform
 from planner.scenario.base import month_index
 from planner.scenario.site import Site
+from planner.scenario.topology import FAT_TREE, Topology
 from planner.scenario.types import Scenario
 
 RENTED = "rented"
@@ -47,6 +50,8 @@ class Choice:
     """Of what stands: whether others pay for its upkeep."""
     power_cap: float = 1.0
     """Enforced share of the chips' TDP."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network."""
     rent_term: str = ""
     """Commitment of what is rented; none: the cheapest of those that the scenario allows."""
 
@@ -75,7 +80,13 @@ class Choice:
         """The text that names it in a list of what was left out."""
         variant = "" if len(self.system.chip_ids) < 2 else f" with {self.chip.id}"
         capped = f" capped to {self.power_cap:.0%}" if self.power_cap < 1.0 else ""
-        return f"{self.system.id}{variant} in {self.cooling_id}{capped}"
+        joined = f" in a network of {self.topology}" if self.topology != FAT_TREE else ""
+        return f"{self.system.id}{variant} in {self.cooling_id}{capped}{joined}"
+
+    @property
+    def platform(self) -> tuple[str, str, str, float, Topology]:
+        """What ``platform_of`` asks of it."""
+        return self.system.id, self.chip.id, self.cooling_id, self.power_cap, self.topology
 
 
 def site_region(catalog: Catalog, site: Site) -> Region:
@@ -156,13 +167,15 @@ def available_from(system: System, chip: Chip) -> str | None:
     return max(months) if months else None
 
 
-def platform_of(catalog: Catalog, system: str, chip: str, cooling_id: str, power_cap: float = 1.0) -> Platform:
+def platform_of(
+    catalog: Catalog, system: str, chip: str, cooling_id: str, power_cap: float = 1.0, topology: Topology = FAT_TREE
+) -> Platform:
     """The platform of a choice of hardware: as ``build_platform``, with what a power cap leaves of compute rates.
 
     Memory keeps its bandwidth down to the cap that ``speed_at_cap`` states and follows the same law below; links keep
     theirs.
     """
-    platform = build_platform(catalog, system, chip, cooling_id)
+    platform = build_platform(catalog, system, chip, cooling_id, topology)
     if power_cap >= 1.0:
         return platform
     speed = float(speed_at_cap(power_cap))
@@ -233,9 +246,33 @@ def hardware_choices(scenario: Scenario, catalog: Catalog) -> tuple[list[Choice]
                 choices += [replace(choice, count=count, energy_only=others) for choice in standing_there]
     caps = dict.fromkeys(scenario.hardware.power_caps)
     choices = [replace(choice, power_cap=cap) for choice in choices for cap in caps]
+    choices = _networked(scenario, choices, dropped)
     if "rent" in scenario.hardware.acquire:
         choices += _rented(catalog, catalog.region(scenario.hardware.rent_region), pairs, dropped)
     return choices, dropped
+
+
+def _networked(scenario: Scenario, choices: Sequence[Choice], dropped: list[Dropped]) -> list[Choice]:
+    """Owned choices in each design of a scale-out network that may be built; what stands is in the first."""
+    found: list[Choice] = []
+    designs = tuple(dict.fromkeys(scenario.hardware.topologies))
+    for choice in choices:
+        system, chip = choice.system, choice.chip
+        if not scale_out_rate(system, chip):
+            found.append(choice)  # it has no port for any
+            continue
+        domain = system.get("scaleup_domain_chips") or chip.get("scaleup_domain_chips") or 1
+        for topology in designs[:1] if choice.acquire == "installed" else designs:
+            why = refusal(
+                topology, server_chips=system.server_chips, domain_chips=int(domain),
+                nic_access=system.text("nic_access") or "both",
+            )  # fmt: skip
+            made = replace(choice, topology=topology)
+            if why:
+                dropped.append(Dropped(made.hardware, why))
+            else:
+                found.append(made)
+    return found
 
 
 def _as_it_stands(choices: Sequence[Choice], stated: str | None) -> list[Choice]:

@@ -59,8 +59,9 @@ def fabrics_needed(catalog: Catalog, choice: Choice, workload: Workload, systems
     """The smallest fabric for work over each of some numbers of systems of a choice (spares in)."""
     if fabrics_of(choice) == ("pod",) or not workload.runs_once:
         return ["pod"] * len(systems)
-    many = np.asarray(systems, dtype=np.int64)
-    return list(fabrics_for(catalog, scale_out_rate(choice.system, choice.chip), many, many * choice.system.unit_chips))
+    system, many = choice.system, np.asarray(systems, dtype=np.int64)
+    rate = scale_out_rate(system, choice.chip)
+    return list(fabrics_for(catalog, rate, many, many * system.unit_chips, choice.topology, system.server_chips))
 
 
 def room_for(scenario: Scenario, levels: Mapping[str, Level], stands: Sequence[Standing], relaxed: bool) -> int:

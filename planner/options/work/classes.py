@@ -84,7 +84,7 @@ class MixedServingSearch:
 
     workload: Serving
     catalog: Catalog
-    _found: dict[tuple[str, str, float, int, Margin], _Shapes] = field(default_factory=dict)
+    _found: dict[tuple[object, ...], _Shapes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.labels = tuple(c.label for c in self.workload.request_classes)
@@ -96,7 +96,7 @@ class MixedServingSearch:
         """Every shape of at most ``most_chips`` chips that does some class, none left out."""
         most = max(1, min(most_chips, LARGEST_REPLICA_CHIPS))
         margin = NO_MARGIN if margin.central else margin
-        key = (platform.system_id, platform.chip_id, platform.clock_factor, most, margin)
+        key = (platform.system_id, platform.chip_id, platform.clock_factor, platform.tiers, most, margin)
         if key not in self._found:
             self._found[key] = self._search(platform, most, margin)
         return self._found[key]
@@ -156,7 +156,7 @@ class MixedServingSearch:
         if bounds.systems < 1:
             collector.drop(choice, w.name, "one system alone exceeds a limit of the place or the plan")
             return
-        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        platform = platform_of(self.catalog, *choice.platform)
         most = bounds.chips
         if w.chips is not None and w.chips.max is not None:
             most = min(most, math.floor(reach(w.chips.max, choice.system.unit_chips, 1.0)))
@@ -321,7 +321,7 @@ def describe_classes(
     if spec.precision not in workload.precision:
         raise InputError(Problem(f"{spec.workload} is not planned in {spec.precision} on {spec.chip}"))
     search = MixedServingSearch(workload.model_copy(update={"precision": (spec.precision,)}), catalog)
-    platform = platform_of(catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
+    platform = platform_of(catalog, *choice.platform)
     wanted = [spec.layout[name] for name in WIDTHS]
     found = search.shapes(platform, wanted[0] * wanted[1] * wanted[3], margin)
     at = np.flatnonzero((found.widths == wanted).all(axis=1))

@@ -115,7 +115,7 @@ class CountedSearch(ABC):
     def add(self, collector: Collector, choice: Choice, period: int, ready: float) -> None:
         """Price every option of one choice and hand it to the collector."""
         w, scenario = self.workload, collector.scenario
-        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        platform = platform_of(self.catalog, *choice.platform)
         precision = self.precision_of(platform)
         if precision is None:
             collector.drop(choice, w.name, f"{choice.chip.id} has none of the precisions {', '.join(w.precision)}")
@@ -129,7 +129,7 @@ class CountedSearch(ABC):
         bounds = collector.bounds(choice, ready, beyond=True, cluster=w.runs_once)
         asked = w.chips.max if w.chips is not None and not collector.relaxed else None
         most = min(bounds.chips, LARGEST_CHIPS, asked or LARGEST_CHIPS)
-        key = (platform.system_id, platform.chip_id, platform.clock_factor, most)
+        key = (platform.system_id, platform.chip_id, platform.clock_factor, platform.tiers, most)
         if key not in self._kept:
             self._kept[key] = self.units(choice, platform, precision, max(most, 1))
         found = self._kept[key]
@@ -237,7 +237,7 @@ class CountedSearch(ABC):
         from planner.options.work.describe import Described
 
         w = self.workload
-        platform = platform_of(self.catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
+        platform = platform_of(self.catalog, *choice.platform)
         found = self.one(platform, spec.precision, spec.layout)
         if not found.fits[0]:
             raise InputError(Problem(f"{spec.workload} does not fit in memory on {spec.system}"))

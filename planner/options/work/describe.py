@@ -42,6 +42,7 @@ from planner.options.work.serving import (
 )
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.spot import on_spot, refusal
+from planner.options.work.stacks import linearity_of, stacks_of
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
@@ -49,6 +50,7 @@ from planner.performance.precision import peak_name
 from planner.performance.serving.replica import ServingCandidates, estimate_serving, unknown_of
 from planner.performance.serving.speculation import acceptance_of
 from planner.scenario.kinds import Agents, Counted, Workload
+from planner.scenario.topology import FAT_TREE, Topology
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Speculation, Training
 from planner.uncertainty.margins import Margin, margin_of, shared_margin
@@ -69,6 +71,8 @@ class Spec:
     precision: str
     layout: Mapping[str, int]
     power_cap: float = 1.0
+    topology: Topology | None = None
+    """Design of the scale-out network; none: the first that the scenario allows."""
     partner: Spec | None = None
     """The other group of a run on two kinds of systems."""
     lead: bool = True
@@ -116,15 +120,19 @@ class Describer:
 
     scenario: Scenario
     catalog: Catalog
-    _choices: dict[tuple[str, str, str, str, str, float], Choice] = field(default_factory=dict)
+    _choices: dict[tuple[str, str, str, str, str, float, Topology | None], Choice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for c in hardware_choices(self.scenario, self.catalog)[0]:
-            self._choices[c.place, c.system.id, c.chip.id, c.cooling_id, c.acquire, c.power_cap] = c
+            key = (c.place, c.system.id, c.chip.id, c.cooling_id, c.acquire, c.power_cap)
+            self._choices[*key, c.topology] = c
+            self._choices.setdefault((*key, None), c)
 
     def describe(self, spec: Spec) -> Described:
         """Everything about one unit; raises ``InputError`` when the scenario does not allow it."""
-        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, spec.acquire, spec.power_cap)
+        choice = self.choice_of(
+            spec.place, spec.system, spec.chip, spec.cooling, spec.acquire, spec.power_cap, spec.topology
+        )
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
             raise InputError(Problem(f"the scenario has no workload {spec.workload!r}"))
@@ -163,14 +171,16 @@ class Describer:
         return self._described(workload, replace(choice, location=None), spec, 0.0, shared_margin(margin)[0])
 
     def choice_of(
-        self, place: str, system: str, chip: str, cooling: str, acquire: str = "", power_cap: float = 1.0
-    ) -> Choice:
+        self, place: str, system: str, chip: str, cooling: str, acquire: str = "", power_cap: float = 1.0,
+        topology: Topology | None = None,
+    ) -> Choice:  # fmt: skip
         """The choice of hardware at a place, acquired that way, or in any way. Raises ``InputError`` for none."""
         for way in (acquire,) if acquire else ("buy", "installed", "rent"):
-            if (place, system, chip, cooling, way, power_cap) in self._choices:
-                return self._choices[place, system, chip, cooling, way, power_cap]
+            if (place, system, chip, cooling, way, power_cap, topology) in self._choices:
+                return self._choices[place, system, chip, cooling, way, power_cap, topology]
         how = f" ({acquire})" if acquire else ""
         how += f" capped to {power_cap:.0%}" if power_cap < 1.0 else ""
+        how += f" in a network of {topology}" if topology else ""
         raise InputError(Problem(f"the scenario does not allow {system} with {chip} in {cooling} at {place}{how}"))
 
     def _described(self, workload: Workload, choice: Choice, spec: Spec, ready: float, margin: Margin) -> Described:
@@ -194,7 +204,7 @@ class Describer:
     def _train(self, workload: Training, choice: Choice, spec: Spec, ready: float, margin: Margin) -> Described:
         ready = max(ready, start_days(self.scenario, workload.start))
         search = TrainingSearch(workload, self.catalog)
-        platform = platform_of(self.catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
+        platform = platform_of(self.catalog, *choice.platform)
         if not search.is_legal(platform, spec.precision, spec.layout):
             raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal layout on {spec.system}"))
         estimate = detail_of(search, platform, spec.precision, spec.layout)
@@ -215,11 +225,14 @@ class Describer:
         )
         priced = price(self.scenario, self.catalog, choice, designs, ready)
         step = size.step_time_s
+        by_hand = workload.mfu_on(spec.system, spec.chip)
         correction, runs = (
             measured_runs(search.job(spec.precision), platform, search.stack, one_layout(spec.layout))
-            if workload.mfu is None
+            if by_hand is None
             else (None, [])
         )
+        claimed = workload.claims is not None and workload.claims.linearity is not None
+        stacks, whichever = stacks_of(search, platform, spec.precision, size)
         scale = step / float(estimate.step_time_s[0])  # 1 unless the scenario fixes the MFU
         tokens_per_s = workload.global_batch * workload.sequence_length / step
         peak = platform.peak_flops[peak_name(spec.precision)]
@@ -242,11 +255,15 @@ class Describer:
                 low=step * float(estimate.low80[0]),
                 high=step * float(estimate.high80[0]),
                 basis="80% of comparable measured runs of sources left out of the calibration"
-                if workload.mfu is None
+                if by_hand is None
                 else "MFU fixed by the scenario; width of the performance model's own interval",
             ),
             measured_correction=correction,
             measured_runs=runs,
+            stacks=stacks,
+            stack_interval=whichever,
+            modelled_mfu=None if workload.mfu is None else float(estimate.mfu[0]),
+            linearity=linearity_of(search, platform, spec.precision, size) if claimed else None,
         )
         missing = search.missing_of(platform, np.array([size.chips]), np.array([spec.layout["dp"]]))
         due = margin.finish(
@@ -270,7 +287,8 @@ class Describer:
     def _mix(
         self, workload: Training, choice: Choice, spec: Spec, partner: Spec, ready: float, margin: Margin
     ) -> Described:
-        other = self._choices.get((partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0))
+        hardware = (partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0)
+        other = self._choices.get((*hardware, FAT_TREE))
         if other is None or partner.workload != spec.workload or not workload.mixed_systems:
             raise InputError(Problem(f"the scenario does not allow {spec.system} and {partner.system} together"))
         there: float | None = 0.0
@@ -290,7 +308,7 @@ class Describer:
         if ready > 0:
             raise InputError(Problem(f"{spec.system} arrives {ready:.0f} days after the load {spec.workload} begins"))
         search = ServingSearch(workload, self.catalog)
-        platform = platform_of(self.catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
+        platform = platform_of(self.catalog, *choice.platform)
         candidates = ServingCandidates(**{name: np.array([spec.layout[name]]) for name in SHAPE})
         if not search.is_legal(platform, spec.precision, candidates):
             raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal replica on {spec.system}"))
@@ -412,7 +430,7 @@ def spec_of_option(option: Option, partner: Option | None = None) -> Spec:
     """The spec of an option; ``partner``: the other one of its mix."""
     return Spec(
         option.workload, option.role, option.location, option.period, option.system, option.chip, option.cooling,
-        option.acquire, option.precision, dict(option.parallelism), option.power_cap,
+        option.acquire, option.precision, dict(option.parallelism), option.power_cap, option.topology,
         None if partner is None else spec_of_option(partner), not option.mix or bool(option.rates),
         option.rent_term,
     )  # fmt: skip

@@ -33,6 +33,7 @@ from planner.performance.training.grid import TrainingGrid, training_grid
 from planner.performance.training.mixed import MixedGroup, MixedSteps, exchange_seconds, group_estimate, mixed_steps
 from planner.performance.training.profile import Profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, log_deviation
+from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Training
 from planner.uncertainty.margins import Margin
@@ -163,7 +164,7 @@ class MixedTrainingSearch:
     def _side(self, collector: Collector, choice: Choice, ready: float) -> Side | None:
         if choice.acquire == "rent":
             return None  # another's racks are on another's network
-        platform = platform_of(self.search.catalog, choice.system.id, choice.chip.id, choice.cooling_id)
+        platform = platform_of(self.search.catalog, *choice.platform)
         if platform.tiers[-1].size <= platform.system_chips:
             return None  # nothing leaves such a system
         try:
@@ -315,7 +316,9 @@ def describe_mixed(
     from planner.options.work.describe import Described
 
     w = search.workload
-    platforms = tuple(platform_of(search.catalog, s.system, s.chip, s.cooling, s.power_cap) for s in specs)
+    platforms = tuple(
+        platform_of(search.catalog, s.system, s.chip, s.cooling, s.power_cap, s.topology or FAT_TREE) for s in specs
+    )
     mine, other = (s.layout for s in specs)
     said = f"{w.name} on {specs[0].system} and {specs[1].system}"
     if choices[0].site != choices[1].site or specs[0].system == specs[1].system or specs[0].lead == specs[1].lead:

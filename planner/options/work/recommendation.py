@@ -73,7 +73,7 @@ class RecommendationSearch:
 
     def add(self, collector: Collector, choice: Choice, period: int, ready: float) -> None:
         """Price every option of one choice and hand it to the collector."""
-        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        platform = platform_of(self.catalog, *choice.platform)
         precision = self.precision_of(platform)
         if precision is None:
             wanted = ", ".join(self.workload.precision)
@@ -279,7 +279,7 @@ def describe_recommendation(
     from planner.options.work.describe import Described
 
     search = RecommendationSearch(workload, catalog)
-    platform = platform_of(catalog, spec.system, spec.chip, spec.cooling, spec.power_cap)
+    platform = platform_of(catalog, *choice.platform)
     if not search.is_legal(platform, spec.layout):
         raise InputError(Problem(f"{spec.workload}: {dict(spec.layout)} is no legal placement on {spec.system}"))
     candidates = RecommendationCandidates(*(np.array([spec.layout[name]]) for name in PLACEMENT))

@@ -90,7 +90,7 @@ class ServingSearch:
     """Whether units may occupy parts of a system beside other work."""
     shared: bool = False
     """Whether systems are shared by all work, chips of a server too."""
-    _found: dict[tuple[str, str, float, int, Margin], SearchedUnits] = field(default_factory=dict)
+    _found: dict[tuple[object, ...], SearchedUnits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.model = self.catalog.model(self.workload.model)
@@ -151,10 +151,10 @@ class ServingSearch:
 
     def search(self, choice: Choice, most_chips: int, margin: Margin = NO_MARGIN) -> SearchedUnits:
         """Every unit worth counting with replicas of at most ``most_chips`` chips, held to a margin."""
-        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
+        platform = platform_of(self.catalog, *choice.platform)
         most = max(1, min(most_chips, LARGEST_REPLICA_CHIPS))
         margin = NO_MARGIN if margin.central else margin
-        key = (choice.system.id, choice.chip.id, platform.clock_factor, most, margin)
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, platform.tiers, most, margin)
         if key not in self._found:
             self._found[key] = self._search(choice, platform, most, margin)
         return self._found[key]

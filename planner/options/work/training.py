@@ -64,9 +64,9 @@ FROZEN_BYTES: Mapping[int, float] = {16: 2.0, 8: 1.0, 4: 0.52}
 """Bytes of a frozen weight by its bits; NF4 with doubly quantised scales takes 4.13 bits (arXiv:2305.14314)."""
 
 
-def stack_of(workload: Training) -> Profile:
-    """The stack a run names, with what its scenario says of offload, gradients and optimizer."""
-    stack = get_profile(workload.framework)
+def stack_of(workload: Training, framework: str | None = None) -> Profile:
+    """The stack a run names (or another), with what its scenario says of offload, gradients and optimizer."""
+    stack = get_profile(framework or workload.framework)
     changes: dict[str, float] = {f"offload_{what}": 1.0 for what in workload.offload}
     if workload.gradient_bits is not None:
         changes["grad_bytes"] = workload.gradient_bits / 8.0
@@ -123,7 +123,7 @@ class TrainingSearch:
     workload: Training
     catalog: Catalog
     profile: ReliabilityProfile = field(init=False)
-    _found: dict[tuple[str, str, float, int, int, bool, bool], Searched] = field(default_factory=dict)
+    _found: dict[tuple[object, ...], Searched] = field(default_factory=dict)
     _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
     _ratios: dict[tuple[int, float], float] = field(default_factory=dict)
     _by_chips: dict[tuple[str, str, float], dict[int, _OfChips]] = field(default_factory=dict)
@@ -161,8 +161,8 @@ class TrainingSearch:
 
         ``several``: the ``FASTEST`` layouts of each size with their intervals, for what must hold with a confidence.
         """
-        platform = platform_of(self.catalog, choice.system.id, choice.chip.id, choice.cooling_id, choice.power_cap)
-        key = (choice.system.id, choice.chip.id, platform.clock_factor, least, most, thin, several)
+        platform = platform_of(self.catalog, *choice.platform)
+        key = (choice.system.id, choice.chip.id, platform.clock_factor, platform.tiers, least, most, thin, several)
         if key not in self._found:
             self._found[key] = self._search(choice, platform, least, most, thin, several)
         return self._found[key]
@@ -322,13 +322,14 @@ class TrainingSearch:
     def size_of(self, platform: Platform, job: TrainingJob, layout: TrainingCandidates, step_time_s: float) -> Size:
         """What one layout gives: steps, failures, days. ``verify`` calls it for the layout of a plan."""
         chips = int(layout.chips[0])
-        if self.workload.mfu is not None:
+        mfu = self.workload.mfu_on(platform.system_id, platform.chip_id)
+        if mfu is not None:
             # an MFU that somebody measured is of chips without a cap
             peak = platform.peak_flops[peak_name(job.precision)] * platform.cap_speed
             step_flops = (
                 self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
             )
-            step_time_s = step_flops / (chips * peak * self.workload.mfu)
+            step_time_s = step_flops / (chips * peak * mfu)
         share = self.ettr_of(chips, platform)
         share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))

@@ -105,9 +105,9 @@ def items_of(view: View) -> tuple[list[Item], list[str]]:
     without: dict[str, str] = {}
     for kind, o in best.items():
         w = loads[o.workload]
-        platform = platform_of(view.question.catalog, o.system, o.chip, o.cooling, o.power_cap)
-        if isinstance(w, Training) and w.mfu is not None:
-            without[w.name] = f"{w.name}: its MFU is given by the scenario, so no measured run moves it."
+        platform = platform_of(view.question.catalog, o.system, o.chip, o.cooling, o.power_cap, o.topology)
+        if isinstance(w, Training) and w.mfu_on(o.system, o.chip) is not None:
+            without[w.name] = f"{w.name} on {o.system}: its MFU is given by the scenario, so no measured run moves it."
         elif isinstance(w, Training) and w.trainable != "full":
             without[w.name] = f"{w.name}: measured runs speak of full training only."
         elif isinstance(w, Training) or (

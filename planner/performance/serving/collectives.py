@@ -126,7 +126,7 @@ def all_to_all(
     s = spread(n, tiers)
     size = s.size
     local = payload * (s.inner - 1.0) / size / s.inner_bandwidth
-    remote = once * payload * (size - s.inner) / size / s.outer_bandwidth
+    remote = once * payload * (size - s.inner) / size / (s.outer_bandwidth * tiers[-1].evenly(size))
     growth = per_doubling * np.maximum(np.log2(np.maximum(size, 1.0) / 8.0), 0.0)
     return np.where(size > 1, start_up + growth + np.maximum(local, remote), 0.0)
 
@@ -134,4 +134,5 @@ def all_to_all(
 def point_to_point(n: Ints, payload: Floats, tiers: tuple[Tier, ...], *, start_up: float) -> Floats:
     """Seconds to send ``payload`` bytes to the next stage, which lies ``n`` chips away."""
     s = spread(np.asarray(n) * 2, tiers)
-    return start_up + s.outer_latency + payload / s.outer_bandwidth
+    flow = np.where(s.size > tiers[-2].size, tiers[-1].flow, 1.0) if len(tiers) > 1 else 1.0
+    return start_up + s.outer_latency + payload / (s.outer_bandwidth * flow)
