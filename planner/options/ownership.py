@@ -109,10 +109,7 @@ def standing(
     system, chip, pair = choice.system, choice.chip, choice.pair
     chips = system.unit_chips
     rate_gbit = None if choice.acquire == "rent" else scale_out_rate(system, chip)
-    network = {
-        name: figure * chips
-        for name, figure in port(catalog, rate_gbit, fabric, choice.topology, system.server_chips).items()
-    }
+    network = {name: figure * chips for name, figure in port(catalog, rate_gbit, fabric, *choice.network).items()}
     per_chip = network["power_w"] / chips
     idle = system_power(
         catalog, system, chip, pair, activity=0.0, power_cap=choice.power_cap, network_w_per_chip=per_chip

@@ -225,8 +225,7 @@ def _fabrics(catalog: Catalog, choice: Choice, designs: Designs) -> Iterator[tup
         yield "pod", np.ones(len(designs.systems), dtype=np.bool_)
         return
     rate, chips = scale_out_rate(choice.system, choice.chip), choice.system.unit_chips
-    how = choice.topology, choice.system.server_chips
-    needed = fabrics_for(catalog, rate, designs.systems, designs.systems * chips, *how)
+    needed = fabrics_for(catalog, rate, designs.systems, designs.systems * chips, *choice.network)
     for fabric in FABRICS:
         if (needed == fabric).any():
             yield fabric, needed == fabric

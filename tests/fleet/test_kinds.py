@@ -104,15 +104,18 @@ def test_a_limit_on_kinds_or_pools_gives_the_best_plan_within_it(seed: int) -> N
         assert found.objective == pytest.approx(min(allowed), rel=1e-3)
 
 
+MIXED = {"workloads.assistant.requests_per_s": 16}
+
+
 @pytest.fixture(scope="module")
 def simpler() -> Plan:
-    """The quickstart, which mixes two kinds for little, made simple."""
-    return plan("quickstart", overrides={"solve.simplify": 0.3})
+    """The quickstart at a rate that two kinds answer for little less, made simple."""
+    return plan("quickstart", overrides={**MIXED, "solve.simplify": 0.3})
 
 
 def test_a_plan_says_what_it_gave_up_to_be_simple(simpler: Plan) -> None:
     """One kind instead of two, within the share; the note, the bound and the status say so."""
-    best = plan("quickstart", overrides={"solve.simplify": 0})
+    best = plan("quickstart", overrides={**MIXED, "solve.simplify": 0})
     assert len(best.kinds) == 2
     assert best.simplified is None
     assert simpler.simplified is not None
@@ -131,7 +134,7 @@ def test_a_plan_says_what_it_gave_up_to_be_simple(simpler: Plan) -> None:
 
 def test_what_a_plan_says_of_its_simplicity_is_checked(simpler: Plan, tmp_path: Path) -> None:
     """Each figure changed is caught; read back it is the same."""
-    scenario = load_scenario("quickstart", overrides={"solve.simplify": 0.3})
+    scenario = load_scenario("quickstart", overrides={**MIXED, "solve.simplify": 0.3})
     catalog = load_catalog()
     assert verify_plan(simpler, scenario, catalog) == []
     assert simpler.simplified is not None
@@ -140,8 +143,8 @@ def test_what_a_plan_says_of_its_simplicity_is_checked(simpler: Plan, tmp_path: 
         assert verify_plan(wrong, scenario, catalog), change
     none = simpler.model_copy(update={"simplified": None})
     assert any("gap" in text for text in verify_plan(none, scenario, catalog))
-    few = load_scenario("quickstart", overrides={"solve.simplify": 0.3, "limits.pools": 1})
-    both = plan("quickstart", overrides={"solve.simplify": 0})
+    few = load_scenario("quickstart", overrides={**MIXED, "solve.simplify": 0.3, "limits.pools": 1})
+    both = plan("quickstart", overrides={**MIXED, "solve.simplify": 0})
     assert any("limits.pools is 1, the plan has 2" in text for text in verify_plan(both, few, catalog))
     assert Plan.read(simpler.save(tmp_path / "plan.json")).simplified == simpler.simplified
 
@@ -149,7 +152,9 @@ def test_what_a_plan_says_of_its_simplicity_is_checked(simpler: Plan, tmp_path: 
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_limit_on_kinds_that_stands_in_the_way_is_named(shared: bool) -> None:
     """No plan with one kind for so little: the limit is among the conflict, and raising it helps."""
-    answer = plan("quickstart", overrides={"limits.kinds": 1, "limits.cost_usd": 1e6, "fleet": {"shared": shared}})
+    answer = plan(
+        "quickstart", overrides={**MIXED, "limits.kinds": 1, "limits.cost_usd": 9e5, "fleet": {"shared": shared}}
+    )
     assert answer.status == "infeasible"
     assert any("1 kind of system" in c.limits for c in answer.conflicts), answer.conflicts
     assert any(n.limit == "limits.kinds" and n.needed == 2 and n.helps for n in answer.nearest)

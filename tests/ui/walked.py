@@ -19,6 +19,7 @@ from planner.answer.rows import cost_rows
 from planner.network.capability import domain_chips
 from planner.plots.place_charts import MOST_CELLS
 from planner.ui import service
+from planner.walls.complexity import WITHIN
 
 Pool = Mapping[str, Sequence[float]]
 
@@ -32,7 +33,7 @@ _PATTERNS: Mapping[str, tuple[str, Mapping[str, float]]] = {
         {"days": 86400.0, "day": 86400.0, "hours": 3600.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6},
     ),
     "share": (_NUMBER + r"(%)", {"%": 0.01}),
-    "things": (_NUMBER + r" (chips?|systems?|racks?)(?![\w])", dict.fromkeys(
+    "things": (_NUMBER + r" (chips?|systems?|racks?)(?![\w-])", dict.fromkeys(
         ("chip", "chips", "system", "systems", "rack", "racks"), 1.0)),
     "rate": (_NUMBER + r" (k |M |G |T |)(?:requests|samples|tokens|req)/s", {
         "": 1.0, "k ": 1e3, "M ": 1e6, "G ": 1e9, "T ": 1e12}),
@@ -126,6 +127,8 @@ def pool_of(plan: Plan) -> Pool:
     levels = plan.walls.power.levels if plan.walls is not None else ()
     found["share"] += [x.used / x.of for x in levels if x.of]
     found["share"] += [x.factor - 1 for x in plan.walls.power.lifts] if plan.walls is not None else []
+    found["share"] += WITHIN  # what simpler plans were looked for
+    found["share"] += [abs(s.time_ratio - 1) for d in plan.deployments for s in d.predicted.stacks]
     found["share"] += [1 - v for v in list(found["share"]) if 0 <= v <= 1]
     data.pop("answer")
     for text in _texts(data):

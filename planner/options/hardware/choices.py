@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from planner.catalog import Catalog
 from planner.catalog.records import Chip, Figure, Region, System
-from planner.errors import InputError
+from planner.errors import InputError, UnknownFigureError
 from planner.facility.capacity import Location, capacity_tree
 from planner.facility.cooling import CoolingPair, cooling_choices, cooling_pair, cooling_refusal
 from planner.facility.power import speed_at_cap
@@ -21,6 +21,7 @@ from planner.scenario.site import Site
 from planner.scenario.topology import FAT_TREE, Topology
 from planner.scenario.types import Scenario
 
+DEFAULT_SERVER_CHIPS = 8
 RENTED = "rented"
 """Name of the place where rented systems stand: no site's power or racks."""
 
@@ -82,6 +83,11 @@ class Choice:
         capped = f" capped to {self.power_cap:.0%}" if self.power_cap < 1.0 else ""
         joined = f" in a network of {self.topology}" if self.topology != FAT_TREE else ""
         return f"{self.system.id}{variant} in {self.cooling_id}{capped}{joined}"
+
+    @property
+    def network(self) -> tuple[Topology, int]:
+        """Design of its scale-out network, and the chips of a server, which a fat tree need not know."""
+        return self.topology, DEFAULT_SERVER_CHIPS if self.topology == FAT_TREE else self.system.server_chips
 
     @property
     def platform(self) -> tuple[str, str, str, float, Topology]:
@@ -263,11 +269,15 @@ def _networked(scenario: Scenario, choices: Sequence[Choice], dropped: list[Drop
             continue
         domain = system.get("scaleup_domain_chips") or chip.get("scaleup_domain_chips") or 1
         for topology in designs[:1] if choice.acquire == "installed" else designs:
-            why = refusal(
-                topology, server_chips=system.server_chips, domain_chips=int(domain),
-                nic_access=system.text("nic_access") or "both",
-            )  # fmt: skip
             made = replace(choice, topology=topology)
+            try:
+                _, server = made.network
+            except UnknownFigureError as error:
+                dropped.append(Dropped(made.hardware, str(error.problems[0])))
+                continue
+            why = refusal(
+                topology, server_chips=server, domain_chips=int(domain), nic_access=system.text("nic_access") or "both"
+            )
             if why:
                 dropped.append(Dropped(made.hardware, why))
             else:

@@ -61,7 +61,7 @@ def fabrics_needed(catalog: Catalog, choice: Choice, workload: Workload, systems
         return ["pod"] * len(systems)
     system, many = choice.system, np.asarray(systems, dtype=np.int64)
     rate = scale_out_rate(system, choice.chip)
-    return list(fabrics_for(catalog, rate, many, many * system.unit_chips, choice.topology, system.server_chips))
+    return list(fabrics_for(catalog, rate, many, many * system.unit_chips, *choice.network))
 
 
 def room_for(scenario: Scenario, levels: Mapping[str, Level], stands: Sequence[Standing], relaxed: bool) -> int:

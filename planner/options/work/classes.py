@@ -27,6 +27,7 @@ from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.serving import NO_MARGIN, ServingSearch, time_ends, unit_of
 from planner.performance.platform import Platform
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, ServingGrid, serving_grid
+from planner.performance.serving.load import SINGLE_REQUESTS
 from planner.performance.serving.replica import AGGREGATED, ServingCandidates, estimate_serving
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
@@ -241,7 +242,7 @@ def _class_rates(
     at = part.operating(job, platform, candidates, estimate)
     n = len(candidates)
     ends = time_ends(w, candidates, estimate)
-    slower, less = margin.slower(*ends), margin.less(*ends)
+    slower, less = margin.slower(*ends) * SINGLE_REQUESTS, margin.less(*ends)
     rate, load = np.zeros(n), np.zeros(n)
     ttft, tpot = np.zeros(n), np.zeros(n)
     fits = np.asarray(estimate.fits, dtype=bool) & (estimate.requests_per_s > 0)
