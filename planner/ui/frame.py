@@ -29,13 +29,15 @@ button[data-selected="true"], button[data-selected="true"] p {color: inherit !im
 
 
 _LEAVES = """<script>
-if (!window.plannerLeaves && navigator.locks) {
+if (!window.plannerLeaves) {
   window.plannerLeaves = true;
-  navigator.locks.request("planner-" + Math.random(), () => new Promise(() => {}));
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) { window.plannerSocket = this; return send.call(this, data); };
+  window.addEventListener("pagehide", () => { if (window.plannerSocket) { window.plannerSocket.close(); } });
 }
 </script>"""
-"""A page that is left for another one would sleep in the browser, its connection open and its plan at work; a page
-that holds a lock is not kept so."""
+"""A page that is left for another one may sleep in the browser with its connection open and its plan at work: it closes
+the connection as it goes. Come back to, it connects again by itself."""
 
 
 def main() -> None:
