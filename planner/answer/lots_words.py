@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from planner.answer.chance import said, together
 from planner.answer.names import named
 from planner.answer.plan import FleetLot, LoadDemand, Plan, ScheduledRun
-from planner.answer.words import money, number, power
+from planner.answer.words import money, number, power, years
 from planner.scenario.types import Scenario
 
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "keep the installed"}
@@ -46,7 +46,7 @@ def shared_sentence(scenario: Scenario, plan: Plan) -> str:
     if totals is not None:
         drawn = f"; largest power at the meters: {power(totals.facility_mw)}" if totals.facility_mw else ""
         capex = f"; capital in all: {money(totals.capex_usd)}" if totals.capex_usd else ""
-        text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
+        text += f". Cost over {years(scenario.horizon_years)}: {money(totals.tco_usd)}{capex}{drawn}."
     return text + together(plan)
 
 

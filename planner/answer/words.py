@@ -14,6 +14,11 @@ from planner.scenario.workloads import Serving, Training
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "use the installed"}
 
 
+def years(count: float) -> str:
+    """'1 year', '2.5 years'."""
+    return f"{count:g} year{'' if count == 1 else 's'}"
+
+
 def number(value: float) -> str:
     """Three significant digits, thousands separated."""
     if abs(value) >= 1000:
@@ -124,7 +129,7 @@ def answer_sentence(scenario: Scenario, plan: Plan) -> str:
     if totals is not None:
         drawn = f"; power at the meter: {power(totals.facility_mw)}" if totals.facility_mw else ""
         capex = f"; capital to spend up front: {money(totals.capex_usd)}" if totals.capex_usd else ""
-        text += f". Cost over {scenario.horizon_years:g} years: {money(totals.tco_usd)}{capex}{drawn}."
+        text += f". Cost over {years(scenario.horizon_years)}: {money(totals.tco_usd)}{capex}{drawn}."
     return text + together(plan)
 
 
