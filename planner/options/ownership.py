@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +60,15 @@ class Standing:
     capex_usd: Mapping[str, float]
     yearly_usd: Mapping[str, float]
     embodied_kg: float
-    of_price: CostBreakdown
-    """Yearly lines and capital of the system's price alone, in proportion to it."""
     prices: AssetPrices
     tariff: Floats
     """(T,) USD/kWh."""
     network: Mapping[str, float]
+
+    @cached_property
+    def of_price(self) -> CostBreakdown:
+        """Yearly lines and capital of the system's price alone, in proportion to it."""
+        return annual_cost(CostInputs(prices=replace(self.prices, tariff_usd_per_kwh=0.0), systems_usd=self.price_usd))
 
     @property
     def rented(self) -> bool:
@@ -119,15 +123,14 @@ def standing(
     racks = _racks(choice, it_peak)  # a rack's feed carries the peaks of what is in it
     together = peak_share(choice, scenario) if loads and choice.acquire != "rent" else 1.0
     it_peak, facility_peak = it_peak * together, facility_peak * together
-    price, capex, yearly, of_price = 0.0, dict.fromkeys(CAPITAL, 0.0), {}, CostBreakdown({})
-    rate = scenario.finance.discount_rate
-    prices = AssetPrices(discount_rate=catalog.cost("wacc") if rate is None else rate, tariff_usd_per_kwh=0.0)
+    price, capex, yearly = 0.0, dict.fromkeys(CAPITAL, 0.0), {}
+    prices = AssetPrices(discount_rate=timeline.rate, tariff_usd_per_kwh=0.0)
     tariff = np.zeros(timeline.periods)
     if choice.acquire == "rent":
         chip.need("rent_usd_per_h")
     else:
         own = "colo" if choice.colo else "own"
-        prices = asset_prices(catalog, choice.region, pair, building=own, discount_rate=rate)  # type: ignore[arg-type]
+        prices = asset_prices(catalog, choice.region, pair, building=own, discount_rate=timeline.rate)  # type: ignore[arg-type]
         paths = {s.name: dict(s.tariff_path) for s in scenario.sites}
         tariff = path_by_period(timeline, paths.get(choice.site, {}), prices.tariff_usd_per_kwh)
         price = choice.unit_price_usd
@@ -146,7 +149,6 @@ def standing(
         # what others keep up costs the plan what it draws and nothing more
         yearly = {} if choice.energy_only else {name: float(v) for name, v in cost.lines.items()}
         capex = {name: float(v) for name, v in cost.capex.items()}
-        of_price = annual_cost(CostInputs(prices=replace(prices, tariff_usd_per_kwh=0.0), systems_usd=price))
     return Standing(
         choice=choice,
         fabric=fabric,
@@ -162,7 +164,6 @@ def standing(
         capex_usd=capex,
         yearly_usd=yearly,
         embodied_kg=embodied_kg_per_chip(catalog, chip) * chips,
-        of_price=of_price,
         prices=prices,
         tariff=tariff,
         network=network,

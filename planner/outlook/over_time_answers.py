@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal
 
 import numpy as np
 
 from planner.answer.words import money
 from planner.fleet.model import OBJECTIVE_UNITS
-from planner.options.hardware.choices import site_region
 from planner.outlook.draws import Draws
-from planner.outlook.moves import Decided, Moves, ends_of
+from planner.outlook.given import Given, price_of, ranked, tariff_of, time_on
+from planner.outlook.moves import Decided, Moves
 from planner.outlook.over_time import FleetView, fleet_view, intervals, tried
 from planner.outlook.result import Moved, Outlook, OutlookPlan, Promise, Sensitivity, choice_figures, headings
 from planner.planning.question import Question
@@ -23,29 +21,6 @@ from planner.scenario.outcomes import Outcomes
 
 NO_OTHER = "No other was found within the intervals, in the time taken."
 Tell = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class _Given:
-    """A figure with both ends of its interval."""
-
-    path: str
-    kind: Literal["price", "tariff", "time"]
-    name: str
-    low: float
-    high: float
-    tag: str
-    basis: str
-
-    def moves(self, factor: float) -> Moves:
-        """The figure at a factor of its value."""
-        at = {self.name: factor}
-        return {"price": Moves(prices=at), "tariff": Moves(tariffs=at), "time": Moves(times=at)}[self.kind]
-
-    @property
-    def keeps(self) -> bool:
-        """Whether the plan is a plan at other values too: money changes, what things do does not."""
-        return self.kind != "time"
 
 
 def sensitivity_over_time(question: Question, tell: Tell, started: float) -> Sensitivity:
@@ -59,59 +34,40 @@ def sensitivity_over_time(question: Question, tell: Tell, started: float) -> Sen
                   lambda share: tell("Moving figures", 0.7 + 0.28 * share))  # fmt: skip
     at = {order[k]: decided for (_, k), decided in found.items()}
     moved = [_moved(view, g, base, [at[2 * i], at[2 * i + 1]]) for i, g in enumerate(given)]
-    ranked = sorted(moved, key=lambda m: (m.tag not in {"assumption", "estimate"}, -_width(m), m.path))
-    changing = [m for m in ranked if m.crossover is not None]
+    told = ranked(moved)
+    changing = [m for m in told if m.crossover is not None]
     said = "; ".join(f"{m.path} at {m.crossover:.3g} of its value" for m in changing)
     tell("Done", 1.0)
     return Sensitivity(
         **headings(view.plan),
-        answer=f"The decision is {base}. "
-        + (
-            f"Another was found with {said}." if said else "No other was found within the intervals, in the time taken."
-        ),
+        answer=f"The decision is {base}. " + (f"Another was found with {said}." if said else NO_OTHER),
         objective=view.goal,
         unit=OBJECTIVE_UNITS[view.goal][0],
         value=view.value,
         decision=base,
-        inputs=tuple(ranked),
+        inputs=tuple(told),
         seconds=round(time.perf_counter() - started, 4),
     )
 
 
-def _order(view: FleetView, ends: list[tuple[_Given, float, Moves]]) -> list[int]:
+def _order(view: FleetView, ends: list[tuple[Given, float, Moves]]) -> list[int]:
     """Which ends to try first: the widest of money and of time in turn."""
     money_first = sorted((i for i, e in enumerate(ends) if e[0].keeps), key=lambda i: (-abs(view.more(ends[i][2])), i))
     times = sorted((i for i, e in enumerate(ends) if not e[0].keeps), key=lambda i: (-abs(math.log(ends[i][1])), i))
     return [i for both in zip_longest(money_first, times) for i in both if i is not None]
 
 
-def _given(view: FleetView) -> list[_Given]:
-    catalog = view.question.catalog
-    found: list[_Given] = []
-    assumed = view.question.scenario.assume.systems
-    for system in view.by_price if view.goal == "cost" else ():
-        figure = catalog.system(system).figure("price_usd")
-        if figure is None or not figure.value:
-            continue
-        low, high, basis = ends_of(figure)
-        tag = "assumption" if "price_usd" in assumed.get(system, {}) else figure.kind
-        if low < high:
-            found.append(_Given(f"systems.{system}.price_usd", "price", system, low, high, tag, basis))
-    for site in view.question.scenario.sites if view.goal == "cost" else ():
-        figure = site_region(catalog, site).figure("tariff_usd_per_kwh")
-        if figure is None or not figure.value or site.name not in view.by_tariff:
-            continue
-        low, high, basis = ends_of(figure)
-        if low < high:
-            path = f"sites.{site.name}.tariff_usd_per_kwh"
-            found.append(_Given(path, "tariff", site.name, low, high, figure.kind, basis))
-    basis = "80% interval of the performance model"
-    for system, (low, high) in intervals(view.plan).items():
-        found.append(_Given(f"time on {system}", "time", system, low, high, "estimate", basis))
-    return found
+def _given(view: FleetView) -> list[Given]:
+    scenario, catalog = view.question.scenario, view.question.catalog
+    found: list[Given | None] = []
+    if view.goal == "cost":
+        found += [price_of(scenario, catalog, system) for system in view.by_price]
+        found += [tariff_of(catalog, site) for site in scenario.sites if site.name in view.by_tariff]
+    found += [time_on(system, low, high) for system, (low, high) in intervals(view.plan).items()]
+    return [given for given in found if given is not None]
 
 
-def _moved(view: FleetView, g: _Given, base: str, at: list[Decided | str | None]) -> Moved:
+def _moved(view: FleetView, g: Given, base: str, at: list[Decided | str | None]) -> Moved:
     values: list[float | None] = []
     changes: list[tuple[float, str]] = []
     notes = []
@@ -136,12 +92,6 @@ def _moved(view: FleetView, g: _Given, base: str, at: list[Decided | str | None]
         path=g.path, tag=g.tag, basis=basis, low=g.low, high=g.high, value_low=values[0], value_high=values[1],
         crossover=None if nearest is None else nearest[0], after="" if nearest is None else nearest[1],
     )  # fmt: skip
-
-
-def _width(m: Moved) -> float:
-    if m.value_low is None or m.value_high is None:
-        return math.inf
-    return abs(m.value_high - m.value_low)
 
 
 def outlook_over_time(question: Question, tell: Tell, started: float) -> Outlook:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from planner.catalog import Catalog
 from planner.fleet.model import OBJECTIVE_UNITS
-from planner.options.hardware.choices import site_region
 from planner.outlook.ahead import View
-from planner.outlook.moves import Decided, Moves, decisions, ends_of
+from planner.outlook.given import Given, price_of, ranked, tariff_of, time_on
+from planner.outlook.moves import Decided, Moves, decisions
 from planner.outlook.over_time_answers import sensitivity_over_time
 from planner.outlook.question import Asked, no_plan, question_of, teller
 from planner.outlook.result import Moved, Sensitivity, headings
@@ -25,24 +24,6 @@ from planner.planning.question import Cancel, Progress
 from planner.scenario.outcomes import Outcomes
 
 _HALVINGS = 8
-
-
-@dataclass(frozen=True)
-class _Input:
-    """A figure that scales options: by ``kind`` (price, tariff, time) of a system or site, from low to high."""
-
-    path: str
-    kind: str
-    name: str
-    low: float
-    high: float
-    tag: str
-    basis: str
-
-    def moves(self, factor: float) -> Moves:
-        """The figure at a factor of its value."""
-        at = {self.name: factor}
-        return {"price": Moves(prices=at), "tariff": Moves(tariffs=at), "time": Moves(times=at)}[self.kind]
 
 
 def sensitivity(
@@ -73,11 +54,11 @@ def sensitivity(
     inputs = _inputs(view)
     moved = _moved(view, inputs, base, lambda share: tell("Moving figures", 0.5 + 0.2 * share))
     moved += technical(view, base, lambda share: tell("Moving what is assumed of hardware", 0.7 + 0.28 * share))
-    ranked = sorted(moved, key=lambda m: (m.tag not in {"assumption", "estimate"}, -_width(m), m.path))
+    inputs_told = ranked(moved)
     best = view.best_of(view.options)
     if best is None:
         raise no_plan(question.scenario)
-    changing = [m for m in ranked if m.crossover is not None]
+    changing = [m for m in inputs_told if m.crossover is not None]
     said = "; ".join(f"{m.path} at {m.crossover:.3g} of its value ({m.after})" for m in changing)
     tell("Done", 1.0)
     return Sensitivity(
@@ -88,45 +69,33 @@ def sensitivity(
         unit=OBJECTIVE_UNITS[view.goal][0],
         value=base.value,
         decision=base.words,
-        inputs=tuple(ranked),
+        inputs=tuple(inputs_told),
         seconds=round(time.perf_counter() - started, 4),
     )  # fmt: skip
 
 
-def _inputs(view: View) -> list[_Input]:
-    found = []
-    own = view.scenario.assume.systems
+def _inputs(view: View) -> list[Given]:
+    found: list[Given | None] = []
+    catalog = view.question.catalog
     for system in dict.fromkeys(o.system for o in view.options):
         mine = [o for o in view.options if o.system == system]
-        figure = view.question.catalog.system(system).figure("price_usd")
-        if figure is not None and figure.value and any(o.acquire == "buy" for o in mine):
-            low, high, basis = ends_of(figure)
-            tag = "assumption" if "price_usd" in own.get(system, {}) else figure.kind
-            if low < high:
-                found.append(_Input(f"systems.{system}.price_usd", "price", system, low, high, tag, basis))
+        if any(o.acquire == "buy" for o in mine):
+            found.append(price_of(view.scenario, catalog, system))
         ends = [view.futures.interval(o) for o in mine]
         low, high = min(e[0] for e in ends), max(e[1] for e in ends)
-        if low < high:
-            basis = "80% interval of the performance model"
-            found.append(_Input(f"time on {system}", "time", system, low, high, "estimate", basis))
-    for site in view.scenario.sites:
-        figure = site_region(view.question.catalog, site).figure("tariff_usd_per_kwh")
-        if figure is not None and figure.value and any(o.site == site.name for o in view.options):
-            low, high, basis = ends_of(figure)
-            if low < high:
-                path = f"sites.{site.name}.tariff_usd_per_kwh"
-                found.append(_Input(path, "tariff", site.name, low, high, figure.kind, basis))
-    return found
+        found.append(time_on(system, low, high) if low < high else None)
+    found += [tariff_of(catalog, s) for s in view.scenario.sites if any(o.site == s.name for o in view.options)]
+    return [given for given in found if given is not None]
 
 
-def _moved(view: View, inputs: Sequence[_Input], base: Decided, tell: Callable[[float], None]) -> list[Moved]:
+def _moved(view: View, inputs: Sequence[Given], base: Decided, tell: Callable[[float], None]) -> list[Moved]:
     """Every input at both ends; where the nearer end that decides otherwise is, the crossovers are halved out together.
 
     One step of all halvings is solved together, so that few children are started.
     """
     asked = [(given, factor) for given in inputs for factor in (given.low, given.high)]
     at = dict(zip([(g.path, f) for g, f in asked], _at(view, asked, lambda share: tell(0.3 * share)), strict=True))
-    searched: dict[str, tuple[_Input, float, float, str]] = {}  # the last factor that decides the same, and not
+    searched: dict[str, tuple[Given, float, float, str]] = {}  # the last factor that decides the same, and not
     for given in inputs:
         for end in sorted((given.low, given.high), key=lambda f: abs(math.log(f))):
             words = _words(at[given.path, end])
@@ -157,16 +126,10 @@ def _moved(view: View, inputs: Sequence[_Input], base: Decided, tell: Callable[[
     return moved
 
 
-def _at(view: View, asked: Sequence[tuple[_Input, float]], tell: Callable[[float], None]) -> list[Decided | None]:
+def _at(view: View, asked: Sequence[tuple[Given, float]], tell: Callable[[float], None]) -> list[Decided | None]:
     """The decision with each figure at a factor of its value."""
     return decisions(view, [given.moves(factor) for given, factor in asked], tell=tell)
 
 
 def _words(decided: Decided | None) -> str:
     return "no plan" if decided is None else decided.words
-
-
-def _width(m: Moved) -> float:
-    if m.value_low is None or m.value_high is None:
-        return math.inf
-    return abs(m.value_high - m.value_low)

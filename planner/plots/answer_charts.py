@@ -10,7 +10,7 @@ import altair as alt
 
 from planner.answer.rows import alternative_rows, timeline_rows
 from planner.fleet.model import OBJECTIVE_UNITS
-from planner.plots.charts import COLOURS, Chart
+from planner.plots.charts import COLOURS, Chart, told_bars
 from planner.report import format as fmt
 from planner.report.names import readable
 
@@ -90,20 +90,8 @@ def candidates_chart(plan: Plan, names_of: Names = _NO_NAMES) -> Chart:
     ]  # fmt: skip
     for row, name in zip(rows, apart([(row["name"],) for row in rows]), strict=True):
         row["name"] = name
-    order = [row["name"] for row in rows]
-    longest = max(abs(float(row["value"])) for row in rows) or 1.0
-    x = alt.X("value:Q", title=f"{o.name} ({o.unit})", scale=alt.Scale(domain=[0, 1.6 * longest], nice=False),
-              axis=alt.Axis(format="~s" if longest >= 1000 else "~g", tickCount=6))  # fmt: skip
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=320, ticks=False, domain=False))
-    base = alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
-    drawn = base.mark_bar(cornerRadius=2, height=16).encode(
-        x=x, y=y, tooltip=["name:N", "shown:N", "summary:N"],
-        color=alt.Color("kind:N", title=None, legend=alt.Legend(orient="bottom"),
-                        scale=alt.Scale(domain=list(_KINDS), range=list(_KINDS.values()))),
-    )  # fmt: skip
-    text = base.mark_text(align="left", dx=6).encode(x=x, y=y, text="shown:N")
-    chart: Chart = alt.layer(drawn, text).properties(height=28 * len(rows) + 110)
-    return chart
+    return told_bars(rows, "name", f"{o.name} ({o.unit})", _KINDS, room=1.6, label_limit=320,
+                     tooltip=["name:N", "shown:N", "summary:N"], height=28 * len(rows) + 110)  # fmt: skip
 
 
 def scatter_chart(plan: Plan, across: str, up: str, names_of: Names = _NO_NAMES) -> Chart | None:

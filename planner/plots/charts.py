@@ -89,6 +89,31 @@ def bars(series: Series, unit: str, *, at_most: int = 16, grouped: bool = False)
     return chart
 
 
+def told_bars(
+    rows: Sequence[Mapping[str, Any]], along: str, title: str, colours: Mapping[str, str], *, room: float,
+    label_limit: int, tooltip: Sequence[str], height: int,
+) -> Chart:  # fmt: skip
+    """A horizontal bar a row, in their order, with what it shows beside it.
+
+    ``rows``: each with its name under ``along``, ``value``, ``shown`` (the text beside its bar) and ``kind`` (one of
+    ``colours``). ``room``: length of the axis over that of the longest bar.
+    """
+    longest = max(abs(float(row["value"])) for row in rows) or 1.0
+    x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, room * longest], nice=False),
+              axis=alt.Axis(format="~s" if longest >= 1000 else "~g", tickCount=6))  # fmt: skip
+    y = alt.Y(f"{along}:N", sort=[row[along] for row in rows], title=None,
+              axis=alt.Axis(labelLimit=label_limit, ticks=False, domain=False))  # fmt: skip
+    base = alt.Chart(_data(rows))
+    drawn = base.mark_bar(cornerRadius=2, height=16).encode(
+        x=x, y=y, tooltip=list(tooltip),
+        color=alt.Color("kind:N", title=None, legend=alt.Legend(orient="bottom"),
+                        scale=alt.Scale(domain=list(colours), range=list(colours.values()))),
+    )  # fmt: skip
+    text = base.mark_text(align="left", dx=6).encode(x=x, y=y, text="shown:N")
+    chart: Chart = alt.layer(drawn, text).properties(height=height)
+    return chart
+
+
 def _shown(value: float, unit: str) -> str:
     """A label that leaves room for the bar."""
     return fmt.usd(value, short=True) if unit == "usd" else fmt.quantity(value, unit)

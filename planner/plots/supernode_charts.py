@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import altair as alt
-
-from planner.plots.charts import COLOURS, Chart
+from planner.plots.charts import COLOURS, Chart, told_bars
 from planner.report import format as fmt
 from planner.supernode.result import Step
 
@@ -26,20 +24,8 @@ def steps_chart(steps: Sequence[Step], objective: str, unit: str) -> Chart | Non
         }
         for s in steps
     ]  # fmt: skip
-    order = [row["step"] for row in rows]
-    longest = max(abs(v) for v in known) or 1.0
-    x = alt.X("value:Q", title=f"{objective} ({unit})", scale=alt.Scale(domain=[0, 1.5 * longest], nice=False),
-              axis=alt.Axis(format="~s" if longest >= 1000 else "~g", tickCount=6))  # fmt: skip
-    y = alt.Y("step:N", sort=order, title=None, axis=alt.Axis(labelLimit=240, ticks=False, domain=False))
-    base = alt.Chart(alt.Data(values=rows))  # type: ignore[no-untyped-call]
-    drawn = base.mark_bar(cornerRadius=2, height=16).encode(
-        x=x, y=y, tooltip=["step:N", "shown:N", "what:N"],
-        color=alt.Color("kind:N", title=None, legend=alt.Legend(orient="bottom"),
-                        scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))),
-    )  # fmt: skip
-    text = base.mark_text(align="left", dx=6).encode(x=x, y=y, text="shown:N")
-    chart: Chart = alt.layer(drawn, text).properties(height=_ROW * len(rows) + 90)
-    return chart
+    return told_bars(rows, "step", f"{objective} ({unit})", _COLOURS, room=1.5, label_limit=240,
+                     tooltip=["step:N", "shown:N", "what:N"], height=_ROW * len(rows) + 90)  # fmt: skip
 
 
 _COLOURS: Mapping[str, str] = {"better": COLOURS[2], "the same": COLOURS[6], "worse": COLOURS[1]}

@@ -149,9 +149,8 @@ def lexicographic(
         here = replace(limits, time_limit_s=max(0.05, left / (len(objectives) - stage)))
         start = found[-1].values if found else None
         solution = solve(
-            with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress,
-            start=start,
-        )  # fmt: skip
+            with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress, start=start
+        )
         found.append(solution)
         left -= solution.seconds
         if not solution.status.has_plan:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from calendar import monthrange
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -119,20 +119,30 @@ def timeline_of(scenario: Scenario, catalog: Catalog) -> Timeline:
     for period, (start, end) in enumerate(pairwise(edges)):
         count = max(1, math.ceil((end - start) / step - _SLACK))
         slots += [Slot(start + i * step, min(end, start + (i + 1) * step), period) for i in range(count)]
-    rate = scenario.finance.discount_rate
     return Timeline(
         first_month=first,
         edges=tuple(edges),
         slots=tuple(slots),
-        rate=catalog.cost("wacc") if rate is None else rate,
+        rate=_rate(scenario, catalog),
         names=scenario.period_starts,
     )
 
 
 def span_of(scenario: Scenario, catalog: Catalog, ready_days: float) -> Timeline:
     """One period of a scenario's calendar: from the day that systems are there until the horizon ends."""
-    line = timeline_of(scenario, catalog)
-    return replace(line, edges=(ready_days / DAYS_PER_MONTH, line.end), slots=(), names=line.names[:1], _factors={})
+    return Timeline(
+        first_month=month_index(scenario.start),
+        edges=(ready_days / DAYS_PER_MONTH, 12.0 * scenario.horizon_years),
+        slots=(),
+        rate=_rate(scenario, catalog),
+        names=scenario.period_starts[:1],
+    )
+
+
+def _rate(scenario: Scenario, catalog: Catalog) -> float:
+    """The scenario's discount rate, the catalog's where it gives none."""
+    rate = scenario.finance.discount_rate
+    return catalog.cost("wacc") if rate is None else rate
 
 
 def demand_by_period(timeline: Timeline, base: float, path: dict[str, float], growth: float) -> Floats:
