@@ -179,9 +179,20 @@ def wait_for(browser: Any, xpath: str, timeout_s: float = PAGE_S) -> Any:
 
 
 def _stale() -> tuple[type[Exception], ...]:
-    from selenium.common.exceptions import StaleElementReferenceException
+    """What an act meets where the page is drawn anew at that moment: a field that went, is off or is covered."""
+    from selenium.common.exceptions import (
+        ElementClickInterceptedException,
+        ElementNotInteractableException,
+        InvalidElementStateException,
+        StaleElementReferenceException,
+    )
 
-    return (StaleElementReferenceException,)
+    return (
+        StaleElementReferenceException,
+        ElementNotInteractableException,
+        ElementClickInterceptedException,
+        InvalidElementStateException,
+    )
 
 
 def until_it_stands(act: Callable[..., None]) -> Callable[..., None]:
@@ -217,8 +228,12 @@ def set_number(browser: Any, label: str, value: str) -> None:
 
 
 @until_it_stands
+def click(browser: Any, xpath: str) -> None:
+    wait_for(browser, xpath).click()
+
+
 def plan(browser: Any) -> None:
-    wait_for(browser, "//button[not(@disabled)][.//p[text()='Plan']]").click()
+    click(browser, "//button[not(@disabled)][.//p[text()='Plan']]")
 
 
 def sentence(browser: Any, before: str = "") -> str:
@@ -257,8 +272,8 @@ def test_a_person_plans_changes_a_number_downloads_and_uploads_a_broken_file(
     assert "optimal" in words(browser)
     assert "verified" in words(browser)
 
-    wait_for(browser, "//button[contains(., 'Download')]").click()
-    wait_for(browser, "//button[.//p[text()='Download plan.json']]").click()
+    click(browser, "//button[contains(., 'Download')]")
+    click(browser, "//button[.//p[text()='Download plan.json']]")
     text = downloaded(downloads, "plan.json").read_text(encoding="utf-8")
     answer = Plan.from_json(text)
     jsonschema.validate(json.loads(text), plan_schema())
@@ -313,7 +328,7 @@ def test_every_page_opens_from_the_navigation_without_a_serious_fault(server: st
         assert browser.execute_script(side) <= 0, width
     browser.set_window_size(1920, 1080)
     for page, head in PAGES:
-        wait_for(browser, f"//a[.//*[text()='{page}']]").click()
+        click(browser, f"//a[.//*[text()='{page}']]")
         wait_for(browser, f"//h2[normalize-space()='{head}']")
         settled(browser)
         assert "Traceback" not in words(browser)
@@ -419,7 +434,7 @@ def test_thirty_megawatts_are_asked_planned_varied_compared_and_shared_without_a
     plan(browser)
     second = sentence(browser, before=first)
 
-    wait_for(browser, "//a[.//*[text()='Compare']]").click()
+    click(browser, "//a[.//*[text()='Compare']]")
     wait_for(browser, "//*[text()='baseline']")
     assert "30 MW campus (2)" in words(browser)
 
