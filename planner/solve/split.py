@@ -264,7 +264,7 @@ class _Run:
             )
 
     def _helpers(self, held: Program, point: FloatArray, reduced_cost: FloatArray, counts: BoolArray) -> None:
-        """Whole counts by HiGHS: of the LP's own columns, what else works on what they supply, and the cheapest helpers of
+        """Whole counts by HiGHS: of the LP's own columns, what else works on what they supply, and the best helpers of
         each row; few: of all."""
         few = int(counts.sum()) <= _SIFTED
         for each in HELPERS[:1] if few else HELPERS:
