@@ -26,6 +26,7 @@ from planner.answer.plan import (
 )
 from planner.cost.of_plan import joules_of, unit_costs_of, usd_per_m_tokens
 from planner.fleet.stock_model import StockPlan
+from planner.options.hardware.hours import day_share
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.parts import systems_taken
 from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
@@ -61,7 +62,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
     stand = figures.stand(hardware, lot.acquire)
     rented = lot.acquire == "rent"
     term, since = (lot.term, "") if rented else ("", lot.term)
-    p = figures.lot(hardware, lot.acquire, lot.begin, lot.end, term=term, since=since or None)
+    p = figures.lot(hardware, lot.acquire, lot.begin, lot.end, term=term, since=since or None, hours=lot.hours)
     lines = {name: v * count for name, v in p.lines_usd.items()}
     return FleetLot(
         site=group.location,
@@ -76,6 +77,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         begin=line.names[lot.begin],
         end="" if lot.end == line.periods else line.names[lot.end],
         rent_term=term,
+        hours=lot.hours,
         since=since,
         systems=count,
         chips=stand.chips * count,
@@ -172,7 +174,8 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
         hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap)
         mine = found[hardware]
         for t, units in enumerate(load.units):
-            mine[t] += units * systems_taken(load.systems, load.part_chips, figures.stand(hardware).chips)
+            size = systems_taken(load.systems, load.part_chips, figures.stand(hardware).chips)
+            mine[t] += units * size * day_share(load.hours)
     for run in schedule.runs:
         if run.rented_alone:
             continue
@@ -180,7 +183,7 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
         for t in range(line.periods):
             low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
             within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
-            mine[t] += run.systems * within / (high - low)
+            mine[t] += run.systems * day_share(run.hours) * within / (high - low)
     return found
 
 
@@ -217,11 +220,12 @@ def schedule_of(figures: StockFigures, stock: Stock, plan: StockPlan, start_days
 def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float) -> ScheduledRun:
     group, line = stock.groups[run.group], figures.timeline
     hardware, workload = hardware_of(group), figures.workload(run.workload)
-    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout, run.term)
+    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout, run.term, run.hours)
     month = line.slots[start.slot].start
     counted = month * DAYS_PER_MONTH
     end = day + d.run_days
     watts = figures.run_watts(workload, run.role, hardware, d)[1]
+    stops, seconds = figures.stops(run.workload, d.chips, run.hours)
     return ScheduledRun(
         workload=run.workload,
         role=run.role,
@@ -236,8 +240,11 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         precision=run.precision,
         predicted=d.predicted.model_copy(update={"finish_days": day + (d.predicted.days or 0.0)}),
         added_mw=watts / 1e6,
-        **_priced(figures.run(workload, run.role, hardware, d, month)),
+        **_priced(figures.run(workload, run.role, hardware, d, month, run.hours)),
         option=run.id,
+        hours=run.hours,
+        stops_a_day=stops,
+        stop_s=seconds,
         systems=d.systems,
         spares=d.spares,
         chips=d.chips,
@@ -275,6 +282,7 @@ def _load(
         added_mw=figures.unit_watts(workload, work.role, hardware, d) / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
+        hours=work.hours,
         part_chips=d.part,
         cache_pool=d.cache_pool,
         with_loads=tuple(

@@ -450,7 +450,8 @@ class Collector:
             apart = bool(cache_pool(workload, choice.chip.vendor, found.precision))
             searched = tuple(unbeaten(formats, apart=apart, system_chips=choice.system.unit_chips)[every.index(search)])
             self.pruned += len(found.units) - len(searched)
-        units = by_hours(in_window(searched, workload), workload, choice.acquire, choice.rent_term)
+        inside = in_window(searched, workload)
+        units = by_hours(inside, workload, choice.acquire, choice.rent_term, over_lots=self.parts)
         units = [u for u in units if u.systems <= bounds.systems]
         if not units:
             self.drop(choice, workload.name, "its smallest replica exceeds a limit of the place or the plan")

@@ -19,6 +19,7 @@ from planner.options.ownership import (
 )
 from planner.options.stock import Group, Lot, Run, Work, no_more
 from planner.options.work.designs import FoundDesign
+from planner.scenario.kinds.daily import Hours
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Training
 
@@ -119,9 +120,9 @@ def _beats(
     ga, gb = drafts.groups[a], drafts.groups[b]
     if not no_more(ga, gb):
         return False
-    mine = {(x.acquire, x.begin, x.end, x.term): x for x in lots[a]}
+    mine = {(x.acquire, x.begin, x.end, x.term, x.hours): x for x in lots[a]}
     for theirs in lots[b]:
-        x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term))
+        x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term, theirs.hours))
         if x is None or x.most < theirs.most or not no_more(x, theirs):
             return False
     if any(r.term for r in runs[b]) and {r.id for r in runs[a]} != {r.id for r in runs[b]}:
@@ -131,10 +132,10 @@ def _beats(
         u = units.get((w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))))
         if u is None or any(u.rates.get(p, 0.0) < r for p, r in w.rates.items()) or not no_more(u, w):
             return False
-    sizes: dict[tuple[str, int], list[Run]] = defaultdict(list)
+    sizes: dict[tuple[str, int, Hours], list[Run]] = defaultdict(list)
     for r in runs[a]:
-        sizes[r.workload, r.systems].append(r)
-    return all(any(_run_no_more(x, r) for x in sizes[r.workload, r.systems]) for r in runs[b])
+        sizes[r.workload, r.systems, r.hours].append(r)
+    return all(any(_run_no_more(x, r) for x in sizes[r.workload, r.systems, r.hours]) for r in runs[b])
 
 
 def _run_no_more(x: Run, y: Run) -> bool:

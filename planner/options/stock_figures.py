@@ -6,6 +6,7 @@ or units of a load by period. Prices are those of ``ownership``, performance tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
+from planner.facility.reliability import ReliabilityProfile, default_profile
 from planner.network.fabric import Fabric
+from planner.options.hardware.hours import day_share, days_by_the_hour, hours_of_unit, stop_s, stretches
 from planner.options.hardware.timeline import Timeline, timeline_of
 from planner.options.ownership import (
     LotPrice,
     Standing,
-    added_watts,
+    load_watts,
     price_load,
     price_lot,
     price_run,
@@ -33,8 +36,10 @@ from planner.options.ownership import (
 from planner.options.parts import systems_taken
 from planner.options.work.describe import Described, Describer, Spec
 from planner.scenario.kinds import Workload
+from planner.scenario.kinds.daily import Hours
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
+from planner.workload.parameters import parameter_counts
 
 Floats = NDArray[np.float64]
 
@@ -130,23 +135,54 @@ class StockFigures:
         raise InputError(Problem(f"the scenario has no workload {name!r}"))
 
     def describe(
-        self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int], term: str = ""
-    ) -> Described:
-        """One unit of work on systems of a kind. ``term``: of rent, where they are rented for it alone."""
+        self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int], term: str = "",
+        hours: Hours = (),
+    ) -> Described:  # fmt: skip
+        """One unit of work on systems of a kind. ``term``: of rent, where they are rented for it alone; ``hours``: of
+        each day, in which a run works."""
         h = hardware.kind
-        key = (workload, role, h, precision, term, *sorted(layout.items()))
+        key = (workload, role, h, precision, term, hours, *sorted(layout.items()))
         if key not in self._described:
             spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout, h.power_cap,
                         rent_term=term)  # fmt: skip
-            self._described[key] = self.describer.describe_work(spec)
+            found = self.describer.describe_work(spec)
+            self._described[key] = self._by_the_hour(found, workload, hours) if hours else found
         return self._described[key]
 
+    def _by_the_hour(self, found: Described, workload: str, hours: Hours) -> Described:
+        """A run that works in some hours of each day, and stops for the others."""
+        if not isinstance(self.workload(workload), Training):
+            raise InputError(Problem(f"{workload} cannot stop every day: only training writes checkpoints"))
+        days = days_by_the_hour(found.run_days, hours, found.chips, self.parameters(workload), self.reliability)
+        if not math.isfinite(days):
+            raise InputError(Problem(f"{workload} gets nothing done between the stops of a day"))
+        predicted = found.predicted.model_copy(update={"days": (found.predicted.days or 0.0) / found.run_days * days})
+        return replace(found, run_days=days, predicted=predicted)
+
+    @cached_property
+    def reliability(self) -> ReliabilityProfile:
+        """Failures, checkpoints and restarts."""
+        return default_profile(self.catalog)
+
+    def parameters(self, workload: str) -> float:
+        """Of a workload's model."""
+        return float(parameter_counts(self.catalog.model(self.workload(workload).model)).total)
+
+    def stops(self, workload: str, chips: int, hours: Hours) -> tuple[int, float]:
+        """(how often a day, seconds each) a run of some hours stops and restarts."""
+        if not hours:
+            return 0, 0.0
+        return stretches(hours), stop_s(chips, self.parameters(workload), self.reliability)
+
     def lot(
-        self, hardware: Hardware, acquire: str, begin: int, end: int, *, term: str = "", since: str | None = None
-    ) -> LotPrice:
-        """One system that stands from the beginning of one period to that of another."""
-        stand = self.stand(hardware, acquire)
-        return price_lot(self.scenario, self.catalog, self.timeline, stand, acquire, begin, end, term=term, since=since)
+        self, hardware: Hardware, acquire: str, begin: int, end: int, *, term: str = "", since: str | None = None,
+        hours: Hours = (),
+    ) -> LotPrice:  # fmt: skip
+        """One system that stands from the beginning of one period to that of another, rented in ``hours`` of a day."""
+        return price_lot(
+            self.scenario, self.catalog, self.timeline, self.stand(hardware, acquire), acquire, begin, end, term=term,
+            since=since, day_share=day_share(hours),
+        )  # fmt: skip
 
     def rented(self, hardware: Hardware, term: str, systems: int, days: float, month: float) -> LotPrice:
         """All systems that are rented for one run alone, from a month for so many days."""
@@ -156,10 +192,11 @@ class StockFigures:
         return LotPrice(float(p.cost_usd[0]), lines, 0.0, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
 
     def watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
-        """(IT, facility) watts of one system at work above what it draws without."""
+        """(IT, facility) watts of one system at work above what it draws without; of a load in the mean of a day."""
         stand = self.stand(hardware)
         used = described.chips / ((described.systems - described.spares) * stand.chips)
-        return added_watts(self.catalog, stand, activity_of(workload, role, described, used))
+        on = day_share(hours_of_unit(workload, described.parallelism.hours_per_day))
+        return load_watts(self.catalog, stand, activity_of(workload, role, described, used), on)
 
     def run_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
         """(IT, facility) watts of a run above what its systems draw without it."""
@@ -168,14 +205,18 @@ class StockFigures:
         return float(it), float(facility)
 
     def unit_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> float:
-        """Facility watts of one unit of a load above what its systems draw without it."""
+        """Facility watts of one unit of a load, while it is on, above what its systems draw without it."""
         size = systems_taken(described.systems, described.part, self.stand(hardware).chips)
-        return self.watts(workload, role, hardware, described)[1] * size
+        on = day_share(hours_of_unit(workload, described.parallelism.hours_per_day))
+        return self.watts(workload, role, hardware, described)[1] * size / on
 
-    def run(self, workload: Workload, role: str, hardware: Hardware, described: Described, month: float) -> WorkFigures:
-        """A run that begins in a month from the plan's start; spares idle."""
+    def run(
+        self, workload: Workload, role: str, hardware: Hardware, described: Described, month: float, hours: Hours = ()
+    ) -> WorkFigures:
+        """A run that begins in a month from the plan's start, in some hours of each day; spares idle."""
         stand = self.stand(hardware)
-        drawn = self.run_watts(workload, role, hardware, described)
+        it, facility = self.run_watts(workload, role, hardware, described)
+        drawn = it * day_share(hours), facility * day_share(hours)
         p = price_run(self.timeline, stand, drawn, np.array([month]), np.array([described.run_days]))
         lines = {name: float(v[0]) for name, v in p.lines_usd.items()}
         return WorkFigures(lines, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])

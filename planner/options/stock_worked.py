@@ -14,6 +14,7 @@ from dataclasses import replace
 from planner.answer.plan import Fleet, Schedule, ScheduledLoad, ScheduledRun
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.cost.of_plan import Worked
+from planner.options.hardware.hours import day_share
 from planner.options.hardware.timeline import demand_by_period
 from planner.options.parts import systems_taken
 from planner.options.stock_figures import Hardware, StockFigures
@@ -70,6 +71,7 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
     taken = []
     for i, x in enumerate(work):
         took = x.end_day - x.start_day if isinstance(x, ScheduledRun) else _unit_days(x, days)
+        took *= day_share(x.hours)
         taken.append(took)
         size = systems_taken(x.systems, x.part_chips, figures.stand(kind(x).kind).chips)
         busy[kind(x)].append((i, took * size))
@@ -79,7 +81,7 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
         owner = f"{lot.workload} alone" if lot.rented_days else lot.workload
         hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, owner, lot.power_cap)
         all_days = sum(n for _, n in busy[hardware])
-        stood = lot.rented_days or sum(days[t] for t in _periods(figures, lot.begin, lot.end))
+        stood = lot.rented_days or sum(days[t] for t in _periods(figures, lot.begin, lot.end)) * day_share(lot.hours)
         base = figures.stand(hardware, lot.acquire).facility_base_w * lot.systems * stood * SECONDS_PER_DAY
         for i, n in busy[hardware]:
             share = n / all_days if all_days else 0.0
@@ -98,7 +100,8 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
             lines_usd=_plain(lines[i]),
             joules=x.added_mw * 1e6 * taken[i] * SECONDS_PER_DAY + idle[i],
             prefill_share=p.prefill_share,
-            requests_per_s=(p.requests_per_s or 0.0) * taken[i] / sum(days),
+            # of the day's peak, to which a unit adds its rate in whatever hours it is on
+            requests_per_s=(p.requests_per_s or 0.0) * taken[i] / day_share(x.hours) / sum(days),
             cached_prefix=p.cached_prefix or 0.0,
         )
         found += _divided(whole, x.loads, requests) if isinstance(x, ScheduledLoad) and x.with_loads else [whole]

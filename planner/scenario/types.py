@@ -505,14 +505,6 @@ class Scenario(Part):
             )  # fmt: skip
         findings += [
             Finding(
-                ("workloads", i, "kind"), f"kind: {workload.kind} is not planned over time yet",
-                remedy="Plan it by itself: without fleet.shared, growth, paths, orders of runs and prices by month.",
-            )
-            for i, workload in enumerate(self.workloads)
-            if getattr(workload, "by_rank", None)
-        ]  # fmt: skip
-        findings += [
-            Finding(
                 ("workloads", i, "finish_within_days"), f"kind: {workload.kind} by a date is not planned over time yet",
                 remedy="Plan it by itself: without fleet.shared, growth, paths and prices by month.",
             )

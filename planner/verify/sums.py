@@ -106,7 +106,8 @@ def period_rows(again: Again) -> Iterator[dict[str, object]]:
             for run in again.runs:
                 if run.hardware.kind == h and not run.said.rented_alone:
                     within = max(0.0, min(run.said.end_day, high) - max(run.said.start_day, low))
-                    busy += run.described.systems * within / (high - low)
+                    of_day = len(run.said.hours) / 24 if run.said.hours else 1.0
+                    busy += run.described.systems * of_day * within / (high - low)
             yield {
                 "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
                 "fabric": h.fabric, "power_cap": h.power_cap,
