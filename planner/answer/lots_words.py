@@ -89,6 +89,15 @@ def _run(run: ScheduledRun) -> str:
     return f"{run.workload} runs at {run.site} on {number(run.systems)} {run.system}{hours} to {run.end_date}"
 
 
+def _stops(run: ScheduledRun) -> str:
+    """What its pauses cost a run; nothing where they cost nothing."""
+    if not run.stop_s:
+        return ""
+    often = "once" if run.stops_a_day == 1 else f"{run.stops_a_day} times"
+    minutes = f"{run.stop_s / 60:.0f} minutes each for its last checkpoint and the restart"
+    return f"stops {often} a day, {minutes}, and "
+
+
 def shared_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
     """What a reader must know before acting on the plan."""
     assert plan.fleet is not None  # noqa: S101
@@ -107,9 +116,8 @@ def shared_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
                 " failure rate; restarts, lost work and checkpoints take the rest."
             )
     notes += [
-        f"{r.workload} works from {hours_text(r.hours)}, on systems that loads leave free then: it stops"
-        f" {'once' if r.stops_a_day == 1 else f'{r.stops_a_day} times'} a day, {r.stop_s / 60:.0f} minutes each for its"
-        f" last checkpoint and the restart, and takes {r.end_day - r.start_day:.0f} days in all."
+        f"{r.workload} works from {hours_text(r.hours)}, on systems that loads leave free then: it {_stops(r)}takes"
+        f" {r.end_day - r.start_day:.0f} days in all."
         for r in plan.schedule.runs
         if r.hours
     ]

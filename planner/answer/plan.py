@@ -474,6 +474,8 @@ class ScheduledRun(Work):
     """Whether it runs on systems rented for it alone, a lot of its own."""
     counted_from_day: float
     counted_to_day: float
+    units: int = 1
+    """Of work by a date: units that work side by side, each with systems of its own."""
     stops_a_day: int = 0
     """How often a day it is stopped and begun again, where it works in some ``hours`` alone."""
     stop_s: float = 0.0

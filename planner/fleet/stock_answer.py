@@ -32,6 +32,7 @@ from planner.options.parts import systems_taken
 from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
+from planner.options.work.by_a_date import UNITS
 from planner.options.work.classes import answered_by_period
 
 RACK_SLACK = 1e-9
@@ -101,7 +102,7 @@ def _rented(figures: StockFigures, stock: Stock, run: Run, start: Start) -> Flee
     """Systems that are rented for one run alone, for its days."""
     line, group = figures.timeline, stock.groups[run.group]
     hardware = hardware_of(group)
-    p = figures.rented(hardware, run.term, run.systems, run.days, line.slots[start.slot].start)
+    p = figures.rented(run.workload, hardware, run.term, run.systems, run.days, line.slots[start.slot].start)
     end = line.slots[start.last_slot].period + 1
     return FleetLot(
         site=group.location,
@@ -243,6 +244,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         **_priced(figures.run(workload, run.role, hardware, d, month, run.hours)),
         option=run.id,
         hours=run.hours,
+        units=run.layout.get(UNITS, 1),
         stops_a_day=stops,
         stop_s=seconds,
         systems=d.systems,

@@ -33,10 +33,11 @@ from planner.options.ownership import (
     serves_only,
 )
 from planner.options.stock import Demand, Group, Lot, Run, Stock, StockSet, Work
+from planner.options.work.by_a_date import runs_of_units
 from planner.options.work.designs import DesignSearcher, FoundDesign, designs_of
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.redundancy import Redundancy
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.pooled import pools_of
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
@@ -85,7 +86,10 @@ def enumerate_stock(
                 share = (w + p / len(platforms)) / len(leading)
                 progress(f"Pricing {workload.name} on {platform[0]}", share)
             searcher.room = max(rooms[key] for key in keys)
-            found[platform, workload.name] = designs_of(searcher, searches, [stands[key][0] for key in keys])
+            designs = designs_of(searcher, searches, [stands[key][0] for key in keys])
+            if isinstance(workload, ByADate) and workload.runs_once:
+                designs = runs_of_units(workload, designs, searcher.room)
+            found[platform, workload.name] = designs
     drafts = StockDrafts()
     for platform, keys in platforms.items():
         every = [(w, found[platform, w.name]) for w in leading]
@@ -221,7 +225,7 @@ def add_group(
         if mine:
             first = min(lot.begin for lot in lots)
             made, gone = runs_of(
-                scenario, catalog, timeline, stand, index, workload, mine, first, relaxed, dropped,  # type: ignore[arg-type]
+                scenario, catalog, timeline, stand, index, workload, mine, first, relaxed, dropped,
             )  # fmt: skip
             runs += made
             drafts.pruned += gone

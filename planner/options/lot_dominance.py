@@ -19,9 +19,9 @@ from planner.options.ownership import (
 )
 from planner.options.stock import Group, Lot, Run, Work, no_more
 from planner.options.work.designs import FoundDesign
+from planner.scenario.kinds import Workload
 from planner.scenario.kinds.daily import Hours
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Training
 
 FEW_STARTS = 3000
 """Of a run on a group with no more starts than this, all sizes, every size is kept that another does not beat in days;
@@ -38,7 +38,7 @@ class StockDrafts:
 
 
 def sizes_worth_keeping(
-    scenario: Scenario, timeline: Timeline, workload: Training | Recommendation,
+    scenario: Scenario, timeline: Timeline, workload: Workload,
     kept: Sequence[tuple[FoundDesign, tuple[float, float], list[int]]], prices: RunPrice, offsets: NDArray[np.int64],
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Which sizes no other beats: as few slots and systems, as many starts, no dearer at any of them."""

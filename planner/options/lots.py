@@ -37,13 +37,14 @@ from planner.options.ownership import (
 )
 from planner.options.parts import systems_taken
 from planner.options.stock import Lot, Run, Start, Work
+from planner.options.work.by_a_date import at_work, days_in
 from planner.options.work.designs import FoundDesign
 from planner.options.work.serving import ON_DEMAND
 from planner.options.work.spot import refusal, stretch
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.kinds.daily import HOURS, Hours, hours_text
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Serving, Training
 from planner.workload.parameters import parameter_counts
 
 
@@ -155,7 +156,7 @@ def runs_of(
     timeline: Timeline,
     stand: Standing,
     group: int,
-    workload: Training | Recommendation,
+    workload: Workload,
     options: Sequence[tuple[FoundDesign, tuple[float, float]]],
     first: int,
     relaxed: bool,
@@ -164,7 +165,7 @@ def runs_of(
     """Runs of one workload on one group, and how many sizes another one beats."""
     beyond = 1e6 if relaxed else 1.0
     moves = may_move(scenario)
-    by_the_hour = valleys(scenario) if isinstance(workload, Training) else ()
+    by_the_hour = valleys(scenario) if isinstance(workload, Training | ByADate) else ()
     profile = default_profile(catalog)
     parameters = float(parameter_counts(catalog.model(workload.model)).total) if by_the_hour else 0.0
 
@@ -194,7 +195,10 @@ def runs_of(
     for hours in (ALL_DAY, *by_the_hour):
         kept = []
         for option, watts in options:
-            days = days_by_the_hour(option.days, hours, option.chips, parameters, profile)
+            if isinstance(workload, ByADate):
+                days = days_in(workload, option.days, hours)
+            else:
+                days = days_by_the_hour(option.days, hours, option.chips, parameters, profile)
             starts = start_slots(scenario, timeline, workload, days, first, beyond) if math.isfinite(days) else []
             if starts:
                 kept.append((replace(option, days=days), watts, starts))
@@ -210,7 +214,7 @@ def runs_of(
             np.repeat([float(o.systems - o.spares) for o, _, _ in kept], counts),
             np.repeat([float(o.spares) for o, _, _ in kept], counts),
         )  # fmt: skip
-        drawn = drawn[0] * day_share(hours), drawn[1] * day_share(hours)
+        drawn = drawn[0] * at_work(workload, hours), drawn[1] * at_work(workload, hours)
         p = price_run(timeline, stand, drawn, months, np.repeat([o.days for o, _, _ in kept], counts))
         offsets = np.concatenate([[0], np.cumsum(counts)])
         alive = sizes_worth_keeping(scenario, timeline, workload, kept, p, offsets)
@@ -238,20 +242,22 @@ class Rented:
 
 
 def rented_runs(
-    scenario: Scenario, catalog: Catalog, timeline: Timeline, stand: Standing, workload: Training | Recommendation,
+    scenario: Scenario, catalog: Catalog, timeline: Timeline, stand: Standing, workload: Workload,
     kept: Sequence[tuple[FoundDesign, tuple[float, float], list[int]]], first: int, beyond: float,
 ) -> list[Rented]:  # fmt: skip
     """Ways to run on systems rented for it alone that no other size and term beats."""
     found = []
     for size, watts, begins in kept:
         drawn = run_watts(stand, watts, float(size.systems - size.spares), float(size.spares))
+        drawn = drawn[0] * at_work(workload, ALL_DAY), drawn[1] * at_work(workload, ALL_DAY)
         works: dict[float, RunPrice] = {}  # by days, which spot alone makes longer
         for term in scenario.hardware.rent_terms:
             for o, starts in _there(scenario, catalog, timeline, stand, workload, size, begins, term, first, beyond):
                 months = np.array([timeline.slots[i].start for i in starts])
                 if o.days not in works:
                     works[o.days] = price_run(timeline, stand, drawn, months, o.days)
-                rent = rented_for_run(scenario, catalog, timeline, stand, term, o.systems, months, o.days)
+                rent = rented_for_run(scenario, catalog, timeline, stand, term, o.systems, months, o.days,
+                                      at_work(workload, ALL_DAY))  # fmt: skip
                 work = works[o.days]
                 figures = RunPrice(
                     rent.cost_usd + work.cost_usd, rent.lines_usd, rent.opex_usd + work.opex_usd,
@@ -287,7 +293,7 @@ def rented_runs(
 
 
 def _there(
-    scenario: Scenario, catalog: Catalog, timeline: Timeline, stand: Standing, workload: Training | Recommendation,
+    scenario: Scenario, catalog: Catalog, timeline: Timeline, stand: Standing, workload: Workload,
     size: FoundDesign, begins: list[int], term: str, first: int, beyond: float,
 ) -> Iterator[tuple[FoundDesign, list[int]]]:  # fmt: skip
     """A size as it runs on rent of a term, with its starts: on spot it takes longer; nothing where it may not be on it,

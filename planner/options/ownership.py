@@ -474,18 +474,21 @@ def rented_for_run(
     systems: int | NDArray[np.int64],
     starts: Floats,
     days: float | Floats,
+    day_share: float = 1.0,
 ) -> RunPrice:
     """``systems`` systems rented for one run alone, from each month of ``starts`` (n,) for ``days`` days: rent, idling.
 
-    A commitment is paid evenly over its whole length, also where less is used. ``systems`` and ``days`` are of all or
-    of each (n,). Raises ``UnknownFigureError`` where nobody published the rent.
+    A commitment is paid evenly over its whole length, also where less is used; on demand the share of each day that the
+    run works is paid. ``systems`` and ``days`` are of all or of each (n,). Raises ``UnknownFigureError`` where nobody
+    published the rent.
     """
     n = len(starts)
-    hours = np.broadcast_to(np.asarray(days, np.float64) * 24.0, (n,))
     known = known_terms(scenario, catalog)[term]
+    there = day_share if known.hours == 0.0 else 1.0
+    hours = np.broadcast_to(np.asarray(days, np.float64) * 24.0 * there, (n,))
     count = np.broadcast_to(np.asarray(systems, np.float64), (n,))
     usd = rent_cost(count * stand.chips, stand.choice.chip.need("rent_usd_per_h"), hours, known)
-    span = np.maximum(hours, known.hours) / HOURS_PER_YEAR * 12
+    span = np.maximum(hours / there, known.hours) / HOURS_PER_YEAR * 12
     lows = 12.0 * np.arange(timeline.years)
 
     def by_year(stops: Floats) -> Floats:

@@ -34,8 +34,9 @@ from planner.options.ownership import (
     standing,
 )
 from planner.options.parts import systems_taken
+from planner.options.work.by_a_date import at_work, days_in, days_of, without_units
 from planner.options.work.describe import Described, Describer, Spec
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.kinds.daily import Hours
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
@@ -82,7 +83,7 @@ def activity_of(workload: Workload, role: str, described: Described, used: float
         return described.activity
     if workload.kind == "training":
         return PHASE_ACTIVITY["train"] * used
-    if workload.runs_once:
+    if workload.runs_once and not isinstance(workload, Serving):
         return PHASE_ACTIVITY["train"]
     phase = role if isinstance(workload, Serving) else "serve"
     return PHASE_ACTIVITY[phase] / getattr(workload, "peak_to_mean", 1.0)
@@ -145,14 +146,33 @@ class StockFigures:
         if key not in self._described:
             spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout, h.power_cap,
                         rent_term=term)  # fmt: skip
-            found = self.describer.describe_work(spec)
-            self._described[key] = self._by_the_hour(found, workload, hours) if hours else found
+            work = self.workload(workload)
+            if isinstance(work, ByADate) and work.runs_once:
+                self._described[key] = self._by_a_date(work, spec, hours)
+            else:
+                found = self.describer.describe_work(spec)
+                self._described[key] = self._by_the_hour(found, workload, hours) if hours else found
         return self._described[key]
+
+    def _by_a_date(self, workload: ByADate, spec: Spec, hours: Hours) -> Described:
+        """A run of units side by side, each full."""
+        layout, n = without_units(spec.layout)
+        unit = self.describer.describe_work(replace(spec, layout=layout))
+        p = unit.predicted
+        days = days_in(workload, days_of(workload, unit.rates["decode"] * n), hours)
+        grown = {name: value * n for name in ("requests_per_s", "tokens_per_s", "input_tokens_per_s")
+                 if (value := getattr(p, name)) is not None}  # fmt: skip
+        central = days_in(workload, days_of(workload, (p.requests_per_s or 0.0) * n), hours)
+        return replace(
+            unit, systems=unit.systems * n, chips=unit.chips * n, replicas=unit.replicas * n, rates={"run": 1.0},
+            bought_chips=unit.bought_chips * n, run_days=days, tokens_per_s=unit.tokens_per_s * n,
+            predicted=p.model_copy(update={**grown, "days": central}),
+        )  # fmt: skip
 
     def _by_the_hour(self, found: Described, workload: str, hours: Hours) -> Described:
         """A run that works in some hours of each day, and stops for the others."""
         if not isinstance(self.workload(workload), Training):
-            raise InputError(Problem(f"{workload} cannot stop every day: only training writes checkpoints"))
+            raise InputError(Problem(f"{workload} cannot stop every day: only training, and work by a date, can"))
         days = days_by_the_hour(found.run_days, hours, found.chips, self.parameters(workload), self.reliability)
         if not math.isfinite(days):
             raise InputError(Problem(f"{workload} gets nothing done between the stops of a day"))
@@ -170,8 +190,8 @@ class StockFigures:
 
     def stops(self, workload: str, chips: int, hours: Hours) -> tuple[int, float]:
         """(how often a day, seconds each) a run of some hours stops and restarts."""
-        if not hours:
-            return 0, 0.0
+        if not hours or not isinstance(self.workload(workload), Training):
+            return stretches(hours), 0.0
         return stretches(hours), stop_s(chips, self.parameters(workload), self.reliability)
 
     def lot(
@@ -184,10 +204,13 @@ class StockFigures:
             since=since, day_share=day_share(hours),
         )  # fmt: skip
 
-    def rented(self, hardware: Hardware, term: str, systems: int, days: float, month: float) -> LotPrice:
+    def rented(
+        self, workload: str, hardware: Hardware, term: str, systems: int, days: float, month: float
+    ) -> LotPrice:  # fmt: skip
         """All systems that are rented for one run alone, from a month for so many days."""
-        stand = self.stand(hardware, "rent")
-        p = rented_for_run(self.scenario, self.catalog, self.timeline, stand, term, systems, np.array([month]), days)
+        stand, share = self.stand(hardware, "rent"), at_work(self.workload(workload), ())
+        p = rented_for_run(self.scenario, self.catalog, self.timeline, stand, term, systems, np.array([month]), days,
+                           share)  # fmt: skip
         lines = {name: float(v[0]) for name, v in p.lines_usd.items() if v[0]}
         return LotPrice(float(p.cost_usd[0]), lines, 0.0, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])
 
@@ -216,7 +239,7 @@ class StockFigures:
         """A run that begins in a month from the plan's start, in some hours of each day; spares idle."""
         stand = self.stand(hardware)
         it, facility = self.run_watts(workload, role, hardware, described)
-        drawn = it * day_share(hours), facility * day_share(hours)
+        drawn = it * at_work(workload, hours), facility * at_work(workload, hours)
         p = price_run(self.timeline, stand, drawn, np.array([month]), np.array([described.run_days]))
         lines = {name: float(v[0]) for name, v in p.lines_usd.items()}
         return WorkFigures(lines, p.opex_usd[0], p.carbon_t[0], p.water_m3[0])

@@ -18,7 +18,8 @@ from planner.options.hardware.hours import day_share
 from planner.options.hardware.timeline import demand_by_period
 from planner.options.parts import systems_taken
 from planner.options.stock_figures import Hardware, StockFigures
-from planner.scenario.kinds import Workload
+from planner.options.work.by_a_date import at_work
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.workloads import Serving
 
 SECONDS_PER_DAY = 86_400.0
@@ -29,7 +30,9 @@ def requests_over_time(figures: StockFigures) -> dict[str, float]:
     line, days = figures.timeline, _days(figures)
     found = {}
     for w in figures.scenario.workloads:
-        if isinstance(w, Serving):
+        if isinstance(w, ByADate) and w.runs_once:
+            found[w.name] = w.requests_in_all
+        elif isinstance(w, Serving):
             rates = demand_by_period(line, w.requests_per_s, dict(w.requests_path), w.growth_per_year)
             peak = sum(float(rate) * d for rate, d in zip(rates, days, strict=True))
             found[w.name] = peak * SECONDS_PER_DAY / w.peak_to_mean
@@ -52,7 +55,13 @@ def throughput_over_time(figures: StockFigures, schedule: Schedule) -> float:
         # a period in which nothing is asked counts for nothing
         parts = zip(load.asked, load.answered, years, strict=True)
         found += tokens * sum(n * y for asked, n, y in parts if asked > 0) / sum(years)
-    return found + sum((r.predicted.tokens_per_s or r.predicted.samples_per_s or 0.0) for r in schedule.runs)
+    for r in schedule.runs:
+        w = asked_of[r.workload]
+        if isinstance(w, Serving):  # work by a date: prompts and answers
+            found += (r.predicted.requests_per_s or 0.0) * (w.input_tokens + w.output_tokens)
+        else:
+            found += r.predicted.tokens_per_s or r.predicted.samples_per_s or 0.0
+    return found
 
 
 def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) -> list[Worked]:
@@ -88,6 +97,7 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
             idle[i] += base * share
             for name, usd in lot.money.lines_usd.items():
                 lines[i][name] += usd * share
+    asked_of: dict[str, Workload] = {w.name: w for w in figures.scenario.workloads}
     found = []
     for i, x in enumerate(work):
         for name, usd in x.money.lines_usd.items():
@@ -98,7 +108,7 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
             role=x.role,
             chip_hours=x.chips * taken[i] * 24.0,
             lines_usd=_plain(lines[i]),
-            joules=x.added_mw * 1e6 * taken[i] * SECONDS_PER_DAY + idle[i],
+            joules=x.added_mw * 1e6 * taken[i] * _working(asked_of[x.workload], x) * SECONDS_PER_DAY + idle[i],
             prefill_share=p.prefill_share,
             # of the day's peak, to which a unit adds its rate in whatever hours it is on
             requests_per_s=(p.requests_per_s or 0.0) * taken[i] / day_share(x.hours) / sum(days),
@@ -119,6 +129,11 @@ def _divided(whole: Worked, loads: Sequence[str], requests: Mapping[str, float])
         )
         for name, part in shares.items()
     ]  # fmt: skip
+
+
+def _working(workload: Workload, x: ScheduledRun | ScheduledLoad) -> float:
+    """Share of its hours in which work works: all of them, save where work by a date may have fewer."""
+    return at_work(workload, x.hours) / day_share(x.hours) if isinstance(x, ScheduledRun) else 1.0
 
 
 def _unit_days(x: ScheduledLoad, days: list[float]) -> float:

@@ -14,7 +14,7 @@ from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.stock_figures import Hardware, WorkFigures
 from planner.options.work.classes import answered_by_period
 from planner.options.work.describe import Described, layout_of_plan
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.kinds.daily import HOURS, Daily, hourly_rates
 from planner.scenario.pooled import pools_of
 from planner.scenario.workloads import Serving
@@ -104,7 +104,7 @@ def _rented_alone(again: Again, lot: FleetLot, hardware: Hardware, begin: int, e
     begins = [p for p in arrivals(again.scenario, again.figures.catalog, line, stand.choice)[0] if p <= begin]
     if not begins:
         yield f"it cannot arrive in {lot.begin}"
-    price = figures.rented(hardware, lot.rent_term, lot.systems, lot.rented_days, month)
+    price = figures.rented(lot.workload, hardware, lot.rent_term, lot.systems, lot.rented_days, month)
     expected: dict[str, object] = {
         "interconnect": interconnect_of(stand.choice),
         "chips": stand.chips * lot.systems,
@@ -157,6 +157,8 @@ def _described(again: Again, work: Work, hardware: Hardware, term: str = "") -> 
     figures = again.figures
     workload = figures.workload(work.workload)
     layout = layout_of_plan(work.parallelism, work.role) | ({"part": work.part_chips} if work.part_chips else {})
+    if isinstance(work, ScheduledRun) and isinstance(workload, ByADate):
+        layout["units"] = work.units
     hours = work.hours if workload.runs_once else ()
     described = figures.describe(work.workload, work.role, hardware, work.precision, layout, term, hours)
     wrong = [text] if (text := _wrong_hours(work.hours)) else []
@@ -197,6 +199,9 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     if not workload.runs_once:
         yield "it is a load, not a run"
         return
+    if run.units < 1 or (run.units > 1 and not isinstance(workload, ByADate)):
+        yield f"{run.units} units side by side"
+        return
     described, wrong = _described(again, run, hardware, _rented_for(again, run))
     yield from wrong
     slots = [i for i, s in enumerate(line.slots) if near(s.start * DAYS_PER_MONTH, run.counted_from_day)]
@@ -227,7 +232,7 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     ahead = line.slots[_earliest_slot(again, run, hardware, described, slot)].start * DAYS_PER_MONTH
     if run.start_day < max(released, ahead) - 1e-6 or run.counted_from_day < released - 1e-6:
         yield f"it begins on day {run.start_day:.3f}, before it may"
-    due = due_days(again.scenario, line, workload, slot, days) if may_move(again.scenario) else None  # type: ignore[arg-type]
+    due = due_days(again.scenario, line, workload, slot, days) if may_move(again.scenario) else None
     if run.rented_alone and (not near(run.start_day, run.counted_from_day) or not _rented_for(again, run)):
         yield "it is not on systems rented for it alone, from the day that they are rented"
     if run.start_day > run.counted_from_day + 1e-6 and (due is None or run.end_day > due + DAY_TOLERANCE):

@@ -19,6 +19,7 @@ from planner.options.ownership import Standing, serves_only, standing
 from planner.performance.compile import build_platform
 from planner.scenario.kinds import Workload
 from planner.scenario.types import Scenario
+from planner.scenario.workloads import Serving
 
 MANY_SYSTEMS = 1_000_000
 """Where no limit says how many systems a lot may have."""
@@ -57,7 +58,7 @@ def fabrics_of(choice: Choice) -> tuple[Fabric, ...]:
 
 def fabrics_needed(catalog: Catalog, choice: Choice, workload: Workload, systems: Sequence[int]) -> Sequence[Fabric]:
     """The smallest fabric for work over each of some numbers of systems of a choice (spares in)."""
-    if fabrics_of(choice) == ("pod",) or not workload.runs_once:
+    if fabrics_of(choice) == ("pod",) or not workload.runs_once or isinstance(workload, Serving):
         return ["pod"] * len(systems)
     system, many = choice.system, np.asarray(systems, dtype=np.int64)
     rate = scale_out_rate(system, choice.chip)

@@ -443,6 +443,8 @@ def in_window(units: Sequence[Unit], workload: Serving) -> list[Unit]:
 
 
 HOURS = 24
+LARGEST_RUN = 4096
+"""Systems: no larger run of units by a date is tried."""
 ON_DEMAND = "on_demand"
 
 
