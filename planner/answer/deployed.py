@@ -66,7 +66,7 @@ def lengths_of(periods: Sequence[str], start: str, horizon_years: float) -> tupl
 
 
 def _kind(x: FleetLot | ScheduledRun | ScheduledLoad) -> Kind:
-    return x.site, x.system, x.chip, x.cooling, x.fabric, x.power_cap
+    return x.site, x.system, x.chip, x.cooling, x.fabric, x.power_cap, x.topology
 
 
 def _lots_of(x: ScheduledRun | ScheduledLoad, lots: Mapping[Kind, Sequence[FleetLot]]) -> list[FleetLot]:
@@ -158,4 +158,5 @@ def _deployment(
         network=network,
         option=x.option,
         power_cap=x.power_cap,
+        topology=x.topology,
     )

@@ -10,6 +10,7 @@ from planner.answer.names import named
 from planner.answer.plan import FleetLot, LoadDemand, Plan, ScheduledRun
 from planner.answer.words import money, number, power, years
 from planner.scenario.kinds.daily import hours_text
+from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "keep the installed"}
@@ -71,6 +72,7 @@ def _together(lots: Sequence[FleetLot]) -> dict[_Purchase, int]:
     for x in lots:
         capped = f" capped to {x.power_cap:.0%}" if x.power_cap < 1.0 else ""
         hours = f" from {hours_text(x.hours)} each day" if x.hours else ""
+        capped += f" in a network of {x.topology}" if x.topology != FAT_TREE and x.fabric != "none" else ""
         found[x.acquire, f"{x.system}{capped}", x.site, x.begin, x.end, x.workload, hours] += x.systems
     return dict(found)
 

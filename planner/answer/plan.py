@@ -356,6 +356,8 @@ class FleetLot(Priced):
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     power_cap: float = 1.0
     """Share of the chips' TDP that they are held to."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network that they take ports of."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
     workload: str = ""
@@ -397,6 +399,8 @@ class FleetStanding(_Part):
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     power_cap: float = 1.0
     """Share of the chips' TDP that they are held to."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network that they take ports of."""
     systems: int
     chips: int
     racks: int
@@ -436,6 +440,8 @@ class Work(Priced):
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     power_cap: float = 1.0
     """Share of the chips' TDP that they are held to."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network that they take ports of."""
     interconnect: str
     parallelism: Parallelism
     precision: str

@@ -41,7 +41,8 @@ RACK_SLACK = 1e-9
 
 def hardware_of(group: Group) -> Hardware:
     """What a group is interchangeable by."""
-    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner, group.power_cap)
+    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner, group.power_cap,
+                    group.topology)  # fmt: skip
 
 
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
@@ -72,6 +73,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         cooling=group.cooling,
         fabric=group.fabric,
         power_cap=group.power_cap,
+        topology=group.topology,
         interconnect=group.interconnect,
         acquire=lot.acquire,
         workload=group.owner,
@@ -157,6 +159,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
                     cooling=h.cooling,
                     fabric=h.fabric,
                     power_cap=h.power_cap,
+                    topology=h.topology,
                     systems=counts[h],
                     chips=stand.chips * counts[h],
                     racks=math.ceil(stand.racks * on_site[h] - RACK_SLACK),
@@ -172,7 +175,8 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap)
+        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap,
+                            topology=load.topology)  # fmt: skip
         mine = found[hardware]
         for t, units in enumerate(load.units):
             size = systems_taken(load.systems, load.part_chips, figures.stand(hardware).chips)
@@ -180,7 +184,8 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     for run in schedule.runs:
         if run.rented_alone:
             continue
-        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric, power_cap=run.power_cap)]
+        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric, power_cap=run.power_cap,
+                              topology=run.topology)]  # fmt: skip
         for t in range(line.periods):
             low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
             within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
@@ -236,6 +241,7 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         cooling=group.cooling,
         fabric=group.fabric,
         power_cap=group.power_cap,
+        topology=group.topology,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
@@ -276,6 +282,7 @@ def _load(
         cooling=group.cooling,
         fabric=group.fabric,
         power_cap=group.power_cap,
+        topology=group.topology,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=work.precision,

@@ -250,6 +250,7 @@ def add_group(
             levels=() if choice.location is None else choice.location.levels,
             owner=owner,
             power_cap=choice.power_cap,
+            topology=choice.topology,
         )
     )
     drafts.lots += lots

@@ -21,6 +21,7 @@ from planner.options.stock import Group, Lot, Run, Work, no_more
 from planner.options.work.designs import FoundDesign
 from planner.scenario.kinds import Workload
 from planner.scenario.kinds.daily import Hours
+from planner.scenario.topology import Topology
 from planner.scenario.types import Scenario
 
 FEW_STARTS = 3000
@@ -88,9 +89,9 @@ def without_dominated(drafts: StockDrafts) -> StockDrafts:
         works[work.group].append(work)
     for run in drafts.runs:
         runs[run.group].append(run)
-    same: dict[tuple[str, str, str, str, Fabric, float], list[int]] = defaultdict(list)
+    same: dict[tuple[str, str, str, str, Fabric, float, Topology], list[int]] = defaultdict(list)
     for i, g in enumerate(drafts.groups):
-        same[g.owner, g.location, g.system, g.chip, g.fabric, g.power_cap].append(i)
+        same[g.owner, g.location, g.system, g.chip, g.fabric, g.power_cap, g.topology].append(i)
     gone: set[int] = set()
     for members in same.values():
         for b in members:

@@ -43,6 +43,7 @@ from planner.options.work.serving import ON_DEMAND
 from planner.options.work.spot import refusal, stretch
 from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.kinds.daily import HOURS, Hours, hours_text
+from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.workload.parameters import parameter_counts
@@ -58,9 +59,10 @@ def hardware_key(stand: Standing) -> tuple[str, ...]:
 
 
 def owner_key(owner: str, stand: Standing) -> tuple[str, ...]:
-    """What sets apart the ids of systems that only one workload uses, and of capped ones."""
+    """What sets apart the ids of systems that only one workload uses, of capped ones, and of other networks."""
     capped = (f"cap {stand.choice.power_cap:g}",) if stand.choice.power_cap < 1.0 else ()
-    return ((f"of {owner}",) if owner else ()) + capped
+    joined = (stand.choice.topology,) if stand.choice.topology != FAT_TREE else ()
+    return ((f"of {owner}",) if owner else ()) + capped + joined
 
 
 def lots_of(

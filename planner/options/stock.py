@@ -18,6 +18,7 @@ from planner.network.fabric import Fabric
 from planner.options.option import Acquire, Dropped, Role
 from planner.options.work.redundancy import Redundancy
 from planner.scenario.kinds.daily import Hours
+from planner.scenario.topology import FAT_TREE, Topology
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +49,8 @@ class Group:
     """The workload whose own systems these are; empty where whatever needs them may use them."""
     power_cap: float = 1.0
     """Share of the chips' TDP that they are held to."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network that they take ports of."""
 
 
 @dataclass(frozen=True)

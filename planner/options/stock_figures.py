@@ -38,6 +38,7 @@ from planner.options.work.by_a_date import at_work, days_in, days_of, without_un
 from planner.options.work.describe import Described, Describer, Spec
 from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.kinds.daily import Hours
+from planner.scenario.topology import FAT_TREE, Topology
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.workload.parameters import parameter_counts
@@ -57,6 +58,7 @@ class Hardware:
     owner: str = ""
     """The workload whose own systems these are; empty where they are shared."""
     power_cap: float = 1.0
+    topology: Topology = FAT_TREE
 
     @property
     def kind(self) -> Hardware:
@@ -122,7 +124,7 @@ class StockFigures:
         """One system as it stands, acquired that way; or in any way, where only its power and place matter."""
         if (hardware, acquire) not in self._stands:
             h = hardware
-            choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire, h.power_cap)
+            choice = self.describer.choice_of(h.place, h.system, h.chip, h.cooling, acquire, h.power_cap, h.topology)
             self._stands[h, acquire] = standing(
                 self.scenario, self.catalog, choice, self.timeline, h.fabric, loads=serves_only(self.scenario, h.owner)
             )
@@ -145,7 +147,7 @@ class StockFigures:
         key = (workload, role, h, precision, term, hours, *sorted(layout.items()))
         if key not in self._described:
             spec = Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, layout, h.power_cap,
-                        rent_term=term)  # fmt: skip
+                        h.topology, rent_term=term)  # fmt: skip
             work = self.workload(workload)
             if isinstance(work, ByADate) and work.runs_once:
                 self._described[key] = self._by_a_date(work, spec, hours)

@@ -73,7 +73,7 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
         owner = x.workload if alone or not shared else ""
         # systems rented for one run are no others' of their kind
         return Hardware(x.site, x.system, x.chip, x.cooling, x.fabric, f"{owner} alone" if alone else owner,
-                        x.power_cap)  # fmt: skip
+                        x.power_cap, x.topology)  # fmt: skip
 
     busy: dict[Hardware, list[tuple[int, float]]] = defaultdict(list)
     work: list[ScheduledRun | ScheduledLoad] = [*schedule.runs, *schedule.loads]
@@ -88,7 +88,8 @@ def worked_over_time(figures: StockFigures, fleet: Fleet, schedule: Schedule) ->
     idle = [0.0] * len(work)
     for lot in fleet.lots:
         owner = f"{lot.workload} alone" if lot.rented_days else lot.workload
-        hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, owner, lot.power_cap)
+        hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, owner, lot.power_cap,
+                            lot.topology)  # fmt: skip
         all_days = sum(n for _, n in busy[hardware])
         stood = lot.rented_days or sum(days[t] for t in _periods(figures, lot.begin, lot.end)) * day_share(lot.hours)
         base = figures.stand(hardware, lot.acquire).facility_base_w * lot.systems * stood * SECONDS_PER_DAY

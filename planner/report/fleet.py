@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from planner.answer.plan import FleetLot, FleetStanding, Plan, ScheduledLoad, ScheduledRun
 from planner.report import format as fmt
 from planner.scenario.kinds.daily import hours_text
+from planner.scenario.topology import FAT_TREE
 
 MANY = 1e5
 """Rates from here on are written with a prefix."""
@@ -45,6 +46,7 @@ def lot_name(lot: FleetLot) -> str:
 
 def _place(x: FleetLot | FleetStanding | ScheduledRun | ScheduledLoad) -> str:
     capped = f" capped to {x.power_cap:.0%}" if x.power_cap < 1.0 else ""
+    capped += f", {x.topology}" if x.topology != FAT_TREE else ""
     return fmt.clean(f"{x.site}, {x.cooling}{capped}")
 
 

@@ -501,11 +501,6 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
-        if self.hardware.topologies != (FAT_TREE,):
-            findings.append(
-                Finding(("hardware", "topologies"), f"only {FAT_TREE} is planned over time yet",
-                        ", ".join(self.hardware.topologies), FAT_TREE)
-            )  # fmt: skip
         findings += [
             Finding(
                 ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",

@@ -110,7 +110,7 @@ def period_rows(again: Again) -> Iterator[dict[str, object]]:
                     busy += run.described.systems * of_day * within / (high - low)
             yield {
                 "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
-                "fabric": h.fabric, "power_cap": h.power_cap,
+                "fabric": h.fabric, "power_cap": h.power_cap, "topology": h.topology,
                 "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
                 "racks": math.ceil(exact_sum(x.stand.racks * x.said.systems for x in own) - Fraction(1, 10**9)),
                 "power_mw": float(exact_sum(x.said.power_mw for x in own)), "utilisation": busy / systems,

@@ -25,7 +25,8 @@ from planner.verify.occupancy import DAY_TOLERANCE
 
 def lot_failures(again: Again, lot: FleetLot) -> Iterator[str]:
     scenario, figures, line = again.scenario, again.figures, again.timeline
-    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload, lot.power_cap)
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload, lot.power_cap,
+                        lot.topology)  # fmt: skip
     begin = line.names.index(lot.begin)
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
@@ -150,7 +151,8 @@ def _wrong_hours(hours: Sequence[int]) -> str:
 def _hardware(again: Again, work: Work) -> Hardware:
     """The systems that work may use: those of its kind and place, and of its own workload where none are shared."""
     owner = "" if again.scenario.fleet.shared else work.workload
-    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner, work.power_cap)
+    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner, work.power_cap,
+                    work.topology)  # fmt: skip
 
 
 def _described(again: Again, work: Work, hardware: Hardware, term: str = "") -> tuple[Described, list[str]]:

@@ -159,7 +159,9 @@ class Describer:
         Raises ``InputError`` when the scenario does not allow it. ``priced`` is of systems of its own and of no use;
         days of a run count from the earliest month that it may begin.
         """
-        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, power_cap=spec.power_cap)
+        choice = self.choice_of(
+            spec.place, spec.system, spec.chip, spec.cooling, power_cap=spec.power_cap, topology=spec.topology
+        )
         choice = replace(choice, rent_term=spec.rent_term)
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
