@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
+from collections.abc import Iterator
 from statistics import NormalDist
 from typing import Any
 
@@ -17,6 +19,7 @@ from planner.errors import InputError
 from planner.outlook import outlook
 from planner.planning.plan import plan
 from planner.report.summary import headline
+from planner.scenario import overridden
 from planner.scenario.types import Scenario
 from planner.verify.chance import chance_of, factor
 from planner.verify.plan import verify_plan
@@ -218,10 +221,48 @@ def test_the_price_of_more(round_catalog: Catalog) -> None:
     assert "with 80%: " in headline(found)[0][2]
     assert Plan.from_json(found.to_json()) == found
     assert not verify_plan(found, scenario, round_catalog)
-    cheaper = tuple(x.model_copy(update={"more_usd": 0.0}) for x in found.at_confidences)
-    forged = found.model_copy(update={"at_confidences": cheaper})
-    assert any("at_confidences" in text for text in verify_plan(forged, scenario, round_catalog))
     assert plan(round_scenario(asked, solve={"answers": "none"}, **PLAIN), catalog=round_catalog).at_confidences == ()
+
+
+def figures(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], float]]:
+    """Every numeric leaf of plain data."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from figures(value, (*path, key))
+    elif isinstance(data, list):
+        for i, value in enumerate(data):
+            yield from figures(value, (*path, i))
+    elif isinstance(data, int | float) and not isinstance(data, bool):
+        yield path, data
+
+
+@pytest.mark.parametrize("form", ["alone", "shared"])
+@pytest.mark.usefixtures("described_once")
+def test_every_figure_of_other_confidences_is_recomputed(form: str, round_catalog: Catalog) -> None:
+    """What 80% costs stands beside its plan: a figure that is 1% off is noticed, of both kinds of plans."""
+    full = {"answers": "full"}
+    if form == "alone":
+        scenario = round_scenario(load(1700, disaggregated="never"), solve=full, **PLAIN)
+    else:
+        scenario = overridden(shared(), {"solve.answers": "full"})
+    found = plan(scenario, catalog=round_catalog)
+    assert {x.status for x in found.at_confidences} == {"planned"}
+    data = found.to_dict()
+    unnoticed = []
+    for i, (path, value) in enumerate(figures(data["at_confidences"])):
+        if abs(value) < 1e-6 or (len(path) > 2 and i % 9):
+            continue  # of the plans themselves one figure in nine: the check is that of every plan
+        forged = copy.deepcopy(data)
+        at: Any = forged["at_confidences"]
+        for part in path[:-1]:
+            at = at[part]
+        at[path[-1]] = value + 1 if isinstance(value, int) else value * 1.01
+        if not verify_plan(Plan.model_validate(forged), scenario, round_catalog):
+            unnoticed.append(".".join(map(str, path)))
+    assert not unnoticed
+    bare = tuple(x.model_copy(update={"plan": None}) for x in found.at_confidences)
+    assert any("no plan" in text for text in verify_plan(
+        found.model_copy(update={"at_confidences": bare}), scenario, round_catalog))  # fmt: skip
 
 
 def shared() -> Scenario:

@@ -390,6 +390,11 @@ class Scenario(Part):
         own = next((w.confidence for w in self.workloads if w.name == workload), None)
         return self.confidence if own is None else own
 
+    def at_confidence(self, level: float) -> Scenario:
+        """The scenario with every promise at one confidence."""
+        workloads = tuple(w.model_copy(update={"confidence": None}) for w in self.workloads)
+        return self.model_copy(update={"confidence": level, "workloads": workloads})
+
     @model_validator(mode="before")
     @classmethod
     def _shorter_forms(cls, data: Any) -> Any:
