@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
 import pytest
 from tools import load, round_scenario, run
 
@@ -17,9 +18,12 @@ from planner.answer.plan import Interval, Plan, Predicted
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.outlook import outlook
+from planner.outlook.draws import Draws
+from planner.outlook.held import kept_in
 from planner.planning.plan import plan
 from planner.report.summary import headline
 from planner.scenario import overridden
+from planner.scenario.outcomes import Outcomes
 from planner.scenario.types import Scenario
 from planner.verify.chance import chance_of, factor
 from planner.verify.plan import verify_plan
@@ -269,3 +273,26 @@ def shared() -> Scenario:
     """A run and a load on one fleet."""
     works = (run(tokens=2e11, finish_within_days=200), load(900, disaggregated="never"))
     return round_scenario(*works, fleet={"shared": True}, horizon_years=1, **PLAIN)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.8])
+def test_over_time_a_confidence_means_what_it_means_at_once(confidence: float, round_catalog: Catalog) -> None:
+    """What may be late is counted on from a day that keeps the promise, at even odds too; drawn futures agree."""
+    slips = {"big_8": {"p10": 0, "p50": 1, "p90": 3}}
+    grows = load(1, requests_path={"2026-10": 300, "2027-10": 3000}, disaggregated="never", tpot_ms=200)
+    scenario = round_scenario(
+        grows, run(tokens=4e11, start="2027-04", finish_within_days=500), fleet={"shared": True},
+        periods=["2026-10", "2027-04", "2027-10", "2028-04"], horizon_years=2, confidence=confidence,
+        hardware={"systems": ["plain_8", "big_8"]}, outcomes={"slip_quarters": slips}, site={"power_mw": 5},
+        assume={"systems": {"big_8": {"price_usd": 60_000}}},
+    )  # fmt: skip
+    found = plan(scenario, catalog=round_catalog)
+    assert found.fleet is not None
+    assert any(lot.system == "big_8" for lot in found.fleet.lots)  # cheaper, and worth waiting for
+    said = chances(found)
+    assert min(said.values()) >= confidence - 1e-6
+    known = round_catalog.with_assumptions(scenario.assume.as_mapping())
+    draws = Draws(scenario, known, Outcomes(samples=10_000, seed=3, slip_quarters=scenario.outcomes.slip_quarters))
+    for name, kept in kept_in(scenario, found, known, draws).items():
+        assert np.mean(kept) == pytest.approx(said[name], abs=0.04)
+        assert np.mean(kept) >= confidence - 0.04

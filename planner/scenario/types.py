@@ -342,7 +342,7 @@ class Scenario(Part):
         le=0.99,
         description="Probability with which the date of each run, and the rate and latencies of each load, must hold "
         "over performance, deliveries, failures and demand; a workload may state its own. 0.5: central figures, "
-        "deliveries as announced.",
+        "what keeps the promise with even odds where a delivery is uncertain.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     horizon_years: float = Field(
