@@ -296,3 +296,21 @@ def test_over_time_a_confidence_means_what_it_means_at_once(confidence: float, r
     for name, kept in kept_in(scenario, found, known, draws).items():
         assert np.mean(kept) == pytest.approx(said[name], abs=0.04)
         assert np.mean(kept) >= confidence - 0.04
+
+
+def test_a_run_on_what_may_be_late_is_in_time_with_even_odds(round_catalog: Catalog) -> None:
+    """At central figures too, an announced date that is seldom met is no date to plan with; a certain one is."""
+    asked = run(tokens=1.2e13, finish_within_days=330)
+    plain: dict[str, Any] = {**PLAIN, "solve": {"answers": "none"}}
+    late = {"slip_quarters": {"plain_8": {"p10": 0, "p50": 1, "p90": 3}}}
+    careful = plan(round_scenario(asked, outcomes=late, **plain), catalog=round_catalog)
+    sure = plan(
+        round_scenario(asked, outcomes={"slip_quarters": {"plain_8": 0}}, **plain), catalog=round_catalog
+    )  # fmt: skip
+    assert min(chances(careful).values()) >= 0.5 - 1e-6
+    assert careful.totals is not None
+    assert sure.totals is not None
+    assert careful.totals.systems > sure.totals.systems
+    held = chance_of(round_scenario(asked, outcomes=late, **plain), sure, round_catalog)
+    assert held is not None
+    assert held.promises[0].chance < 0.5  # what the plan of the announced date holds with
