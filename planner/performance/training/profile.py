@@ -18,7 +18,9 @@ class Profile:
     that are not attention with a dense feed-forward network (experts, latent attention, state space), 0 where alike.
     ``host_s``: seconds of host work per layer and forward pass (twice that backward). ``kernel``: multiplier on all
     kernel times; ``attention``: share of the law's attention rate its kernels reach; ``moe_s``: seconds of routing
-    bookkeeping per expert layer and pass;
+    bookkeeping per expert layer and pass; ``expert_host_s``: seconds in which the host routes, permutes and dispatches
+    the tokens of an expert layer forward (twice that backward), ``expert_launch_s`` the same for each local expert: what
+    kernels cannot be faster than where they are launched one by one, 0 where whole iterations are captured or compiled;
     ``ep_dedup``: share of the saving from sending a token once to a domain (hierarchical dispatch) that is realised.
     ``p2p_split_gradients``: the ranks of a tensor-parallel group send gradients to the stage before in parts, as they
     send activations; DeepSpeed's pipelines split only these.
@@ -59,6 +61,8 @@ class Profile:
     kernel: float = 1.0
     attention: float = 1.0
     moe_s: float = 1e-4
+    expert_host_s: float = 1.5e-3
+    expert_launch_s: float = 5e-5
     ep_dedup: float = 0.5
     tp_overlap: float = 0.2
     cp_overlap: float = 0.7

@@ -350,11 +350,11 @@ def _states(
     columns = [reduce_s, gather_s, np.zeros_like(tp)]
     largest, largest_routed = np.maximum(first, last) * trained, np.maximum(routed_first, routed_last) * trained_routed
     local = largest / share1 + largest_routed / share1e
-    grads_all = largest + largest_routed
+    grads_all = largest / share2 + largest_routed / share2e  # those a rank keeps: zeroed, scaled and normed there
     bandwidth = machine.platform.memory_bandwidth * machine.law.memory
     # Adam reads gradient, master, two moments, writes three and the 16-bit copy; gradients are zeroed, scaled, normed
     columns.append(((6.0 + 2.0 * profile.optimizer_bytes) * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
-    columns.append(np.where(zero >= 2, 0.0, profile.accumulate_bytes * grads_all / bandwidth))  # a micro-batch
+    columns.append(np.where(zero >= 2, 0.0, profile.accumulate_bytes * (largest + largest_routed) / bandwidth))
     if job.trainable == "lora":  # frozen layers in their own format, embedding and head in 16 bits, in every stage
         tables = (np.where(pp > 1, embedding, embedding + (0.0 if tied else table)), table)
         for dense, routed, kept in zip((first, last), (routed_first, routed_last), tables, strict=True):
