@@ -5,8 +5,8 @@ down behind the last backward pass, the update takes the processors' own memory 
 new 16-bit weights come up behind it. States in a supernode's pool or on drives, which have a rate of their own, stream
 through the chip once a step (read and written, 12 bytes a parameter each way) while the last micro-batch is still in
 its backward pass (ZeRO-Infinity, arXiv:2104.07857). Weights are read twice a micro-batch (forward, backward);
-activations leave during the forward pass and return during the backward pass. What a pass hides costs nothing, the difference is
-exposed. Two layers of whatever is offloaded stay resident: the one in use and the one on its way.
+activations leave during the forward pass and return during the backward pass. What a pass hides costs nothing, the
+difference is exposed. Two layers of whatever is offloaded stay resident: the one in use and the one on its way.
 """
 
 from __future__ import annotations
