@@ -147,7 +147,7 @@ def answer(question: Scenario, round_catalog: Catalog) -> Plan:
     assert asked.stock is not None
     cost = asked.model.objectives["cost"]
 
-    def solved(program: Program, _seconds: float) -> list[Solution]:
+    def solved(program: Program, _seconds: float, _start: Any = None) -> list[Solution]:
         return [solve(with_objective(program, cost), Limits(gap=1e-3, threads=1), in_child=False)]
 
     model, solutions = solved_and_placed(asked.stock, solved, Limits())
