@@ -69,8 +69,9 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
         taken = own if run.term else [place_name(where) for where in places_of(stock, run)]
         tasks.append(
             Task(
-                name=run.workload,
-                earliest=min(known, math.ceil(max(ahead, begins) * PER_DAY)),
+                name=run.workload if run.lead else f"{run.workload}, second side",
+                # both sides of a run on two kinds of systems begin with their slot
+                earliest=known if run.mix else min(known, math.ceil(max(ahead, begins) * PER_DAY)),
                 latest=latest,
                 length=run.minutes,
                 known=known,
@@ -95,4 +96,4 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
         raise SolveError("the runs of a plan do not fit into its days")
     exact = {run.workload: timeline.slots[start.slot].start * DAYS_PER_MONTH for run, start in plan.runs}
     begins_of = {run.workload: round(exact[run.workload] * PER_DAY) for run, _ in plan.runs}
-    return {name: exact[name] if at == begins_of[name] else at / PER_DAY for name, at in found.items()}
+    return {name: exact[name] if at == begins_of[name] else at / PER_DAY for name, at in found.items() if name in exact}

@@ -208,7 +208,8 @@ def _chips(draft: StockDraft, scenario: Scenario, timeline: Timeline) -> None:
             runs = draft.total(run=lambda r, _, w=workload.name: float(r.chips) if r.workload == w else 0.0)  # type: ignore[misc]
             runs = {c: v for c, v in runs.items() if v}
             if runs:
-                if any((bound - v) * sense > 0 for v in runs.values()):
+                mixed = any(r.mix for r in stock.runs if r.workload == workload.name)
+                if mixed or any((bound - v) * sense > 0 for v in runs.values()):
                     row = f"chips[{workload.name},{end}]"
                     draft.add_limit(
                         Limit(row, "chips", label, float(bound), "chips", 1e3, path, sense, whole=True), runs
@@ -378,7 +379,7 @@ def _deadlines(draft: StockDraft, scenario: Scenario, timeline: Timeline) -> Non
         mine = {
             c: s.finish_days - begins
             for columns, r in zip(draft.runs, draft.stock.runs, strict=True)
-            if r.workload == workload.name
+            if r.workload == workload.name and r.lead
             for c, s in zip(columns, r.starts, strict=True)
         }
         end = timeline.end * DAYS_PER_MONTH - begins

@@ -126,6 +126,8 @@ def _beats(
         x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term, theirs.hours))
         if x is None or x.most < theirs.most or not no_more(x, theirs):
             return False
+    if any(r.mix for r in runs[b]):
+        return False  # their other side is with this group alone
     if any(r.term for r in runs[b]) and {r.id for r in runs[a]} != {r.id for r in runs[b]}:
         return False  # rented for a run alone: one place, one cooling
     units = {(w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))): w for w in works[a]}

@@ -227,9 +227,14 @@ def slower(question: Question, stock: Stock, times: Mapping[str, float]) -> Stoc
         replace(x, rates={name: r / factor(x.group) for name, r in x.rates.items()}) if factor(x.group) != 1.0 else x
         for x in stock.works
     )
+    # both sides of a run on two kinds of systems wait for the slower one
+    mixes: dict[str, float] = {}
+    for r in stock.runs:
+        mixes[r.mix] = max(mixes.get(r.mix, 0.0), factor(r.group))
+    factors = [mixes[r.mix] if r.mix else factor(r.group) for r in stock.runs]
     runs = tuple(
-        _slower_run(question, line, loads[r.workload], r, factor(r.group)) if factor(r.group) != 1.0 else r
-        for r in stock.runs
+        _slower_run(question, line, loads[r.workload], r, by) if by != 1.0 else r
+        for r, by in zip(stock.runs, factors, strict=True)
     )
     return replace(stock, works=works, runs=tuple(r for r in runs if r.starts))
 

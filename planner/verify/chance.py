@@ -114,7 +114,7 @@ class _View:
         if asked is not None:
             due = min(due, begins + asked)
         if self.plan.schedule is not None:
-            runs = [r for r in self.plan.schedule.runs if r.workload == workload.name]
+            runs = [r for r in self.plan.schedule.runs if r.workload == workload.name and r.leads]
             kept = [self._scheduled(workload, r, due) for r in runs]
         else:
             mine = [d for d in self.plan.deployments if d.workload == workload.name]
@@ -145,10 +145,13 @@ class _View:
 
     def _scheduled(self, workload: Workload, r: ScheduledRun, due: float) -> float | None:
         margin = self._margin(workload, r.system, r.chip, "buy")
-        missing = self._missing(workload, r)
-        return _kept(
-            margin, r.predicted, r.chips, self._announced(r.system, r.chip), r.start_day, missing, due
-        )  # fmt: skip
+        assert self.plan.schedule is not None  # noqa: S101 - it has this run
+        beside = [x for x in self.plan.schedule.runs if r.mix and x.mix == r.mix and x is not r]
+        for x in beside:
+            margin = margin.beside(self._margin(workload, x.system, x.chip, "buy"))
+        ready = max(self._announced(x.system, x.chip) for x in (r, *beside))
+        missing = self._missing(workload, r) if not beside else 0.0
+        return _kept(margin, r.predicted, sum(x.chips for x in (r, *beside)), ready, r.start_day, missing, due)
 
     def _missing(self, workload: Workload, d: Deployment | ScheduledRun) -> float:
         """Share of an elastic run's chips that wait for repair."""
