@@ -61,7 +61,8 @@ def arrivals(scenario: Scenario, catalog: Catalog, timeline: Timeline, choice: C
 
 
 def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tuple[int, str]]:
-    """(period that ends it, term) of what may be rented from a period on: that period, or a whole commitment.
+    """(period that ends it, term) of what may be rented from a period on: that period, or whole commitments, one after
+    another.
 
     ``terms``: the terms that the scenario allows.
     """
@@ -70,7 +71,10 @@ def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tupl
     for name, months in TERMS:
         if name not in terms:
             continue
-        found += [(e, name) for e in range(begin + 1, timeline.periods + 1) if timeline.edges[e] - start == months]
+        for e in range(begin + 1, timeline.periods + 1):
+            if (timeline.edges[e] - start) % months == 0:
+                found.append((e, name))
+                break  # what lasts longer is another lot from then on
     return found
 
 
