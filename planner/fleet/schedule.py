@@ -12,6 +12,7 @@ import math
 from planner.errors import SolveError
 from planner.fleet.sequence import free_systems, place, place_name, places_of
 from planner.fleet.stock_model import StockPlan
+from planner.options.annual import stated
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
 from planner.options.stock import PER_DAY, Run, Start, Stock
@@ -28,8 +29,7 @@ SECONDS = 10.0
 def earliest_slot(scenario: Scenario, run: Run, start: Start) -> int:
     """The slot from whose beginning on a run may begin in days, which the program starts at another."""
     found = max(0, start.slot - 1)
-    limits = scenario.limits
-    if any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year)):
+    if stated(scenario.limits):
         return found
     prices = {s.slot: s.cost_usd for s in run.starts}
     slot = start.slot

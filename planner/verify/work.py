@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from planner.answer.plan import FleetLot, Priced, ScheduledLoad, ScheduledRun, Work
 from planner.errors import InputError, Problem
+from planner.options.annual import stated
 from planner.options.enumerate import interconnect_of
 from planner.options.hardware.arrivals import arrivals, due_days, lot_ends, may_move, rent_ends
 from planner.options.hardware.choices import start_days
@@ -276,8 +277,8 @@ def _rented_for(again: Again, run: ScheduledRun) -> str:
 
 def _earliest_slot(again: Again, run: ScheduledRun, hardware: Hardware, described: Described, slot: int) -> int:
     """The slot from which on a run may begin that is charged from another: one earlier, or any charged no more."""
-    figures, line, limits = again.figures, again.timeline, again.scenario.limits
-    if any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year)):
+    figures, line = again.figures, again.timeline
+    if stated(again.scenario.limits):
         return max(0, slot - 1)
     workload, usd, found = figures.workload(run.workload), run.money.total_usd, slot
     while found > 0 and run.start_day < line.slots[found].start * DAYS_PER_MONTH - 1e-6:

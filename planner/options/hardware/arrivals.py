@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from planner.catalog import Catalog
+from planner.options.annual import stated
 from planner.options.hardware.choices import Choice, announced_days, delivery, start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period
 from planner.options.stock import Floats
@@ -112,8 +113,7 @@ def due_days(scenario: Scenario, timeline: Timeline, workload: Workload, slot: i
     by year it must be of one year.
     """
     begin, end = timeline.slots[slot].start, timeline.slots[slot].end
-    limits = scenario.limits
-    yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
+    yearly = bool(stated(scenario.limits))
     if yearly and math.floor(begin / 12 + 1e-9) != math.floor(end / 12 - 1e-9):
         return None
     due = min(end, timeline.end) * DAYS_PER_MONTH
