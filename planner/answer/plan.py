@@ -615,6 +615,22 @@ class MeasuredEffect(_Part):
     """Figures measured, of all rows."""
 
 
+class PlanAt(_Part):
+    """The plan behind what another confidence costs: what stands and works, and what it comes to.
+
+    A plan over lots has ``fleet`` and ``schedule``, of which its deployments are a view; any other its deployments.
+    """
+
+    status: Status
+    objective: Objective
+    deployments: tuple[Deployment, ...] = ()
+    fleet: Fleet | None = None
+    schedule: Schedule | None = None
+    totals: Totals
+    chance: Chance | None = None
+    simplified: Simplified | None = None
+
+
 class AtConfidence(_Part):
     """The same question with every promise at another confidence: what the best plan costs then."""
 
@@ -629,6 +645,8 @@ class AtConfidence(_Part):
     hardware: str = ""
     chance: float | None = None
     """The least chance of its promises."""
+    plan: PlanAt | None = None
+    """Where it is ``planned``: that plan, which ``verify`` holds to the scenario at this confidence."""
 
 
 class Binding(_Part):

@@ -342,7 +342,7 @@ class Scenario(Part):
         le=0.99,
         description="Probability with which the date of each run, and the rate and latencies of each load, must hold "
         "over performance, deliveries, failures and demand; a workload may state its own. 0.5: central figures, "
-        "deliveries as announced.",
+        "what keeps the promise with even odds where a delivery is uncertain.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     horizon_years: float = Field(
@@ -389,6 +389,11 @@ class Scenario(Part):
         """The probability with which the promise to a workload must hold."""
         own = next((w.confidence for w in self.workloads if w.name == workload), None)
         return self.confidence if own is None else own
+
+    def at_confidence(self, level: float) -> Scenario:
+        """The scenario with every promise at one confidence."""
+        workloads = tuple(w.model_copy(update={"confidence": None}) for w in self.workloads)
+        return self.model_copy(update={"confidence": level, "workloads": workloads})
 
     @model_validator(mode="before")
     @classmethod
