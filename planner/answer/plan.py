@@ -480,6 +480,10 @@ class ScheduledRun(Work):
     """Whether it runs on systems rented for it alone, a lot of its own."""
     counted_from_day: float
     counted_to_day: float
+    mix: str = ""
+    """Of a run on two kinds of systems: the same of its two sides, which begin and end together."""
+    leads: bool = True
+    """Of the two, the one that is counted as the run: its finish is the run's."""
     units: int = 1
     """Of work by a date: units that work side by side, each with systems of its own."""
     stops_a_day: int = 0

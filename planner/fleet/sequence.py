@@ -130,7 +130,8 @@ def _tasks(stock: Stock, pieces: Sequence[Piece]) -> list[Task]:
     for p in pieces:
         first, *beside = map(place_name, places_of(stock, p.run))
         after = tuple(a for a, b in stock.order if b == p.run.workload and a in names)
-        tasks.append(Task(p.run.workload, p.earliest, p.due - p.minutes, p.minutes, first, p.run.systems, after,
+        name = p.run.workload if p.run.lead else f"{p.run.workload}, second side"
+        tasks.append(Task(name, p.earliest, p.due - p.minutes, p.minutes, first, p.run.systems, after,
                           beside=tuple(beside)))  # fmt: skip
     return tasks
 

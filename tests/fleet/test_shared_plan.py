@@ -276,16 +276,6 @@ def test_systems_that_are_not_there_cannot_work(answer: Plan, question: Scenario
     assert any("stand there" in text for text in verify_plan(tampered(answer, change), question, round_catalog))
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("mixed_systems", True)],
-)
-def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
-    """A shared fleet never answers another question than the one asked."""
-    with pytest.raises(InputError, match="over time"):
-        shared(run() | {field: value})
-
-
 def test_a_run_larger_than_its_fabric_is_refused() -> None:
     """The fabric is priced for so many chips: a run on more would be on one that nobody pays."""
     with pytest.raises(InputError, match="one fabric joins"):

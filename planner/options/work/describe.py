@@ -289,12 +289,16 @@ class Describer:
     def _mix(
         self, workload: Training, choice: Choice, spec: Spec, partner: Spec, ready: float, margin: Margin
     ) -> Described:
-        hardware = (partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0)
-        other = self._choices.get((*hardware, FAT_TREE))
-        if other is None or partner.workload != spec.workload or not workload.mixed_systems:
+        over_lots = not partner.acquire
+        other = self.choice_of(
+            partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0, FAT_TREE
+        )
+        if over_lots:
+            other = replace(other, location=None)
+        if partner.workload != spec.workload or not workload.mixed_systems:
             raise InputError(Problem(f"the scenario does not allow {spec.system} and {partner.system} together"))
         there: float | None = 0.0
-        if partner.acquire != "installed":
+        if partner.acquire not in {"installed", ""}:
             there, reason = delivery(self.scenario, other.system, other.chip, partner.period)
             if there is None:
                 raise InputError(Problem(f"{partner.system}: {reason}"))
@@ -303,6 +307,7 @@ class Describer:
         beside = margin_of(
             self.scenario, self.catalog, workload, partner.system, partner.chip, there=partner.acquire == "installed"
         )
+        beside = shared_margin(beside)[0] if over_lots else beside
         both = margin.beside(beside) if spec.lead else beside.beside(margin)
         return describe_mixed(self.scenario, search, (choice, other), (spec, partner), ready, both)
 
