@@ -244,13 +244,13 @@ def slower(question: Question, stock: Stock, factor: Callable[[Work | Run], floa
 
 def _slower_run(question: Question, line: Timeline, load: Workload, run: Run, factor: float) -> Run:
     scenario, days = question.scenario, run.days * factor
-    allowed = set(start_slots(scenario, line, load, days, 0, 1.0))  # type: ignore[arg-type]
+    allowed = set(start_slots(scenario, line, load, days, 0, 1.0))
     starts: list[Start] = []
     for s in run.starts:
         if s.slot not in allowed:
             continue
         month = line.slots[s.slot].start
-        due = None if s.due_days is None else due_days(scenario, line, load, s.slot, days)  # type: ignore[arg-type]
+        due = None if s.due_days is None else due_days(scenario, line, load, s.slot, days)
         starts.append(
             replace(
                 s, last_slot=line.slots_within(month, month + days / DAYS_PER_MONTH)[-1],

@@ -15,7 +15,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
 from planner.scenario.topology import FAT_TREE, Topology
@@ -437,6 +437,9 @@ class Scenario(Part):
         findings += self._time_findings()
         findings += self._fleet_findings()
         report(findings)
+        if self.over_time:
+            work = tuple(w.in_time() if isinstance(w, ByADate) else w for w in self.workloads)
+            object.__setattr__(self, "workloads", work)
         return self
 
     def _time_findings(self) -> list[Finding]:
@@ -503,27 +506,6 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
-        if self.hardware.topologies != (FAT_TREE,):
-            findings.append(
-                Finding(("hardware", "topologies"), f"only {FAT_TREE} is planned over time yet",
-                        ", ".join(self.hardware.topologies), FAT_TREE)
-            )  # fmt: skip
-        findings += [
-            Finding(
-                ("workloads", i, "kind"), f"kind: {workload.kind} is not planned over time yet",
-                remedy="Plan it by itself: without fleet.shared, growth, paths, orders of runs and prices by month.",
-            )
-            for i, workload in enumerate(self.workloads)
-            if getattr(workload, "by_rank", None)
-        ]  # fmt: skip
-        findings += [
-            Finding(
-                ("workloads", i, "finish_within_days"), f"kind: {workload.kind} by a date is not planned over time yet",
-                remedy="Plan it by itself: without fleet.shared, growth, paths and prices by month.",
-            )
-            for i, workload in enumerate(self.workloads)
-            if getattr(workload, "window_hours", None) is not None
-        ]  # fmt: skip
         findings += [
             Finding(
                 ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",

@@ -24,7 +24,6 @@ from planner.options.work.training import TrainingSearch
 from planner.scenario.base import month_index
 from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.pooled import pool_of, pools_of
-from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.uncertainty.margins import Margin, margin_of, times_at
@@ -208,7 +207,7 @@ class Promises:
         """Share of an elastic run's chips that wait for repair."""
         if not isinstance(workload, Training) or not workload.elastic:
             return 0.0
-        platform = platform_of(self.catalog, d.system, d.chip, d.cooling, d.power_cap, getattr(d, "topology", FAT_TREE))
+        platform = platform_of(self.catalog, d.system, d.chip, d.cooling, d.power_cap, d.topology)
         search = TrainingSearch(workload, self.catalog)
         return float(search.missing_of(platform, np.array([d.chips]), np.array([d.parallelism.dp]))[0])
 
