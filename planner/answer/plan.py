@@ -691,6 +691,13 @@ class Assumption(_Part):
     unit: str = ""
     source: str = ""
     rests_on_it: tuple[str, ...] = ()
+    moves_usd: float | None = None
+    """Of a plan of one period: what a quarter of the figure, either way, changes of the cost of the plan as it is; the
+    larger of both. None where the plan does not use what rests on it."""
+    chance: float | None = None
+    """The least chance of its promises with a quarter the worse way."""
+    breaks: bool = False
+    """Whether a quarter one way makes the plan impossible as it is: what it runs no longer fits, or is not allowed."""
 
 
 class LeftOut(_Part):

@@ -33,7 +33,7 @@ DEPLOYMENT_COLUMNS = (
 COST_COLUMNS = ("what", "workload", "site", "system", "line", "usd")
 TIMELINE_COLUMNS = ("what", "workload", "site", "system", "chip", "begin", "end", "systems", "chips", "power_mw")
 BINDING_COLUMNS = ("limit", "used", "of", "unit", "worth_per_unit", "worth_unit", "note")
-ASSUMPTION_COLUMNS = ("path", "value", "unit", "source", "rests_on_it")
+ASSUMPTION_COLUMNS = ("path", "value", "unit", "source", "rests_on_it", "moves_usd", "chance", "breaks")
 ALTERNATIVE_COLUMNS = ("name", "objective", "difference", "summary")
 SUMMARY_COLUMNS = (
     "scenario", "variant", "status", "objective", "objective_value", "objective_unit", "bound", "gap", "hardware",
@@ -198,7 +198,8 @@ def binding_rows(plan: Plan) -> list[Row]:
 def assumption_rows(plan: Plan) -> list[Row]:
     """One row a figure that nobody has published and that the plan rests on."""
     return [
-        {name: getattr(a, name) for name in ASSUMPTION_COLUMNS} | {"rests_on_it": "; ".join(a.rests_on_it)}
+        {name: getattr(a, name) for name in ASSUMPTION_COLUMNS}
+        | {"rests_on_it": "; ".join(a.rests_on_it), "breaks": "yes" if a.breaks else "no"}
         for a in plan.assumptions
     ]
 

@@ -22,9 +22,8 @@ from planner.outlook.ahead import View
 from planner.scenario.types import Scenario
 from planner.solve import Status, with_objective
 from planner.solve.several import solve_several
+from planner.uncertainty.spreads import UNSTATED
 
-UNSTATED = 0.25
-"""How far either way a price moves that somebody assumed without a range."""
 TOGETHER = 16
 """Most programs sent to one child: one child a program would mostly start interpreters; all at once, fill memory."""
 

@@ -52,6 +52,7 @@ from planner.settings import installed_version
 from planner.solve import Limits, Solution
 from planner.solve import Status as SolveStatus
 from planner.uncertainty.apart import LARGEST, SURE, tie_share
+from planner.verify.assumed import weighed
 from planner.verify.chance import chance_of
 from planner.verify.measured import measured_effects
 from planner.walls import walls_of
@@ -178,7 +179,12 @@ class Draft:
         )
         effects = measured_effects(self.scenario, draft, catalog)
         notes = (*notes, *measured_words(effects))
-        draft = draft.model_copy(update={"chance": chance_of(self.scenario, draft, catalog), "measured": effects})
+        draft = draft.model_copy(
+            update={
+                "chance": chance_of(self.scenario, draft, catalog), "measured": effects,
+                "assumptions": weighed(self.scenario, draft, catalog),
+            }
+        )  # fmt: skip
         answer = (shared_sentence if shared else answer_sentence)(self.scenario, draft)
         return draft.model_copy(update={"answer": answer, "notes": notes})
 

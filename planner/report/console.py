@@ -212,7 +212,8 @@ def _assumptions(plan: Plan) -> list[RenderableType]:
     for a in plan.assumptions[:_ASSUMPTIONS]:
         value = fmt.quantity(a.value, a.unit) if isinstance(a.value, int | float) else fmt.clean(a.value)
         rests = f"; decides {', '.join(a.rests_on_it)}" if a.rests_on_it else ""
-        parts.append(_bullet(f"{a.path} = {value}{rests}"))
+        worth = summary.worth_of(plan, a)
+        parts.append(_bullet(f"{a.path} = {value}{rests}" + (f"; {worth}" if worth else "")))
     more = len(plan.assumptions) - _ASSUMPTIONS
     if more > 0:
         parts.append(_bullet(f"{fmt.plural(more, 'more assumption')}, in plan.json", style="dim"))

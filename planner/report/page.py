@@ -309,10 +309,11 @@ def _assumptions(plan: Plan) -> str:
             _e(fmt.quantity(a.value, a.unit) if isinstance(a.value, int | float) else a.value),
             _e(a.source),
             _e(", ".join(a.rests_on_it)),
+            _e(summary.worth_of(plan, a)),
         )
         for a in plan.assumptions
     ]
-    table = _table(("Figure", "Value", "From", "Rests on it"), rows)
+    table = _table(("Figure", "Value", "From", "Rests on it", "What it is worth"), rows)
     return _section("Assumptions", table, "Figures that nobody has published and that this plan rests on.")
 
 

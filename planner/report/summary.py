@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from planner.answer import words as sentence
 from planner.answer.chance import percent, price_of_more
-from planner.answer.plan import Deployment, Drafting, LeftOut, MeasuredRun, Plan, Priced, StackChoice
+from planner.answer.plan import Assumption, Deployment, Drafting, LeftOut, MeasuredRun, Plan, Priced, StackChoice
 from planner.report import format as fmt
 
 
@@ -181,6 +181,18 @@ def measured_run(run: MeasuredRun) -> str:
     how = f"{abs(off):.0%} {'slower' if off > 0 else 'faster'} than" if abs(off) >= 0.005 else "as"
     what = fmt.clean(f"{run.model} on {fmt.plural(run.chips, 'chip')} of {run.chip}, {run.precision}")
     return f"{what}: {how} the physical model ({fmt.clean(run.case_id)})"
+
+
+def worth_of(plan: Plan, a: Assumption) -> str:
+    """What an assumed figure is worth to the plan, in words; nothing where the plan does not use it."""
+    parts = ["a quarter one way breaks the plan"] if a.breaks else []
+    if a.moves_usd is not None:
+        moved = "nothing of the cost" if not a.moves_usd else f"{fmt.usd(abs(a.moves_usd), short=True)} of the cost"
+        parts.append(f"a quarter moves {moved}")
+    known = min((p.chance for p in plan.chance.promises), default=None) if plan.chance is not None else None
+    if a.chance is not None and known is not None and a.chance < known - 0.005:
+        parts.append(f"{percent(a.chance)} likely to keep what is promised the worse way")
+    return ", ".join(parts)
 
 
 def interval_text(d: Deployment) -> str | None:

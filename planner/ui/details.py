@@ -114,10 +114,10 @@ def assumptions(plan: Plan) -> None:
     rows = "\n".join(
         f"| {md(figure_name(a.path, short))} | "
         f"{md(fmt.quantity(a.value, a.unit) if isinstance(a.value, int | float) else a.value)} | "
-        f"{md(readable(', '.join(a.rests_on_it), short))} |"
+        f"{md(readable(', '.join(a.rests_on_it), short))} | {md(summary.worth_of(plan, a))} |"
         for a in plan.assumptions
     )
-    st.markdown(f"| Figure | Value | Rests on it |\n|---|--:|---|\n{rows}")
+    st.markdown(f"| Figure | Value | Rests on it | What it is worth |\n|---|--:|---|---|\n{rows}")
 
 
 def proof(plan: Plan) -> None:

@@ -17,6 +17,8 @@ SLIP_INCUMBENT = Spread(p10=-2.0, p50=1.0, p90=3.0)
 SLIP_NEW = Spread(p10=0.0, p50=2.0, p90=6.0)
 """Quarters between the announced and the real delivery of parts on a roadmap, where the scenario says nothing: judged
 from parts announced since 2022, of which several took four to eight quarters to be sold in volume."""
+UNSTATED = 0.25
+"""How far either way a figure is moved that somebody assumed without a range."""
 CERTAIN_STATUS = frozenset({"volume", "limited", "discontinued"})
 DAYS_PER_QUARTER = 365.25 / 4
 

@@ -22,27 +22,26 @@ from planner.answer.plan import Deployment, Plan
 from planner.answer.words import throughput_of
 from planner.catalog import Catalog
 from planner.cost.of_plan import joules_per_token, unit_cost_usd
-from planner.errors import InputError, PlannerError, Problem
+from planner.errors import InputError, PlannerError
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
 from planner.options.annual import stated
 from planner.options.form import over_lots
 from planner.options.hardware.choices import start_days
 from planner.options.work.classes import answered
-from planner.options.work.describe import Described, Describer, Spec, layout_of_plan
+from planner.options.work.describe import Described, Describer
 from planner.options.work.redundancy import Redundancy
 from planner.scenario import with_catalog_ids
 from planner.scenario.kinds.daily import Daily, hourly_rates
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
+from planner.verify.assumed import assumption_failures
 from planner.verify.classes import class_failures, left_after_failures
 from planner.verify.compare import LIMIT_TOLERANCE, differences, listed, near
 from planner.verify.confidence import confidence_failures
 from planner.verify.measured import measured_catalog
 from planner.verify.question import asked_failures, kind_failures, proof_failures, question_failures
-
-SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
-"""Predicted figures that grow with the number of units; all others are of a unit."""
+from planner.verify.specs import grown, spec_of
 
 
 def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
@@ -58,7 +57,11 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         scenario = with_catalog_ids(scenario, catalog)  # as it was planned: no aliases
     except InputError as error:
         return [str(error)]
-    return [*_failures(plan, scenario, catalog), *confidence_failures(plan, scenario, catalog, _failures)]
+    return [
+        *_failures(plan, scenario, catalog),
+        *assumption_failures(plan, scenario, catalog),
+        *confidence_failures(plan, scenario, catalog, _failures),
+    ]
 
 
 def _failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
@@ -79,7 +82,7 @@ def _failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         where = f"deployments[{i}] {deployment.workload} on {deployment.system}"
         failures += [f"{where}: {text}" for text in asked_failures(deployment, scenario)]
         try:
-            described = describer.describe(_spec(deployment, scenario, plan))
+            described = describer.describe(spec_of(deployment, scenario, plan))
         except (PlannerError, KeyError, ValueError) as error:
             failures.append(f"{where}: {error}")
             continue
@@ -102,24 +105,9 @@ def _failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     return failures
 
 
-def _spec(d: Deployment, scenario: Scenario, plan: Plan | None = None) -> Spec:
-    partner = None
-    if d.mix and plan is not None:
-        others = [x for x in plan.deployments if x.mix == d.mix and x is not d]
-        if len(others) != 1:
-            raise InputError(Problem(f"mix {d.mix} has {len(others) + 1} deployments, must be two"))
-        partner = _spec(others[0], scenario)
-    return Spec(
-        d.workload, d.role, d.site, scenario.period_starts.index(d.period), d.system, d.chip, d.cooling, d.acquire,
-        d.precision, layout_of_plan(d.parallelism, d.role), d.power_cap, d.topology, partner,
-        not d.mix or d.predicted.finish_days is not None, d.rent_term,
-    )  # fmt: skip
-
-
 def figure_failures(d: Deployment, described: Described, n: int) -> Iterator[str]:
     """Every figure of a deployment that its description does not fix by itself."""
     p, again = described.priced, described.predicted
-    grown = {name: value * n for name in SCALED_RATES if (value := getattr(again, name)) is not None}
     lines = {name: float(v[0]) * n for name, v in p.cost_lines_usd.items()}
     expected: dict[str, object] = {
         "answers": [],
@@ -131,7 +119,7 @@ def figure_failures(d: Deployment, described: Described, n: int) -> Iterator[str
         "rent_term": p.rent_term[0] if p.rent_term else "",
         "cache_pool": described.cache_pool,
         "parallelism": described.parallelism.model_dump(),
-        "predicted": again.model_dump() | grown,
+        "predicted": grown(again, n).model_dump(),
         "power": {
             "it_mw": float(p.it_peak_w[0]) * n / 1e6,
             "facility_mw": float(p.facility_peak_w[0]) * n / 1e6,

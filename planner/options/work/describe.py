@@ -120,6 +120,8 @@ class Describer:
 
     scenario: Scenario
     catalog: Catalog
+    other_stacks: bool = True
+    """Whether runs are told what other training stacks would make of them: most of what describing one takes."""
     _choices: dict[tuple[str, str, str, str, str, float, Topology | None], Choice] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -234,7 +236,7 @@ class Describer:
             else (None, [])
         )
         claimed = workload.claims is not None and workload.claims.linearity is not None
-        stacks, whichever = stacks_of(search, platform, spec.precision, size)
+        stacks, whichever = stacks_of(search, platform, spec.precision, size) if self.other_stacks else ([], None)
         scale = step / float(estimate.step_time_s[0])  # 1 unless the scenario fixes the MFU
         tokens_per_s = workload.global_batch * workload.sequence_length / step
         peak = platform.peak_flops[peak_name(spec.precision)]

@@ -77,7 +77,9 @@ class Fleets:
         work: tuple[Work | Run, ...] = (*self.stock.works, *self.stock.runs)
         for x in work:
             g = self.stock.groups[x.group]
-            hardware = Hardware(g.location, g.system, g.chip, g.cooling, g.fabric, g.owner, g.power_cap)
+            hardware = Hardware(
+                g.location, g.system, g.chip, g.cooling, g.fabric, g.owner, g.power_cap, g.topology
+            )  # fmt: skip
             told = figures.describe(x.workload, x.role, hardware, x.precision, x.layout, getattr(x, "term", ""))
             self._known[x.id] = _Known(ends_of(told.predicted) or (1.0, 1.0), told.predicted)
 
