@@ -690,6 +690,8 @@ def _memory(
     copies = np.where(pp > 1, twice, 1.0)
     # the layer being worked on: what full recomputation restores, and gradients of its activations
     working = np.where(full, kept, np.where(selective, freed, 0.0)) + 4.0 * inputs
+    if profile.bucket_gib:
+        working = working + np.where(c.zero_stage >= 2, profile.bucket_gib * GIB, 0.0)
     overhead = np.full_like(pp, machine.profile.overhead_gib * GIB)
     logits = layer.logits[at] * (LOGIT_TILE if profile.tiled_loss else 1.0)
     # what the host updates it also keeps the gradients of, where a rank keeps no more than its share of them

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.architecture import ModelArch
-from planner.errors import InputError, UnknownFigureError
-from planner.estimate.hardware import machine_of
+from planner.errors import UnknownFigureError
+from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.training.grid import training_grid_chunks
 from planner.performance.training.profile import Profile, with_changes
@@ -28,7 +28,7 @@ from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingJob, estimate_training
 from planner.workload.layers import layer_profiles
 
-SYSTEMS = ("dgx_h100", "dgx_a100", "hgx_h200", "hgx_h800", "dgx_b200", "gb200_nvl72", "mi300x_8", "sgx5000")
+SYSTEMS = ("dgx_h100", "dgx_a100", "dgx_h200", "hgx_h800", "dgx_b200", "gb200_nvl72", "mi300x_8", "sgx5000")
 STACKS = ("default", "tuned", "mcore", "fsdp", "deepspeed")
 USABLE = 0.95
 HOST_SHARE = 0.9
@@ -74,8 +74,8 @@ def widths(model: ModelArch, chips: int, batch: int, sequence: int) -> Iterator[
 
 
 def layer_bytes(model: ModelArch, tokens: float) -> float:
-    """Bytes that the largest layer holds while it is in its backward pass: inputs and outputs of its matrices in 16
-    bits (32 a token and width of a GPT layer: arXiv:2205.05198 without dropout and scores), and one gradient of each."""
+    """Bytes that the largest layer holds in its backward pass: inputs and outputs of its matrices in 16 bits, and one
+    gradient (32 a token and width of a GPT layer: arXiv:2205.05198 without dropout and scores)."""
     found = 0.0
     for part in layer_profiles(model):
         wide = 2.0 * model.hidden  # inputs of two norms
@@ -114,7 +114,8 @@ def least_bytes(
     rounds = max(job.global_batch // dp, 1)
     inputs = 2.0 * tokens * model.hidden * layers * min(rounds, pp)
     last = 2.0 * tokens * model.hidden * layers  # one micro-batch in flight
-    logits = 0.0 if stack.tiled_loss else 8.0 * tokens * model.vocab
+    each = stack.logit_bytes if tp == 1 else stack.split_logit_bytes
+    logits = 0.0 if stack.tiled_loss else each * tokens * model.vocab
     one = (dense + routed) / layers / (pp if pp == 1 else 1)
     gathered = 2.0 * one if sharded else 0.0  # one layer whole
     host = 0.0
@@ -160,7 +161,7 @@ def fits_somewhere(job: TrainingJob, platform: Platform, chips: int, stack: Prof
 
 
 def random_jobs(catalog: Catalog, seed: int) -> Iterator[tuple[TrainingJob, str, int, Profile]]:
-    """Jobs without end: any language model of the catalog on few chips, in full or with adapters, with and without offload."""
+    """Jobs without end: any language model of the catalog on few chips, in full or adapters, some with offload."""
     pick = random.Random(seed)  # noqa: S311 - a sample
     models = sorted(m for m, arch in catalog.models.items() if arch.layers and arch.hidden and arch.vocab)
     while True:
@@ -183,9 +184,9 @@ def verdicts(count: int, seed: int = 0, catalog: Catalog | None = None) -> list[
         if len(found) >= count:
             break
         try:
-            platform = machine_of(catalog, system, None, None).platform
+            platform = build_platform(catalog, system, catalog.system(system).chip_ids[0], "")
             fits, layouts = fits_somewhere(job, platform, chips, stack)
-        except (UnknownFigureError, InputError):
+        except UnknownFigureError:  # a model, chip or network of which a figure is not published
             continue
         if fits:
             continue

@@ -17,7 +17,7 @@ import yaml
 
 from planner.catalog import Catalog, load_catalog
 from planner.catalog.load import catalog_folder
-from planner.estimate.hardware import machine_of
+from planner.performance.compile import build_platform
 from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 
@@ -58,7 +58,7 @@ def answer_log(catalog: Catalog, run: Mapping[str, Any]) -> LogAnswer:
     shared = layout.get("tp", 1) * layout.get("pp", 1) * layout.get("cp", 1)
     one = TrainingCandidates.of(dp=run["chips"] // shared, sp=int(layout.get("tp", 1) > 1), **layout)
     job = TrainingJob(model, run["sequence_length"], run["global_batch"], run.get("precision", "bf16"))
-    platform = machine_of(catalog, run["system"], None, None).platform
+    platform = build_platform(catalog, run["system"], catalog.system(run["system"]).chip_ids[0], "")
     found = estimate_training(job, platform, one, get_profile(run["stack"]))
     step = float(found.step_time_s[0])
     reported = run.get("step_time_s")
