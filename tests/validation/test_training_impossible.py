@@ -6,8 +6,8 @@ from planner.validation.training.impossible import verdicts
 
 
 def test_jobs_called_impossible_are_confirmed_by_a_second_account_of_memory() -> None:
-    """From below: what it cannot confirm must at least nearly fill the chip. Jobs that have layouts and fit in none: the
-    grid still refuses four layers on three stages (docs/training-model.md, 7)."""
+    """From below: what it cannot confirm must at least nearly fill the chip. The grid
+    still refuses four layers on three stages (docs/training-model.md, 7)."""
     found = verdicts(12, seed=3)
     assert len(found) == 12
     full = [v for v in found if v.layouts]
