@@ -184,6 +184,8 @@ class Predicted(_Part):
     """Where the scenario fixes ``mfu``: what the performance model expects of the same layout."""
     linearity: float | None = None
     """Where one is claimed: tokens/s of a chip over those in the fewest replicas of the same degrees."""
+    relative_speed: float | None = None
+    """Where claims name a system: tokens/s of a chip over those of a chip of it in the same degrees."""
     ettr: float | None = None
     days: float | None = None
     """Days of running, failures included."""

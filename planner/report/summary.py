@@ -138,6 +138,7 @@ def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
         ("MFU", p.mfu, fmt.percent),
         ("MFU the model expects", p.modelled_mfu, fmt.percent),
         ("Linearity", p.linearity, fmt.percent),
+        ("Speed of a chip over the named system's", p.relative_speed, fmt.percent),
         ("Effective training time (ETTR)", p.ettr, fmt.percent),
         ("Time to first token", p.ttft_ms, lambda v: fmt.seconds(v / 1e3)),
         ("Time per output token", p.tpot_ms, lambda v: fmt.seconds(v / 1e3)),

@@ -42,7 +42,7 @@ from planner.options.work.serving import (
 )
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.spot import on_spot, refusal
-from planner.options.work.stacks import linearity_of, stacks_of
+from planner.options.work.stacks import linearity_of, relative_of, stacks_of
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
@@ -266,8 +266,9 @@ class Describer:
             measured_runs=runs,
             stacks=stacks,
             stack_interval=whichever,
-            modelled_mfu=None if workload.mfu is None else float(estimate.mfu[0]),
+            modelled_mfu=None if by_hand is None else float(estimate.mfu[0]),
             linearity=linearity_of(search, platform, spec.precision, size) if claimed else None,
+            relative_speed=relative_of(search, platform, spec.precision, size),
         )
         missing = search.missing_of(platform, np.array([size.chips]), np.array([spec.layout["dp"]]))
         due = margin.finish(

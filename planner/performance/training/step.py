@@ -499,6 +499,9 @@ def estimate_training(
             + prof.offload_optimizer * stored["optimizer"]
             + prof.offload_activations * stored["activations"] * held
         )
+        if prof.updates_on_host:
+            grads = np.maximum(column["grads_first"], column["grads_last"])
+            host_bytes = host_bytes + np.where(c.zero_stage >= 2, grads, 0.0)
     memory = _memory(job, machine, c, layer, at, column, rounds, chunks, pp, fullest, last_layers)
     total_first = np.asarray(sum(memory[0].values()))
     total_last = np.asarray(sum(memory[1].values()))
@@ -696,11 +699,15 @@ def _memory(
     copies = np.where(pp > 1, twice, 1.0)
     # the layer being worked on: what full recomputation restores, and gradients of its activations
     working = np.where(full, kept, np.where(selective, freed, 0.0)) + 4.0 * inputs
+    if profile.bucket_gib:
+        working = working + np.where(c.zero_stage >= 2, profile.bucket_gib * GIB, 0.0)
     overhead = np.full_like(pp, machine.profile.overhead_gib * GIB)
     logits = layer.logits[at] * (LOGIT_TILE if profile.tiled_loss else 1.0)
+    # what the host updates it also keeps the gradients of, where a rank keeps no more than its share of them
+    away = np.where(c.zero_stage >= 2, 1.0, 0.0) if profile.updates_on_host else np.zeros_like(pp)
     first = {
         "weights": resident(column["weights_first"] * copies, profile.offload_weights, fullest),
-        "gradients": column["grads_first"],
+        "gradients": resident(column["grads_first"], away, fullest),
         "optimizer": resident(column["optimizer_first"], profile.offload_optimizer, fullest),
         "activations": resident(per_layer * fullest * held_first, profile.offload_activations, fullest * held_first),
         "logits": np.where(pp > 1, 0.0, logits),
@@ -709,7 +716,7 @@ def _memory(
     }
     last = {
         "weights": resident(column["weights_last"] * copies, profile.offload_weights, fullest),
-        "gradients": column["grads_last"],
+        "gradients": resident(column["grads_last"], away, fullest),
         "optimizer": resident(column["optimizer_last"], profile.offload_optimizer, fullest),
         "activations": resident(
             per_layer * last_layers * held_last, profile.offload_activations, last_layers * held_last
