@@ -273,7 +273,7 @@ def test_a_person_plans_changes_a_number_downloads_and_uploads_a_broken_file(
     assert "verified" in words(browser)
 
     assert "One more unit is worth" not in words(browser)  # a tab is drawn when it is opened
-    click(browser, "//button[@role='tab'][.//p[text()='Limits']]")
+    click(browser, "//*[@role='tab'][contains(., 'Limits')]")
     wait_for(browser, "//th[.='One more unit is worth']")
     click(browser, "//button[contains(., 'Download')]")
     click(browser, "//button[.//p[text()='Download plan.json']]")
