@@ -90,7 +90,7 @@ def test_more_kinds_make_complexity_the_wall() -> None:
     answer, three = planned(LOAD, **{"workloads.api.requests_per_s": 450})
     assert one.complexity.kinds == 1
     assert not one.binding
-    assert one.sentence.startswith("Nothing binds; the nearest wall is ")
+    assert one.sentence.startswith("No wall binds; the nearest wall is ")
     assert three.complexity.kinds == 3
     assert three.binding == ("complexity",)
     assert "3 kinds of system" in answer.answer
