@@ -201,11 +201,15 @@ def test_supernodes_pay_where_they_can_be_filled() -> None:
 
 
 def test_waiting_pays_only_with_time() -> None:
-    now, later = only(planned("wait-for-br20x", "hurry")), only(planned("wait-for-br20x"))
+    now, later = only(planned("wait-for-br20x", "hurry")), only(planned("wait-for-br20x", "on_time"))
     assert now.period == "2026-10"
     assert later.chip == "br20x"
     assert later.period > now.period
-    assert any("br20x" in a.path for a in planned("wait-for-br20x").assumptions)
+    assert any("br20x" in a.path for a in planned("wait-for-br20x", "on_time").assumptions)
+    even = planned("wait-for-br20x")  # where it is as late as new makers' parts are, even odds take what is sold
+    assert only(even).system == "sgx5000"
+    assert even.chance is not None
+    assert even.chance.promises[0].chance >= 0.5
 
 
 def test_the_refusal_names_the_limits_and_the_way_out() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from planner.answer.plan import AtConfidence, Plan
+from planner.answer.plan import AtConfidence, Plan, PlanAt
 from planner.scenario.outcomes import CENTRAL
 
 
@@ -34,10 +34,10 @@ def together(plan: Plan) -> str:
     return f" All promises together: {least} to {most} likely, by how much the model's errors have in common."
 
 
-def hardware_of(plan: Plan) -> str:
+def hardware_of(plan: Plan | PlanAt) -> str:
     """Systems of a plan by kind, most first: ``247 mi300x_8``."""
     counts: dict[str, int] = defaultdict(int)
-    for x in plan.holdings:
+    for x in plan.deployments if plan.fleet is None else plan.fleet.lots:
         counts[x.system] += x.systems
     return " and ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 

@@ -160,11 +160,11 @@ def _shown(text: str) -> str:
     return repr(text[:60])
 
 
-def _together(plan: Plan, file: str) -> Iterator[Problem]:
-    """Parts that must fit each other before anything is made of them."""
+def _together(plan: Plan, file: str, within: str = "") -> Iterator[Problem]:
+    """Parts that must fit each other before anything is made of them; ``within``: the path of a plan in a plan."""
 
     def wrong(path: str, message: str, found: object = "") -> Problem:
-        return Problem(message, file=file, path=path, found=str(found)[:80])
+        return Problem(message, file=file, path=within + path, found=str(found)[:80])
 
     if (plan.fleet is None) != (plan.schedule is None):
         yield wrong("fleet", "fleet and schedule come together or not at all")
@@ -194,6 +194,11 @@ def _together(plan: Plan, file: str) -> Iterator[Problem]:
             if "total" not in lines:
                 yield wrong(f"totals.unit_cost_usd.{workload}.{unit}", "has no total")
     yield from _scheduled(plan, wrong)
+    for i, x in enumerate(plan.at_confidences):
+        if x.plan is not None:
+            parts = {name: getattr(x.plan, name) for name in type(x.plan).model_fields}
+            other = plan.model_copy(update={**parts, "at_confidences": ()})
+            yield from _together(other, file, f"at_confidences[{i}].plan.")
 
 
 def _scheduled(plan: Plan, wrong: Callable[..., Problem]) -> Iterator[Problem]:

@@ -28,6 +28,7 @@ Kind = tuple[str | float, ...]
 GROWING = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
 DAYS_PER_YEAR = 365.25
+HOURS_PER_DAY = 24
 
 
 def deployments_view(
@@ -65,7 +66,7 @@ def lengths_of(periods: Sequence[str], start: str, horizon_years: float) -> tupl
 
 
 def _kind(x: FleetLot | ScheduledRun | ScheduledLoad) -> Kind:
-    return x.site, x.system, x.chip, x.cooling, x.fabric, x.power_cap
+    return x.site, x.system, x.chip, x.cooling, x.fabric, x.power_cap, x.topology
 
 
 def _lots_of(x: ScheduledRun | ScheduledLoad, lots: Mapping[Kind, Sequence[FleetLot]]) -> list[FleetLot]:
@@ -76,10 +77,11 @@ def _lots_of(x: ScheduledRun | ScheduledLoad, lots: Mapping[Kind, Sequence[Fleet
 
 
 def _system_years(x: ScheduledRun | ScheduledLoad, system_chips: float, period_years: Sequence[float]) -> float:
+    of_day = len(x.hours) / HOURS_PER_DAY if x.hours else 1.0
     if isinstance(x, ScheduledRun):
-        return x.systems * (x.end_day - x.start_day) / DAYS_PER_YEAR
+        return x.systems * (x.end_day - x.start_day) * of_day / DAYS_PER_YEAR
     size = x.part_chips / system_chips if x.part_chips and system_chips else float(x.systems)
-    return size * math.fsum(n * years for n, years in zip(x.units, period_years, strict=True))
+    return of_day * size * math.fsum(n * years for n, years in zip(x.units, period_years, strict=True))
 
 
 def _deployment(
@@ -156,4 +158,5 @@ def _deployment(
         network=network,
         option=x.option,
         power_cap=x.power_cap,
+        topology=x.topology,
     )

@@ -9,6 +9,8 @@ from planner.answer.chance import said, together
 from planner.answer.names import named
 from planner.answer.plan import FleetLot, LoadDemand, Plan, ScheduledRun
 from planner.answer.words import money, number, power, years
+from planner.scenario.kinds.daily import hours_text
+from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "keep the installed"}
@@ -61,7 +63,7 @@ def _three_digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-_Purchase = tuple[str, str, str, str, str, str]
+_Purchase = tuple[str, str, str, str, str, str, str]
 
 
 def _together(lots: Sequence[FleetLot]) -> dict[_Purchase, int]:
@@ -69,21 +71,33 @@ def _together(lots: Sequence[FleetLot]) -> dict[_Purchase, int]:
     found: dict[_Purchase, int] = defaultdict(int)
     for x in lots:
         capped = f" capped to {x.power_cap:.0%}" if x.power_cap < 1.0 else ""
-        found[x.acquire, f"{x.system}{capped}", x.site, x.begin, x.end, x.workload] += x.systems
+        hours = f" from {hours_text(x.hours)} each day" if x.hours else ""
+        capped += f" in a network of {x.topology}" if x.topology != FAT_TREE and x.fabric != "none" else ""
+        found[x.acquire, f"{x.system}{capped}", x.site, x.begin, x.end, x.workload, hours] += x.systems
     return dict(found)
 
 
 def _lot(scenario: Scenario, key: _Purchase, count: int) -> str:
-    acquire, system, site, begin, end, owner = key
+    acquire, system, site, begin, end, owner, hours = key
     where = "" if acquire == "rent" else f" at {site}"
     when = "" if begin == scenario.start else f" in {begin}"
     left = f" until {end}" if end else ""
     whose = f" for {owner}" if owner and len(scenario.workloads) > 1 else ""
-    return f"{_VERBS[acquire]} {number(count)} {system}{where}{whose}{when}{left}"
+    return f"{_VERBS[acquire]} {number(count)} {system}{where}{whose}{when}{left}{hours}"
 
 
 def _run(run: ScheduledRun) -> str:
-    return f"{run.workload} runs at {run.site} on {number(run.systems)} {run.system} to {run.end_date}"
+    hours = f", {hours_text(run.hours)} each day," if run.hours else ""
+    return f"{run.workload} runs at {run.site} on {number(run.systems)} {run.system}{hours} to {run.end_date}"
+
+
+def _stops(run: ScheduledRun) -> str:
+    """What its pauses cost a run; nothing where they cost nothing."""
+    if not run.stop_s:
+        return ""
+    often = "once" if run.stops_a_day == 1 else f"{run.stops_a_day} times"
+    minutes = f"{run.stop_s / 60:.0f} minutes each for its last checkpoint and the restart"
+    return f"stops {often} a day, {minutes}, and "
 
 
 def shared_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
@@ -103,6 +117,17 @@ def shared_notes(scenario: Scenario, plan: Plan) -> tuple[str, ...]:
                 f"Effective training time of {run.workload}: {p.ettr:.1%} of {p.days or 0.0:.1f} days, at an H100-class"
                 " failure rate; restarts, lost work and checkpoints take the rest."
             )
+    notes += [
+        f"{r.workload} works from {hours_text(r.hours)}, on systems that loads leave free then: it {_stops(r)}takes"
+        f" {r.end_day - r.start_day:.0f} days in all."
+        for r in plan.schedule.runs
+        if r.hours
+    ]
+    if any(x.hours for x in plan.schedule.loads):
+        notes.append(
+            "Units of loads by the hour that are not needed in an hour are off in it, and their systems are free or"
+            " switched off; how long a unit takes to start is not counted."
+        )
     moved = [r for r in plan.schedule.runs if r.start_day < r.counted_from_day - 1e-6]
     if moved:
         names = ", ".join(r.workload for r in moved)

@@ -356,6 +356,8 @@ class FleetLot(Priced):
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     power_cap: float = 1.0
     """Share of the chips' TDP that they are held to."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network that they take ports of."""
     interconnect: str
     acquire: Literal["buy", "rent", "installed"]
     workload: str = ""
@@ -369,6 +371,8 @@ class FleetLot(Priced):
     """Month in which they are sold or handed back; empty where they stay to the end of the horizon."""
     rent_term: str = ""
     """Of rented systems: on_demand, 1y or 3y."""
+    hours: tuple[int, ...] = ()
+    """Of each day, UTC, that they are rented for; none: all of them."""
     since: str = ""
     """Of installed systems: the month they were installed in, where the scenario says."""
     systems: int
@@ -395,6 +399,8 @@ class FleetStanding(_Part):
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     power_cap: float = 1.0
     """Share of the chips' TDP that they are held to."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network that they take ports of."""
     systems: int
     chips: int
     racks: int
@@ -434,6 +440,8 @@ class Work(Priced):
     """Scale-out fabric that it stands in: none, ports of a pod, or of one with a tier more."""
     power_cap: float = 1.0
     """Share of the chips' TDP that they are held to."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network that they take ports of."""
     interconnect: str
     parallelism: Parallelism
     precision: str
@@ -442,6 +450,8 @@ class Work(Priced):
     """Facility power while at work, above what its systems draw without: of the run, or of one unit."""
     part_chips: int = 0
     """Chips of the part of a system that it (or one unit) occupies, beside other work; 0: whole systems."""
+    hours: tuple[int, ...] = ()
+    """Of each day, UTC, in which it works; none: all of them. Others may have its systems in the rest."""
     cache_pool: str = ""
     """Of a load whose phases may be apart: the replicas that hand caches to each other; empty where any may."""
     option: str = ""
@@ -449,7 +459,8 @@ class Work(Priced):
 
 
 class ScheduledRun(Work):
-    """A run: when, where and on what. It occupies its systems from ``start_day`` to ``end_day``, spares included.
+    """A run: when, where and on what. It occupies its systems from ``start_day`` to ``end_day``, in its ``hours`` of
+    each day, spares included.
 
     The model starts runs at slots: money, dates of limits and the objective count from ``counted_from_day``; the
     schedule in days begins the run then or earlier, after the slot before.
@@ -469,6 +480,12 @@ class ScheduledRun(Work):
     """Whether it runs on systems rented for it alone, a lot of its own."""
     counted_from_day: float
     counted_to_day: float
+    units: int = 1
+    """Of work by a date: units that work side by side, each with systems of its own."""
+    stops_a_day: int = 0
+    """How often a day it is stopped and begun again, where it works in some ``hours`` alone."""
+    stop_s: float = 0.0
+    """Seconds that each of them costs: a checkpoint that has left its chips, and a restart."""
 
 
 class ScheduledLoad(Work):
@@ -594,6 +611,22 @@ class MeasuredEffect(_Part):
     """Figures measured, of all rows."""
 
 
+class PlanAt(_Part):
+    """The plan behind what another confidence costs: what stands and works, and what it comes to.
+
+    A plan over lots has ``fleet`` and ``schedule``, of which its deployments are a view; any other its deployments.
+    """
+
+    status: Status
+    objective: Objective
+    deployments: tuple[Deployment, ...] = ()
+    fleet: Fleet | None = None
+    schedule: Schedule | None = None
+    totals: Totals
+    chance: Chance | None = None
+    simplified: Simplified | None = None
+
+
 class AtConfidence(_Part):
     """The same question with every promise at another confidence: what the best plan costs then."""
 
@@ -608,6 +641,8 @@ class AtConfidence(_Part):
     hardware: str = ""
     chance: float | None = None
     """The least chance of its promises."""
+    plan: PlanAt | None = None
+    """Where it is ``planned``: that plan, which ``verify`` holds to the scenario at this confidence."""
 
 
 class Binding(_Part):

@@ -165,19 +165,23 @@ def measure_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for measure.json and measurements.csv, rows to fill in.")
     ] = None,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="plan.json of this scenario whose decision the runs are to better.")
+    ] = None,
     as_json: AsJson = False,
     form: Form = None,
     catalog: CatalogDir = None,
     verbose: Verbose = 0,
 ) -> int:
     """Which run to make before deciding: what it costs, what it is expected to be worth, and how to make it."""
-    from planner.answer.plan import write_text
+    from planner.answer.plan import Plan, write_text
     from planner.outlook.measure import measure
     from planner.outlook.measure.result import rows_of
     from planner.report.measure import measure_table
 
     return look(
-        "Runs worth making before", "measure.json", measure,
+        "Runs worth making before", "measure.json",
+        measure if plan is None else partial(measure, plan=Plan.read(plan)),
         scenario=scenario, variant=variant, sets=sets, catalog=catalog, out=out,
         form=form_of(form, as_json), table=measure_table, rows=rows_of,
         also=lambda found, folder: write_text(folder / "measurements.csv", found.table()),

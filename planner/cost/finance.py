@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 
 Array = NDArray[np.float64]
@@ -15,6 +16,11 @@ Array = NDArray[np.float64]
 HOURS_PER_YEAR = 8760.0
 PRICE_DECLINE_OOM_PER_YEAR = 0.14
 """Fall of an accelerator's worth, in powers of ten a year (Epoch AI: 27.6% a year, half in 2.15 years)."""
+
+
+def discount_rate_of(catalog: Catalog, asked: float | None) -> float:
+    """The rate that is asked for, else the catalog's (``wacc``); real, a year."""
+    return catalog.cost("wacc") if asked is None else asked
 
 
 def annuity(rate: ArrayLike, years: ArrayLike) -> Array:

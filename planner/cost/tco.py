@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from planner.catalog import Catalog
 from planner.catalog.records import Region
-from planner.cost.finance import HOURS_PER_YEAR, annual_capital, annuity
+from planner.cost.finance import HOURS_PER_YEAR, annual_capital, annuity, discount_rate_of
 from planner.errors import InputError, Problem, unknown_name
 from planner.facility.cooling import CoolingPair
 
@@ -171,7 +171,7 @@ def asset_prices(
     build = region.need("build_capex_usd_per_mw") / 1e3 * (1.0 - MECHANICAL_SHARE_OF_BUILD) if own else 0.0
     water = region.get("water_usd_per_m3")
     return AssetPrices(
-        discount_rate=catalog.cost("wacc") if discount_rate is None else discount_rate,
+        discount_rate=discount_rate_of(catalog, discount_rate),
         tariff_usd_per_kwh=region.need("tariff_usd_per_kwh"),
         building_usd_per_kw=build,
         cooling_usd_per_kw=pair.capex_usd_per_kw if own else 0.0,

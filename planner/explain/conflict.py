@@ -63,7 +63,8 @@ def unable(scenario: Scenario, options: Sequence[Doing]) -> set[str]:
     return {
         w.name
         for w in scenario.workloads
-        if not phases[w.name] or (isinstance(w, Serving) and not _answerable(w, options, phases[w.name]))
+        if not phases[w.name]
+        or (isinstance(w, Serving) and not w.runs_once and not _answerable(w, options, phases[w.name]))
     }
 
 

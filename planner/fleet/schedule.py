@@ -8,14 +8,12 @@ so what follows may begin sooner: each run moves up to one slot ahead, or to any
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
 
 from planner.errors import SolveError
-from planner.fleet.sequence import place
+from planner.fleet.sequence import free_systems, place, place_name, places_of
 from planner.fleet.stock_model import StockPlan
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
-from planner.options.parts import systems_for
 from planner.options.stock import PER_DAY, Run, Start, Stock
 from planner.scenario.types import Scenario
 from planner.solve.intervals import Level, Task, earliest_starts
@@ -51,19 +49,9 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
     if failures:
         raise SolveError("the runs of a plan do not fit into their slots")
     minutes = [round(edge * DAYS_PER_MONTH * PER_DAY) for edge in timeline.edges]
-    standing = [[0] * timeline.periods for _ in stock.groups]
-    for lot, count in plan.lots:
-        for t in range(lot.begin, lot.end):
-            standing[lot.group][t] += count
-    parts: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
-    for work, units in plan.works:
-        for t, count in enumerate(units):
-            if work.part:
-                parts[work.group, t][work.part] += count
-            else:
-                standing[work.group][t] -= work.systems * count
-    for (g, t), counts in parts.items():
-        standing[g][t] -= systems_for(counts, stock.groups[g].chips)
+    free = {band: [free_systems(stock, plan, t, band) for t in range(timeline.periods)] for band in stock.bands}
+    groups = {run.group for run, _ in plan.runs if not run.term}
+    standing = {(g, band): [of.get(g, 0) for of in by_period] for band, by_period in free.items() for g in groups}
     tasks = []
     for run, start in plan.runs:
         slots = timeline.slots
@@ -77,6 +65,8 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
             ahead = slots[start.slot].start * DAYS_PER_MONTH  # its systems are rented from that day
         workload = next(w for w in scenario.workloads if w.name == run.workload)
         begins = start_days(scenario, getattr(workload, "start", None))
+        own = [f"rented for {run.workload}"]
+        taken = own if run.term else [place_name(where) for where in places_of(stock, run)]
         tasks.append(
             Task(
                 name=run.workload,
@@ -84,14 +74,15 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
                 latest=latest,
                 length=run.minutes,
                 known=known,
-                resource=f"rented for {run.workload}" if run.term else str(run.group),
+                resource=taken[0],
+                beside=tuple(taken[1:]),
                 amount=run.systems,
                 after=tuple(before for before, after in stock.order if after == run.workload),
             )
         )
-    groups = {run.group for run, _ in plan.runs if not run.term}
     resources = {
-        str(g): [Level(minutes[t], minutes[t + 1], standing[g][t]) for t in range(timeline.periods)] for g in groups
+        place_name(where): [Level(minutes[t], minutes[t + 1], left[t]) for t in range(timeline.periods)]
+        for where, left in standing.items()
     }
     # what is rented for one run alone is there whenever it is
     resources |= {

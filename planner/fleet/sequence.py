@@ -15,11 +15,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from planner.fleet.pieces import Piece, pieces_of
 from planner.fleet.stock_model import StockModel, StockPlan, plan_of
+from planner.options.hardware.hours import on_in
 from planner.options.parts import levels, room_for, systems_for
 from planner.options.stock import Run, Start, Stock
+from planner.scenario.kinds.daily import Hours
 from planner.solve.form import Program, with_row
 from planner.solve.intervals import Level, Task, least_amount, some_starts
 from planner.solve.status import Limits, Solution, Status, relative_gap, status_of_plan
@@ -35,13 +38,15 @@ SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Failure:
-    """Pieces of a slot that do not fit together: the group they lack systems of, and how many they need of it.
+    """Pieces of a slot that do not fit together: the group (in a band of the day) they lack systems of, and how many
+    they need of it.
 
     ``need`` is None where that is not known, and infinite where no number would do.
     """
 
     slot: int
     group: int
+    band: Hours
     pieces: tuple[Piece, ...]
     need: float | None
 
@@ -70,61 +75,98 @@ def place(stock: Stock, plan: StockPlan, limits: Limits) -> tuple[dict[str, int]
     return starts, failures
 
 
-def _free(
-    stock: Stock, plan: StockPlan, slot: int, pieces: set[int], runs: Sequence[tuple[int, Run, Start]]
-) -> dict[int, int]:
-    """Systems of each group that neither serve in a slot nor run through all of it."""
-    period = stock.slots[slot]
+Where = tuple[int, Hours]
+"""A group in a band of the day."""
+
+
+def place_name(where: Where) -> str:
+    """A group in a band of the day, as rows and resources are called."""
+    return f"{where[0]}" + (f" at {where[1][0]:02d} h" if where[1] else "")
+
+
+def places_of(stock: Stock, run: Run) -> list[Where]:
+    """What a run occupies: its group, in the bands of the day in which it works."""
+    return [(run.group, band) for band in stock.bands if on_in(run.hours, band)]
+
+
+def free_systems(stock: Stock, plan: StockPlan, period: int, band: Hours) -> dict[int, int]:
+    """Systems of each group that stand in a period and do not serve in a band of the day."""
     free: dict[int, int] = defaultdict(int)
     for lot, count in plan.lots:
-        free[lot.group] += count if lot.begin <= period < lot.end else 0
+        free[lot.group] += count if lot.begin <= period < lot.end and on_in(lot.hours, band) else 0
     parts: dict[int, Counter[int]] = defaultdict(Counter)
     for work, units in plan.works:
+        if not on_in(work.hours, band):
+            continue
         if work.part:
             parts[work.group][work.part] += units[period]
         else:
             free[work.group] -= work.systems * units[period]
     for group, counts in parts.items():
         free[group] -= systems_for(counts, stock.groups[group].chips)
-    for i, run, _ in runs:
-        free[run.group] -= run.systems if i not in pieces else 0
     return free
+
+
+def _free(
+    stock: Stock, plan: StockPlan, slot: int, pieces: set[int], runs: Sequence[tuple[int, Run, Start]]
+) -> dict[Where, int]:
+    """Systems of each group, by band of the day, that neither serve in a slot nor run through all of it."""
+    found: dict[Where, int] = defaultdict(int)
+    for band in stock.bands:
+        for group, free in free_systems(stock, plan, stock.slots[slot], band).items():
+            found[group, band] = free
+    for i, run, _ in runs:
+        for where in places_of(stock, run) if i not in pieces else ():
+            found[where] -= run.systems
+    return found
 
 
 def _tasks(stock: Stock, pieces: Sequence[Piece]) -> list[Task]:
     names = {p.run.workload for p in pieces}
-    return [
-        Task(p.run.workload, p.earliest, p.due - p.minutes, p.minutes, str(p.run.group), p.run.systems,
-             tuple(a for a, b in stock.order if b == p.run.workload and a in names))
-        for p in pieces
-    ]  # fmt: skip
+    tasks = []
+    for p in pieces:
+        first, *beside = map(place_name, places_of(stock, p.run))
+        after = tuple(a for a, b in stock.order if b == p.run.workload and a in names)
+        tasks.append(Task(p.run.workload, p.earliest, p.due - p.minutes, p.minutes, first, p.run.systems, after,
+                          beside=tuple(beside)))  # fmt: skip
+    return tasks
+
+
+def _by_place(stock: Stock, pieces: Sequence[Piece]) -> dict[Where, list[Piece]]:
+    found: dict[Where, list[Piece]] = defaultdict(list)
+    for p in pieces:
+        for where in places_of(stock, p.run):
+            found[where].append(p)
+    return found
 
 
 def _placed(
-    stock: Stock, slot: int, pieces: Sequence[Piece], free: Mapping[int, int], limits: Limits
+    stock: Stock, slot: int, pieces: Sequence[Piece], free: Mapping[Where, int], limits: Limits
 ) -> dict[str, int] | None:
     low, high = (stock.minute(slot + i) for i in (0, 1))
-    groups = {p.run.group for p in pieces}
-    if any(free[g] < max(p.run.systems for p in pieces if p.run.group == g) for g in groups):
+    places = _by_place(stock, pieces)
+    if any(free[where] < max(p.run.systems for p in mine) for where, mine in places.items()):
         return None
-    resources = {str(g): [Level(low, high, free[g])] for g in groups}
+    resources = {place_name(where): [Level(low, high, free[where])] for where in places}
     return some_starts(_tasks(stock, pieces), resources, limits)
 
 
-def _failure(stock: Stock, slot: int, pieces: Sequence[Piece], free: Mapping[int, int], limits: Limits) -> Failure:
+def _failure(stock: Stock, slot: int, pieces: Sequence[Piece], free: Mapping[Where, int], limits: Limits) -> Failure:
     """The group that lacks most, and the fewest systems of it with which the pieces could be placed."""
     tasks = _tasks(stock, pieces)
-    worst: tuple[float, int, float] | None = None
-    for g in sorted({p.run.group for p in pieces}):
-        need = least_amount(tasks, str(g), limits)
-        if need > free[g] and (worst is None or need - free[g] > worst[0]):
-            worst = need - free[g], g, need
+    places = _by_place(stock, pieces)
+    worst: tuple[float, Where, float] | None = None
+    for where in sorted(places):
+        need = least_amount(tasks, place_name(where), limits)
+        if need > free[where] and (worst is None or need - free[where] > worst[0]):
+            worst = need - free[where], where, need
     if worst is None:  # each group alone would do: it is the order across groups that does not
-        return Failure(slot, pieces[0].run.group, tuple(pieces), None)
-    _, g, need = worst
+        group, band = next(iter(places))
+        return Failure(slot, group, band, tuple(pieces), None)
+    _, where, need = worst
     tied = {name for pair in stock.order for name in pair}
-    mine = tuple(p for p in pieces if p.run.workload in tied or (p.run.group == g and math.isfinite(need)))
-    return Failure(slot, g, mine, need)
+    mine = tuple(p for p in pieces if p.run.workload in tied or (p in places[where] and math.isfinite(need)))
+    return Failure(slot, *where, mine, need)
 
 
 # -- the program again -------------------------------------------------------------------------------------------------
@@ -138,7 +180,7 @@ def solved_and_placed(
     ``solved`` minimises a program's objectives within so many seconds.
     """
     started = time.monotonic()
-    tight: set[int] = set()
+    tight: set[Where] = set()
     for round_ in range(MOST_ROUNDS + 1):
         left = max(0.1 * limits.time_limit_s, limits.time_limit_s - (time.monotonic() - started))
         solutions = solved(model.program, left)
@@ -153,9 +195,10 @@ def solved_and_placed(
         if round_ == MOST_ROUNDS or spent > 0.7 * limits.time_limit_s or any(f.need is None for f in failures):
             return _whole(model, solved, limits, solutions, max(0.1 * limits.time_limit_s, limits.time_limit_s - spent))
         for failure in failures:
-            if failure.group not in tight:
-                tight.add(failure.group)
-                model = _folded(model, failure.group)
+            where = failure.group, failure.band
+            if where not in tight:
+                tight.add(where)
+                model = _folded(model, where)
             model = _cut(model, failure, round_)
     raise AssertionError("not reached")
 
@@ -169,26 +212,32 @@ def _rows(model: StockModel, rows: Sequence[tuple[str, dict[int, float], float]]
     return replace(model, program=program)
 
 
-def _at_work(model: StockModel, group: int, slot: int) -> list[tuple[int, Run, Start]]:
+def _at_work(model: StockModel, where: Where, slot: int) -> list[tuple[int, Run, Start]]:
     return [
         (c, run, start)
         for columns, run in zip(model.runs, model.stock.runs, strict=True)
-        if run.group == group and not run.term
+        if run.group == where[0] and not run.term and on_in(run.hours, where[1])
         for c, start in zip(columns, run.starts, strict=True)
         if start.slot <= slot <= start.last_slot
     ]
 
 
-def _standing(model: StockModel, group: int, slot: int) -> list[dict[int, float]]:
-    """Coefficients of what serves in a slot less what stands in it, of one group: for each size of part that a
-    condition is needed for (``options.parts``), as what serves takes whole systems from what runs may have."""
+def _standing(model: StockModel, where: Where, slot: int) -> list[dict[int, float]]:
+    """Coefficients of what serves in a slot less what stands in it, of one group in a band of the day: for each size of
+    part that a condition is needed for (``options.parts``), as what serves takes whole systems from what runs may
+    have."""
     stock, period = model.stock, model.stock.slots[slot]
+    group, band = where
     stands = {
         c: -1.0
         for c, lot in zip(model.lots, stock.lots, strict=True)
-        if lot.group == group and lot.begin <= period < lot.end
+        if lot.group == group and lot.begin <= period < lot.end and on_in(lot.hours, band)
     }
-    serving = [(columns[period], w) for columns, w in zip(model.serve, stock.works, strict=True) if w.group == group]
+    serving = [
+        (columns[period], w)
+        for columns, w in zip(model.serve, stock.works, strict=True)
+        if w.group == group and on_in(w.hours, band)
+    ]
     stands |= {c: float(w.systems) for c, w in serving if not w.part}
     chips = stock.groups[group].chips
     return [
@@ -202,12 +251,12 @@ def _of(condition: int) -> str:
     return f",{condition + 1}" if condition else ""
 
 
-def _folded(model: StockModel, group: int) -> StockModel:
+def _folded(model: StockModel, where: Where) -> StockModel:
     """Rows of one group that every placing keeps, in every slot: each run alone, ends of long ones together."""
     rows: list[tuple[str, dict[int, float], float]] = []
     stock = model.stock
     for slot in range(len(stock.slots)):
-        runs = _at_work(model, group, slot)
+        runs = _at_work(model, where, slot)
         pieces = pieces_of(stock, slot, runs)
         moving = [p for p in pieces if p.moves]
         if not moving:
@@ -215,17 +264,21 @@ def _folded(model: StockModel, group: int) -> StockModel:
         columns = {p.column for p in pieces}
         length = stock.minute(slot + 1) - stock.minute(slot)
         rest = {c: float(r.systems) for c, r, _ in runs if c not in columns}
-        bases = [base | rest for base in _standing(model, group, slot)]
+        bases = [base | rest for base in _standing(model, where, slot)]
         for name in dict.fromkeys(p.run.workload for p in moving):
             mine = {p.column: float(p.run.systems) for p in pieces if p.run.workload == name}
-            rows += [(f"wide[{group},{slot},{name}{_of(i)}]", base | mine, 0.0) for i, base in enumerate(bases)]
+            rows += [
+                (f"wide[{place_name(where)},{slot},{name}{_of(i)}]", base | mine, 0.0) for i, base in enumerate(bases)
+            ]
         ends = {p.column: float(p.run.systems) for p in pieces if not p.moves}
-        rows += [(f"ends[{group},{slot}{_of(i)}]", base | ends, 0.0) for i, base in enumerate(bases)]
+        rows += [(f"ends[{place_name(where)},{slot}{_of(i)}]", base | ends, 0.0) for i, base in enumerate(bases)]
         for k in FOLDS:
             part = {p.column: p.run.systems * math.floor((k + 1) * p.minutes / length - 1e-12) / k for p in pieces}
             part |= {p.column: float(p.run.systems) for p in pieces if p.minutes >= length}
             if any(part[p.column] > p.run.systems * p.minutes / length + 1e-9 for p in pieces):
-                rows += [(f"fold[{group},{slot},{k}{_of(i)}]", base | part, 0.0) for i, base in enumerate(bases)]
+                rows += [
+                    (f"fold[{place_name(where)},{slot},{k}{_of(i)}]", base | part, 0.0) for i, base in enumerate(bases)
+                ]
     return _rows(model, rows)
 
 
@@ -233,6 +286,7 @@ def _cut(model: StockModel, failure: Failure, number: int) -> StockModel:
     """What these pieces need of their group, wherever they meet in a slot of the same length."""
     assert failure.need is not None  # noqa: S101 - the caller looked
     stock = model.stock
+    where = failure.group, failure.band
     low, high = (stock.minute(failure.slot + i) for i in (0, 1))
     rows: list[tuple[str, dict[int, float], float]] = []
     for slot in range(len(stock.slots)):
@@ -248,6 +302,7 @@ def _cut(model: StockModel, failure: Failure, number: int) -> StockModel:
                 for p in here
                 if p.run.workload == piece.run.workload
                 and p.run.group == piece.run.group
+                and p.run.hours == piece.run.hours
                 and p.moves == piece.moves
                 and p.run.systems >= piece.run.systems
                 and p.minutes >= piece.minutes
@@ -257,22 +312,22 @@ def _cut(model: StockModel, failure: Failure, number: int) -> StockModel:
                 break
             chosen |= dict.fromkeys(alike, failure.need if math.isfinite(failure.need) else 1.0)
         else:
-            name = f"fits[{failure.group},{slot},{number},{len(model.program.row_names)}]"
+            name = f"fits[{place_name(where)},{slot},{number},{len(model.program.row_names)}]"
             if math.isinf(failure.need):
                 rows.append((name, chosen, len(failure.pieces) - 1.0))
                 continue
-            runs = _at_work(model, failure.group, slot)
+            runs = _at_work(model, where, slot)
             columns = {p.column for p in here}
             rest = {c: float(r.systems) for c, r, _ in runs if c not in columns}
             most = failure.need * (len(failure.pieces) - 1.0)
-            bases = _standing(model, failure.group, slot)
+            bases = _standing(model, where, slot)
             rows += [(f"{name[:-1]}{_of(i)}]", base | rest | chosen, most) for i, base in enumerate(bases)]
     return _rows(model, rows)
 
 
 def _every(model: StockModel, slot: int) -> list[tuple[int, Run, Start]]:
     groups = {run.group for run in model.stock.runs}
-    return [x for g in sorted(groups) for x in _at_work(model, g, slot)]
+    return [x for g in sorted(groups) for x in _at_work(model, (g, ()), slot)]
 
 
 def _whole(
@@ -283,12 +338,14 @@ def _whole(
     rows: list[tuple[str, dict[int, float], float]] = []
     stock = model.stock
     for slot in range(len(stock.slots)):
-        for group in range(len(stock.groups)):
-            runs = _at_work(model, group, slot)
+        for where in product(range(len(stock.groups)), stock.bands):
+            runs = _at_work(model, where, slot)
             if any(p.moves for p in pieces_of(stock, slot, runs)):
                 every_run = {c: float(r.systems) for c, r, _ in runs}
-                bases = _standing(model, group, slot)
-                rows += [(f"whole[{group},{slot}{_of(i)}]", base | every_run, 0.0) for i, base in enumerate(bases)]
+                bases = [
+                    (f"{place_name(where)},{slot}{_of(i)}", b) for i, b in enumerate(_standing(model, where, slot))
+                ]
+                rows += [(f"whole[{name}]", base | every_run, 0.0) for name, base in bases]
         every = _every(model, slot)
         for first, then in stock.order:
             begins = {c: 1.0 for c, r, s in every if r.workload == then and s.slot == slot}

@@ -26,11 +26,13 @@ from planner.answer.plan import (
 )
 from planner.cost.of_plan import joules_of, unit_costs_of, usd_per_m_tokens
 from planner.fleet.stock_model import StockPlan
+from planner.options.hardware.hours import day_share
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.parts import systems_taken
 from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
 from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
+from planner.options.work.by_a_date import UNITS
 from planner.options.work.classes import answered_by_period
 
 RACK_SLACK = 1e-9
@@ -39,7 +41,8 @@ RACK_SLACK = 1e-9
 
 def hardware_of(group: Group) -> Hardware:
     """What a group is interchangeable by."""
-    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner, group.power_cap)
+    return Hardware(group.location, group.system, group.chip, group.cooling, group.fabric, group.owner, group.power_cap,
+                    group.topology)  # fmt: skip
 
 
 def fleet_of(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Schedule) -> Fleet:
@@ -61,7 +64,7 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
     stand = figures.stand(hardware, lot.acquire)
     rented = lot.acquire == "rent"
     term, since = (lot.term, "") if rented else ("", lot.term)
-    p = figures.lot(hardware, lot.acquire, lot.begin, lot.end, term=term, since=since or None)
+    p = figures.lot(hardware, lot.acquire, lot.begin, lot.end, term=term, since=since or None, hours=lot.hours)
     lines = {name: v * count for name, v in p.lines_usd.items()}
     return FleetLot(
         site=group.location,
@@ -70,12 +73,14 @@ def _lot(figures: StockFigures, stock: Stock, lot: Lot, count: int) -> FleetLot:
         cooling=group.cooling,
         fabric=group.fabric,
         power_cap=group.power_cap,
+        topology=group.topology,
         interconnect=group.interconnect,
         acquire=lot.acquire,
         workload=group.owner,
         begin=line.names[lot.begin],
         end="" if lot.end == line.periods else line.names[lot.end],
         rent_term=term,
+        hours=lot.hours,
         since=since,
         systems=count,
         chips=stand.chips * count,
@@ -99,7 +104,7 @@ def _rented(figures: StockFigures, stock: Stock, run: Run, start: Start) -> Flee
     """Systems that are rented for one run alone, for its days."""
     line, group = figures.timeline, stock.groups[run.group]
     hardware = hardware_of(group)
-    p = figures.rented(hardware, run.term, run.systems, run.days, line.slots[start.slot].start)
+    p = figures.rented(run.workload, hardware, run.term, run.systems, run.days, line.slots[start.slot].start)
     end = line.slots[start.last_slot].period + 1
     return FleetLot(
         site=group.location,
@@ -154,6 +159,7 @@ def _standing(figures: StockFigures, stock: Stock, plan: StockPlan, schedule: Sc
                     cooling=h.cooling,
                     fabric=h.fabric,
                     power_cap=h.power_cap,
+                    topology=h.topology,
                     systems=counts[h],
                     chips=stand.chips * counts[h],
                     racks=math.ceil(stand.racks * on_site[h] - RACK_SLACK),
@@ -169,18 +175,21 @@ def _busy(figures: StockFigures, schedule: Schedule) -> Mapping[Hardware, list[f
     line = figures.timeline
     found: dict[Hardware, list[float]] = defaultdict(lambda: [0.0] * line.periods)
     for load in schedule.loads:
-        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap)
+        hardware = Hardware(load.site, load.system, load.chip, load.cooling, load.fabric, power_cap=load.power_cap,
+                            topology=load.topology)  # fmt: skip
         mine = found[hardware]
         for t, units in enumerate(load.units):
-            mine[t] += units * systems_taken(load.systems, load.part_chips, figures.stand(hardware).chips)
+            size = systems_taken(load.systems, load.part_chips, figures.stand(hardware).chips)
+            mine[t] += units * size * day_share(load.hours)
     for run in schedule.runs:
         if run.rented_alone:
             continue
-        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric, power_cap=run.power_cap)]
+        mine = found[Hardware(run.site, run.system, run.chip, run.cooling, run.fabric, power_cap=run.power_cap,
+                              topology=run.topology)]  # fmt: skip
         for t in range(line.periods):
             low, high = (line.edges[t + i] * DAYS_PER_MONTH for i in (0, 1))
             within = max(0.0, min(run.end_day, high) - max(run.start_day, low))
-            mine[t] += run.systems * within / (high - low)
+            mine[t] += run.systems * day_share(run.hours) * within / (high - low)
     return found
 
 
@@ -217,11 +226,12 @@ def schedule_of(figures: StockFigures, stock: Stock, plan: StockPlan, start_days
 def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float) -> ScheduledRun:
     group, line = stock.groups[run.group], figures.timeline
     hardware, workload = hardware_of(group), figures.workload(run.workload)
-    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout, run.term)
+    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout, run.term, run.hours)
     month = line.slots[start.slot].start
     counted = month * DAYS_PER_MONTH
     end = day + d.run_days
     watts = figures.run_watts(workload, run.role, hardware, d)[1]
+    stops, seconds = figures.stops(run.workload, d.chips, run.hours)
     return ScheduledRun(
         workload=run.workload,
         role=run.role,
@@ -231,13 +241,18 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         cooling=group.cooling,
         fabric=group.fabric,
         power_cap=group.power_cap,
+        topology=group.topology,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
         predicted=d.predicted.model_copy(update={"finish_days": day + (d.predicted.days or 0.0)}),
         added_mw=watts / 1e6,
-        **_priced(figures.run(workload, run.role, hardware, d, month)),
+        **_priced(figures.run(workload, run.role, hardware, d, month, run.hours)),
         option=run.id,
+        hours=run.hours,
+        units=run.layout.get(UNITS, 1),
+        stops_a_day=stops,
+        stop_s=seconds,
         systems=d.systems,
         spares=d.spares,
         chips=d.chips,
@@ -267,6 +282,7 @@ def _load(
         cooling=group.cooling,
         fabric=group.fabric,
         power_cap=group.power_cap,
+        topology=group.topology,
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=work.precision,
@@ -275,6 +291,7 @@ def _load(
         added_mw=figures.unit_watts(workload, work.role, hardware, d) / 1e6,
         **_priced(figures.load(workload, work.role, hardware, d, units)),
         option=work.id,
+        hours=work.hours,
         part_chips=d.part,
         cache_pool=d.cache_pool,
         with_loads=tuple(

@@ -148,7 +148,8 @@ def _racks(draft: StockDraft, site: Site, level: Level, grows: bool) -> None:
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
         for g, group in enumerate(stock.groups):
             if level.name in group.levels:
-                alike[group.location, group.system, group.chip, group.cooling, group.fabric, group.power_cap].append(g)
+                kind = group.location, group.system, group.chip, group.cooling, group.fabric, group.power_cap
+                alike[*kind, group.topology].append(g)
         for mine in alike.values():  # whosever they are, systems of one kind fill racks together
             group = stock.groups[mine[0]]
             stands = {

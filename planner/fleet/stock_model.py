@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from planner.fleet.model import FleetModel, Limit
 from planner.fleet.pieces import pieces_of
 from planner.fleet.redundancy import Counting, Unit, add_left
+from planner.options.hardware.hours import on_in
 from planner.options.parts import levels, room_for
 from planner.options.stock import Demand, Lot, Run, Start, Stock, Work
+from planner.scenario.kinds.daily import Hours
 from planner.solve.form import Program, ProgramBuilder
 
 Floats = NDArray[np.float64]
@@ -246,21 +248,29 @@ def _use(draft: StockDraft) -> None:
     for g, group in enumerate(stock.groups):
         where = f"{group.id},{group.system},{group.location}"
         for period in range(stock.periods):
-            stands = {c: -1.0 for c, lot in lots[g] if lot.begin <= period < lot.end}
-            whole = {columns[period]: float(work.systems) for columns, work in works[g] if not work.part}
-            busy = [
-                (slot, {c: r.systems * share for c, r, share in shares_of_slot(stock, slot, runs[g])})
-                for slot in slots_of[period]
-            ]
-            # parts of doubling sizes pack into systems exactly where they fit by size (planner.options.parts)
-            sizes = {columns[period]: work.part for columns, work in works[g] if work.part}
-            cuts = levels(sizes.values(), group.chips) or (0,)
-            for slot, active in distinct(busy):
-                for cut in cuts:
-                    parts = {c: s / room_for(group.chips, cut) for c, s in sizes.items() if s >= cut}
-                    if whole or active or parts:
-                        name = f"use[{where},{slot}]" if cut == cuts[0] else f"use[{where},{slot},{cut}]"
-                        build.add_row(name, {**whole, **parts, **active, **stands}, upper=0.0, kind="use")
+            rows: list[_UseRow] = []
+            for band in stock.bands:
+                stands = {c: -1.0 for c, x in lots[g] if x.begin <= period < x.end and on_in(x.hours, band)}
+                here = [(columns[period], work) for columns, work in works[g] if on_in(work.hours, band)]
+                whole = {c: float(work.systems) for c, work in here if not work.part}
+                running = [x for x in runs[g] if on_in(x[1].hours, band)]
+                busy = [
+                    (slot, {c: r.systems * share for c, r, share in shares_of_slot(stock, slot, running)})
+                    for slot in slots_of[period]
+                ]
+                # parts of doubling sizes pack into systems exactly where they fit by size (planner.options.parts)
+                sizes = {c: work.part for c, work in here if work.part}
+                cuts = levels(sizes.values(), group.chips) or (0,)
+                for slot, active in distinct(busy):
+                    for cut in cuts:
+                        parts = {c: s / room_for(group.chips, cut) for c, s in sizes.items() if s >= cut}
+                        if whole or active or parts:
+                            told = {**whole, **parts, **active}
+                            rows.append((slot, band, told, stands, () if cut == cuts[0] else (cut,)))
+            for slot, band, told, stands, cut_of in _needed(rows):
+                name = ",".join(map(str, (where, slot, *cut_of)))
+                name += f",{band[0]:02d} h" if len(stock.bands) > 1 else ""
+                build.add_row(f"use[{name}]", {**told, **stands}, upper=0.0, kind="use")
         by_run: dict[str, list[tuple[int, Run, Start]]] = defaultdict(list)
         for c, run, s in runs[g]:
             by_run[run.workload].append((c, run, s))
@@ -273,6 +283,26 @@ def _use(draft: StockDraft) -> None:
                 known = len(begun)
                 arrived = {c: -1.0 for c, lot in lots[g] if lot.begin <= period}
                 build.add_row(f"there[{name},{where},{period}]", {**begun, **arrived}, upper=0.0, kind="use")
+
+
+_UseRow = tuple[int, Hours, dict[int, float], dict[int, float], tuple[int, ...]]
+
+
+def _needed(rows: list[_UseRow]) -> list[_UseRow]:
+    """Rows (slot, band, what works, what stands, size of parts) that none of another band implies: with as much at
+    work in the same slot, and no more standing."""
+    by_slot: dict[tuple[int, tuple[int, ...]], list[_UseRow]] = defaultdict(list)
+    kept = []
+    for row in sorted(rows, key=lambda r: -len(r[2])):
+        slot, _, told, stands, cut = row
+        others = by_slot[slot, cut]
+        if not any(
+            all(other[2].get(c, 0.0) >= v for c, v in told.items()) and other[3].keys() <= stands.keys()
+            for other in others
+        ):
+            others.append(row)
+            kept.append(row)
+    return sorted(kept, key=lambda r: (r[0], r[4], r[1]))
 
 
 def shares_of_slot(stock: Stock, slot: int, runs: Sequence[tuple[int, Run, Start]]) -> list[tuple[int, Run, float]]:
@@ -322,6 +352,10 @@ def _demand(draft: StockDraft, demand: Demand, limit_of: Callable[[Demand, int],
             left = _left(draft, demand, period, mine, {})
             rates = {columns[period]: min(work.rates.values()) for columns, work in mine}
             draft.add_limit(limit, rates if left is None else {left: limit.scale})
+            # below the peak: what is on for so many hours of a day carries what is asked in as many
+            for hours, asked in demand.below_peak:
+                on = {c[period]: rates[c[period]] / rate for c, w in mine if not w.hours or len(w.hours) >= hours}
+                build.add_row(f"demand[{demand.workload},{period},{hours} h]", on, lower=asked, kind="balance")
             continue
         # caches do not travel between sites, nor to replicas that read others: each place serves its lesser phase
         served: dict[str, int] = {}

@@ -191,7 +191,11 @@ class Collector:
             if workload.request_classes:
                 return search_for(MixedServingSearch, workload, self.catalog)
             return search_for(
-                ServingSearch, workload, self.catalog, parts=self.parts, shared=shares_servers(self.scenario)
+                ServingSearch,
+                workload,
+                self.catalog,
+                parts=self.parts and not workload.runs_once,
+                shared=shares_servers(self.scenario),
             )
         return search_for(RecommendationSearch, workload, self.catalog)
 
@@ -450,7 +454,9 @@ class Collector:
             apart = bool(cache_pool(workload, choice.chip.vendor, found.precision))
             searched = tuple(unbeaten(formats, apart=apart, system_chips=choice.system.unit_chips)[every.index(search)])
             self.pruned += len(found.units) - len(searched)
-        units = by_hours(in_window(searched, workload), workload, choice.acquire, choice.rent_term)
+        # over time work by a date is a run: full until it is over, rather than a share of its window
+        inside = list(searched) if workload.runs_once else in_window(searched, workload)
+        units = by_hours(inside, workload, choice.acquire, choice.rent_term, over_lots=self.parts)
         units = [u for u in units if u.systems <= bounds.systems]
         if not units:
             self.drop(choice, workload.name, "its smallest replica exceeds a limit of the place or the plan")

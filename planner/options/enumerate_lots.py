@@ -20,6 +20,7 @@ from planner.network.fabric import FABRICS
 from planner.options.enumerate import interconnect_of
 from planner.options.hardware.arrivals import demand_of, may_move
 from planner.options.hardware.choices import hardware_choices
+from planner.options.hardware.hours import bands_of, day_share, hours_of_unit
 from planner.options.hardware.offers import closed_offers
 from planner.options.hardware.standing import Key, fabrics_needed, platforms_of, room_for, standing_choices
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, timeline_of
@@ -28,14 +29,15 @@ from planner.options.lots import digest_of, lots_of, owner_key, runs_of, works_o
 from planner.options.option import Dropped
 from planner.options.ownership import (
     Standing,
-    added_watts,
+    load_watts,
     serves_only,
 )
 from planner.options.stock import Demand, Group, Lot, Run, Stock, StockSet, Work
+from planner.options.work.by_a_date import runs_of_units
 from planner.options.work.designs import DesignSearcher, FoundDesign, designs_of
 from planner.options.work.pairs import pairs_left_out
 from planner.options.work.redundancy import Redundancy
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.pooled import pools_of
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
@@ -84,7 +86,10 @@ def enumerate_stock(
                 share = (w + p / len(platforms)) / len(leading)
                 progress(f"Pricing {workload.name} on {platform[0]}", share)
             searcher.room = max(rooms[key] for key in keys)
-            found[platform, workload.name] = designs_of(searcher, searches, [stands[key][0] for key in keys])
+            designs = designs_of(searcher, searches, [stands[key][0] for key in keys])
+            if isinstance(workload, ByADate) and workload.runs_once:
+                designs = runs_of_units(workload, designs, searcher.room)
+            found[platform, workload.name] = designs
     drafts = StockDrafts()
     for platform, keys in platforms.items():
         every = [(w, found[platform, w.name]) for w in leading]
@@ -123,6 +128,7 @@ def enumerate_stock(
         slot_days=(*(s.start * DAYS_PER_MONTH for s in timeline.slots), timeline.end * DAYS_PER_MONTH)
         if may_move(scenario)
         else (),
+        bands=bands_of(x.hours for of in (kept.lots, kept.works, kept.runs) for x in of),
     )
     units = ((w.workload, w.role, kept.groups[w.group].chip, w.cache_pool) for w in kept.works)
     return StockSet(
@@ -167,7 +173,9 @@ def _asked(
                        for c in getattr(w, "request_classes", ())}  # fmt: skip
             parts = {x.name: demand_of(x, timeline) for x in scenario.workloads if x.name in pools.get(w.name, ())}
             rate = np.sum(list(parts.values()), axis=0) if parts else demand_of(w, timeline)
-            demands.append(Demand(w.name, rate, phases, least, rule, tokens, more, classes, parts))
+            levels = w.by_rank if isinstance(w, Serving) else ()
+            below = tuple((hours, asked / levels[0][1]) for hours, asked in levels[1:])
+            demands.append(Demand(w.name, rate, phases, least, rule, tokens, more, classes, parts, below))
     return tuple(demands), tuple(runs), tuple(order)
 
 
@@ -195,28 +203,29 @@ def add_group(
         return
     works: list[Work] = []
     runs: list[Run] = []
-    watts: dict[float, tuple[float, float]] = {}
+    watts: dict[tuple[float, float], tuple[float, float]] = {}
     largest = -1
     for workload, options in found:
         mine = []
         fabrics = fabrics_needed(catalog, choice, workload, [option.systems for option in options])
         for option, needed in zip(options, fabrics, strict=True):
-            activity = option.activity
-            if activity not in watts:
-                watts[activity] = added_watts(catalog, stand, activity)
+            on = day_share(hours_of_unit(workload, option.layout.get("hours")))
+            activity = option.activity if on == 1.0 else option.activity / getattr(workload, "peak_to_mean", 1.0)
+            if (activity, on) not in watts:
+                watts[activity, on] = load_watts(catalog, stand, activity, on)
             if option.systems > room:
                 continue
             if FABRICS.index(needed) > FABRICS.index(fabric):
                 continue
             largest = max(largest, FABRICS.index(needed))
             if not workload.runs_once:
-                works.append(works_of(timeline, stand, index, workload.name, option, watts[activity]))
+                works.append(works_of(timeline, stand, index, workload, option, watts[activity, on]))
             else:
-                mine.append((option, watts[activity]))
+                mine.append((option, watts[activity, on]))
         if mine:
             first = min(lot.begin for lot in lots)
             made, gone = runs_of(
-                scenario, catalog, timeline, stand, index, workload, mine, first, relaxed, dropped,  # type: ignore[arg-type]
+                scenario, catalog, timeline, stand, index, workload, mine, first, relaxed, dropped,
             )  # fmt: skip
             runs += made
             drafts.pruned += gone
@@ -241,6 +250,7 @@ def add_group(
             levels=() if choice.location is None else choice.location.levels,
             owner=owner,
             power_cap=choice.power_cap,
+            topology=choice.topology,
         )
     )
     drafts.lots += lots

@@ -19,8 +19,10 @@ from planner.options.ownership import (
 )
 from planner.options.stock import Group, Lot, Run, Work, no_more
 from planner.options.work.designs import FoundDesign
+from planner.scenario.kinds import Workload
+from planner.scenario.kinds.daily import Hours
+from planner.scenario.topology import Topology
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Training
 
 FEW_STARTS = 3000
 """Of a run on a group with no more starts than this, all sizes, every size is kept that another does not beat in days;
@@ -37,7 +39,7 @@ class StockDrafts:
 
 
 def sizes_worth_keeping(
-    scenario: Scenario, timeline: Timeline, workload: Training | Recommendation,
+    scenario: Scenario, timeline: Timeline, workload: Workload,
     kept: Sequence[tuple[FoundDesign, tuple[float, float], list[int]]], prices: RunPrice, offsets: NDArray[np.int64],
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Which sizes no other beats: as few slots and systems, as many starts, no dearer at any of them."""
@@ -87,9 +89,9 @@ def without_dominated(drafts: StockDrafts) -> StockDrafts:
         works[work.group].append(work)
     for run in drafts.runs:
         runs[run.group].append(run)
-    same: dict[tuple[str, str, str, str, Fabric, float], list[int]] = defaultdict(list)
+    same: dict[tuple[str, str, str, str, Fabric, float, Topology], list[int]] = defaultdict(list)
     for i, g in enumerate(drafts.groups):
-        same[g.owner, g.location, g.system, g.chip, g.fabric, g.power_cap].append(i)
+        same[g.owner, g.location, g.system, g.chip, g.fabric, g.power_cap, g.topology].append(i)
     gone: set[int] = set()
     for members in same.values():
         for b in members:
@@ -119,9 +121,9 @@ def _beats(
     ga, gb = drafts.groups[a], drafts.groups[b]
     if not no_more(ga, gb):
         return False
-    mine = {(x.acquire, x.begin, x.end, x.term): x for x in lots[a]}
+    mine = {(x.acquire, x.begin, x.end, x.term, x.hours): x for x in lots[a]}
     for theirs in lots[b]:
-        x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term))
+        x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term, theirs.hours))
         if x is None or x.most < theirs.most or not no_more(x, theirs):
             return False
     if any(r.term for r in runs[b]) and {r.id for r in runs[a]} != {r.id for r in runs[b]}:
@@ -131,10 +133,10 @@ def _beats(
         u = units.get((w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))))
         if u is None or any(u.rates.get(p, 0.0) < r for p, r in w.rates.items()) or not no_more(u, w):
             return False
-    sizes: dict[tuple[str, int], list[Run]] = defaultdict(list)
+    sizes: dict[tuple[str, int, Hours], list[Run]] = defaultdict(list)
     for r in runs[a]:
-        sizes[r.workload, r.systems].append(r)
-    return all(any(_run_no_more(x, r) for x in sizes[r.workload, r.systems]) for r in runs[b])
+        sizes[r.workload, r.systems, r.hours].append(r)
+    return all(any(_run_no_more(x, r) for x in sizes[r.workload, r.systems, r.hours]) for r in runs[b])
 
 
 def _run_no_more(x: Run, y: Run) -> bool:

@@ -218,12 +218,14 @@ def price_lot(
     *,
     term: str = "",
     since: str | None = None,
+    day_share: float = 1.0,
 ) -> LotPrice:
-    """One system that stands from the beginning of period ``begin`` to that of ``end``."""
+    """One system that stands from the beginning of period ``begin`` to that of ``end``; rented, for a share of each
+    day."""
     start, stop = timeline.edges[begin], timeline.edges[end]
     years = timeline.by_year(start, stop)
     if acquire == "rent":
-        return _rented(scenario, catalog, timeline, stand, start, stop, term, years)
+        return _rented(scenario, catalog, timeline, stand, start, stop, term, years, day_share)
     p = stand.prices
     factor = price_factor(scenario, timeline, stand, begin) if acquire == "buy" else 1.0
     # what follows the price of systems; buildings, plant and what hangs on power do not, nor do network and optics
@@ -320,25 +322,38 @@ def _rented(
     stop: float,
     term: str,
     years: Floats,
+    day_share: float,
 ) -> LotPrice:
     terms = known_terms(scenario, catalog)
     length = (stop - start) / 12
-    usd = float(
-        rent_cost(
-            stand.chips, stand.choice.chip.need("rent_usd_per_h"), length * HOURS_PER_YEAR, terms[term or "on_demand"]
-        )
-    )
+    hours = length * HOURS_PER_YEAR * day_share
+    usd = float(rent_cost(stand.chips, stand.choice.chip.need("rent_usd_per_h"), hours, terms[term or "on_demand"]))
     grid = stand.choice.region.need("carbon_kg_per_kwh")
-    made = np.minimum(1.0, np.cumsum(years) / catalog.cost("dep_chip_econ"))
-    carbon = stand.facility_base_w / 1e6 * HOURS_PER_YEAR * grid * years
+    there = years * day_share
+    made = np.minimum(1.0, np.cumsum(there) / catalog.cost("dep_chip_econ"))
+    carbon = stand.facility_base_w / 1e6 * HOURS_PER_YEAR * grid * there
     return LotPrice(
         cost_usd=usd / length * timeline.worth(start, stop),
         lines_usd={"rent": usd / length * timeline.worth(start, stop)},
         capex_usd=0.0,
         opex_usd=usd / length * years,
         carbon_t=carbon + np.diff(made, prepend=0.0) * stand.embodied_kg / 1e3,
-        water_m3=stand.it_base_w / 1e6 * HOURS_PER_YEAR * stand.choice.pair.wue_l_per_kwh * years,
+        water_m3=stand.it_base_w / 1e6 * HOURS_PER_YEAR * stand.choice.pair.wue_l_per_kwh * there,
     )
+
+
+def load_watts(catalog: Catalog, stand: Standing, activity: float, day_share: float = 1.0) -> tuple[float, float]:
+    """(IT, facility) watts, in the mean of a day, that one system of a load draws above what it draws without work.
+
+    ``activity``: that of units which are on all day, at the mean of their load. Energy follows requests: a unit that is
+    on for the hours of most demand alone spares what a system idles in the others, and answers as large a share of the
+    day's requests as it adds to the peak, if not itself then by what it leaves to the others when it is off.
+    """
+    busy = added_watts(catalog, stand, activity)
+    if day_share == 1.0:
+        return busy
+    on = added_watts(catalog, stand, 0.0)
+    return tuple(b - (1.0 - day_share) * o for b, o in zip(busy, on, strict=True))  # type: ignore[return-value]
 
 
 def added_watts(catalog: Catalog, stand: Standing, activity: float) -> tuple[float, float]:
@@ -459,18 +474,21 @@ def rented_for_run(
     systems: int | NDArray[np.int64],
     starts: Floats,
     days: float | Floats,
+    day_share: float = 1.0,
 ) -> RunPrice:
     """``systems`` systems rented for one run alone, from each month of ``starts`` (n,) for ``days`` days: rent, idling.
 
-    A commitment is paid evenly over its whole length, also where less is used. ``systems`` and ``days`` are of all or
-    of each (n,). Raises ``UnknownFigureError`` where nobody published the rent.
+    A commitment is paid evenly over its whole length, also where less is used; on demand the share of each day that the
+    run works is paid. ``systems`` and ``days`` are of all or of each (n,). Raises ``UnknownFigureError`` where nobody
+    published the rent.
     """
     n = len(starts)
-    hours = np.broadcast_to(np.asarray(days, np.float64) * 24.0, (n,))
     known = known_terms(scenario, catalog)[term]
+    there = day_share if known.hours == 0.0 else 1.0
+    hours = np.broadcast_to(np.asarray(days, np.float64) * 24.0 * there, (n,))
     count = np.broadcast_to(np.asarray(systems, np.float64), (n,))
     usd = rent_cost(count * stand.chips, stand.choice.chip.need("rent_usd_per_h"), hours, known)
-    span = np.maximum(hours, known.hours) / HOURS_PER_YEAR * 12
+    span = np.maximum(hours / there, known.hours) / HOURS_PER_YEAR * 12
     lows = 12.0 * np.arange(timeline.years)
 
     def by_year(stops: Floats) -> Floats:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from planner.network.fabric import Fabric
 from planner.options.option import Acquire, Dropped, Role
 from planner.options.work.redundancy import Redundancy
+from planner.scenario.kinds.daily import Hours
+from planner.scenario.topology import FAT_TREE, Topology
 
 Floats = NDArray[np.float64]
 
@@ -47,6 +49,8 @@ class Group:
     """The workload whose own systems these are; empty where whatever needs them may use them."""
     power_cap: float = 1.0
     """Share of the chips' TDP that they are held to."""
+    topology: Topology = FAT_TREE
+    """Design of the scale-out network that they take ports of."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class Lot:
     water_by_year_m3: Floats
     term: str = ""
     """Of rent: on_demand, 1y, 3y."""
+    hours: Hours = ()
+    """Of each day, in which it is there; none: all of them."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class Work:
     """The replicas that hand caches to each other (``work.serving.cache_pool``)."""
     part: int = 0
     """Chips of the part of a system that it occupies; 0 where it takes whole systems."""
+    hours: Hours = ()
+    """Of each day, in which it is on; none: all of them."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +141,8 @@ class Run:
     """Tokens or samples a second while it runs."""
     term: str = ""
     """Of a run on systems rented for it alone, which occupies nothing of its group: on_demand, 1y, 3y."""
+    hours: Hours = ()
+    """Of each day, in which it works, in the valleys of loads; none: all of them."""
 
     @property
     def minutes(self) -> int:
@@ -160,6 +170,8 @@ class Demand:
     """{class of requests: (share of the demand, tokens of a request)}; rates of units are then by class."""
     rate_of: Mapping[str, Floats] = field(default_factory=dict)
     """{load: its part of the rate} of loads that share replicas; none: the load alone."""
+    below_peak: tuple[tuple[int, float], ...] = ()
+    """(hours, share of the peak) of a load by the hour: in so many hours of a day at least so much of it is asked."""
 
     @property
     def loads(self) -> tuple[str, ...]:
@@ -193,6 +205,8 @@ class Stock:
     """{(site, system): how many stand there at the start}"""
     slot_days: tuple[float, ...] = ()
     """(S+1,) days from the plan's start at which slots begin, and the last one ends; none: runs take whole slots."""
+    bands: tuple[Hours, ...] = ((),)
+    """Hours of a day that are alike for all that works and stands; one band of all day where nothing goes by hours."""
 
     def minute(self, slot: int) -> int:
         """Minutes from the plan's start at which a slot begins."""

@@ -18,8 +18,8 @@ from planner.catalog.records import Figure
 from planner.options.hardware.choices import site_region
 from planner.scenario.outcomes import Outcomes, Spread
 from planner.scenario.types import Scenario
+from planner.uncertainty.margins import times_at
 from planner.uncertainty.spreads import DAYS_PER_QUARTER, failure_spread, quantiles, slip_spread
-from planner.uncertainty.times import deviation, time_factor
 
 Floats = NDArray[np.float64]
 
@@ -55,13 +55,17 @@ class Draws:
     def time_factor(self, workload: str, system: str, low80: float, high80: float) -> Floats:
         """What run times and latencies of a workload on a system are multiplied by.
 
-        Where the scenario gives no distribution it is the one behind the chances of every plan (``confidence``).
+        One error moves all systems of a workload, as in its margin and its chance (``uncertainty.margins``): each is as
+        far off as its own interval is wide.
         """
-        name, spread = f"time {workload} {system}", self.outcomes.time_factor.get(system)
-        if spread is None and name not in self._kept:
-            u = np.clip(stream(self.outcomes.seed, name, self.n), 1e-12, 1 - 1e-12)
-            self._kept[name] = np.array([time_factor(low80, high80, deviation(x)) for x in u.tolist()])
-        return np.maximum(self._drawn(name, spread, 1.0), 1e-3)
+        return times_at(self.outcomes.time_factor.get(system), low80, high80, self.time_share(workload))
+
+    def time_share(self, workload: str) -> Floats:
+        """The share of outcomes that are better than how far off the times of a workload are, on whatever system."""
+        name = f"time {workload}"
+        if name not in self._kept:
+            self._kept[name] = stream(self.outcomes.seed, name, self.n)
+        return self._kept[name]
 
     def price_factor(self, system: str) -> Floats:
         """What the price of a system is multiplied by."""

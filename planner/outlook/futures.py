@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from planner.answer.plan import Interval
 from planner.catalog import Catalog
 from planner.catalog.records import Record
-from planner.cost.finance import HOURS_PER_YEAR, annuity
+from planner.cost.finance import HOURS_PER_YEAR, annuity, discount_rate_of
 from planner.facility.reliability import default_profile
 from planner.options.hardware.choices import Choice, available_from, hardware_choices, platform_of, start_days
 from planner.options.option import Option
@@ -283,8 +283,7 @@ class Futures:
             energy = costs(replace(choice, region=_doubled(choice.region, "tariff_usd_per_kwh"))) - plain.cost_usd
         zero = np.zeros(len(mine))
         rent, water = (plain.cost_lines_usd.get(name, zero) for name in ("rent", "water"))
-        rate = self.scenario.finance.discount_rate
-        rate = self.catalog.cost("wacc") if rate is None else rate
+        rate = discount_rate_of(self.catalog, self.scenario.finance.discount_rate)
         found = []
         for i, x in enumerate(mine):
             cost = float(plain.cost_usd[i]) if late_days else x.cost_usd

@@ -23,7 +23,7 @@ from planner.fleet.stock_model import StockModel
 from planner.options.hardware.arrivals import due_days, start_slots
 from planner.options.hardware.choices import site_region
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, timeline_of
-from planner.options.stock import Run, Start, Stock, StockSet
+from planner.options.stock import Run, Start, Stock, StockSet, Work
 from planner.outlook.moves import Decided, Moves
 from planner.outlook.question import no_plan
 from planner.planning.plan import answered, solved_question
@@ -98,7 +98,8 @@ class FleetView:
         limits = replace(self.question.limits, time_limit_s=seconds)
         vector = self.stock.objectives[self.goal]
         if moves.times:
-            stock = slower(self.question, self.stock.stock, moves.times)
+            groups, times = self.stock.stock.groups, moves.times
+            stock = slower(self.question, self.stock.stock, lambda x: times.get(groups[x.group].system, 1.0))
             model = build_stock(self.question.scenario, self.question.catalog, stock)
             found = solve(with_objective(model.program, model.objectives[self.goal]), limits)
             return self._decided(found, model)
@@ -130,10 +131,22 @@ def fleet_view(question: Question, tell: Callable[[str, float], None]) -> FleetV
     tell("Verifying", 0.6)
     plan = answered(question, solutions, model)
     tell("Pricing with other prices", 0.62)
-    by_price = _split(stock, _differences(stock, _dearer(question)), "system")
+    by_price = parts_by_price(question)
     tell("Pricing with other tariffs", 0.66)
-    by_tariff = _split(stock, _differences(stock, _dearer_energy(question)), "site")
+    by_tariff = parts_by_tariff(question)
     return FleetView(question, stock, plan, last.values, by_price, by_tariff, seconds)
+
+
+def parts_by_price(question: Question) -> dict[str, Floats]:
+    """{system: what its price is of the cost of each column of a fleet over time, USD millions}"""
+    assert question.stock is not None  # noqa: S101 - of a fleet over time
+    return _split(question.stock, _differences(question.stock, _dearer(question)), "system")
+
+
+def parts_by_tariff(question: Question) -> dict[str, Floats]:
+    """{site: the same of its tariff}"""
+    assert question.stock is not None  # noqa: S101 - of a fleet over time
+    return _split(question.stock, _differences(question.stock, _dearer_energy(question)), "site")
 
 
 def _stock(question: Question, **changes: object) -> Stock:
@@ -211,38 +224,33 @@ def _split(model: StockModel, whole: Floats, by: str) -> dict[str, Floats]:
 # -- other speeds ------------------------------------------------------------------------------------------------------
 
 
-def slower(question: Question, stock: Stock, times: Mapping[str, float]) -> Stock:
-    """The stock where systems take ``times`` as long: units give less, runs take longer and begin where that suits.
+def slower(question: Question, stock: Stock, factor: Callable[[Work | Run], float]) -> Stock:
+    """The stock where units and runs take ``factor`` times as long: they give less, and begin where that suits.
 
     Runs begin at slots at which they might have begun before; where they take less time no slot is added.
     """
     scenario = question.scenario
     line = timeline_of(scenario, question.catalog)
     loads = {w.name: w for w in scenario.workloads}
-
-    def factor(group: int) -> float:
-        return times.get(stock.groups[group].system, 1.0)
-
     works = tuple(
-        replace(x, rates={name: r / factor(x.group) for name, r in x.rates.items()}) if factor(x.group) != 1.0 else x
+        replace(x, rates={name: r / factor(x) for name, r in x.rates.items()}) if factor(x) != 1.0 else x
         for x in stock.works
     )
     runs = tuple(
-        _slower_run(question, line, loads[r.workload], r, factor(r.group)) if factor(r.group) != 1.0 else r
-        for r in stock.runs
+        _slower_run(question, line, loads[r.workload], r, factor(r)) if factor(r) != 1.0 else r for r in stock.runs
     )
     return replace(stock, works=works, runs=tuple(r for r in runs if r.starts))
 
 
 def _slower_run(question: Question, line: Timeline, load: Workload, run: Run, factor: float) -> Run:
     scenario, days = question.scenario, run.days * factor
-    allowed = set(start_slots(scenario, line, load, days, 0, 1.0))  # type: ignore[arg-type]
+    allowed = set(start_slots(scenario, line, load, days, 0, 1.0))
     starts: list[Start] = []
     for s in run.starts:
         if s.slot not in allowed:
             continue
         month = line.slots[s.slot].start
-        due = None if s.due_days is None else due_days(scenario, line, load, s.slot, days)  # type: ignore[arg-type]
+        due = None if s.due_days is None else due_days(scenario, line, load, s.slot, days)
         starts.append(
             replace(
                 s, last_slot=line.slots_within(month, month + days / DAYS_PER_MONTH)[-1],
@@ -290,4 +298,4 @@ def tried(
     return found
 
 
-__all__ = ["FleetView", "fleet_view", "intervals", "slower", "tried"]
+__all__ = ["FleetView", "fleet_view", "intervals", "parts_by_price", "parts_by_tariff", "slower", "tried"]

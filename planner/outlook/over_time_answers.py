@@ -13,6 +13,7 @@ from planner.answer.words import money
 from planner.fleet.model import OBJECTIVE_UNITS
 from planner.outlook.draws import Draws
 from planner.outlook.given import Given, price_of, ranked, tariff_of, time_on
+from planner.outlook.held import kept_in
 from planner.outlook.moves import Decided, Moves
 from planner.outlook.over_time import FleetView, fleet_view, intervals, tried
 from planner.outlook.result import Moved, Outlook, OutlookPlan, Promise, Sensitivity, choice_figures, headings
@@ -95,10 +96,7 @@ def _moved(view: FleetView, g: Given, base: str, at: list[Decided | str | None])
 
 
 def outlook_over_time(question: Question, tell: Tell, started: float) -> Outlook:
-    """The plan in sampled futures: its cost at other prices and tariffs, and the chance of each promise.
-
-    Chances are those that the plan carries (by quadrature, not by drawing); money is drawn.
-    """
+    """The plan in sampled futures: its cost at other prices and tariffs, and how often each promise is kept."""
     view = fleet_view(question, tell)
     tell("Drawing futures", 0.8)
     scenario, outcomes = question.scenario, question.scenario.outcomes or Outcomes()
@@ -109,11 +107,15 @@ def outlook_over_time(question: Question, tell: Tell, started: float) -> Outlook
         cost += 1e6 * float(part @ view.values) * (draws.price_factor(system) - 1.0)
     for site, part in view.by_tariff.items():
         cost += 1e6 * float(part @ view.values) * (draws.tariff_factor(site) - 1.0)
-    chance = view.plan.chance
+    futures = kept_in(scenario, view.plan, question.catalog, draws)
     promises = tuple(
-        Promise(workload=p.workload, what=p.what, probability=p.chance, error=0.0)
-        for p in (chance.promises if chance is not None else ())
-    )
+        Promise(
+            workload=w.name, what="date" if w.runs_once else "load", probability=(p := float(np.mean(kept))),
+            error=math.sqrt(p * (1 - p) / draws.n),
+        )
+        for w in scenario.workloads
+        if (kept := futures.get(w.name)) is not None
+    )  # fmt: skip
     worst = max(1, math.ceil((1 - outcomes.confidence) * draws.n - 1e-9))
     held = OutlookPlan(
         **choice_figures(view.plan),
@@ -121,24 +123,22 @@ def outlook_over_time(question: Question, tell: Tell, started: float) -> Outlook
         expected_cost_usd=float(np.mean(cost)),
         cost_at_risk_usd=float(np.mean(np.sort(cost)[-worst:])),
         promises=promises,
-        all_kept=chance.all_kept_least if chance is not None else 1.0,
+        all_kept=float(np.mean(np.all(list(futures.values()), axis=0))) if futures else 1.0,
         holds=all(p.probability >= outcomes.confidence for p in promises),
         expected_regret_usd=0.0,
         missed_in_vain=0.0,
     )
-    kept = "; ".join(f"{p.workload} {p.probability:.1%}" for p in promises)
+    said = "; ".join(f"{p.workload} {p.probability:.1%}" for p in promises)
     drawn = [name for name, values in draws.spreads().items() if np.ptp(values) > 0]
     tell("Done", 1.0)
     return Outlook(
         **headings(view.plan),
         answer=f"The plan costs {money(held.expected_cost_usd)} on average and {money(held.cost_at_risk_usd)} in its"
-        f" worst futures; kept with probability: {kept or 'nothing is promised'}.",
+        f" worst futures; kept with probability: {said or 'nothing is promised'}.",
         samples=draws.n, seed=outcomes.seed, confidence=outcomes.confidence, plans=(held,), slips=(), findings=(),
         notes=(
-            f"{draws.n} futures of money, seed {outcomes.seed}; drawn: {', '.join(sorted(drawn)) or 'nothing'}.",
-            "Chances are of times, deliveries, failures and demand, as the plan says them; all of them together is the"
-            " least that it may be. What is done about a late date is not in the cost. confidence in the scenario plans"
-            " with a margin.",
+            f"{draws.n} futures, seed {outcomes.seed}; drawn: {', '.join(sorted(drawn)) or 'nothing'}.",
+            "What is done about a late date is not in the cost. confidence in the scenario plans with a margin.",
         ),
         seconds=round(time.perf_counter() - started, 4),
     )  # fmt: skip

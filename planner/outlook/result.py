@@ -77,6 +77,11 @@ class Piece(Part):
     systems: int
     chips: int
 
+    @property
+    def in_words(self) -> str:
+        """``63 sgx5000 for pretrain``; of a lot that whatever needs it may use without what for."""
+        return f"{self.systems:,} {self.system}" + (f" for {self.workload}" if self.workload else "")
+
 
 class Choice(Part):
     """A verified plan in short. ``values``: every objective in people's units (USD, days, MW, t CO2e, tokens/s)."""

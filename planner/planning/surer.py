@@ -12,15 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from planner.answer.chance import hardware_of
-from planner.answer.plan import AtConfidence, Plan
+from planner.answer.plan import AtConfidence, Plan, PlanAt
 from planner.errors import InputError, SolveError, VerificationError
 from planner.planning.question import CancelledError, Question, ask
-from planner.scenario.outcomes import CENTRAL
+from planner.scenario.outcomes import CENTRAL, PRICED
 from planner.scenario.types import Scenario
 from planner.settings import ANSWERS, value_of
 
-LEVELS = (0.5, 0.8, 0.95)
-"""Confidences that are priced beside the one that is asked."""
 LEAST_S = 5.0
 """Seconds that other confidences may take of any plan, in a fast answer; of a longer one as long as the plan took."""
 
@@ -37,14 +35,8 @@ def depth_of(scenario: Scenario) -> str:
     return said if said in ("none", "fast", "full") else "fast"
 
 
-def at_level(scenario: Scenario, level: float) -> Scenario:
-    """The scenario with every promise at one confidence."""
-    workloads = tuple(w.model_copy(update={"confidence": None}) for w in scenario.workloads)
-    return scenario.model_copy(update={"confidence": level, "workloads": workloads})
-
-
 def at_confidences(question: Question, answer: Plan, planned: Planned) -> tuple[AtConfidence, ...]:
-    """What the best plan costs at each of ``LEVELS`` that is not asked already, lowest first."""
+    """What the best plan costs at each of ``PRICED`` that is not asked already, lowest first."""
     scenario, depth = question.scenario, depth_of(question.scenario)
     if depth == "none" or answer.chance is None or answer.totals is None:
         return ()
@@ -53,7 +45,7 @@ def at_confidences(question: Question, answer: Plan, planned: Planned) -> tuple[
     until = time.perf_counter() + budget
     surest = min(p.chance for p in answer.chance.promises)
     found = []
-    for level in sorted(set(LEVELS) - asked, key=lambda x: (x < max(asked), x)):
+    for level in sorted(set(PRICED) - asked, key=lambda x: (x < max(asked), x)):
         if level == CENTRAL and depth == "fast":
             continue
         if max(asked) <= level <= surest:
@@ -81,7 +73,7 @@ def _at(question: Question, answer: Plan, level: float, planned: Planned, until:
 
     try:
         tell()
-        other = ask(at_level(question.scenario, level), catalog=question.plain, progress=tell)
+        other = ask(question.scenario.at_confidence(level), catalog=question.plain, progress=tell)
         left = max(1.0, min(question.limits.time_limit_s, until - time.perf_counter()))
         plan = planned(replace(other, limits=replace(question.limits, time_limit_s=left)))
     except (CancelledError, SolveError, VerificationError, InputError):
@@ -98,4 +90,9 @@ def _at(question: Question, answer: Plan, level: float, planned: Planned, until:
         systems=plan.totals.systems,
         hardware=hardware_of(plan),
         chance=min(p.chance for p in plan.chance.promises),
-    )
+        plan=PlanAt(
+            status=plan.status, objective=plan.objective, deployments=() if plan.fleet else plan.deployments,
+            fleet=plan.fleet, schedule=plan.schedule, totals=plan.totals, chance=plan.chance,
+            simplified=plan.simplified,
+        ),
+    )  # fmt: skip

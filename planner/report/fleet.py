@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from planner.answer.plan import FleetLot, FleetStanding, Plan, ScheduledLoad, ScheduledRun
 from planner.report import format as fmt
+from planner.scenario.kinds.daily import hours_text
+from planner.scenario.topology import FAT_TREE
 
 MANY = 1e5
 """Rates from here on are written with a prefix."""
@@ -44,6 +46,7 @@ def lot_name(lot: FleetLot) -> str:
 
 def _place(x: FleetLot | FleetStanding | ScheduledRun | ScheduledLoad) -> str:
     capped = f" capped to {x.power_cap:.0%}" if x.power_cap < 1.0 else ""
+    capped += f", {x.topology}" if x.topology != FAT_TREE else ""
     return fmt.clean(f"{x.site}, {x.cooling}{capped}")
 
 
@@ -63,7 +66,9 @@ def _lots(plan: Plan) -> Sheet:
 
 
 def _until(lot: FleetLot) -> str:
-    """When it goes, or for how long it is rented for one run."""
+    """When it goes, or for how long it is rented for one run; the hours of a day that it is rented for."""
+    if lot.hours:
+        return f"{lot.end or 'the end'}, {hours_text(lot.hours)}"
     return f"for {fmt.days(lot.rented_days)}" if lot.rented_days else lot.end or "the end"
 
 
@@ -99,12 +104,16 @@ def _runs(plan: Plan) -> Sheet:
     rows = tuple(
         (
             fmt.clean(r.workload), _place(r), _hardware(r), _layout(r, serving=False), r.start_date, r.end_date,
-            fmt.days(r.end_day - r.start_day), fmt.usd(r.money.total_usd, short=True),
+            fmt.days(r.end_day - r.start_day) + _hours(r), fmt.usd(r.money.total_usd, short=True),
         )
         for r in plan.schedule.runs
     )  # fmt: skip
     head = ("Run", "Where", "Hardware", "Layout", "Begins", "Ends", "Takes", "Cost of its work")
     return Sheet("Runs", "", head, rows, frozenset({6, 7}), ((0, 1), (2, 3), (4, 5), (6, 7)))
+
+
+def _hours(x: ScheduledRun | ScheduledLoad) -> str:
+    return f", {hours_text(x.hours)}" if x.hours else ""
 
 
 def _hardware(x: ScheduledRun | ScheduledLoad) -> str:
@@ -131,7 +140,8 @@ def _loads(plan: Plan) -> Sheet:
     rows = tuple(
         (
             fmt.clean(x.served) + (f" {x.role}" if x.role in {"prefill", "decode"} else ""), _place(x), _hardware(x),
-            _layout(x, serving=True), _speed(x), spans(x.units, plan.periods), fmt.usd(x.money.total_usd, short=True),
+            _layout(x, serving=True), _speed(x), spans(x.units, plan.periods) + _hours(x),
+            fmt.usd(x.money.total_usd, short=True),
         )
         for x in plan.schedule.loads
     )  # fmt: skip

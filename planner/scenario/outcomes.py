@@ -10,6 +10,8 @@ from planner.scenario.base import Finding, Part, parse_number, report, unit
 
 CENTRAL = 0.5
 """The confidence of a plan of central figures."""
+PRICED = (CENTRAL, 0.8, 0.95)
+"""Confidences that are priced beside the one that is asked."""
 
 
 class Spread(Part):

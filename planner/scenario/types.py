@@ -15,7 +15,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
-from planner.scenario.kinds import Workload
+from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
 from planner.scenario.topology import FAT_TREE, Topology
@@ -342,7 +342,7 @@ class Scenario(Part):
         le=0.99,
         description="Probability with which the date of each run, and the rate and latencies of each load, must hold "
         "over performance, deliveries, failures and demand; a workload may state its own. 0.5: central figures, "
-        "deliveries as announced.",
+        "what keeps the promise with even odds where a delivery is uncertain.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
     horizon_years: float = Field(
@@ -390,6 +390,11 @@ class Scenario(Part):
         own = next((w.confidence for w in self.workloads if w.name == workload), None)
         return self.confidence if own is None else own
 
+    def at_confidence(self, level: float) -> Scenario:
+        """The scenario with every promise at one confidence."""
+        workloads = tuple(w.model_copy(update={"confidence": None}) for w in self.workloads)
+        return self.model_copy(update={"confidence": level, "workloads": workloads})
+
     @model_validator(mode="before")
     @classmethod
     def _shorter_forms(cls, data: Any) -> Any:
@@ -432,6 +437,9 @@ class Scenario(Part):
         findings += self._time_findings()
         findings += self._fleet_findings()
         report(findings)
+        if self.over_time:
+            work = tuple(w.in_time() if isinstance(w, ByADate) else w for w in self.workloads)
+            object.__setattr__(self, "workloads", work)
         return self
 
     def _time_findings(self) -> list[Finding]:
@@ -498,27 +506,6 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if getattr(workload, "mixed_systems", False)
         ]
-        if self.hardware.topologies != (FAT_TREE,):
-            findings.append(
-                Finding(("hardware", "topologies"), f"only {FAT_TREE} is planned over time yet",
-                        ", ".join(self.hardware.topologies), FAT_TREE)
-            )  # fmt: skip
-        findings += [
-            Finding(
-                ("workloads", i, "kind"), f"kind: {workload.kind} is not planned over time yet",
-                remedy="Plan it by itself: without fleet.shared, growth, paths, orders of runs and prices by month.",
-            )
-            for i, workload in enumerate(self.workloads)
-            if getattr(workload, "by_rank", None)
-        ]  # fmt: skip
-        findings += [
-            Finding(
-                ("workloads", i, "finish_within_days"), f"kind: {workload.kind} by a date is not planned over time yet",
-                remedy="Plan it by itself: without fleet.shared, growth, paths and prices by month.",
-            )
-            for i, workload in enumerate(self.workloads)
-            if getattr(workload, "window_hours", None) is not None
-        ]  # fmt: skip
         findings += [
             Finding(
                 ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",

@@ -236,7 +236,16 @@ class Training(Part):
     )
     offload: tuple[Literal["optimizer", "weights", "activations"], ...] = Field(
         default=(),
-        description="What is kept in the hosts' memory and streamed through the chips, over their links to the host.",
+        description="What is kept off the chips: in the hosts' memory, over their links to the host, where the hosts' "
+        "processors update optimizer states; or in what `offload_gb_s` is the rate of.",
+    )
+    offload_gb_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=1e5,
+        description="Rate per chip and direction of a supernode's pool or of NVMe drives that keep what is offloaded; "
+        "none: the hosts' memory.",
+        json_schema_extra=unit("GB/s"),
     )
     gradient_bits: Literal[16, 32] | None = Field(
         default=None, description="Bits of a gradient as kept; none: the stack's.", json_schema_extra=unit("bits")
@@ -281,6 +290,8 @@ class Training(Part):
 
     @model_validator(mode="after")
     def _tuned(self) -> Self:
+        if self.offload_gb_s is not None and not self.offload:
+            report([Finding(("offload_gb_s",), "only with offload: nothing is kept off the chips")])
         if self.trainable == "full" and self.frozen_bits != 16:
             report([Finding(("frozen_bits",), "only with trainable: lora: nothing is frozen in a full training")])
         if self.mixed_systems and (self.trainable != "full" or self.offload):

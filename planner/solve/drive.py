@@ -26,8 +26,8 @@ from planner.solve.solvers import OTHER, OWN
 from planner.solve.status import Hook, Limits, Mail, Solution, Status, relative_gap, status_of_plan
 
 BACKENDS: tuple[str, ...] = (*OWN, *OTHER)
-_PARTS = ("projected", "near")
-"""What only solves some programs, or betters the plans of others: for `race` to ask for."""
+_PARTS = ("projected", "near", "tree")
+"""What only solves some programs, betters the plans of others, or is a part of a way: for `race` and `split`."""
 _EAR_S = 0.05
 _WHOLE_SHARE, _WHOLE_SHARE_REPRODUCIBLE = 0.15, 0.5
 """Share of the time for the whole program by HiGHS, before the split: what it does not settle soon, the split was
@@ -181,10 +181,11 @@ def _dispatch(
         from planner.solve.split import solve_split
 
         return solve_split(program, limits, hook, start, mail)
-    from planner.solve.highs import solve_highs
+    from planner.solve.highs import NO_SUB_PROBLEMS, solve_highs
 
-    if backend == "highs" or not program.integer.any():
-        return solve_highs(program, limits, hook, start, mail=mail)
+    if backend in ("highs", "tree") or not program.integer.any():
+        options = NO_SUB_PROBLEMS if backend == "tree" else None
+        return solve_highs(program, limits, hook, start, options, mail)
     return _auto(program, limits, hook, start)
 
 

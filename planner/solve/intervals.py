@@ -17,6 +17,7 @@ class Task:
     """One interval of whole time units. It starts between ``earliest`` and ``latest``.
 
     ``after``: names of tasks that have ended when it starts. ``known``: its start in a schedule known to work.
+    ``beside``: other resources of which it takes as much.
     """
 
     name: str
@@ -27,6 +28,12 @@ class Task:
     amount: int
     after: tuple[str, ...] = ()
     known: int | None = None
+    beside: tuple[str, ...] = ()
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """All that it takes."""
+        return self.resource, *self.beside
 
 
 @dataclass(frozen=True)
@@ -88,10 +95,18 @@ def _one_by_one(tasks: Sequence[Task], amounts: Mapping[str, int]) -> dict[str, 
             return None
         left.remove(task)
         low = max([task.earliest, *(starts[n] + placed[n].length for n in task.after if n in names)])
-        others = [(starts[n], starts[n] + t.length, t.amount) for n, t in placed.items() if t.resource == task.resource]
-        for at in sorted({low, *(end for _, end, _ in others if end > low)}):
-            moments = {at, *(begin for begin, _, _ in others if at < begin < at + task.length)}
-            if all(sum(n for a, b, n in others if a <= m < b) + task.amount <= amounts[task.resource] for m in moments):
+        others = {
+            name: [(starts[n], starts[n] + t.length, t.amount) for n, t in placed.items() if name in t.resources]
+            for name in task.resources
+        }
+        everyone = [x for of in others.values() for x in of]
+        for at in sorted({low, *(end for _, end, _ in everyone if end > low)}):
+            moments = {at, *(begin for begin, _, _ in everyone if at < begin < at + task.length)}
+            if all(
+                sum(n for a, b, n in of if a <= m < b) + task.amount <= amounts[name]
+                for name, of in others.items()
+                for m in moments
+            ):
                 break
         else:
             return None

@@ -43,6 +43,21 @@ def cheapest_helpers(program: Program, reduced_cost: FloatArray, counts: BoolArr
     return near
 
 
+def users_of_suppliers(program: Program, near: BoolArray, counts: BoolArray) -> BoolArray:
+    """Columns of ``counts`` (n,) that use only what columns of ``near`` (n,) supply; (n,).
+
+    Whole numbers of what stands leave room that only other sizes of work on the same things fill.
+    """
+    rows, cols, vals = program.rows, program.cols, program.vals
+    shared = (program.row_upper == 0.0)[rows] & counts[cols]
+    supplied = np.zeros(program.row_count, dtype=np.bool_)
+    supplied[rows[shared & (vals < 0.0) & near[cols]]] = True
+    uses = shared & (vals > 0.0)
+    needed = np.bincount(cols[uses], minlength=program.column_count)
+    there = np.bincount(cols[uses], weights=supplied[rows[uses]], minlength=program.column_count)
+    return np.asarray((needed > 0) & (there == needed))
+
+
 def _place_in_row(rows: IntArray) -> IntArray:
     """Place of each entry among those of its row; ``rows`` ascend."""
     return np.arange(len(rows)) - np.searchsorted(rows, rows)

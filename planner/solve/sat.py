@@ -102,7 +102,8 @@ def _intervals_job(arrays: Arrays, limits: Limits, options: Mapping[str, Any], _
         start = model.new_int_var(task["earliest"], task["latest"], f"start[{task['name']}]")
         starts[task["name"]], ends[task["name"]] = start, start + task["length"]
         interval = model.new_fixed_size_interval_var(start, task["length"], task["name"])
-        used[task["resource"]].append((interval, task["amount"]))
+        for name in (task["resource"], *task["beside"]):
+            used[name].append((interval, task["amount"]))
         model.add_hint(start, task["latest"] if task["known"] is None else task["known"])
     for task in tasks:
         for before in task["after"]:

@@ -19,9 +19,9 @@ from dataclasses import replace
 import numpy as np
 
 from planner.solve.form import BoolArray, FloatArray, Program, violations, with_fixed, with_integer
-from planner.solve.highs import relax, solve_highs, solver_name
+from planner.solve.highs import NO_SUB_PROBLEMS, relax, solve_highs, solver_name
 from planner.solve.local import NAME, improve
-from planner.solve.near import cheapest_helpers
+from planner.solve.near import cheapest_helpers, users_of_suppliers
 from planner.solve.status import Hook, Limits, Mail, Progress, Solution, Status, relative_gap, status_of_plan
 
 WIDTHS = (3000, 300, 20_000)
@@ -33,6 +33,9 @@ _STRUCTURE_SHARE = 0.6
 """Share of the time for step 1: cutting it short was measured to cost far more than it saves."""
 _STRUCTURE_GAP = 0.3
 """Share of the gap that step 1 may leave; whole counts need the rest."""
+_BARE_SHARE = 0.4
+"""Share of the time for step 1 that the tree alone is given first. Where it settles the structure it does so in a third
+of what HiGHS's searches in parts of the program take, which hardly ever find anything that the tree does not."""
 HELPERS = (6, 12)
 """How many columns may help each row in the attempts by HiGHS that come first."""
 _HELPERS_SHARE, _HELPERS_GAP = 0.25, 0.4
@@ -88,13 +91,15 @@ def highs_that_stops(
     hook: Hook | None = None,
     start: FloatArray | None = None,
     mail: Mail | None = None,
+    bare: bool = False,
 ) -> Solution:
     """HiGHS from a plan `start` (n,), in a process of its own where the program is large enough for it to overrun.
 
-    Overruns of ten times and more are known; without this one would eat the time of everything after it.
+    Overruns of ten times and more are known; without this one would eat the time of everything after it. `bare`: by its
+    tree alone, without searches in parts of the program.
     """
     if program.column_count <= _QUICK:
-        return solve_highs(program, limits, hook, start, mail=mail)
+        return solve_highs(program, limits, hook, start, NO_SUB_PROBLEMS if bare else None, mail)
     from planner.solve.child import solve_in_child
 
     def report(progress: Progress) -> None:
@@ -103,7 +108,7 @@ def highs_that_stops(
             bound = -math.inf if progress.bound is None else progress.bound
             hook("HiGHS", math.nan if unknown else float(progress.incumbent or 0.0), bound, None, progress.nodes)
 
-    return solve_in_child(program, limits, "highs", report, start, mail)
+    return solve_in_child(program, limits, "tree" if bare else "highs", report, start, mail)
 
 
 class _Run:
@@ -143,17 +148,7 @@ class _Run:
             return self._whole()
         relaxed = with_integer(program, program.structure)
         share = _STRUCTURE_SHARE if program.structure.any() else 1.0
-        start = self._sifted(relaxed, counts)
-        first = self._note(
-            "structure",
-            highs_that_stops(
-                relaxed,
-                replace(self.limits, time_limit_s=max(0.01, share * self.left()), gap=_STRUCTURE_GAP * self.limits.gap),
-                self._bound_hook("structure"),
-                start,
-                self.stops(),
-            ),
-        )
+        first = self._structure(relaxed, counts, share * self.left())
         if first.status is Status.INFEASIBLE:
             return self._end(Status.INFEASIBLE, bound=math.inf)
         self.bound = max(self.bound, first.bound)
@@ -164,6 +159,27 @@ class _Run:
         if self._good_enough():
             return self._finished()
         return self._whole()
+
+    def _structure(self, relaxed: Program, counts: BoolArray, seconds: float) -> Solution:
+        """Step 1, in so many seconds: the tree alone, and where that leaves too much open, all of HiGHS."""
+        until = time.monotonic() + seconds
+        gap = _STRUCTURE_GAP * self.limits.gap
+
+        def solved(some: float, start: FloatArray | None, bare: bool) -> Solution:
+            limits = replace(self.limits, time_limit_s=max(0.01, some), gap=gap)
+            hook = self._bound_hook("structure")
+            found = highs_that_stops(relaxed, limits, hook, start, self.stops(), bare)
+            self.bound = max(self.bound, found.bound if math.isfinite(found.bound) else -math.inf)
+            return self._note("structure", found)
+
+        first = solved(_BARE_SHARE * seconds, None, bare=True)
+        if first.status.conclusive or self.left() <= 0.0:
+            return first
+        start = self._sifted(relaxed, counts) if first.values is None else first.values
+        second = solved(until - time.monotonic(), start, bare=False)
+        if second.values is None and second.status is not Status.INFEASIBLE:
+            return first if first.values is not None else second
+        return second
 
     def _sifted(self, relaxed: Program, counts: BoolArray) -> FloatArray | None:
         """A good structure from the few columns the LP would use: where HiGHS starts on all of them."""
@@ -248,11 +264,13 @@ class _Run:
             )
 
     def _helpers(self, held: Program, point: FloatArray, reduced_cost: FloatArray, counts: BoolArray) -> None:
-        """Whole counts by HiGHS over the LP's own columns and those that help each row most cheaply; few: over all."""
+        """Whole counts by HiGHS: of the LP's own columns, what else works on what they supply, and the best helpers of
+        each row; few: of all."""
         few = int(counts.sum()) <= _SIFTED
         for each in HELPERS[:1] if few else HELPERS:
             near = counts if few else _neighbourhood(self.program, point, reduced_cost, counts, 0)
             if not few:
+                near |= users_of_suppliers(self.program, near, counts)
                 near |= cheapest_helpers(self.program, reduced_cost, counts, each)
             part = with_fixed(held, counts & ~near, np.round(point))
             limits = self._limits(_HELPERS_SHARE * self.left(), gap=_HELPERS_GAP * self.limits.gap)

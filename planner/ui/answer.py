@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -26,43 +27,90 @@ from planner.ui.settings import settings
 from planner.ui.words import md
 
 _PROVEN = {"proven_optimal": "green", "within_gap": "green", "feasible": "orange"}
-TABS = ("In charts", "Hardware and places", "Time and memory", "Limits", "Rivals", "Assumptions and proof")
 
 
-def show_answer(plan: Plan, yaml: str = "", plan_id: str = "") -> None:
-    """Everything about a plan that exists. ``yaml``: the scenario it answers; ``plan_id``: the kept plan, for links."""
+def show_answer(plan: Plan, yaml: str = "", plan_id: str = "", later: Callable[[], bool] = lambda: False) -> None:
+    """Everything about a plan that exists. ``yaml``: the scenario it answers; ``plan_id``: the kept plan, for links;
+    ``later``: whether what stands below the first screen is to wait."""
     _sentence(plan)
     for risk in risks(plan):
         st.warning(md(_said(risk)), icon=":material/gavel:")
     show_board(board(plan, service.names(), service.short()))
     _actions(plan, yaml, plan_id)
-    charts, hardware, time, limits, rivals, trust = st.tabs(TABS)
-    with charts:
-        drawn.beside_rivals(plan)
-        drawn.splits(plan)
-        drawn.over_time(plan)
-    with hardware:
-        sketches.show(plan, yaml)
-        if plan.fleet is None:
-            deployments(plan)
-        _tables(sheets(plan))
-    with time:
-        if plan.fleet is None:
-            one_deployment(plan)
-        _tables(unit_sheets(plan))
-    with limits:
-        _limits(plan)
-        drawn.limits(plan)
-        _tables(wall_sheets(plan))
-    with rivals:
-        _alternatives(plan)
-        left_out(plan)
-    with trust:
-        assumptions(plan)
-        proof(plan)
-        if plan.notes:
-            st.subheader("Notes", anchor=False)
-            st.markdown("\n".join(f"- {md(_said(note))}" for note in plan.notes))
+    if later():
+        _waiting(later)
+    else:
+        _parts(plan, yaml)
+
+
+@st.fragment(run_every=4.0)
+def _waiting(later: Callable[[], bool]) -> None:
+    if not later():
+        st.rerun(scope="app")
+    st.caption("Charts and tables follow in a moment: others wait for their first answer.")
+
+
+@st.fragment
+def _parts(plan: Plan, yaml: str) -> None:
+    """The parts of a plan, a tab each; only the open one is drawn, so that nobody waits for what nobody looks at."""
+    for tab, (_, draw) in zip(st.tabs(TABS, key="answer.tab", on_change="rerun"), _DRAWN, strict=True):
+        if is_open(tab):
+            with tab:
+                draw(plan, yaml)
+
+
+def is_open(tab: Any) -> bool:
+    """Whether a tab is looked at; tests that walk all of them say so here."""
+    return bool(tab.open)
+
+
+def _charts(plan: Plan, _: str) -> None:
+    drawn.beside_rivals(plan)
+    drawn.splits(plan)
+    drawn.over_time(plan)
+
+
+def _hardware(plan: Plan, yaml: str) -> None:
+    sketches.show(plan, yaml)
+    if plan.fleet is None:
+        deployments(plan)
+    _tables(sheets(plan))
+
+
+def _time(plan: Plan, _: str) -> None:
+    if plan.fleet is None:
+        one_deployment(plan)
+    _tables(unit_sheets(plan))
+
+
+def _walls(plan: Plan, _: str) -> None:
+    _limits(plan)
+    drawn.limits(plan)
+    _tables(wall_sheets(plan))
+
+
+def _rivals(plan: Plan, _: str) -> None:
+    _alternatives(plan)
+    left_out(plan)
+
+
+def _trust(plan: Plan, _: str) -> None:
+    assumptions(plan)
+    proof(plan)
+    if plan.notes:
+        st.subheader("Notes", anchor=False)
+        st.markdown("\n".join(f"- {md(_said(note))}" for note in plan.notes))
+
+
+_DRAWN: tuple[tuple[str, Callable[[Plan, str], None]], ...] = (
+    ("In charts", _charts),
+    ("Hardware and places", _hardware),
+    ("Time and memory", _time),
+    ("Limits", _walls),
+    ("Rivals", _rivals),
+    ("Assumptions and proof", _trust),
+)
+TABS = tuple(name for name, _ in _DRAWN)
 
 
 def show_no_plan(plan: Plan, apply: Callable[[Nearest], bool], can_apply: Callable[[Nearest], bool]) -> None:

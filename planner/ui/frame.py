@@ -54,6 +54,7 @@ def main() -> None:
         settings()
         service.catalog()
         service.store()
+        service.make_ready()
     except InputError as error:
         st.title("The planner cannot start")
         show_problems("Its settings or catalog", error.problems)

@@ -6,10 +6,13 @@ variant, the catalog's digest and the planner's version. They are shared by all 
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import importlib
 import json
 import os
 import secrets
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -216,6 +219,25 @@ def _hired() -> Runner:
 def pool() -> Pool:
     """The workers of this server."""
     return Pool(settings().concurrent_plans, _hired, is_here, _ended, lambda: store().still_here(SERVER))
+
+
+@st.cache_resource(show_spinner=False)
+def make_ready() -> None:
+    """Once a server, beside the first page: workers that have everything imported, and a heap that is quick to clean.
+
+    Streamlit collects garbage after every run of a page, over every object there is; the catalog alone has a million,
+    and they stay.
+    """
+    catalog(), names(), short(), examples()
+    threading.Thread(target=_make_ready, args=(pool(),), name="planner-ready", daemon=True).start()
+
+
+def _make_ready(workers: Pool) -> None:
+    workers.ready()
+    for module in ("pandas", "altair", "planner.plots.answer_charts"):
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
 
 
 def _ended(job: Job) -> None:

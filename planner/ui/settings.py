@@ -32,7 +32,9 @@ class Settings:
         300.0, "longest a question about an answer (Outlook page) may take in all, seconds", 1, 36_000
     )
     front_points: int = _limit(15, "most plans of a front on the Outlook page", 2, 200)
-    concurrent_plans: int = _limit(2, "plans computed at the same time over all visitors; more wait", 1, 64)
+    concurrent_plans: int = _limit(
+        min(max(os.cpu_count() or 1, 2), 8), "plans computed at the same time over all visitors; more wait", 1, 64
+    )
     visitor_plans: int = _limit(2, "plans of one visitor waited for or worked on at the same time", 1, 64)
     stored_plans: int = _limit(5000, "plans kept in all; the oldest without a note go first", 1, 10_000_000)
     compared_plans: int = _limit(6, "plans side by side", 2, 8)

@@ -6,6 +6,7 @@ the names in its address.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -49,6 +50,8 @@ class Visit:
     """The plan that is shown."""
     answer: Plan | None = None
     """The last good answer."""
+    shown_at: float = 0.0
+    """When it came, by the monotonic clock; 0 of a plan that was there before."""
     answered: Question | None = None
     answered_yaml: str = ""
     refused: Plan | None = None
@@ -273,6 +276,7 @@ class Visit:
             self.complain(kept.name, asking.problems_of(kept))
         else:
             self.show(kept)
+            self.shown_at = time.monotonic()
         return True
 
     def complain(self, about: str, problems: tuple[Problem, ...]) -> None:

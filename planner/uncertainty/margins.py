@@ -7,12 +7,15 @@ quantile of its end over all four; the latencies and rates of a load are what al
 leaves to slow systems reaches. All systems of a workload are taken to err together, so that what holds one by one holds
 together.
 
-At a confidence of one half a plan is made of central figures and of deliveries as announced, and every factor is one.
-Money is never uncertain here: what a plan costs is stated for central figures.
+At a confidence of one half a plan is made of central figures, and every factor is one: half of the outcomes are worse.
+Where a delivery is uncertain the announced date is not the middle of what may come (new makers meet it once in ten
+times), so there the margin is taken at one half too. Money is never uncertain here: what a plan costs is stated for
+central figures.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -34,7 +37,7 @@ from planner.scenario.outcomes import CENTRAL, Outcomes, Spread
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Training
 from planner.uncertainty.spreads import DAYS_PER_QUARTER, failure_spread, quantiles, slip_spread
-from planner.uncertainty.times import deviation, share_within, time_factors
+from planner.uncertainty.times import deviation, deviations, share_within, time_factors
 from planner.workload.parameters import parameter_counts
 
 Floats = NDArray[np.float64]
@@ -43,6 +46,8 @@ _POINTS = 16
 """Equally likely values that stand for a distribution other than that of times."""
 _HALVINGS = 50
 _LATENCIES = ("ttft_ms", "tpot_ms", "latency_ms")
+LEAST_FACTOR = 1e-3
+"""No time comes out at less of its prediction."""
 MOST_MISSING = 0.99
 """Of an elastic run that faults stop as often as repairs let it go on: it never ends, and is not divided by zero."""
 
@@ -93,11 +98,13 @@ class Margin:
     """Whether latencies are limited."""
     failures: Failures | None = None
     """Of a run whose days failures change."""
+    waits: bool = False
+    """Of a run whose systems may come late: it begins when they do."""
 
     @property
     def central(self) -> bool:
         """Whether it asks for nothing beyond central figures."""
-        return self.confidence <= CENTRAL
+        return self.confidence <= CENTRAL and not self.waits
 
     @property
     def there(self) -> float:
@@ -122,12 +129,12 @@ class Margin:
         if self.time is None:
             return np.atleast_1d(time_factors(low80, high80, deviation(min(max(share, 1e-12), 1 - 1e-12))))
         value = float(quantiles(self.time, np.array([share]))[0])
-        return np.full(np.atleast_1d(np.asarray(low80)).shape, max(value, 1e-3))
+        return np.full(np.atleast_1d(np.asarray(low80)).shape, max(value, LEAST_FACTOR))
 
     def beside(self, other: Margin) -> Margin:
         """The margin of a run on two kinds of systems at once: the later of both deliveries, errors of this one."""
         slips = np.maximum(np.sort(np.resize(self.slip_days, _POINTS)), np.sort(np.resize(other.slip_days, _POINTS)))
-        return replace(self, slip_days=tuple(slips.tolist()))
+        return replace(self, slip_days=tuple(slips.tolist()), waits=self.waits or other.waits)
 
     # -- loads -----------------------------------------------------------------------------------------------------
 
@@ -254,20 +261,31 @@ def margin_of(
         limited=any(getattr(workload, name, None) is not None for name in _LATENCIES)
         or any(c.ttft_ms is not None or c.tpot_ms is not None for c in getattr(workload, "request_classes", ())),
         failures=failures,
+        waits=run and len(set(slips)) > 1,
     )
+
+
+def times_at(spread: Spread | None, low80: float, high80: float, shares: Floats) -> Floats:
+    """What times are of their prediction in futures (n,) of which ``shares`` are better: of a stated distribution of
+    the factor, else of an 80% interval. What errs together has the same share in one future."""
+    if spread is not None:
+        return np.maximum(quantiles(spread, shares), LEAST_FACTOR)
+    return time_factors(low80, high80, deviations(shares))
 
 
 def shared_margin(margin: Margin) -> tuple[Margin, float]:
     """(margin of work on systems that others bought, days that these may be late) of a fleet that is shared.
 
-    Where a delivery is uncertain the share of futures that the confidence leaves is divided evenly between what comes
-    late and what works slowly: each holds with ``(1 + confidence) / 2``, so both do with the confidence.
+    Deliveries and times are independent, so where both are uncertain each holds with the root of the confidence, both
+    together with it. Both grow with it, so what holds with more is among what holds with less.
     """
-    if margin.central or len(set(margin.slip_days)) == 1:
-        return replace(margin, slip_days=(0.0,)), 0.0
-    share = (1.0 + margin.confidence) / 2.0
-    late = float(np.quantile(np.asarray(margin.slip_days), share, method="higher"))
-    return replace(margin, slip_days=(0.0,), confidence=share), max(late, 0.0)
+    alone = replace(margin, slip_days=(0.0,), waits=False)
+    if len(set(margin.slip_days)) == 1:
+        return alone, 0.0
+    share = math.sqrt(margin.confidence)
+    slips = np.sort(np.asarray(margin.slip_days))
+    late = float(slips[math.ceil(share * len(slips) - 1e-9) - 1])  # the least that so many of all stay within
+    return replace(alone, confidence=share), max(late, 0.0)
 
 
 def _values(spread: Spread | None, certain: float) -> tuple[float, ...]:
@@ -298,4 +316,4 @@ def _least(held: Callable[[Floats], Floats], low: Floats, high: Floats, share: f
     return high
 
 
-__all__ = ["Failures", "Margin", "margin_of", "shared_margin"]
+__all__ = ["Failures", "Margin", "margin_of", "shared_margin", "times_at"]

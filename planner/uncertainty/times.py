@@ -27,15 +27,22 @@ def time_factor(low80: float, high80: float, z: float) -> float:
     return math.exp(abs(z) / NINETIETH * math.log(high80 if z > 0 else low80))
 
 
-def time_factors(low80: ArrayLike, high80: ArrayLike, z: float) -> Floats:
-    """The same of arrays (n,) of intervals."""
-    ends = np.asarray(high80 if z > 0 else low80, np.float64)
-    return np.asarray(np.exp(abs(z) / NINETIETH * np.log(ends)))
+def time_factors(low80: ArrayLike, high80: ArrayLike, z: ArrayLike) -> Floats:
+    """The same of arrays of intervals or of deviations; shapes broadcast."""
+    off = np.asarray(z, np.float64)
+    ends = np.where(off > 0, np.asarray(high80, np.float64), np.asarray(low80, np.float64))
+    return np.asarray(np.exp(np.abs(off) / NINETIETH * np.log(ends)))
 
 
 def deviation(share: float) -> float:
     """The standard deviations below which a share of outcomes lies; 0 < ``share`` < 1."""
     return _NORMAL.inv_cdf(share)
+
+
+def deviations(shares: Floats) -> Floats:
+    """The same of shares (n,); what lies within 1e-12 of nought or one is taken there."""
+    inside = np.clip(shares, 1e-12, 1 - 1e-12)
+    return np.array([_NORMAL.inv_cdf(x) for x in inside.tolist()])
 
 
 def share_below(z: ArrayLike) -> Floats:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.answer.plan import Chance, Deployment, Plan, Predicted, PromiseChance, ScheduledLoad, ScheduledRun
 from planner.catalog import Catalog
@@ -23,10 +24,9 @@ from planner.options.work.training import TrainingSearch
 from planner.scenario.base import month_index
 from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.pooled import pool_of, pools_of
-from planner.scenario.topology import FAT_TREE
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
-from planner.uncertainty.margins import Margin, margin_of
+from planner.uncertainty.margins import Margin, margin_of, times_at
 from planner.uncertainty.times import share_below, time_factor
 
 _FARTHEST = 6.0
@@ -34,6 +34,7 @@ _FARTHEST = 6.0
 _HALVINGS = 60
 _DAYS_PER_YEAR = 365.25
 _SLACK = 1e-9
+_SAME_DAY = 1e-6
 BASIS = (
     "80% intervals of the performance model, lognormal on either side; deliveries of what is not sold yet, failure"
     " rates, and demand where the scenario says that it is uncertain"
@@ -41,17 +42,65 @@ BASIS = (
 
 
 @dataclass(frozen=True)
-class _Working:
+class Working:
     """What one deployment, or unit of a load, is predicted to do; ``rates`` by phase, of all of them."""
 
     site: str
+    system: str
+    chip: str
     predicted: Predicted
     rates: Mapping[str, float]
     margin: Margin
-    there: float = 1.0
-    """Chance that its systems are there when they are counted on."""
+    slack_days: float | None = None
+    """Days that its systems may come later than announced and still be there when counted on; None: any."""
     busy: float | None = None
     """Of replicas that answer classes of requests: the share of their time that it takes at the rates counted on."""
+
+    @property
+    def there(self) -> float:
+        """Chance that its systems are there when they are counted on."""
+        if self.slack_days is None:
+            return 1.0
+        return float(np.mean(np.asarray(self.margin.slip_days) <= self.slack_days + _SAME_DAY))
+
+    def slower(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What its times are multiplied by where shares (n,) of outcomes are better."""
+        return times_at(self.margin.time, *(ends_of(self.predicted) or (1.0, 1.0)), shares)
+
+    @property
+    def spare(self) -> float:
+        """What its rates are over those counted on: more than one where its replicas have time left."""
+        low, high = ends_of(self.predicted) or (1.0, 1.0)
+        return 1.0 if self.busy is None else float(self.margin.less(low, high)[0]) / self.busy
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run as planned: days that it takes on so many chips, from when."""
+
+    systems: tuple[tuple[str, str], ...]
+    """(system, chip) of all that it needs."""
+    predicted: Predicted
+    margin: Margin
+    chips: int
+    ready: float
+    """Days from the start until its systems are there as announced."""
+    release: float
+    """Days before which it does not begin."""
+    missing: float
+    """Share of an elastic run's chips that wait for repair."""
+    due: float
+
+    @property
+    def chance(self) -> float | None:
+        """That it ends in time; None where no interval is known."""
+        ends = ends_of(self.predicted)
+        if ends is None or not self.predicted.days:
+            return None
+        kept = self.margin.kept_runs(
+            self.predicted.days, self.chips, *ends, ready=self.ready, release=self.release, missing=self.missing
+        )
+        return float(kept(np.array([self.due * (1 + _SLACK)]))[0])
 
 
 def chance_of(scenario: Scenario, plan: Plan, catalog: Catalog) -> Chance | None:
@@ -59,7 +108,7 @@ def chance_of(scenario: Scenario, plan: Plan, catalog: Catalog) -> Chance | None
 
     ``catalog`` holds the scenario's assumptions. Pure: the verifier computes it again.
     """
-    view = _View(scenario, plan, catalog)
+    view = Promises(scenario, plan, catalog)
     promises = []
     for workload in scenario.workloads:
         run = workload.runs_once
@@ -93,7 +142,9 @@ def ends_of(predicted: Predicted) -> tuple[float, float] | None:
 
 
 @dataclass(frozen=True)
-class _View:
+class Promises:
+    """What a plan promises, and what each promise rests on."""
+
     scenario: Scenario
     plan: Plan
     catalog: Catalog
@@ -109,23 +160,25 @@ class _View:
 
     def date(self, workload: Workload) -> float | None:
         """The chance that a run ends in time; None where it cannot be known."""
+        kept = [run.chance for run in self.running(workload)]
+        known = [k for k in kept if k is not None]
+        return min(known) if known and len(known) == len(kept) else None
+
+    def running(self, workload: Workload) -> list[Running]:
+        """The runs that are planned of a workload, each with what it waits for and when it is due."""
         asked = getattr(workload, "finish_within_days", None)
         begins = start_days(self.scenario, getattr(workload, "start", None))
         due = self.scenario.horizon_years * _DAYS_PER_YEAR
         if asked is not None:
             due = min(due, begins + asked)
         if self.plan.schedule is not None:
-            runs = [r for r in self.plan.schedule.runs if r.workload == workload.name]
-            kept = [self._scheduled(workload, r, due) for r in runs]
-        else:
-            mine = [d for d in self.plan.deployments if d.workload == workload.name]
-            kept = [self._deployed(workload, d, mine, begins, due) for d in mine if d.predicted.finish_days is not None]
-        known = [k for k in kept if k is not None]
-        return min(known) if known and len(known) == len(kept) else None
+            return [self._scheduled(workload, r, due) for r in self.plan.schedule.runs if r.workload == workload.name]
+        mine = [d for d in self.plan.deployments if d.workload == workload.name]
+        return [self._deployed(workload, d, mine, begins, due) for d in mine if d.predicted.finish_days is not None]
 
     def _deployed(
         self, workload: Workload, d: Deployment, mine: Sequence[Deployment], begins: float, due: float
-    ) -> float | None:
+    ) -> Running:
         margin = self._margin(workload, d.system, d.chip, d.acquire)
         together = [x for x in mine if d.mix and x.mix == d.mix and x is not d]
         for x in together:
@@ -142,20 +195,19 @@ class _View:
                 ready.append(arrives or 0.0)
         chips = sum(x.chips for x in (d, *together))
         missing = self._missing(workload, d) if not together else 0.0
-        return _kept(margin, d.predicted, chips, max(ready), max(*months, begins), missing, due)
+        systems = tuple((x.system, x.chip) for x in (d, *together) if x.acquire != "installed")
+        return Running(systems, d.predicted, margin, chips, max(ready), max(*months, begins), missing, due)
 
-    def _scheduled(self, workload: Workload, r: ScheduledRun, due: float) -> float | None:
+    def _scheduled(self, workload: Workload, r: ScheduledRun, due: float) -> Running:
         margin = self._margin(workload, r.system, r.chip, "buy")
-        missing = self._missing(workload, r)
-        return _kept(
-            margin, r.predicted, r.chips, self._announced(r.system, r.chip), r.start_day, missing, due
-        )  # fmt: skip
+        ready, missing = self._announced(r.system, r.chip), self._missing(workload, r)
+        return Running(((r.system, r.chip),), r.predicted, margin, r.chips, ready, r.start_day, missing, due)
 
     def _missing(self, workload: Workload, d: Deployment | ScheduledRun) -> float:
         """Share of an elastic run's chips that wait for repair."""
         if not isinstance(workload, Training) or not workload.elastic:
             return 0.0
-        platform = platform_of(self.catalog, d.system, d.chip, d.cooling, d.power_cap, getattr(d, "topology", FAT_TREE))
+        platform = platform_of(self.catalog, d.system, d.chip, d.cooling, d.power_cap, d.topology)
         search = TrainingSearch(workload, self.catalog)
         return float(search.missing_of(platform, np.array([d.chips]), np.array([d.parallelism.dp]))[0])
 
@@ -163,7 +215,7 @@ class _View:
 
     def load(self, workload: Workload) -> float | None:
         """The chance that a load is carried within its latencies; None where it cannot be known."""
-        periods = self._working(workload)
+        periods = self.working(workload)
         every = [w for _, some in periods for w in some]
         if not every or any(ends_of(w.predicted) is None for w in every):
             return None
@@ -181,10 +233,10 @@ class _View:
             late[id(w.margin)] = min(w.there, late.get(id(w.margin), 1.0))
         return math.prod(late.values()) * math.fsum(kept(x) for x in demand) / len(demand)
 
-    def _working(self, workload: Workload) -> list[tuple[float, list[_Working]]]:
+    def working(self, workload: Workload) -> list[tuple[float, list[Working]]]:
         """(demand, what works) of a load at each time at which they differ."""
         margins: dict[tuple[str, str], Margin] = {}
-        found: list[tuple[float, list[_Working]]] = []
+        found: list[tuple[float, list[Working]]] = []
         if self.plan.schedule is None:
             some = []
             for d in self.plan.deployments:
@@ -194,7 +246,10 @@ class _View:
                 margin = margins.setdefault(key, self._margin(workload, d.system, d.chip, d.acquire))
                 busy = math.fsum(a.share_of_time for a in d.answers) or None
                 rates = _rates(d.role, d.predicted, _spare(workload, d))
-                some.append(_Working(d.site.split("/")[0], d.predicted, rates, margin, margin.there, busy))
+                slack = None if len(set(margin.slip_days)) == 1 else 0.0
+                some.append(
+                    Working(d.site.split("/")[0], d.system, d.chip, d.predicted, rates, margin, slack, busy)
+                )  # fmt: skip
             wanted = getattr(workload, "requests_per_s", None) or getattr(workload, "samples_per_s", None) or 0.0
             return [(wanted, some)] if some else []
         pool = pool_of(self.scenario, workload.name)
@@ -209,33 +264,26 @@ class _View:
                     answers = x.answers[period] if x.answers else ()
                     busy = math.fsum(a.share_of_time for a in answers) or None
                     rates = _rates(x.role, x.predicted, x.units[period])
+                    slack = self._slack(x, margin)
                     some.append(
-                        _Working(x.site.split("/")[0], x.predicted, rates, margin, self._there(x, margin), busy)
-                    )
+                        Working(x.site.split("/")[0], x.system, x.chip, x.predicted, rates, margin, slack, busy)
+                    )  # fmt: skip
             if asked > 0 and some:
                 found.append((asked, some))
         return found
 
-    def _there(self, x: ScheduledLoad, margin: Margin) -> float:
-        """The chance that the lots that a load may stand on have come when they are counted on."""
+    def _slack(self, x: ScheduledLoad, margin: Margin) -> float | None:
+        """Days that the lots that a load may stand on may be late until it first stands on them; None: any."""
         lots = self.plan.fleet.lots if self.plan.fleet is not None else ()
         mine = [lot for lot in lots if lot.system == x.system and lot.site == x.site and lot.acquire != "installed"]
         if not mine or len(set(margin.slip_days)) == 1:
-            return 1.0
-        first = min(month_index(lot.begin) if lot.begin else month_index(self.scenario.start) for lot in mine)
-        counted = (first - month_index(self.scenario.start)) * _DAYS_PER_YEAR / 12
-        slack = counted - self._announced(x.system, x.chip)
-        return float(np.mean(np.asarray(margin.slip_days) <= slack + 1e-6))
-
-
-def _kept(
-    margin: Margin, predicted: Predicted, chips: int, ready: float, release: float, missing: float, due: float
-) -> float | None:
-    ends = ends_of(predicted)
-    if ends is None or not predicted.days:
-        return None
-    kept = margin.kept_runs(predicted.days, chips, *ends, ready=ready, release=release, missing=missing)
-    return float(kept(np.array([due * (1 + _SLACK)]))[0])
+            return None
+        begins = month_index(self.scenario.start)
+        first = min(month_index(lot.begin) if lot.begin else begins for lot in mine)
+        starts = self.plan.periods or (self.plan.start,)
+        works = next((month_index(starts[k]) for k, n in enumerate(x.units) if n), begins)
+        counted = (max(first, works) - begins) * _DAYS_PER_YEAR / 12
+        return counted - self._announced(x.system, x.chip)
 
 
 def _largest(holds: Callable[[float], bool]) -> float:
@@ -265,20 +313,26 @@ def _rates(role: str, predicted: Predicted, count: float) -> dict[str, float]:
     return dict.fromkeys(phases, rate * count)
 
 
-def _answers(workload: Workload, wanted: float, working: Sequence[_Working], z: float) -> bool:
+def _answers(workload: Workload, wanted: float, working: Sequence[Working], z: float) -> bool:
     """Whether what works carries a demand within the latencies when its times are ``z`` deviations off."""
-    sites: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    share = float(share_below(z))
+    return bool(answers(workload, np.array([wanted]), working, share_below(np.array([z])))[0])
+
+
+def answers(
+    workload: Workload, wanted: NDArray[np.float64], working: Sequence[Working], shares: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether what works carries demands (n,) within the latencies, where shares (n,) of outcomes are better."""
+    sites: dict[str, dict[str, NDArray[np.float64]]] = defaultdict(dict)
+    kept = np.ones(len(shares), np.bool_)
+    nothing = np.zeros(len(shares))
     for w in working:
-        low, high = ends_of(w.predicted) or (1.0, 1.0)
-        times = time_factor(low, high, z) if w.margin.time is None else float(w.margin.factor(low, high, share)[0])
+        times = w.slower(shares)
         for phase, rate in w.rates.items():
-            busy = 1.0 if w.busy is None else w.busy / float(w.margin.less(low, high)[0])
-            sites[w.site][phase] += rate / times / busy
+            sites[w.site][phase] = sites[w.site].get(phase, nothing) + rate / times * w.spare
         for name in ("ttft_ms", "tpot_ms", "latency_ms"):
             limit, value = getattr(workload, name, None), getattr(w.predicted, name)
-            if limit is not None and value is not None and value * times > limit * (1 + _SLACK):
-                return False
+            if limit is not None and value is not None:
+                kept &= value * times <= limit * (1 + _SLACK)
     phases = ("prefill", "decode") if isinstance(workload, Serving) else ("score",)
-    served = sum(min(rates[p] for p in phases) for rates in sites.values())
-    return served >= wanted * (1 - 1e-6)
+    served = sum((np.min([rates.get(p, nothing) for p in phases], axis=0) for rates in sites.values()), start=nothing)
+    return np.asarray(kept & (served >= wanted * (1 - 1e-6)))

@@ -58,13 +58,14 @@ def measured_effects(scenario: Scenario, plan: Plan, catalog: Catalog) -> tuple[
         for r in plan.schedule.runs:
             spec = Spec(
                 r.workload, r.role, r.site, 0, r.system, r.chip, r.cooling, "", r.precision,
-                layout_of_plan(r.parallelism, r.role), r.power_cap,
+                layout_of_plan(r.parallelism, r.role), r.power_cap, r.topology,
             )  # fmt: skip
             found.append(_effect(r.workload, r.role, r.system, r.predicted, _without(plain, spec, lots=True), own))
         for x in plan.schedule.loads:
             layout = layout_of_plan(x.parallelism, x.role) | ({"part": x.part_chips} if x.part_chips else {})
             spec = Spec(
-                x.workload, x.role, x.site, 0, x.system, x.chip, x.cooling, "", x.precision, layout, x.power_cap
+                x.workload, x.role, x.site, 0, x.system, x.chip, x.cooling, "", x.precision, layout, x.power_cap,
+                x.topology,
             )  # fmt: skip
             if not any(x.answers):
                 found.append(_effect(x.workload, x.role, x.system, x.predicted, _without(plain, spec, lots=True), own))

@@ -13,6 +13,7 @@ from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.parts import packed, systems_taken
 from planner.options.stock_figures import Hardware
 from planner.options.work.redundancy import Redundancy
+from planner.scenario.kinds.daily import Daily, hourly_rates
 from planner.scenario.pooled import pool_of
 from planner.scenario.workloads import Serving
 from planner.verify.again import Again, RunAgain
@@ -23,13 +24,28 @@ DAY_TOLERANCE = 1e-3
 """Of a day: the schedule counts whole minutes."""
 
 
-def stands(again: Again, hardware: Hardware, period: int) -> int:
-    return sum(x.said.systems for x in again.lasting(period) if x.hardware == hardware)
+EVERY_HOUR = range(24)
 
 
-def serving_systems(again: Again, hardware: Hardware, period: int) -> int:
-    """Whole systems of a kind that serving takes; parts of them packed largest first."""
-    mine = [x for x in again.loads if x.hardware == hardware and x.said.units[period]]
+def on_at(hours: Sequence[int], hour: int) -> bool:
+    """Whether what is on in some hours of a day (none: all) is on at one."""
+    return not hours or hour in hours
+
+
+def distinct_hours(again: Again) -> list[int]:
+    """One hour of a day for each set of hours alike in all that the plan has on by the hour."""
+    sets = [set(x.said.hours) for of in (again.lots, again.loads, again.runs) for x in of if x.said.hours]
+    return list({tuple(hour in some for some in sets): hour for hour in reversed(EVERY_HOUR)}.values())
+
+
+def stands(again: Again, hardware: Hardware, period: int, hour: int) -> int:
+    mine = (x for x in again.lasting(period) if x.hardware == hardware and on_at(x.said.hours, hour))
+    return sum(x.said.systems for x in mine)
+
+
+def serving_systems(again: Again, hardware: Hardware, period: int, hour: int) -> int:
+    """Whole systems of a kind that serving takes in an hour of the day; parts of them packed largest first."""
+    mine = [x for x in again.loads if x.hardware == hardware and x.said.units[period] and on_at(x.said.hours, hour)]
     whole = sum(x.said.units[period] * x.described.systems for x in mine if not x.described.part)
     parts = [x.described.part for x in mine if x.described.part for _ in range(x.said.units[period])]
     chips = again.figures.stand(hardware).chips
@@ -37,29 +53,39 @@ def serving_systems(again: Again, hardware: Hardware, period: int) -> int:
 
 
 def busy_systems(again: Again, hardware: Hardware, period: int) -> float:
-    """Systems of a kind that serve, parts of them as such; whosever they are, where ``hardware`` names no owner."""
+    """Systems of a kind that serve in the mean of a day, parts of them as such; whosever they are, where ``hardware``
+    names no owner."""
     chips = again.figures.stand(hardware).chips
     return math.fsum(
-        x.said.units[period] * systems_taken(x.described.systems, x.described.part, chips)
+        x.said.units[period]
+        * systems_taken(x.described.systems, x.described.part, chips)
+        * (len(x.said.hours) / len(EVERY_HOUR) if x.said.hours else 1.0)
         for x in again.loads
         if hardware in {x.hardware, x.hardware.kind}
     )
 
 
 def occupancy_failures(again: Again) -> Iterator[str]:
-    """What serves in a period stands there."""
+    """What serves in an hour of a period stands there then."""
+    hours = distinct_hours(again)
     for hardware in dict.fromkeys(x.hardware for x in again.loads):
         where = f"{hardware.system} in {hardware.cooling} at {hardware.place}"
         for t, month in enumerate(again.timeline.names):
-            used, there = serving_systems(again, hardware, t), stands(again, hardware, t)
-            if used > there:
-                yield f"{where}: {used} systems serve from {month}, {there} stand there"
+            for hour in hours:
+                used, there = serving_systems(again, hardware, t, hour), stands(again, hardware, t, hour)
+                if used > there:
+                    yield f"{where}: {used} systems serve from {month}{_at(hour, hours)}, {there} stand there"
+
+
+def _at(hour: int, hours: Sequence[int]) -> str:
+    return f" at {hour} h" if len(hours) > 1 else ""
 
 
 def day_failures(again: Again) -> Iterator[str]:
-    """The schedule in days: at every start, what runs then fits what stands."""
+    """The schedule in days: at every start, what runs then fits what stands, in every hour of the day."""
     line = again.timeline
     shared = [x for x in again.runs if not x.said.rented_alone]
+    hours = distinct_hours(again)
     for hardware in dict.fromkeys(x.hardware for x in shared):
         mine = [x for x in shared if x.hardware == hardware]
         edges = [e * DAYS_PER_MONTH for e in line.edges[:-1]]
@@ -67,15 +93,14 @@ def day_failures(again: Again) -> Iterator[str]:
             x.said.start_day < e < x.said.end_day for x in mine)})  # fmt: skip
         for day in moments:
             t = line.period_of((day + DAY_TOLERANCE) / DAYS_PER_MONTH)
-            running = sum(
-                x.described.systems
-                for x in mine
-                if x.said.start_day <= day + DAY_TOLERANCE and x.said.end_day > day + DAY_TOLERANCE
-            )
-            used, there = running + serving_systems(again, hardware, t), stands(again, hardware, t)
-            if used > there:
-                where = f"{hardware.system} at {hardware.place}"
-                yield f"{where}: {used} systems work on day {day:.2f}, {there} stand there"
+            here = [x for x in mine if x.said.start_day <= day + DAY_TOLERANCE < x.said.end_day]
+            for hour in hours:
+                running = sum(x.described.systems for x in here if on_at(x.said.hours, hour))
+                used = running + serving_systems(again, hardware, t, hour)
+                there = stands(again, hardware, t, hour)
+                if used > there:
+                    where = f"{hardware.system} at {hardware.place}"
+                    yield f"{where}: {used} systems work on day {day:.2f}{_at(hour, hours)}, {there} stand there"
 
 
 def order_failures(again: Again) -> Iterator[str]:
@@ -128,6 +153,8 @@ def demand_failures(again: Again) -> Iterator[str]:
         phases = ("prefill", "decode") if isinstance(workload, Serving) else ("score",)
         asked = demand_of(workload, again.timeline)
         for t, month in enumerate(again.timeline.names):
+            if isinstance(workload, Daily):
+                yield from _by_the_hour(again, workload, t)
             served = answered_share(again, workload.name, phases, t)
             if served < Fraction(float(asked[t])) * (1 - LIMIT_TOLERANCE):
                 yield f"{workload.name} is served at {float(served):.6g}/s from {month}, {asked[t]:g}/s asked"
@@ -140,3 +167,13 @@ def demand_failures(again: Again) -> Iterator[str]:
             left = left_after_failures(replace(rule, requests_per_s=wanted), [u for u in mine if u[2]])
             if left < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
                 yield f"{workload.name} is left with {float(left):.6g}/s of {wanted:g}/s from {month} when units fail"
+
+
+def _by_the_hour(again: Again, workload: Daily, period: int) -> Iterator[str]:
+    """In each hour of a day the units that are on in it answer what its users ask in it."""
+    for hour, wanted in enumerate(hourly_rates(workload.requests_per_day, workload.users)):
+        on = (x for x in again.loads if x.said.workload == workload.name and on_at(x.said.hours, hour))
+        served = sum((Fraction(x.described.rates["decode"]) * x.said.units[period] for x in on), start=Fraction(0))
+        if served < Fraction(wanted) * (1 - LIMIT_TOLERANCE):
+            yield f"{workload.name}: {float(served):.6g}/s are on at {hour} h UTC, {wanted:.6g}/s asked"
+            return

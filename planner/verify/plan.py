@@ -36,6 +36,7 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.verify.classes import class_failures, left_after_failures
 from planner.verify.compare import LIMIT_TOLERANCE, differences, listed, near
+from planner.verify.confidence import confidence_failures
 from planner.verify.measured import measured_catalog
 from planner.verify.question import asked_failures, kind_failures, proof_failures, question_failures
 
@@ -49,12 +50,18 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
     Never raises for a wrong plan: what cannot even be recomputed is listed too.
     """
     if not plan.has_plan:
-        return [] if not plan.deployments and plan.fleet is None else ["a plan without a solution has deployments"]
+        empty = not plan.deployments and plan.fleet is None and not plan.at_confidences
+        return [] if empty else ["a plan without a solution has deployments"]
     try:
         catalog = measured_catalog(scenario, catalog)
         scenario = with_catalog_ids(scenario, catalog)  # as it was planned: no aliases
     except InputError as error:
         return [str(error)]
+    return [*_failures(plan, scenario, catalog), *confidence_failures(plan, scenario, catalog, _failures)]
+
+
+def _failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
+    """What is wrong with a plan, but for what it says of other confidences."""
     known = catalog.with_assumptions(scenario.assume.as_mapping())
     if plan.fleet is not None and not over_lots(scenario, known):
         return ["the plan is of a fleet over time, the scenario is not"]

@@ -11,10 +11,9 @@ from planner.catalog import Catalog
 from planner.errors import PlannerError
 from planner.scenario import problem_digest
 from planner.scenario.by_hand import by_hand
-from planner.scenario.outcomes import CENTRAL
 from planner.scenario.types import Scenario
 from planner.verify.chance import chance_of
-from planner.verify.compare import differences, near
+from planner.verify.compare import differences
 from planner.verify.measured import measured_effects
 from planner.verify.simulated import simulation_failures
 from planner.walls import walls_of
@@ -96,29 +95,6 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
     }
     for name, value in said.items():
         yield from differences(name, value, found[name])
-    yield from confidence_failures(plan)
-
-
-def confidence_failures(plan: Plan) -> Iterator[str]:
-    """Whether what is said of other confidences hangs together: each plan was verified when it was made."""
-    last = None
-    for x in plan.at_confidences:
-        where = f"at_confidences {x.confidence:g}"
-        if x.status in ("same", "planned"):
-            if x.cost_usd is None or x.more_usd is None or plan.totals is None:
-                yield f"{where}: it has no cost"
-                continue
-            if not near(x.more_usd, x.cost_usd - plan.totals.tco_usd):
-                yield f"{where}: {x.more_usd} more, its cost says {x.cost_usd - plan.totals.tco_usd}"
-            if x.chance is None or (x.confidence > CENTRAL and x.chance < x.confidence - 1e-6):
-                yield f"{where}: its promises hold with {x.chance}"
-        elif x.cost_usd is not None or x.more_usd is not None:
-            yield f"{where}: a cost of no plan"
-        if last is not None and x.confidence <= last:
-            yield f"{where}: not in order"
-        last = x.confidence
-        if x.status == "same" and plan.chance and min(p.chance for p in plan.chance.promises) < x.confidence:
-            yield f"{where}: the plan does not hold with it"
 
 
 def kind_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:

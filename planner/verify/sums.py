@@ -106,10 +106,11 @@ def period_rows(again: Again) -> Iterator[dict[str, object]]:
             for run in again.runs:
                 if run.hardware.kind == h and not run.said.rented_alone:
                     within = max(0.0, min(run.said.end_day, high) - max(run.said.start_day, low))
-                    busy += run.described.systems * within / (high - low)
+                    of_day = len(run.said.hours) / 24 if run.said.hours else 1.0
+                    busy += run.described.systems * of_day * within / (high - low)
             yield {
                 "period": name, "site": h.place, "system": h.system, "chip": h.chip, "cooling": h.cooling,
-                "fabric": h.fabric, "power_cap": h.power_cap,
+                "fabric": h.fabric, "power_cap": h.power_cap, "topology": h.topology,
                 "systems": systems, "chips": sum(x.stand.chips * x.said.systems for x in mine),
                 "racks": math.ceil(exact_sum(x.stand.racks * x.said.systems for x in own) - Fraction(1, 10**9)),
                 "power_mw": float(exact_sum(x.said.power_mw for x in own)), "utilisation": busy / systems,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from planner.answer.plan import FleetLot, Priced, ScheduledLoad, ScheduledRun, Work
@@ -14,6 +14,8 @@ from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.stock_figures import Hardware, WorkFigures
 from planner.options.work.classes import answered_by_period
 from planner.options.work.describe import Described, layout_of_plan
+from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.kinds.daily import HOURS, Daily, hourly_rates
 from planner.scenario.pooled import pools_of
 from planner.scenario.workloads import Serving
 from planner.verify.again import Again, LoadAgain, LotAgain, RunAgain, by_year, scaled
@@ -23,7 +25,8 @@ from planner.verify.occupancy import DAY_TOLERANCE
 
 def lot_failures(again: Again, lot: FleetLot) -> Iterator[str]:
     scenario, figures, line = again.scenario, again.figures, again.timeline
-    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload, lot.power_cap)
+    hardware = Hardware(lot.site, lot.system, lot.chip, lot.cooling, lot.fabric, lot.workload, lot.power_cap,
+                        lot.topology)  # fmt: skip
     begin = line.names.index(lot.begin)
     end = line.names.index(lot.end) if lot.end else line.periods
     stand = figures.stand(hardware, lot.acquire)
@@ -49,7 +52,13 @@ def lot_failures(again: Again, lot: FleetLot) -> Iterator[str]:
             yield f"it cannot be rented until {lot.end or 'the end'} ({lot.rent_term})"
     elif end not in lot_ends(scenario, line, begin):
         yield f"it cannot leave in {lot.end}"
-    price = figures.lot(hardware, lot.acquire, begin, end, term=lot.rent_term, since=lot.since or None)
+    if wrong := _wrong_hours(lot.hours):
+        yield wrong
+    if lot.hours and lot.rent_term != "on_demand":
+        yield "it is had for some hours of each day without being rented on demand"
+    price = figures.lot(
+        hardware, lot.acquire, begin, end, term=lot.rent_term, since=lot.since or None, hours=lot.hours
+    )  # fmt: skip
     n = lot.systems
     expected: dict[str, object] = {
         "interconnect": interconnect_of(stand.choice),
@@ -96,7 +105,7 @@ def _rented_alone(again: Again, lot: FleetLot, hardware: Hardware, begin: int, e
     begins = [p for p in arrivals(again.scenario, again.figures.catalog, line, stand.choice)[0] if p <= begin]
     if not begins:
         yield f"it cannot arrive in {lot.begin}"
-    price = figures.rented(hardware, lot.rent_term, lot.systems, lot.rented_days, month)
+    price = figures.rented(lot.workload, hardware, lot.rent_term, lot.systems, lot.rented_days, month)
     expected: dict[str, object] = {
         "interconnect": interconnect_of(stand.choice),
         "chips": stand.chips * lot.systems,
@@ -132,18 +141,29 @@ def _compared(said: Priced, expected: Mapping[str, object]) -> Iterator[str]:
         yield f"money.lines_usd sums to {math.fsum(m.lines_usd.values())}, the total is {m.total_usd}"
 
 
+def _wrong_hours(hours: Sequence[int]) -> str:
+    """What is wrong with hours of a day, none being all of them."""
+    if list(hours) == sorted(set(hours)) and all(0 <= hour < HOURS for hour in hours) and len(hours) < HOURS:
+        return ""
+    return f"its hours {list(hours)} are none of a day, ascending"
+
+
 def _hardware(again: Again, work: Work) -> Hardware:
     """The systems that work may use: those of its kind and place, and of its own workload where none are shared."""
     owner = "" if again.scenario.fleet.shared else work.workload
-    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner, work.power_cap)
+    return Hardware(work.site, work.system, work.chip, work.cooling, work.fabric, owner, work.power_cap,
+                    work.topology)  # fmt: skip
 
 
 def _described(again: Again, work: Work, hardware: Hardware, term: str = "") -> tuple[Described, list[str]]:
     figures = again.figures
     workload = figures.workload(work.workload)
     layout = layout_of_plan(work.parallelism, work.role) | ({"part": work.part_chips} if work.part_chips else {})
-    described = figures.describe(work.workload, work.role, hardware, work.precision, layout, term)
-    wrong = []
+    if isinstance(work, ScheduledRun) and isinstance(workload, ByADate):
+        layout["units"] = work.units
+    hours = work.hours if workload.runs_once else ()
+    described = figures.describe(work.workload, work.role, hardware, work.precision, layout, term, hours)
+    wrong = [text] if (text := _wrong_hours(work.hours)) else []
     if work.precision not in workload.precision:
         wrong.append(f"precision {work.precision} is none of {', '.join(workload.precision)}")
     pinned = getattr(workload, "parallelism", None)
@@ -181,6 +201,9 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     if not workload.runs_once:
         yield "it is a load, not a run"
         return
+    if run.units < 1 or (run.units > 1 and not isinstance(workload, ByADate)):
+        yield f"{run.units} units side by side"
+        return
     described, wrong = _described(again, run, hardware, _rented_for(again, run))
     yield from wrong
     slots = [i for i, s in enumerate(line.slots) if near(s.start * DAYS_PER_MONTH, run.counted_from_day)]
@@ -191,8 +214,13 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     month = line.slots[slot].start
     days = described.run_days
     watts = figures.run_watts(workload, run.role, hardware, described)[1]
-    price = figures.run(workload, run.role, hardware, described, month)
+    price = figures.run(workload, run.role, hardware, described, month, run.hours)
+    if run.hours and (run.rented_alone or not again.scenario.fleet.shared):
+        yield "it stops every day for nobody: its systems are its own"
+    stops, seconds = figures.stops(run.workload, described.chips, run.hours)
     expected = _of_work(described, watts, price) | {
+        "stops_a_day": stops,
+        "stop_s": seconds,
         "spares": described.spares,
         "predicted": described.predicted.model_dump()
         | {"finish_days": run.start_day + (described.predicted.days or 0.0)},
@@ -206,7 +234,7 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
     ahead = line.slots[_earliest_slot(again, run, hardware, described, slot)].start * DAYS_PER_MONTH
     if run.start_day < max(released, ahead) - 1e-6 or run.counted_from_day < released - 1e-6:
         yield f"it begins on day {run.start_day:.3f}, before it may"
-    due = due_days(again.scenario, line, workload, slot, days) if may_move(again.scenario) else None  # type: ignore[arg-type]
+    due = due_days(again.scenario, line, workload, slot, days) if may_move(again.scenario) else None
     if run.rented_alone and (not near(run.start_day, run.counted_from_day) or not _rented_for(again, run)):
         yield "it is not on systems rented for it alone, from the day that they are rented"
     if run.start_day > run.counted_from_day + 1e-6 and (due is None or run.end_day > due + DAY_TOLERANCE):
@@ -234,7 +262,7 @@ def _earliest_slot(again: Again, run: ScheduledRun, hardware: Hardware, describe
         return max(0, slot - 1)
     workload, usd, found = figures.workload(run.workload), run.money.total_usd, slot
     while found > 0 and run.start_day < line.slots[found].start * DAYS_PER_MONTH - 1e-6:
-        before = figures.run(workload, run.role, hardware, described, line.slots[found - 1].start)
+        before = figures.run(workload, run.role, hardware, described, line.slots[found - 1].start, run.hours)
         if math.fsum(before.lines_usd.values()) > usd * (1 + 1e-8):
             break
         found -= 1
@@ -260,6 +288,7 @@ def load_failures(again: Again, load: ScheduledLoad) -> Iterator[str]:
     price = figures.load(workload, load.role, hardware, described, load.units)
     expected = _of_work(described, watts, price) | {
         "replicas": described.replicas,
+        "hours": _busiest(workload, described.parallelism.hours_per_day),
         "predicted": described.predicted.model_dump(),
         "with_loads": pools_of(again.scenario).get(load.workload, (load.workload,))[1:],
     }
@@ -289,6 +318,14 @@ def load_failures(again: Again, load: ScheduledLoad) -> Iterator[str]:
         if most is not None and value is not None and value * described.slower > most * (1 + 1e-9):
             yield f"{name} {value * described.slower:.3f}, {most:g} allowed"
     again.loads.append(LoadAgain(load, hardware, described))
+
+
+def _busiest(workload: Workload, count: int | None) -> tuple[int, ...]:
+    """The hours of a day in which most is asked of a load by the hour, so many of them; none: it is on all day."""
+    if count is None or not isinstance(workload, Daily):
+        return ()
+    rates = hourly_rates(workload.requests_per_day, workload.users)
+    return tuple(sorted(sorted(range(HOURS), key=lambda hour: (-rates[hour], hour))[:count]))
 
 
 def _class_limits(workload: Serving, load: ScheduledLoad, described: Described) -> Iterator[str]:

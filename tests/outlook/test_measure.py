@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from tools import load, round_scenario, run, scenario_of
 
+from planner.answer.plan import Plan
 from planner.catalog import Catalog
+from planner.errors import InputError
 from planner.outlook.measure import Measure, measure
+from planner.outlook.measure.ask import decision_of
 from planner.outlook.measure.worth import decide
+from planner.planning.plan import plan
 from planner.planning.question import ask
 from planner.scenario.types import Scenario
 from planner.validation.own.read import with_measurements
@@ -49,6 +53,19 @@ def test_what_cannot_win_is_worth_little_to_measure(round_catalog: Catalog) -> N
         assert r.low80 < r.predicted < r.high80
         assert [d.low for d in r.decisions] == sorted(d.low for d in r.decisions)
     assert Measure.model_validate_json(found.to_json()) == found
+
+
+def test_a_plan_at_hand_is_the_decision_that_runs_are_to_better(round_catalog: Catalog) -> None:
+    """The best plan, read from its file, is what is decided anew; a plan of another scenario is refused."""
+    scenario = training(2e6)
+    made = Plan.from_json(plan(scenario, catalog=round_catalog).to_json())
+    question = ask(scenario, catalog=round_catalog, whole=True)
+    told, anew = decision_of(made, question), decide(question)
+    assert anew is not None
+    assert (told.words, told.kinds) == (anew.words, anew.kinds)
+    assert told.value == pytest.approx(anew.value)
+    with pytest.raises(InputError, match="another scenario"):
+        measure(training(1e6), plan=made, catalog=round_catalog)
 
 
 @pytest.fixture(scope="module")

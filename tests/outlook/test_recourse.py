@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ from tools import load, round_scenario, run
 
 from planner.catalog import Catalog
 from planner.errors import InputError
+from planner.outlook.draws import Draws
 from planner.outlook.recourse import Recourse, recourse
 from planner.outlook.recourse.extensive import MISSING, Future, two_stage
+from planner.outlook.recourse.fleets import Fleets, announced
+from planner.planning.question import ask
 from planner.scenario.types import Scenario
 from planner.solve import ProgramBuilder, Status, solve
 
@@ -101,8 +106,62 @@ def test_waiting_pays_where_what_is_learned_decides(round_catalog: Catalog) -> N
     assert Recourse.model_validate_json(found.to_json()) == found
 
 
+def growing(**fields: Any) -> Scenario:
+    """A load that grows in a year, by how much is not known: servers of which more may be bought then, on one fleet."""
+    steady = {"failure_factor": 1, "time_factor": {"plain_8": 1}, "price_factor": {"plain_8": 1}}
+    return round_scenario(
+        load(1, requests_path={"2026-10": 300, "2027-10": 1500}, disaggregated="never"), fleet={"shared": True},
+        periods=["2026-10", "2027-10"], horizon_years=2,
+        **({"outcomes": {"confidence": 0.95, "demand_factor": {"load": {"values": [0.8, 1, 1.6]}}, **steady}} | fields),
+    )  # fmt: skip
+
+
+def test_a_fleet_over_time_is_what_counting_first_purchases_finds(round_catalog: Catalog) -> None:
+    """Every number of servers that may be bought first, each answered by the best of every future alone."""
+    found = recourse(growing(), 6, catalog=round_catalog)
+    assert found.gap < 1e-3
+    question = ask(growing(), catalog=round_catalog)
+    fleets = Fleets(announced(question))
+    draws = Draws(question.scenario, question.catalog, question.scenario.outcomes.model_copy(update={"samples": 6}))  # type: ignore[union-attr]
+    some = fleets.futures(draws)
+    costs = []
+    for bought in itertools.product(*(range(8) for _ in fleets.first)):
+        alone = []
+        for f in some:
+            lower, upper = f.program.lower.copy(), f.program.upper.copy()
+            lower[fleets.first] = upper[fleets.first] = bought
+            alone.append(solve(replace(f.program, lower=lower, upper=upper, objective=f.cost)))
+        if all(x.values is not None for x in alone):
+            costs.append(sum(x.objective for x in alone) / len(some))
+    assert len(costs) > 1
+    assert found.expected_cost_usd == pytest.approx(1e6 * min(costs), rel=1e-6)
+    assert found.value_of_waiting_usd is not None
+    assert found.value_of_waiting_usd > 0  # buying for the largest demand at once is dearer
+    assert sum(x.share for x in found.later) == pytest.approx(1.0)
+    assert found.promises[0].kept_fresh == 1.0
+
+
+def test_over_time_what_comes_late_is_no_choice(round_catalog: Catalog) -> None:
+    """Cheap servers from 2027-10, or a year later: where they are late the dear ones answer."""
+    big = {"status": "announced", "available_from": "2027-10"}
+    scenario = growing(
+        hardware={"systems": ["plain_8", "big_8"]},
+        assume={"systems": {"big_8": {"price_usd": 20_000, "available_from": "2027-10"}}, "chips": {"big_chip": big}},
+        outcomes={"confidence": 0.95, "slip_quarters": {"big_8": {"values": [0, 4]}}},
+    )
+    found = recourse(scenario, 4, catalog=round_catalog)
+    assert {p.system for p in found.first} == {"plain_8"}
+    assert {x.words: x.share for x in found.later}.keys() == {"big_8 in 2027-10", "plain_8 in 2027-10"}
+
+
 def test_one_period_leaves_nothing_for_later(round_catalog: Catalog) -> None:
     with pytest.raises(InputError, match="one period"):
         recourse(round_scenario(load(1000.0)), 10, catalog=round_catalog)
     with pytest.raises(InputError, match=r"2 \.\. 200"):
         recourse(waiting(60_000), 1, catalog=round_catalog)
+
+
+def test_a_fleet_that_is_too_large_is_named(round_catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("planner.outlook.recourse.ask.MOST_COLUMNS", 20)
+    with pytest.raises(InputError, match="larger than can be solved"):
+        recourse(growing(), 10, catalog=round_catalog)

@@ -10,7 +10,7 @@ import streamlit as st
 from fake_planner import FakePlanner, Thread, use
 from streamlit.testing.v1 import AppTest
 
-from planner.ui import asking, service
+from planner.ui import answer, asking, service
 from planner.ui.work import pool
 from planner.ui.work.request import functions
 
@@ -22,6 +22,7 @@ TIMEOUT_S = 30
 def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PLANNER_APP_STORE", str(tmp_path / "app.sqlite"))
     monkeypatch.setattr(service, "hire", lambda: Thread(functions()))
+    monkeypatch.setattr(service, "make_ready", lambda: None)  # workers are hired when a test asks, with what it set
     yield
     service.pool().close()
     service.store().engine.dispose()
@@ -29,6 +30,12 @@ def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     service.store.clear()
     asking._parsed.clear()
     st.cache_data.clear()
+
+
+@pytest.fixture(autouse=True)
+def every_tab(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tabs of an answer are drawn: tests read what stands on each."""
+    monkeypatch.setattr(answer, "is_open", lambda tab: True)
 
 
 @pytest.fixture

@@ -281,7 +281,7 @@ def test_a_long_plan_shows_progress_and_can_be_cancelled(
     plan_button(at).click().run()
     assert visit_of(at).job is not None
     assert plan_button(at).disabled
-    assert len(at.status) == 1
+    assert len(at.get("progress")) == 1
     assert "512" in at.header[0].value  # the last good answer stays meanwhile
     next(b for b in at.button if b.label == "Cancel").click().run()
     at = finish(at, 60)

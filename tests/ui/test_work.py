@@ -56,6 +56,20 @@ class World:
         return self.pool.submit(Request(text), text, page, page, quota)
 
 
+def test_workers_are_there_before_they_are_asked_and_again_after_a_stop() -> None:
+    world = World(2)
+    world.pool.ready()
+    world.pool.ready()
+    assert len(world.workers) == 2
+    job = world.ask("a", "tab")
+    assert soon(lambda: sum(w.asked for w in world.workers) == 1)
+    assert len(world.workers) == 2
+    world.pool.cancel(job, "tab")
+    assert soon(lambda: len(world.workers) == 3 and job.done)
+    world.pool.close()
+    assert soon(lambda: not any(w.alive for w in world.workers))
+
+
 def soon(what: Callable[[], bool]) -> bool:
     end = time.monotonic() + SOON_S
     while not what() and time.monotonic() < end:

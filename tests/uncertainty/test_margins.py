@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -56,8 +57,14 @@ def test_a_load_on_systems_that_may_be_late() -> None:
     assert not late.refused
     assert "70%" in Margin(confidence=0.8, slip_days=(0.0,) * 7 + (90.0,) * 3).refused
     alone, days = shared_margin(late)
-    assert days == 90.0
-    assert alone.confidence == 0.9
+    assert days == 0.0  # nine in ten are there, more than the root of 0.8
+    assert alone.confidence == pytest.approx(math.sqrt(0.8))
+    surer, days = shared_margin(replace(late, confidence=0.9))
+    assert (surer.confidence, days) == (pytest.approx(math.sqrt(0.9)), 90.0)
+    even, days = shared_margin(replace(late, confidence=0.5, slip_days=(0.0, 60.0, 120.0, 180.0)))
+    assert (even.confidence, days) == (pytest.approx(math.sqrt(0.5)), 120.0)  # at even odds too
+    certain = replace(late, confidence=0.5, slip_days=(0.0,))
+    assert shared_margin(certain) == (certain, 0.0)
     assert alone.there == 1.0
 
 

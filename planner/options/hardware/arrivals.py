@@ -11,7 +11,7 @@ from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_b
 from planner.options.stock import Floats
 from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Recommendation, Serving
 from planner.uncertainty.margins import margin_of, shared_margin
 
 TERMS = (("1y", 12.0), ("3y", 36.0))
@@ -75,13 +75,14 @@ def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tupl
 
 
 def start_slots(
-    scenario: Scenario, timeline: Timeline, workload: Training | Recommendation, days: float, first: int, beyond: float
+    scenario: Scenario, timeline: Timeline, workload: Workload, days: float, first: int, beyond: float
 ) -> list[int]:
     """Slots at which a run of ``days`` may begin: released, delivered from period ``first``, over in time."""
-    begins = start_days(scenario, workload.start)
+    begins = start_days(scenario, getattr(workload, "start", None))
     end = timeline.end * DAYS_PER_MONTH
-    if workload.finish_within_days is not None:
-        end = min(end, begins + workload.finish_within_days * beyond)
+    within: float | None = getattr(workload, "finish_within_days", None)
+    if within is not None:
+        end = min(end, begins + within * beyond)
     return [
         i
         for i, slot in enumerate(timeline.slots)
@@ -100,9 +101,7 @@ def may_move(scenario: Scenario) -> bool:
     return scenario.fleet.shared and "time" not in scenario.objective and runs > 1
 
 
-def due_days(
-    scenario: Scenario, timeline: Timeline, workload: Training | Recommendation, slot: int, days: float
-) -> float | None:
+def due_days(scenario: Scenario, timeline: Timeline, workload: Workload, slot: int, days: float) -> float | None:
     """The day by which a run must end that begins at any moment of a slot and ends in it; None where it cannot move.
 
     Its money, carbon and water are counted from the slot's beginning: the slot is of one period, and where a limit is
@@ -114,8 +113,9 @@ def due_days(
     if yearly and math.floor(begin / 12 + 1e-9) != math.floor(end / 12 - 1e-9):
         return None
     due = min(end, timeline.end) * DAYS_PER_MONTH
-    if workload.finish_within_days is not None:
-        last = start_days(scenario, workload.start) + workload.finish_within_days
+    within: float | None = getattr(workload, "finish_within_days", None)
+    if within is not None:
+        last = start_days(scenario, getattr(workload, "start", None)) + within
         if last >= begin * DAYS_PER_MONTH + days:  # a diagnosis looks beyond: there the slot is the end
             due = min(due, last)
     return due if begin * DAYS_PER_MONTH + days < due - 1e-3 else None

@@ -18,14 +18,16 @@ from planner.options.option import BEYOND, Dropped
 from planner.options.ownership import Standing, serves_only, standing
 from planner.performance.compile import build_platform
 from planner.scenario.kinds import Workload
+from planner.scenario.topology import Topology
 from planner.scenario.types import Scenario
+from planner.scenario.workloads import Serving
 
 MANY_SYSTEMS = 1_000_000
 """Where no limit says how many systems a lot may have."""
 
 
-Key = tuple[str, str, str, str, Fabric, float]
-"""(place, system, chip, cooling, fabric)"""
+Key = tuple[str, str, str, str, Fabric, float, Topology]
+"""(place, system, chip, cooling, fabric, power cap, design of the network)"""
 
 
 def standing_choices(
@@ -34,17 +36,21 @@ def standing_choices(
 ) -> dict[Key, list[Standing]]:  # fmt: skip
     """Choices that can stand, bought and installed ones of one kind at one place together, in each fabric."""
     found: dict[Key, list[Standing]] = defaultdict(list)
+    alone: dict[tuple[object, ...], Topology] = {}
     for choice in choices:
         for fabric in fabrics_of(choice):
+            kind = choice.place, choice.system.id, choice.chip.id, choice.cooling_id
+            # what stands alone has no network of any design: the first stands for all
+            by_itself = *kind, choice.power_cap, choice.acquire
+            if fabric == "none" and alone.setdefault(by_itself, choice.topology) != choice.topology:
+                continue
             try:
                 stand = standing(scenario, catalog, choice, timeline, fabric, loads=serves_only(scenario, owner))
             except InputError as error:
                 where = "" if choice.location is None else f" at {choice.place}"
                 dropped.append(Dropped(f"{choice.hardware}{where}", str(error.problems[0])))
                 break
-            found[choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric, choice.power_cap].append(
-                stand
-            )
+            found[*kind, fabric, choice.power_cap, choice.topology].append(stand)
     return dict(found)
 
 
@@ -57,7 +63,7 @@ def fabrics_of(choice: Choice) -> tuple[Fabric, ...]:
 
 def fabrics_needed(catalog: Catalog, choice: Choice, workload: Workload, systems: Sequence[int]) -> Sequence[Fabric]:
     """The smallest fabric for work over each of some numbers of systems of a choice (spares in)."""
-    if fabrics_of(choice) == ("pod",) or not workload.runs_once:
+    if fabrics_of(choice) == ("pod",) or not workload.runs_once or isinstance(workload, Serving):
         return ["pod"] * len(systems)
     system, many = choice.system, np.asarray(systems, dtype=np.int64)
     rate = scale_out_rate(system, choice.chip)
@@ -89,9 +95,9 @@ def platforms_of(catalog: Catalog, stands: Mapping[Key, Sequence[Standing]]) -> 
     found: dict[tuple[str, ...], list[Key]] = defaultdict(list)
     for key in stands:
         try:
-            platform = build_platform(catalog, key[1], key[2], key[3])
+            platform = build_platform(catalog, key[1], key[2], key[3], key[6])
         except InputError:
-            found[key[1], key[2], key[3], f"{key[5]!r}"].append(key)  # the search will say why
+            found[key[1], key[2], key[3], f"{key[5]!r}", key[6]].append(key)  # the search will say why
             continue
-        found[key[1], key[2], f"{platform.clock_factor!r}", f"{key[5]!r}"].append(key)
+        found[key[1], key[2], f"{platform.clock_factor!r}", f"{key[5]!r}", key[6]].append(key)
     return dict(found)

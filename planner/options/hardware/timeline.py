@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog import Catalog
-from planner.cost.finance import annuity
+from planner.cost.finance import annuity, discount_rate_of
 from planner.scenario.base import month_index
 from planner.scenario.fleet import figure_at
 from planner.scenario.types import Scenario
@@ -123,7 +123,7 @@ def timeline_of(scenario: Scenario, catalog: Catalog) -> Timeline:
         first_month=first,
         edges=tuple(edges),
         slots=tuple(slots),
-        rate=_rate(scenario, catalog),
+        rate=discount_rate_of(catalog, scenario.finance.discount_rate),
         names=scenario.period_starts,
     )
 
@@ -134,15 +134,9 @@ def span_of(scenario: Scenario, catalog: Catalog, ready_days: float) -> Timeline
         first_month=month_index(scenario.start),
         edges=(ready_days / DAYS_PER_MONTH, 12.0 * scenario.horizon_years),
         slots=(),
-        rate=_rate(scenario, catalog),
+        rate=discount_rate_of(catalog, scenario.finance.discount_rate),
         names=scenario.period_starts[:1],
     )
-
-
-def _rate(scenario: Scenario, catalog: Catalog) -> float:
-    """The scenario's discount rate, the catalog's where it gives none."""
-    rate = scenario.finance.discount_rate
-    return catalog.cost("wacc") if rate is None else rate
 
 
 def demand_by_period(timeline: Timeline, base: float, path: dict[str, float], growth: float) -> Floats:

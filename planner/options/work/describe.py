@@ -159,7 +159,9 @@ class Describer:
         Raises ``InputError`` when the scenario does not allow it. ``priced`` is of systems of its own and of no use;
         days of a run count from the earliest month that it may begin.
         """
-        choice = self.choice_of(spec.place, spec.system, spec.chip, spec.cooling, power_cap=spec.power_cap)
+        choice = self.choice_of(
+            spec.place, spec.system, spec.chip, spec.cooling, power_cap=spec.power_cap, topology=spec.topology
+        )
         choice = replace(choice, rent_term=spec.rent_term)
         workload = next((w for w in self.scenario.workloads if w.name == spec.workload), None)
         if workload is None:
@@ -335,9 +337,9 @@ class Describer:
             replicas = part // candidates.chips
         chips = int(candidates.chips[0] * replicas[0])
         on = spec.layout.get("hours", HOURS)
-        if on != HOURS and not (
-            spec.acquire == "rent" and spec.rent_term == ON_DEMAND and on in {n for n, _ in workload.by_rank}
-        ):
+        # over lots (no way to acquire) a unit is on for some hours of what stands for others in the rest
+        by_hour = not spec.acquire or (spec.acquire == "rent" and spec.rent_term == ON_DEMAND)
+        if on != HOURS and not (by_hour and on in {n for n, _ in workload.by_rank}):
             raise InputError(Problem(f"{spec.workload}: {spec.system} cannot be had for {on} hours a day"))
         hours = worked_hours(workload, spec.layout, horizon_hours(self.scenario, ready))
         designs = Designs(

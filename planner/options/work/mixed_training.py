@@ -225,14 +225,13 @@ class MixedTrainingSearch:
         precision: str, ready: float,
     ) -> float:  # fmt: skip
         """Days from the scenario's start by which the mix has ended with the confidence."""
-        margin = collector.margin(self.workload, sides[0].choice)
-        if margin.central:
+        both = collector.margin(self.workload, sides[0].choice).beside(collector.margin(self.workload, sides[1].choice))
+        if both.central:
             return ready + days
         one = layout.take([at])
         groups = [replace(one, dp=dp[[at]], recompute=r[[at]]) for dp, r in zip(dps, found.recompute, strict=True)]
         platforms = (sides[0].platform, sides[1].platform)
         low, high = mixed_ends(self.search.job(precision), platforms, groups, self.search.stack)
-        both = margin.beside(collector.margin(self.workload, sides[1].choice))
         release = collector.earliest(self.workload, period)
         return float(both.finish(days, sum(chips), low, high, ready=ready, release=release)[0])
 

@@ -443,13 +443,16 @@ def in_window(units: Sequence[Unit], workload: Serving) -> list[Unit]:
 
 
 HOURS = 24
+LARGEST_RUN = 4096
+"""Systems: no larger run of units by a date is tried."""
 ON_DEMAND = "on_demand"
 
 
-def by_hours(units: Sequence[Unit], workload: Serving, acquire: str, term: str) -> list[Unit]:
-    """Units of a load by the hour: on all day, and, rented on demand, on for the hours of most demand alone."""
+def by_hours(units: Sequence[Unit], workload: Serving, acquire: str, term: str, *, over_lots: bool) -> list[Unit]:
+    """Units of a load by the hour: on all day, and on for the hours of most demand alone where they are rented on
+    demand, or where others may have what they leave (``over_lots``)."""
     found = list(units)
-    if acquire == "rent" and term == ON_DEMAND:
+    if over_lots or (acquire == "rent" and term == ON_DEMAND):
         found += [replace(u, shape={**u.shape, "hours": n}) for u in units for n, _ in workload.by_rank if n < HOURS]
     return found
 

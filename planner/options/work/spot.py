@@ -11,7 +11,7 @@ from planner.options.hardware.offers import SPOT
 from planner.options.work.training import Size
 from planner.scenario.kinds import Counted, Workload
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Training
+from planner.scenario.workloads import Serving, Training
 
 NEVER = 1e-3
 """Share of the time below which a run on spot is one that never ends."""
@@ -21,7 +21,7 @@ def refusal(workload: Workload, choice: Choice) -> str:
     """Why a workload may not be on a choice's rent; empty where it may."""
     if choice.rent_term != SPOT:
         return ""
-    if not workload.runs_once:
+    if not workload.runs_once or isinstance(workload, Serving):
         return "spot systems may be taken away at any moment: a load, or work by a date, needs them all the time"
     if not isinstance(workload, Training | Counted):
         return f"kind: {workload.kind} is not planned on spot yet"

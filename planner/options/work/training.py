@@ -68,6 +68,8 @@ def stack_of(workload: Training, framework: str | None = None) -> Profile:
     """The stack a run names (or another), with what its scenario says of offload, gradients and optimizer."""
     stack = get_profile(framework or workload.framework)
     changes: dict[str, float] = {f"offload_{what}": 1.0 for what in workload.offload}
+    if workload.offload_gb_s is not None:
+        changes["offload_gb_s"] = workload.offload_gb_s
     if workload.gradient_bits is not None:
         changes["grad_bytes"] = workload.gradient_bits / 8.0
     if workload.optimizer_bytes is not None:
@@ -189,7 +191,7 @@ class TrainingSearch:
         if precision is None:
             wanted = ", ".join(self.workload.precision)
             return Searched("", (), 0, 0, f"{choice.chip.id} has none of the precisions {wanted}")
-        if self.workload.offload and platform.host_memory_bytes is None:
+        if self.workload.offload and not self.workload.offload_gb_s and platform.host_memory_bytes is None:
             return Searched(precision, (), 0, 0, f"systems {choice.system.id}: host_dram_tb is not published")
         job = self.job(precision)
         known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})

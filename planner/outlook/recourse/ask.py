@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,18 @@ from planner.answer.words import money
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.fleet.build import build_fleet
+from planner.fleet.model import FleetModel
 from planner.options.option import Option
 from planner.outlook.ahead import View
+from planner.outlook.draws import Draws
 from planner.outlook.question import Asked, no_plan, question_of, teller
 from planner.outlook.recourse.extensive import Future, TwoStage, two_stage
+from planner.outlook.recourse.fleets import Fleets, announced
 from planner.outlook.recourse.futures import futures_of
 from planner.outlook.recourse.result import KeptPromise, Later, Recourse
 from planner.outlook.result import Piece
 from planner.planning.draft import planner_version
-from planner.planning.question import Cancel, Progress
+from planner.planning.question import Cancel, Progress, Question
 from planner.scenario import problem_digest
 from planner.scenario.outcomes import Outcomes
 from planner.solve import Limits, Solution, solve, with_objective
@@ -32,7 +35,13 @@ from planner.solve.several import solve_several
 FUTURES, MOST_FUTURES = 20, 200
 FRESH = 100
 """Futures of another seed that the first purchases are held to."""
+MOST_COLUMNS = 100_000
+"""Of the whole program of a fleet over time: larger ones find no plan in minutes."""
 NOTHING = "nothing more"
+OVER_TIME = (
+    "Of a fleet over time: what arrives within the time to order is bought first; a run that misses its date in a"
+    " future is not begun in it, and costs nothing there.",
+)
 MOST_WAYS = 3
 """Answers to what comes that are told in a sentence."""
 _PENALTY = 1e4
@@ -59,7 +68,9 @@ def recourse(
             Problem("a two-stage plan needs some futures", found=str(futures), allowed=f"2 .. {MOST_FUTURES}")
         )
     tell = teller(progress, cancel)
-    question, model = question_of(scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share))
+    question, model = question_of(
+        scenario, catalog, variant, lambda what, share: tell(what, 0.4 * share), over_time=True
+    )
     asked = question.scenario
     if len(asked.period_starts) < 2:
         raise InputError(
@@ -69,11 +80,18 @@ def recourse(
             )
         )  # fmt: skip
     outcomes = (asked.outcomes or Outcomes()).model_copy(update={"samples": futures})
-    view = View(question, model, outcomes)
-    view.read_options(tell)
-    options = [o for o in view.options if not o.mix]
-    tell("Drawing futures", 0.65)
-    drawn, first = futures_of(view, options)
+    other = outcomes.model_copy(update={"samples": FRESH, "seed": outcomes.seed + 1})
+    columns = model.program.column_count * futures
+    if question.stock is not None and columns > MOST_COLUMNS:
+        raise InputError(
+            Problem(
+                "two stages of this fleet are larger than can be solved", found=f"{columns:,} columns in all futures",
+                allowed=f"{MOST_COLUMNS:,}", file=asked.source.file,
+                remedy="Take fewer --futures, or fewer systems, periods or sites.",
+            )
+        )  # fmt: skip
+    make = _over_time if question.stock is not None else _at_once
+    bought, drawn, first, central_first, make_fresh = make(question, model, outcomes, other, tell)
     most = math.floor((1 - outcomes.confidence) * futures + 1e-9)
     tell("Solving both stages", 0.7)
     plan = two_stage(drawn, first, most)
@@ -83,22 +101,80 @@ def recourse(
     tell("Solving what it is worth", 0.8)
     alone = [two_stage(drawn, first, most, later=False), two_stage(drawn, first, most, shared=False)]
     now, knowing = (solve(x.program, question.limits) for x in alone)
-    central = _held(plan, _central(view, options, first), question.limits)
+    central = _held(plan, central_first, question.limits)
     tell("Drawing other futures", 0.9)
-    other = View(question, model, outcomes.model_copy(update={"samples": FRESH, "seed": outcomes.seed + 1}))
-    other.options = tuple(options)
-    fresh, _ = futures_of(other, options)
-    bought = np.round(best.values[list(plan.first)])
-    costs, kept = _fresh(fresh, first, bought, question.limits)
+    costs, kept = _fresh(make_fresh(), first, np.round(best.values[list(plan.first)]), question.limits)
     tell("Done", 1.0)
     return _told(
-        view, options, plan, drawn, best, now, knowing, central, (costs, kept),
+        outcomes, bought, plan, drawn, best, now, knowing, central, (costs, kept), OVER_TIME if question.stock else (),
         {
             "planner_version": planner_version(), "scenario": asked.name, "variant": variant,
             "problem_digest": problem_digest(asked, question.plain.digest), "catalog_digest": question.plain.digest,
             "seconds": round(time.perf_counter() - started, 4),
         },
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bought:
+    """A column that buys: what one unit of it is. ``first``: decided before anything is known."""
+
+    column: str
+    first: bool
+    piece: Piece
+    words: str
+
+
+Made = tuple[list[Bought], list[Future], list[int], "np.ndarray | None", Callable[[], list[Future]]]
+"""What may be bought, the futures, columns of first purchases, what central figures buy first, and fresh futures."""
+
+
+def _at_once(question: Question, model: FleetModel, outcomes: Outcomes, other: Outcomes, tell: Progress) -> Made:
+    """Of plans of one decision for each workload: options bought in a period."""
+    view = View(question, model, outcomes)
+    view.read_options(tell)
+    options = [o for o in view.options if not o.mix]
+    tell("Drawing futures", 0.65)
+    drawn, first = futures_of(view, options)
+    starts = view.scenario.period_starts
+    bought = [
+        Bought(
+            f"units[{o.id}]", o.period == 0, _piece(view, o, 1), f"{o.system} in {starts[o.period]} for {o.workload}"
+        )
+        for o in options
+    ]  # fmt: skip
+
+    def fresh() -> list[Future]:
+        again = View(question, model, other)
+        again.options = tuple(options)
+        return futures_of(again, options)[0]
+
+    return bought, drawn, first, _central(view, options, first), fresh
+
+
+def _over_time(question: Question, model: FleetModel, outcomes: Outcomes, other: Outcomes, tell: Progress) -> Made:
+    """Of fleets over time: lots."""
+    tell("Pricing as announced", 0.45)
+    fleets = Fleets(announced(question))
+    tell("Drawing futures", 0.65)
+    scenario, catalog, stock = question.scenario, question.catalog, fleets.stock
+    drawn = fleets.futures(Draws(scenario, catalog, outcomes))
+    names = fleets.model.program.column_names
+    bought = []
+    for column, lot in zip(fleets.model.lots, stock.lots, strict=True):
+        if lot.acquire == "installed":
+            continue
+        g = stock.groups[lot.group]
+        piece = Piece(
+            workload=g.owner, role="lot", site=g.site, period=fleets.line.names[lot.begin], system=g.system,
+            chip=g.chip, cooling=g.cooling, acquire=lot.acquire, systems=1, chips=g.chips,
+        )  # fmt: skip
+        words = f"{g.system} in {piece.period}" + (f" for {g.owner}" if g.owner else "")
+        bought.append(Bought(names[column], fleets.decided_first(lot), piece, words))
+    program = with_objective(fleets.model.program, fleets.model.objectives["cost"])
+    found = solve(program, question.limits)
+    central = None if found.values is None else np.round(found.values[fleets.first])
+    return bought, drawn, fleets.first, central, lambda: fleets.futures(Draws(scenario, catalog, other))
 
 
 def _central(view: View, options: Sequence[Option], first: Sequence[int]) -> np.ndarray | None:
@@ -141,11 +217,11 @@ def _fresh(
 
 
 def _told(
-    view: View, options: Sequence[Option], plan: TwoStage, drawn: Sequence[Future], best: Solution, now: Solution,
-    knowing: Solution, central: Solution | None, fresh: tuple[np.ndarray, dict[str, np.ndarray]],
-    about: dict[str, Any],
+    outcomes: Outcomes, bought: Sequence[Bought], plan: TwoStage, drawn: Sequence[Future], best: Solution,
+    now: Solution, knowing: Solution, central: Solution | None, fresh: tuple[np.ndarray, dict[str, np.ndarray]],
+    notes: tuple[str, ...], about: dict[str, Any],
 ) -> Recourse:  # fmt: skip
-    values, outcomes = best.values, view.outcomes
+    values = best.values
     assert values is not None  # noqa: S101 - asked before
     costs = np.array([1e6 * float(f.cost @ values[c]) for f, c in zip(drawn, plan.columns, strict=True)])
     expected = float(costs.mean())
@@ -159,13 +235,12 @@ def _told(
         return max(0.0, 1e6 * other.objective + off - expected)
 
     groups: dict[str, list[tuple[float, int]]] = defaultdict(list)
-    units = {name: i for i, name in enumerate(drawn[0].program.column_names)}
-    for cost, place in zip(costs, plan.columns, strict=True):
-        bought = [(o, round(values[place[units[f"units[{o.id}]"]]])) for o in options if o.period > 0]
-        used = [(o, n) for o, n in bought if n]
-        starts = view.scenario.period_starts
-        words = sorted({f"{o.system} in {starts[o.period]} for {o.workload}" for o, _ in used})
-        groups["; ".join(words) or NOTHING].append((float(cost), sum(o.systems * n for o, n in used)))
+    for cost, f, place in zip(costs, drawn, plan.columns, strict=True):
+        at = {name: int(place[j]) for j, name in enumerate(f.program.column_names)}
+        counts = [(b, round(values[at[b.column]])) for b in bought if not b.first]
+        used = [(b, n) for b, n in counts if n]
+        words = "; ".join(sorted({b.words for b, _ in used})) or NOTHING
+        groups[words].append((float(cost), sum(b.piece.systems * n for b, n in used)))
     n = len(drawn)
     later = tuple(
         Later(
@@ -174,10 +249,11 @@ def _told(
         )
         for words, c in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     )  # fmt: skip
+    at = {name: int(plan.columns[0][j]) for j, name in enumerate(drawn[0].program.column_names)}
     first = tuple(
-        _piece(view, o, round(values[plan.columns[0][units[f"units[{o.id}]"]]]))
-        for o in options
-        if o.period == 0 and values[plan.columns[0][units[f"units[{o.id}]"]]] > 0.5
+        b.piece.model_copy(update={"systems": b.piece.systems * n, "chips": b.piece.chips * n})
+        for b in bought
+        if b.first and (n := round(values[at[b.column]]))
     )
     worst = max(1, math.ceil((1 - outcomes.confidence) * n - 1e-9))
     promises = tuple(
@@ -200,6 +276,7 @@ def _told(
             f"Each promise may be missed in {100 * (1 - outcomes.confidence):.0f}% of the futures"
             " (outcomes.confidence); a run that is late is done and paid for all the same. In futures not seen before"
             " each promise is kept wherever a purchase keeps it.",
+            *notes,
         ),
     )  # fmt: skip
 
@@ -215,7 +292,7 @@ def _sentence(
     first: Sequence[Piece], later: Sequence[Later], expected: float, waiting: float | None,
     promises: Sequence[KeptPromise],
 ) -> str:  # fmt: skip
-    buys = "; ".join(f"{p.systems:,} {p.system} for {p.workload}" for p in first)
+    buys = "; ".join(p.in_words for p in first)
     text = f"Buy {buys} first" if buys else "Buy nothing yet"
     text += f", then what suits what was learned: {money(expected)} on average"
     if waiting is None:

@@ -71,7 +71,7 @@ def two_stage(
                 place[j] = common[j]
                 objective[common[j]] += weight * float(f.cost[j])
                 continue
-            bought = name.startswith("units[") and j not in kept
+            bought = name.startswith(("units[", "lot[")) and j not in kept
             upper = 0.0 if bought and not later else float(p.upper[j])
             place[j] = build.add_column(
                 f"{name}@{s}", lower=float(p.lower[j]), upper=upper, integer=bool(p.integer[j]),

@@ -60,7 +60,7 @@ class Recourse(Document):
 
 def rows_of(found: Recourse) -> list[dict[str, object]]:
     """One row for what is bought first, and one for each answer to what comes."""
-    first = ", ".join(f"{p.systems:,} {p.system} for {p.workload}" for p in found.first) or "nothing"
+    first = ", ".join(p.in_words for p in found.first) or "nothing"
     head = {"stage": "first", "bought": first, "share": 1.0, "expected_cost_usd": found.expected_cost_usd}
     return [head, *({"stage": "later", "bought": x.words, "share": x.share,
                      "expected_cost_usd": x.expected_cost_usd} for x in found.later)]  # fmt: skip

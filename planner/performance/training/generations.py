@@ -59,7 +59,8 @@ MECHANISMS: Mapping[str, Mechanism] = {
         ),
         Mechanism(
             "iteration_graphs", (2026, 6), "Megatron-Bridge 26.06: whole iterations as one graph",
-            {"moe_s": 4e-5}, {"moe_s": 1.6e-4},
+            {"moe_s": 4e-5, "expert_host_s": 0.0, "expert_launch_s": 0.0},
+            {"moe_s": 1.6e-4, "expert_host_s": 1.5e-3, "expert_launch_s": 5e-5},
         ),
         Mechanism(
             "fused_experts", (2026, 6), "Transformer Engine 2.14: MXFP8 products, gated activation and quantisation "

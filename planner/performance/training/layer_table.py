@@ -336,9 +336,9 @@ def _selective_seconds(profile: LayerProfile, keys: Keys, machine: Machine, forw
     return np.asarray(again)
 
 
-def _host_wait(busy: Floats, host_s: float) -> Floats:
+def _host_wait(busy: Floats, host_s: Floats | float) -> Floats:
     """Seconds kernels wait for the host to launch them: a smooth maximum of the two, less the kernels' own time."""
-    if host_s <= 0:
+    if not np.any(np.asarray(host_s) > 0):
         return np.zeros_like(busy)
     ratio = host_s / np.maximum(busy, 1e-12)
     return np.asarray(busy * ((1.0 + ratio**4) ** 0.25 - 1.0))
@@ -361,8 +361,9 @@ def layer_cost(profile: LayerProfile, group: LayerGroup, model: ModelArch, keys:
     forward["host"] = _host_wait(busy_f, machine.profile.host_s)
     backward["host"] = _host_wait(busy_b, 2.0 * machine.profile.host_s)
     if profile.experts:
-        forward["host"] = forward["host"] + machine.profile.moe_s
-        backward["host"] = backward["host"] + machine.profile.moe_s
+        launches = machine.profile.expert_host_s + machine.profile.expert_launch_s * profile.experts / keys.ep
+        forward["host"] = forward["host"] + machine.profile.moe_s + _host_wait(busy_f, launches)
+        backward["host"] = backward["host"] + machine.profile.moe_s + _host_wait(busy_b, 2.0 * launches)
     p, sigma = machine.profile, machine.platform.comm_core_share
     traffic = _communication(profile, group, keys, machine, model)
     omegas: dict[str, Floats | float] = {"tp": p.tp_overlap, "cp": p.cp_overlap, "ep": p.ep_overlap}

@@ -1,10 +1,12 @@
-"""States and activations kept in host or pooled memory: seconds that stay exposed, bytes that stay on the chip.
+"""States and activations kept off the chip: seconds that stay exposed, bytes that stay on the chip.
 
-Optimizer states stream through the chip once a step (read and written, 12 bytes a parameter each way) while the last
-micro-batch is still in its backward pass; weights are read twice a micro-batch (forward, backward); activations leave
-during the forward pass and return during the backward pass. What a pass hides costs nothing, the difference is exposed
-(ZeRO-Infinity, arXiv:2104.07857; ZeRO-Offload, arXiv:2101.06840). Two layers of whatever is offloaded stay resident:
-the one in use and the one on its way.
+Optimizer states in the memory of the host are updated by its processors (ZeRO-Offload, arXiv:2101.06840): gradients go
+down behind the last backward pass, the update takes the processors' own memory bandwidth when all gradients are there,
+new 16-bit weights come up behind it. States in a supernode's pool or on drives, which have a rate of their own, stream
+through the chip once a step (read and written, 12 bytes a parameter each way) while the last micro-batch is still in
+its backward pass (ZeRO-Infinity, arXiv:2104.07857). Weights are read twice a micro-batch (forward, backward);
+activations leave during the forward pass and return during the backward pass. What a pass hides costs nothing, the
+difference is exposed. Two layers of whatever is offloaded stay resident: the one in use and the one on its way.
 """
 
 from __future__ import annotations
@@ -21,12 +23,22 @@ from planner.performance.training.profile import Profile
 Floats = NDArray[np.float64]
 
 RESIDENT_LAYERS = 2.0
+HOST_UPDATE_BYTES_S = 150e9
+"""Bytes/s at which the processors of one server update states: what 8B parameters on eight H200 and on eight B200 take
+beyond computing (1.7 s a step on both; the carried rows of short sequences with offload)."""
+WIRE_BYTES = 2.0
+"""Bytes of a gradient on its way down and of a weight on its way up."""
 
 
 def offload_rate(platform: Platform, profile: Profile) -> float:
     """Bytes/s between a chip and the memory it offloads to, one direction."""
     nominal = profile.offload_gb_s * 1e9 if profile.offload_gb_s > 0 else platform.host_bandwidth
     return nominal * LINK_SHARE
+
+
+def update_bytes(profile: Profile) -> float:
+    """Bytes that an update of Adam moves a parameter: gradient, states read and written, the 16-bit copy."""
+    return 6.0 + 2.0 * profile.optimizer_bytes
 
 
 def resident(stored: Floats, share: float, layers: Floats) -> Floats:
@@ -54,7 +66,14 @@ def offload_seconds(
     rate = offload_rate(platform, profile)
     weights = bytes_["weights"] * (profile.offload_weights / rate)
     kept = bytes_["activations"] * (profile.offload_activations / rate)
-    states = bytes_["optimizer"] * (profile.offload_optimizer / rate)  # in and out at once, one direction each
+    share = profile.offload_optimizer
+    parameters = bytes_["optimizer"] * (share / profile.optimizer_bytes)
+    if profile.offload_gb_s > 0:
+        states = np.maximum(bytes_["optimizer"] * (share / rate) - tail_s, 0.0)  # in and out at once
+    else:
+        wire = parameters * (WIRE_BYTES / rate)
+        update = parameters * (update_bytes(profile) * max(platform.server_chips, 1) / HOST_UPDATE_BYTES_S)
+        states = np.maximum(wire - tail_s, 0.0) + np.maximum(update, wire)
     ahead = np.maximum(np.maximum(weights, kept) - forward_s, 0.0)
     back = np.maximum(weights + kept - backward_s, 0.0)
-    return np.asarray((ahead + back) * turns + np.maximum(states - tail_s, 0.0))
+    return np.asarray((ahead + back) * turns + states)

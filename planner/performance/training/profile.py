@@ -18,7 +18,9 @@ class Profile:
     that are not attention with a dense feed-forward network (experts, latent attention, state space), 0 where alike.
     ``host_s``: seconds of host work per layer and forward pass (twice that backward). ``kernel``: multiplier on all
     kernel times; ``attention``: share of the law's attention rate its kernels reach; ``moe_s``: seconds of routing
-    bookkeeping per expert layer and pass;
+    bookkeeping per expert layer and pass; ``expert_host_s``: seconds in which the host routes, permutes and dispatches
+    the tokens of an expert layer forward (twice that backward), ``expert_launch_s`` the same for each local expert:
+    kernels launched one by one cannot be faster; 0 where whole iterations are captured or compiled;
     ``ep_dedup``: share of the saving from sending a token once to a domain (hierarchical dispatch) that is realised.
     ``p2p_split_gradients``: the ranks of a tensor-parallel group send gradients to the stage before in parts, as they
     send activations; DeepSpeed's pipelines split only these.
@@ -46,8 +48,9 @@ class Profile:
     Techniques of a run, off unless asked for (``with_changes``, ``training_grid.techniques``): ``async_tp``: matrices
     and the collectives of tensor parallelism with sequence parallelism are cut into tp tiles, one transfer under
     the next product. ``recompute_share``: share of the layers that full recomputation repeats.
-    ``offload_optimizer``, ``offload_weights``, ``offload_activations``: share of these bytes kept in host or pooled
-    memory; ``offload_gb_s``: GB/s of that memory per chip and direction, 0 for the platform's host link.
+    ``offload_optimizer``, ``offload_weights``, ``offload_activations``: share of these bytes kept off the chip;
+    ``offload_gb_s``: GB/s per chip and direction of a supernode's pool or of drives that keep them, 0 for the hosts'
+    memory over the platform's host link, whose processors update optimizer states.
     ``tiled_loss``: output head and loss over tiles of the sequence, an eighth of the logits alive at a time.
     """
 
@@ -59,6 +62,8 @@ class Profile:
     kernel: float = 1.0
     attention: float = 1.0
     moe_s: float = 1e-4
+    expert_host_s: float = 1.5e-3
+    expert_launch_s: float = 5e-5
     ep_dedup: float = 0.5
     tp_overlap: float = 0.2
     cp_overlap: float = 0.7
@@ -106,6 +111,11 @@ class Profile:
     def level_name(self) -> str:
         """The profile whose calibrated level it has: releases of one stack share theirs."""
         return self.level_as or self.name
+
+    @property
+    def updates_on_host(self) -> bool:
+        """Whether all optimizer states lie in the hosts' memory, where their processors update them."""
+        return self.offload_optimizer >= 1 and self.offload_gb_s <= 0
 
     @property
     def offloads(self) -> bool:

@@ -110,6 +110,8 @@ _XLA = Profile(
     step_s=0.025,
     memory_passes=1.6,
     attention=0.85,
+    expert_host_s=0.0,
+    expert_launch_s=0.0,
 )
 
 PROFILES: Mapping[str, Profile] = {
@@ -203,6 +205,8 @@ PROFILES: Mapping[str, Profile] = {
             balanced_stages=True,
             permute=0.4,
             moe_s=5e-5,
+            expert_host_s=0.0,
+            expert_launch_s=0.0,
             activations=0.75,
             optimizer_bytes=8.0,
             selective=("norms", "latent_up", "activation"),

@@ -29,7 +29,7 @@ from planner.performance.overlap import exposed
 from planner.performance.platform import Platform
 from planner.performance.precision import RECIPES, normalise_precision
 from planner.performance.training.layer_table import FORWARD_PARTS, Keys, Machine, all_layers, end_cost
-from planner.performance.training.offload import offload_seconds, resident
+from planner.performance.training.offload import offload_seconds, resident, update_bytes
 from planner.performance.training.pipeline import bubble_seconds, in_flight, stage_layers
 from planner.performance.training.profile import Profile
 from planner.performance.training.stacks import get_profile
@@ -350,11 +350,12 @@ def _states(
     columns = [reduce_s, gather_s, np.zeros_like(tp)]
     largest, largest_routed = np.maximum(first, last) * trained, np.maximum(routed_first, routed_last) * trained_routed
     local = largest / share1 + largest_routed / share1e
-    grads_all = largest + largest_routed
+    grads_all = largest / share2 + largest_routed / share2e  # those a rank keeps: zeroed, scaled and normed there
     bandwidth = machine.platform.memory_bandwidth * machine.law.memory
     # Adam reads gradient, master, two moments, writes three and the 16-bit copy; gradients are zeroed, scaled, normed
-    columns.append(((6.0 + 2.0 * profile.optimizer_bytes) * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
-    columns.append(np.where(zero >= 2, 0.0, profile.accumulate_bytes * grads_all / bandwidth))  # a micro-batch
+    here = 0.0 if profile.updates_on_host else update_bytes(profile)
+    columns.append((here * local + 4.0 * profile.grad_bytes * grads_all) / bandwidth)
+    columns.append(np.where(zero >= 2, 0.0, profile.accumulate_bytes * (largest + largest_routed) / bandwidth))
     if job.trainable == "lora":  # frozen layers in their own format, embedding and head in 16 bits, in every stage
         tables = (np.where(pp > 1, embedding, embedding + (0.0 if tied else table)), table)
         for dense, routed, kept in zip((first, last), (routed_first, routed_last), tables, strict=True):
@@ -515,7 +516,7 @@ def estimate_training(
     near = measured_shift(job, platform, prof, c, tokens=steps) if shift is None else shift
     if near is not None:
         level = np.clip(level * np.exp(near), *BOUNDS)
-    step = level * (steady + wait + prof.step_s)
+    step = level * (steady - moved + wait + prof.step_s) + moved  # links and hosts have no stack's level
 
     tokens = job.sequence_length * sequences
     chips = tp * pp * dp * cp
@@ -547,7 +548,7 @@ def estimate_training(
             "memory_pressure": pressure,
             "stragglers": wait,
         }
-        breakdown = {name: level * seconds for name, seconds in breakdown.items()}
+        breakdown = {n: seconds if n == "offload" else level * seconds for n, seconds in breakdown.items()}
         breakdown["step_overhead"] = step - np.asarray(sum(breakdown.values()))
         worst = total_first >= total_last
         parts = {name: np.where(worst, memory[0][name], memory[1][name]) for name in memory[0]}

@@ -11,6 +11,8 @@ from planner.scenario.base import Finding, Name, Part, report, unit
 from planner.scenario.kinds.restated import Restated, figure
 
 HOURS = 24
+Hours = tuple[int, ...]
+"""Hours of a day, UTC, ascending; none: all of them."""
 
 
 class Users(Part):
@@ -59,6 +61,20 @@ def hourly_rates(requests_per_day: float, users: Sequence[Mapping[str, Any] | Us
     return tuple(rates)
 
 
+def hours_text(hours: Sequence[int]) -> str:
+    """'18-09 UTC' of the hours from 18 to 9."""
+    if not hours or len(hours) == HOURS:
+        return "all day"
+    begins = sorted(h for h in hours if (h - 1) % HOURS not in hours)
+    parts = []
+    for begin in begins:
+        end = begin
+        while end % HOURS in hours:
+            end += 1
+        parts.append(f"{begin:02d}-{end % HOURS:02d}")
+    return f"{' and '.join(parts)} UTC"
+
+
 class Daily(Restated):
     """A serving load by the hour: requests a day from users in time zones; what is rented may be on for the peak."""
 
@@ -103,6 +119,11 @@ class Daily(Restated):
         rates = sorted(hourly_rates(self.requests_per_day, self.users), reverse=True)
         ends = [n for n in range(1, HOURS) if rates[n] < rates[n - 1] * (1 - 1e-9)]
         return tuple((n, rates[n - 1]) for n in [*ends, HOURS])
+
+    def busiest(self, hours: int) -> Hours:
+        """The hours of a day of most demand, so many of them: those of a level (``by_rank``) come together."""
+        rates = hourly_rates(self.requests_per_day, self.users)
+        return tuple(sorted(sorted(range(HOURS), key=lambda hour: (-rates[hour], hour))[:hours]))
 
     @model_validator(mode="after")
     def _all_of_them(self) -> Self:

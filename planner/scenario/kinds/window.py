@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import Finding, report, unit
 from planner.scenario.kinds.restated import Restated, figure
@@ -39,6 +39,24 @@ class ByADate(Restated):
         description="Hours of each day in which it may run: 9, where it has the systems of a daytime load at night.",
         json_schema_extra=unit("hours"),
     )
+
+    _over_time: bool = PrivateAttr(default=False)
+
+    def in_time(self) -> Self:
+        """The same in a plan over time: a run of units side by side that begins when it suits, over by its date."""
+        found = self.model_copy()
+        found._over_time = True
+        return found
+
+    @property
+    def runs_once(self) -> bool:
+        """Over time it is a run; in a plan of one decision it has its window from the start on."""
+        return self._over_time and self.window_hours is not None
+
+    @property
+    def requests_in_all(self) -> float:
+        """Requests to answer in the window."""
+        return self.requests_per_s * (self.window_hours or 0.0) * 3600.0
 
     @property
     def window_hours(self) -> float | None:

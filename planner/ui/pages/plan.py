@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from planner.answer.plan import Nearest
@@ -16,6 +18,8 @@ from planner.ui.welcome import welcome
 from planner.ui.words import md, show_problems
 
 _HONEST = "A solve stops after {} at the latest; reading, pricing, checking and explaining come on top of it."
+_LOOK_S, _FEW = 1.0, 3
+_FOR_OTHERS_S = 15.0
 _PATIENCE_S = 0.4  # a plan that is done this soon is shown at once, without a status in between
 
 
@@ -45,9 +49,8 @@ def _apply(nearest: Nearest) -> bool:
     return True
 
 
-@st.fragment(run_every=0.5)
 def _working() -> None:
-    """Progress of the plan being computed; looks again twice a second and redraws the page when it is done."""
+    """Progress of the plan being computed; looks again and again, and redraws the page when it is done."""
     v = visit()
     job = v.job
     if job is None or job.done:
@@ -56,11 +59,11 @@ def _working() -> None:
         place = service.pool().position(job)
         stage = f"Waiting for a place, number {place} in the queue" if place else md(job.stage)
         told = f"{stage} · {fmt.seconds(round(job.seconds, 1))}"
-        status = st.status(told, expanded=True, state="running")  # no `with`: leaving it would say that it is done
-        status.progress(job.fraction)
-        status.caption(_HONEST.format(fmt.seconds(settings().solve_seconds)))
-        if status.button("Cancel", key="plan.cancel", icon=":material/cancel:"):
-            v.cancel()
+        with st.container(border=True, key="working"):  # nothing that turns: ten of them would keep a core busy
+            st.progress(job.fraction, text=told)
+            st.caption(_HONEST.format(fmt.seconds(settings().solve_seconds)))
+            if st.button("Cancel", key="plan.cancel", icon=":material/cancel:"):
+                v.cancel()
 
 
 @st.fragment(run_every=2.0)
@@ -105,7 +108,8 @@ def show() -> None:
         if v.job.done:
             v.collect()
             st.rerun()
-        _working()
+        # where many wait for few workers each looks more seldom: looking costs them the time that they wait for
+        st.fragment(_working, run_every=_LOOK_S if service.pool().crowd <= _FEW else 2 * _LOOK_S)()
     elif v.waiting is not None:
         _elsewhere()
     if v.problems:
@@ -125,7 +129,13 @@ def show() -> None:
         st.subheader("The last good answer", anchor=False)
     elif v.changed and v.job is None:
         st.warning("Inputs changed since the last plan: press Plan for an answer to them.", icon=":material/edit:")
-    show_answer(v.answer, v.answered_yaml, v.plan_id)
+    show_answer(v.answer, v.answered_yaml, v.plan_id, lambda: _others_first(v))
+
+
+def _others_first(v: Visit) -> bool:
+    """Whether people wait in the queue for their first screens, which come before the rest of this one, for a while."""
+    pool = service.pool()
+    return pool.crowd > pool.places and time.monotonic() - v.shown_at < _FOR_OTHERS_S
 
 
 show()

@@ -99,6 +99,7 @@ class Pool:
         self._waiting: deque[Job] = deque()
         self._working: list[Job] = []
         self._idle: list[Runner] = []
+        self._ready = False
         self._closed = threading.Event()
         threading.Thread(target=self._look_after, name="planner-pool", daemon=True).start()
 
@@ -124,10 +125,30 @@ class Pool:
             self._fill()
             return job
 
+    def ready(self) -> None:
+        """Hire the workers that are missing, so that what is asked next finds one that has imported everything; from
+        now on, whenever one was stopped."""
+        with self._lock:
+            self._ready = True
+            missing = 0 if self._closed.is_set() else self.places - len(self._working) - len(self._idle)
+        for _ in range(missing):
+            runner = self._hire()
+            with self._lock:
+                keep = not self._closed.is_set() and len(self._working) + len(self._idle) < self.places
+                if keep:
+                    self._idle.append(runner)
+            if not keep:
+                runner.stop()
+
     def position(self, job: Job) -> int:
         """Place in the queue, from 1; 0 of a job at work or ended."""
         with self._lock:
             return self._waiting.index(job) + 1 if job in self._waiting else 0
+
+    @property
+    def crowd(self) -> int:
+        """Jobs that wait or are worked on."""
+        return len(self._working) + len(self._waiting)
 
     def find(self, key: str) -> Job | None:
         """The job of a key that is waiting or at work."""
@@ -205,6 +226,8 @@ class Pool:
                 with self._lock:
                     self._working.remove(job)
                 self._fill()
+                if job.cancelled and self._ready:  # its worker was killed
+                    self.ready()
 
     def _hired(self) -> Runner:
         with self._lock:

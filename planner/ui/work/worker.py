@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from planner.catalog import load_catalog
-from planner.errors import InputError
+from planner.errors import InputError, PlannerError
 from planner.settings import CATALOG
-from planner.ui.work.request import Request, Result, answered, functions
+from planner.ui.work.request import PLAN, Request, Result, answered, functions
 
 NICENESS = 5
 """Pages come first: a server that is busy solving still answers clicks."""
@@ -57,6 +57,9 @@ def main() -> None:
             requests.get()
             write(Result(problems=error.problems).line())
     asked = functions()
+    # what a first plan loads and keeps is there before somebody waits for it; a request that comes ends this
+    with contextlib.suppress(PlannerError):
+        asked[PLAN]("quickstart", catalog=catalog, cancel=lambda: not requests.empty())
     while True:
         request = Request.of_line(requests.get())
         write(answered(request, catalog, tell, lambda: False, asked).line())

@@ -278,8 +278,8 @@ def setup_of(case: Case, catalog: Catalog) -> Setup:
         assumed["cp"], assumed["dp"] = str(cp), str(dp)
     vpp = case.whole("vpp")
     micro = case.whole("micro_batch")
-    if batch is None:
-        batch = dp * (micro or 1) * (8 * pp if pp > 1 else 8)
+    if batch is None:  # long sequences leave no room for more than one a rank and step
+        batch = dp * (micro or 1) * (8 * pp if pp > 1 else 1 if profile.tiled_loss else 8)
         assumed["global_batch"] = str(batch)
         job = replace(job, global_batch=batch)
     if micro is None:
@@ -325,8 +325,8 @@ def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
     """The profile with what a row's own words say is switched on beside the framework's habits.
 
     Arctic long-sequence training keeps recomputation's inputs in host memory and tiles the loss (arXiv:2506.13996);
-    its layers are eager PyTorch, which keeps what nanotron's do. DeepSpeed's BF16 optimizer accumulates gradients in
-    FP32 and sums them, as they are, on every rank (runtime/bf16_optimizer.py).
+    its layers are eager PyTorch, which keeps what nanotron's do, its attention the fused kernels of 2025. DeepSpeed's
+    BF16 optimizer accumulates gradients in FP32 and sums them, as they are, on every rank (runtime/bf16_optimizer.py).
     """
     profile = with_stated_mechanisms(profile, f"{case.text('framework')} {case.text('notes')}")
     if "offload" in case.text("zero_stage_or_fsdp").lower():
@@ -334,20 +334,22 @@ def _with_stated_techniques(profile: Profile, case: Case) -> Profile:
     if profile.name.startswith("megatron_fork") and "fp32 gradient accumulation" in case.text("notes").lower():
         profile = with_changes(profile, grad_traffic_bytes=4.0, grad_all_reduce=True, accumulate_bytes=18.0)
     if "long-sequence" in case.text("framework").lower():
-        kept = get_profile("nanotron").activations
-        profile = with_changes(profile, offload_activations=1.0, tiled_loss=True, activations=kept)
+        kept, attention = get_profile("nanotron").activations, get_profile("bridge_2026").attention
+        profile = with_changes(profile, offload_activations=1.0, tiled_loss=True, activations=kept, attention=attention)
     return profile
 
 
 def default_precision(case: Case, profile: Profile, platform: Platform) -> str:
     """The precision where a row does not say: the recipe of the stack on that chip.
 
-    MLPerf entries are NVFP4 where the chip has it from v5.1 (2025) on, 8 bits before; Megatron-Bridge's recipes 8 bits.
+    MLPerf entries are NVFP4 where the chip has it from v5.1 (2025) on, those of NeMo 8 bits before (its code since
+    Hopper); Megatron-Bridge's recipes 8 bits.
     """
     audited = "mlperf" in f"{case.source} {case.text('framework')}".lower()
     if audited and profile.generation >= 2025 and "fp4" in platform.peak_flops:
         return "fp4"
-    return "fp8" if profile.generation >= 2025 and "fp8" in platform.peak_flops else "bf16"
+    usual = profile.generation >= 2025 or (audited and profile.name == "nemo_2024")
+    return "fp8" if usual and "fp8" in platform.peak_flops else "bf16"
 
 
 def default_expert_parallel(
