@@ -207,7 +207,7 @@ class Predicted(_Part):
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
-    """Seconds of a step (training), or of one request (serving), by cause; sums to the whole."""
+    """Seconds by cause: of a step (training), of a mean step at full load (serving), else of a request; sums to it."""
     memory_gb: dict[str, float] = Field(default_factory=dict)
     """GB per chip by component, of the fullest stage; sums to memory_gb_per_chip."""
     interval: Interval | None = None
@@ -812,6 +812,9 @@ class Simulation(_Part):
     planned_tpot_ms: float | None = None
     tpot_ms: float | None = None
     """None of a replica that only prefills."""
+    ttft_limit_ms: float | None = None
+    tpot_limit_ms: float | None = None
+    """Limits of the load; a simulated percentile above one says by how much it is missed."""
     waited: float = 0.0
     """Share of requests that found no room."""
     misses: tuple[str, ...] = ()
