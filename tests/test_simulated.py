@@ -73,6 +73,15 @@ def test_a_plan_stands_beside_a_simulation_of_its_replicas(disaggregated: str) -
             assert s.planned_ttft_ms is not None
             assert 0.4 < s.ttft_ms / s.planned_ttft_ms < 2.0
             assert ("ttft_ms" in s.misses) == (s.ttft_ms > 1000)
+    (first, *others) = beside.simulations
+    name, value = ("ttft", first.ttft_ms) if first.ttft_ms is not None else ("tpot", first.tpot_ms)
+    assert value is not None
+    slow = first.model_copy(update={f"{name}_ms": 2 * getattr(first, f"{name}_limit_ms")})
+    forged = beside.model_copy(update={"simulations": (slow, *others)})
+    assert any("misses" in text for text in verify_plan(forged, scenario, CATALOG))
+    assert "100% above the limit of" in html_page(forged)
+    eased = beside.model_copy(update={"simulations": (first.model_copy(update={"tpot_limit_ms": 21}), *others)})
+    assert any("the limit tpot_ms is 21" in text for text in verify_plan(eased, scenario, CATALOG))
     screen = Console(width=100, record=True, file=io.StringIO())
     screen.print(console(beside))
     for text in (screen.export_text(), html_page(beside)):

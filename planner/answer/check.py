@@ -84,6 +84,7 @@ _FIGURES: Mapping[str, tuple[float, float]] = {
     ),
     "pue": (1.0, 100.0),
     **dict.fromkeys(("mfu", "modelled_mfu", "linearity"), (0.0, 10.0)),
+    "relative_speed": (0.0, 1e6),
     "percentile": (0.0, 100.0),
     "horizon_years": (1e-3, 1000.0),
     **dict.fromkeys(

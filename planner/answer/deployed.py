@@ -158,5 +158,6 @@ def _deployment(
         network=network,
         option=x.option,
         power_cap=x.power_cap,
+        mix=x.mix if isinstance(x, ScheduledRun) else "",
         topology=x.topology,
     )

@@ -31,10 +31,12 @@ def shared_sentence(scenario: Scenario, plan: Plan) -> str:
         parts.append(f"and {number(rest)} systems in {len(lots) - _MOST_LOTS} further lots")
     text = ", ".join(parts) if len(parts) < 3 or len(lots) > _MOST_LOTS else f"{', '.join(parts[:-1])} and {parts[-1]}"
     text = text[:1].upper() + text[1:]
-    if plan.schedule.runs:
-        told = (_run(run) + said(plan, run.workload) for run in plan.schedule.runs[:_MOST_LOTS])
+    runs = [run for run in plan.schedule.runs if run.leads]
+    if runs:
+        seconds = {run.mix: run for run in plan.schedule.runs if not run.leads}
+        told = (_run(run, seconds.get(run.mix)) + said(plan, run.workload) for run in runs[:_MOST_LOTS])
         text += f"; {', '.join(told)}"
-        more = len(plan.schedule.runs) - _MOST_LOTS
+        more = len(runs) - _MOST_LOTS
         text += f" and {more} more runs" if more > 0 else ""
     loads = [d for d in plan.schedule.demand if max(d.asked, default=0.0) > 0]
     if loads:
@@ -86,9 +88,10 @@ def _lot(scenario: Scenario, key: _Purchase, count: int) -> str:
     return f"{_VERBS[acquire]} {number(count)} {system}{where}{whose}{when}{left}{hours}"
 
 
-def _run(run: ScheduledRun) -> str:
+def _run(run: ScheduledRun, second: ScheduledRun | None) -> str:
+    beside = f" and {number(second.systems)} {second.system}" if second is not None else ""
     hours = f", {hours_text(run.hours)} each day," if run.hours else ""
-    return f"{run.workload} runs at {run.site} on {number(run.systems)} {run.system}{hours} to {run.end_date}"
+    return f"{run.workload} runs at {run.site} on {number(run.systems)} {run.system}{beside}{hours} to {run.end_date}"
 
 
 def _stops(run: ScheduledRun) -> str:

@@ -184,6 +184,8 @@ class Predicted(_Part):
     """Where the scenario fixes ``mfu``: what the performance model expects of the same layout."""
     linearity: float | None = None
     """Where one is claimed: tokens/s of a chip over those in the fewest replicas of the same degrees."""
+    relative_speed: float | None = None
+    """Where claims name a system: tokens/s of a chip over those of a chip of it in the same degrees."""
     ettr: float | None = None
     days: float | None = None
     """Days of running, failures included."""
@@ -205,7 +207,7 @@ class Predicted(_Part):
     memory_gb_per_chip: float | None = None
     memory_limit_gb_per_chip: float | None = None
     breakdown: dict[str, float] = Field(default_factory=dict)
-    """Seconds of a step (training), or of one request (serving), by cause; sums to the whole."""
+    """Seconds by cause: of a step (training), of a mean step at full load (serving), else of a request; sums to it."""
     memory_gb: dict[str, float] = Field(default_factory=dict)
     """GB per chip by component, of the fullest stage; sums to memory_gb_per_chip."""
     interval: Interval | None = None
@@ -480,6 +482,10 @@ class ScheduledRun(Work):
     """Whether it runs on systems rented for it alone, a lot of its own."""
     counted_from_day: float
     counted_to_day: float
+    mix: str = ""
+    """Of a run on two kinds of systems: the same of its two sides, which begin and end together."""
+    leads: bool = True
+    """Of the two, the one that is counted as the run: its finish is the run's."""
     units: int = 1
     """Of work by a date: units that work side by side, each with systems of its own."""
     stops_a_day: int = 0
@@ -806,6 +812,9 @@ class Simulation(_Part):
     planned_tpot_ms: float | None = None
     tpot_ms: float | None = None
     """None of a replica that only prefills."""
+    ttft_limit_ms: float | None = None
+    tpot_limit_ms: float | None = None
+    """Limits of the load; a simulated percentile above one says by how much it is missed."""
     waited: float = 0.0
     """Share of requests that found no room."""
     misses: tuple[str, ...] = ()

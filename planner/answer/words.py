@@ -281,6 +281,18 @@ def _claims(scenario: Scenario, d: Deployment) -> list[str]:
             f"Claimed linearity {claims.linearity:.0%}{said}; expected {p.linearity:.1%}, a chip of {d.chips:,} over"
             f" one in the fewest replicas of the same degrees, failures apart: {verdict}."
         )
+    if claims.relative_to is not None:
+        beside = f"a chip of {claims.relative_to} in the same degrees"
+        if p.relative_speed is None:
+            told = (
+                f"what to expect is not known: the run does not fit there, or a figure of {claims.relative_to} is not"
+            )
+        else:
+            told = f"expected {p.relative_speed:.0%}"
+        if claims.relative_speed is None:
+            notes.append(f"Speed of a {d.chip} over {beside}: {told}; no speed is claimed.")
+        else:
+            notes.append(f"Claimed speed {claims.relative_speed:.0%} of {beside}{said}; {told}.")
     if claims.ettr is not None and p.ettr is not None:
         verdict = "met" if p.ettr >= claims.ettr else "not met"
         notes.append(f"Claimed effective time {claims.ettr:.0%}{said}; expected {p.ettr:.1%}: {verdict}.")

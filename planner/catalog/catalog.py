@@ -235,6 +235,12 @@ class Catalog:
         """Catalogs with assumptions that were made of this one: the same assumptions give the same object."""
         return {}
 
+    @cached_property
+    def platforms(self) -> dict[tuple[str, str, str, str], Any]:
+        """What was compiled of this catalog's figures (``planner.performance.compile``), which never change: a plan
+        asks for each platform a hundred times."""
+        return {}
+
     def frame(self, kind: str, *, sources: bool = True) -> pd.DataFrame:
         """The records of a kind (``chips``, ``systems``, ..., ``models``) as a pandas frame indexed by id.
 

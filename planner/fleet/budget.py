@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.fleet.model import Draft, Limit
-from planner.options.counted import PLAN_LIMITS, PlanLimit
+from planner.options.counted import PlanLimit, plan_limits
 
 _ROUNDING = 1e-9
 """Relative difference of two years that are one but for rounding."""
 
 
 def add(draft: Draft) -> None:
-    """A row for each limit of ``PLAN_LIMITS`` that the scenario states; of a limit by year one for each year that may
+    """A row for each limit of ``plan_limits`` that the scenario states; of a limit by year one for each year that may
     be the dearest."""
-    for of in PLAN_LIMITS:
+    for of in plan_limits():
         limit = of.of(draft.scenario)
         if limit is not None:
             _rows(draft, of, limit)

@@ -12,6 +12,7 @@ import math
 from planner.errors import SolveError
 from planner.fleet.sequence import free_systems, place, place_name, places_of
 from planner.fleet.stock_model import StockPlan
+from planner.options.annual import stated
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
 from planner.options.stock import PER_DAY, Run, Start, Stock
@@ -28,8 +29,7 @@ SECONDS = 10.0
 def earliest_slot(scenario: Scenario, run: Run, start: Start) -> int:
     """The slot from whose beginning on a run may begin in days, which the program starts at another."""
     found = max(0, start.slot - 1)
-    limits = scenario.limits
-    if any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year)):
+    if stated(scenario.limits):
         return found
     prices = {s.slot: s.cost_usd for s in run.starts}
     slot = start.slot
@@ -69,8 +69,9 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
         taken = own if run.term else [place_name(where) for where in places_of(stock, run)]
         tasks.append(
             Task(
-                name=run.workload,
-                earliest=min(known, math.ceil(max(ahead, begins) * PER_DAY)),
+                name=run.workload if run.lead else f"{run.workload}, second side",
+                # both sides of a run on two kinds of systems begin with their slot
+                earliest=known if run.mix else min(known, math.ceil(max(ahead, begins) * PER_DAY)),
                 latest=latest,
                 length=run.minutes,
                 known=known,
@@ -95,4 +96,4 @@ def days_of(scenario: Scenario, timeline: Timeline, stock: Stock, plan: StockPla
         raise SolveError("the runs of a plan do not fit into its days")
     exact = {run.workload: timeline.slots[start.slot].start * DAYS_PER_MONTH for run, start in plan.runs}
     begins_of = {run.workload: round(exact[run.workload] * PER_DAY) for run, _ in plan.runs}
-    return {name: exact[name] if at == begins_of[name] else at / PER_DAY for name, at in found.items()}
+    return {name: exact[name] if at == begins_of[name] else at / PER_DAY for name, at in found.items() if name in exact}

@@ -17,13 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+import numpy as np
+from numpy.typing import NDArray
+
 from planner.fleet.pieces import Piece, pieces_of
 from planner.fleet.stock_model import StockModel, StockPlan, plan_of
 from planner.options.hardware.hours import on_in
 from planner.options.parts import levels, room_for, systems_for
 from planner.options.stock import Run, Start, Stock
 from planner.scenario.kinds.daily import Hours
-from planner.solve.form import Program, with_row
+from planner.solve.form import with_fixed, with_row
 from planner.solve.intervals import Level, Task, least_amount, some_starts
 from planner.solve.status import Limits, Solution, Status, relative_gap, status_of_plan
 
@@ -127,7 +130,8 @@ def _tasks(stock: Stock, pieces: Sequence[Piece]) -> list[Task]:
     for p in pieces:
         first, *beside = map(place_name, places_of(stock, p.run))
         after = tuple(a for a, b in stock.order if b == p.run.workload and a in names)
-        tasks.append(Task(p.run.workload, p.earliest, p.due - p.minutes, p.minutes, first, p.run.systems, after,
+        name = p.run.workload if p.run.lead else f"{p.run.workload}, second side"
+        tasks.append(Task(name, p.earliest, p.due - p.minutes, p.minutes, first, p.run.systems, after,
                           beside=tuple(beside)))  # fmt: skip
     return tasks
 
@@ -172,35 +176,104 @@ def _failure(stock: Stock, slot: int, pieces: Sequence[Piece], free: Mapping[Whe
 # -- the program again -------------------------------------------------------------------------------------------------
 
 
-def solved_and_placed(
-    model: StockModel, solved: Callable[[Program, float], list[Solution]], limits: Limits
-) -> tuple[StockModel, list[Solution]]:
+def solved_and_placed(model: StockModel, solved: Solved, limits: Limits) -> tuple[StockModel, list[Solution]]:
     """The program with the rows that its plan needed, and solutions whose plan can be placed in days.
 
-    ``solved`` minimises a program's objectives within so many seconds.
+    ``solved`` minimises a program's objectives within so many seconds, from a plan (n,) where one is known.
     """
     started = time.monotonic()
     tight: set[Where] = set()
+    kept: Placed | None = None
+    bound = -math.inf
+
+    def left() -> float:
+        return max(0.1 * limits.time_limit_s, limits.time_limit_s - (time.monotonic() - started))
+
     for round_ in range(MOST_ROUNDS + 1):
-        left = max(0.1 * limits.time_limit_s, limits.time_limit_s - (time.monotonic() - started))
-        solutions = solved(model.program, left)
+        solutions = solved(model.program, left(), None if kept is None else kept[1][0].values)
         last = next((s for s in reversed(solutions) if s.values is not None), None)
         if last is None or last.values is None:
-            return model, solutions
+            return kept or (model, solutions)
         values = last.values
         failures = place(model.stock, plan_of(model, values), limits)[1]
         if not failures:
-            return model, solutions
-        spent = time.monotonic() - started
-        if round_ == MOST_ROUNDS or spent > 0.7 * limits.time_limit_s or any(f.need is None for f in failures):
-            return _whole(model, solved, limits, solutions, max(0.1 * limits.time_limit_s, limits.time_limit_s - spent))
-        for failure in failures:
-            where = failure.group, failure.band
-            if where not in tight:
-                tight.add(where)
-                model = _folded(model, where)
-            model = _cut(model, failure, round_)
+            return _better(kept, (model, solutions), limits)
+        bound = max(bound, solutions[0].bound)
+        late = time.monotonic() - started > 0.7 * limits.time_limit_s
+        if round_ == MOST_ROUNDS or late or any(f.need is None for f in failures):
+            return _better(kept, _whole(model, solved, limits, solutions, left()), limits)
+        model = _with_cuts(model, failures, round_, tight)
+        if len(solutions) == 1 and model.program.structure.any():
+            model, found = _near(model, solved, values, failures, limits, 0.3 * left(), tight)
+            if found is not None:
+                kept = _better(kept, (model, [_honest(found, bound, limits)]), limits)
+                if kept[1][0].status in (Status.PROVEN_OPTIMAL, Status.WITHIN_GAP):
+                    return kept
     raise AssertionError("not reached")
+
+
+Solved = Callable[..., list[Solution]]
+"""Solutions of (program, seconds, start or None), one for each objective."""
+Placed = tuple[StockModel, list[Solution]]
+"""A program, and solutions whose plan can be placed."""
+NEAR_ROUNDS = 3
+"""Times that a plan is looked for with the runs of one that could not be placed."""
+
+
+def _with_cuts(model: StockModel, failures: Sequence[Failure], round_: int, tight: set[Where]) -> StockModel:
+    """With the rows that these failures ask for; ``tight`` gathers the groups that have all of theirs."""
+    for failure in failures:
+        where = failure.group, failure.band
+        if where not in tight:
+            tight.add(where)
+            model = _folded(model, where)
+        model = _cut(model, failure, round_)
+    return model
+
+
+def _near(
+    model: StockModel, solved: Solved, values: NDArray[np.float64], failures: Sequence[Failure],
+    limits: Limits, seconds: float, tight: set[Where],
+) -> tuple[StockModel, Solution | None]:  # fmt: skip
+    """A plan that can be placed, with the runs of ``values`` (n,) save those that move where it could not be.
+
+    Rows that it took to find out are in the program that comes back.
+    """
+    until = time.monotonic() + seconds
+    for round_ in range(NEAR_ROUNDS):
+        free = {p.run.workload for f in failures for p in f.pieces if p.moves}
+        hold = model.program.structure.copy()
+        for columns, run in zip(model.runs, model.stock.runs, strict=True):
+            if run.workload in free:
+                hold[list(columns)] = False
+        held = with_fixed(model.program, hold, np.round(values))
+        solution = solved(held, max(0.1, until - time.monotonic()))[0]
+        if solution.values is None:
+            return model, None
+        failures = place(model.stock, plan_of(model, solution.values), limits)[1]
+        if not failures:
+            return model, solution
+        if any(f.need is None for f in failures) or time.monotonic() > until:
+            return model, None
+        model = _with_cuts(model, failures, MOST_ROUNDS + 1 + round_, tight)
+    return model, None
+
+
+def _honest(solution: Solution, bound: float, limits: Limits) -> Solution:
+    """A plan under the bound of a program that no schedule breaks."""
+    bound = min(bound, solution.objective)
+    status = status_of_plan(solution.objective, bound, limits.gap)
+    return replace(solution, bound=bound, gap=relative_gap(solution.objective, bound), status=status)
+
+
+def _better(kept: Placed | None, found: Placed, limits: Limits) -> Placed:
+    """The better plan of two, under the better bound."""
+    if kept is None:
+        return found
+    mine, other = kept[1][0], found[1][0]
+    bound = max(mine.bound, other.bound) if other.status is not Status.INFEASIBLE else mine.bound
+    model, solutions = found if other.values is not None and other.objective < mine.objective else kept
+    return model, [_honest(solutions[0], bound, limits), *solutions[1:]]
 
 
 def _rows(model: StockModel, rows: Sequence[tuple[str, dict[int, float], float]]) -> StockModel:
@@ -331,7 +404,7 @@ def _every(model: StockModel, slot: int) -> list[tuple[int, Run, Start]]:
 
 
 def _whole(
-    model: StockModel, solved: Callable[[Program, float], list[Solution]], limits: Limits,
+    model: StockModel, solved: Solved, limits: Limits,
     before: Sequence[Solution], left: float,
 ) -> tuple[StockModel, list[Solution]]:  # fmt: skip
     """The program in which every run holds its systems for whole slots, with the bound of the one before."""
@@ -359,7 +432,4 @@ def _whole(
         # no plan in whole slots is no proof that there is none
         lost = Status.NO_PLAN_FOUND if best.status is Status.INFEASIBLE else best.status
         return strict, [replace(best, status=lost, bound=before[0].bound), *solutions[1:]]
-    bound = before[0].bound
-    status = status_of_plan(best.objective, bound, limits.gap)
-    honest = replace(best, bound=bound, gap=relative_gap(best.objective, bound), status=status)
-    return strict, [honest, *solutions[1:]]
+    return strict, [_honest(best, before[0].bound, limits), *solutions[1:]]

@@ -30,7 +30,7 @@ from planner.options.hardware.hours import day_share
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.parts import systems_taken
 from planner.options.stock import Demand, Group, Lot, Run, Start, Stock, Work
-from planner.options.stock_figures import Hardware, StockFigures, WorkFigures, rate_unit
+from planner.options.stock_figures import Beside, Hardware, StockFigures, WorkFigures, rate_unit
 from planner.options.stock_worked import requests_over_time, throughput_over_time, worked_over_time
 from planner.options.work.by_a_date import UNITS
 from planner.options.work.classes import answered_by_period
@@ -226,7 +226,8 @@ def schedule_of(figures: StockFigures, stock: Stock, plan: StockPlan, start_days
 def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float) -> ScheduledRun:
     group, line = stock.groups[run.group], figures.timeline
     hardware, workload = hardware_of(group), figures.workload(run.workload)
-    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout, run.term, run.hours)
+    d = figures.describe(run.workload, run.role, hardware, run.precision, run.layout, run.term, run.hours,
+                         _beside(stock, run))  # fmt: skip
     month = line.slots[start.slot].start
     counted = month * DAYS_PER_MONTH
     end = day + d.run_days
@@ -245,12 +246,14 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         interconnect=d.interconnect,
         parallelism=d.parallelism,
         precision=run.precision,
-        predicted=d.predicted.model_copy(update={"finish_days": day + (d.predicted.days or 0.0)}),
+        predicted=d.predicted.model_copy(update={"finish_days": day + (d.predicted.days or 0.0) if run.lead else None}),
         added_mw=watts / 1e6,
         **_priced(figures.run(workload, run.role, hardware, d, month, run.hours)),
         option=run.id,
         hours=run.hours,
         units=run.layout.get(UNITS, 1),
+        mix=run.mix,
+        leads=run.lead,
         stops_a_day=stops,
         stop_s=seconds,
         systems=d.systems,
@@ -264,6 +267,14 @@ def _run(figures: StockFigures, stock: Stock, run: Run, start: Start, day: float
         counted_from_day=counted,
         counted_to_day=counted + d.run_days,
     )
+
+
+def _beside(stock: Stock, run: Run) -> Beside | None:
+    """The other side of a run on two kinds of systems."""
+    if not run.mix:
+        return None
+    other = next(r for r in stock.runs if r.mix == run.mix and r is not run)
+    return Beside(hardware_of(stock.groups[other.group]), other.layout, run.lead)
 
 
 def _load(
@@ -401,7 +412,7 @@ def stock_values(figures: StockFigures, totals: Totals, schedule: Schedule) -> d
     """The plan's value of every objective of a shared fleet, as the program counts it."""
     return {
         "cost": totals.tco_usd,
-        "time": math.fsum(max(r.counted_to_day, r.end_day) for r in schedule.runs),
+        "time": math.fsum(max(r.counted_to_day, r.end_day) for r in schedule.runs if r.leads),
         "power": totals.facility_mw,
         "carbon": totals.carbon_t,
         "throughput": throughput_over_time(figures, schedule),

@@ -12,6 +12,7 @@ from planner.facility.capacity import Level, capacity_tree, usable_share
 from planner.fleet.kinds import with_limits_on_kinds
 from planner.fleet.model import Limit, hall_of
 from planner.fleet.stock_model import StockDraft, StockModel, add_peak, add_structure, distinct, finished
+from planner.options.annual import stated
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, path_by_period, timeline_of
 from planner.options.stock import Demand, Floats, Lot, Stock
@@ -208,7 +209,8 @@ def _chips(draft: StockDraft, scenario: Scenario, timeline: Timeline) -> None:
             runs = draft.total(run=lambda r, _, w=workload.name: float(r.chips) if r.workload == w else 0.0)  # type: ignore[misc]
             runs = {c: v for c, v in runs.items() if v}
             if runs:
-                if any((bound - v) * sense > 0 for v in runs.values()):
+                mixed = any(r.mix for r in stock.runs if r.workload == workload.name)
+                if mixed or any((bound - v) * sense > 0 for v in runs.values()):
                     row = f"chips[{workload.name},{end}]"
                     draft.add_limit(
                         Limit(row, "chips", label, float(bound), "chips", 1e3, path, sense, whole=True), runs
@@ -331,43 +333,21 @@ def _first_year(stock: Stock) -> list[int]:
 
 
 def _by_year(draft: StockDraft, scenario: Scenario) -> None:
-    """Running cost, carbon and water of each year of the plan: of what stands and works in it."""
-    limits, stock = scenario.limits, draft.stock
+    """Limits of each year of the plan, on what stands and works in it (``options.annual``)."""
+    stock = draft.stock
     shares = stock.period_years / stock.period_years.sum(axis=1, keepdims=True)
-    for name, limit, words, unit, scale, of_lot, of_work, of_run in (
-        ("opex", limits.opex_usd_per_year, "running cost", "USD", 1e6, "opex_usd", "opex_usd", "opex_usd"),
-        (
-            "carbon",
-            limits.carbon_t_per_year,
-            "carbon",
-            "t CO2e",
-            1e3,
-            "carbon_by_year_t",
-            "carbon_t",
-            "carbon_by_year_t",
-        ),
-        ("water", limits.water_m3_per_year, "water", "m3", 1e3, "water_by_year_m3", "water_m3", "water_by_year_m3"),
-    ):
-        if limit is None:
-            continue
-        path = {"opex": "limits.opex_usd_per_year", "carbon": "limits.carbon_t_per_year"}.get(
-            name, "limits.water_m3_per_year"
-        )
+    for of, limit in stated(scenario.limits):
         for k in range(stock.years):
-            length = float(stock.period_years[:, k].sum())
-            if length <= 0:
+            if float(stock.period_years[:, k].sum()) <= 0:
                 continue
             coefficients = draft.total(
-                lambda x, a=of_lot, k=k: float(getattr(x, a)[k]),  # type: ignore[misc]
-                lambda x, t, a=of_work, k=k: float(getattr(x, a)[t] * shares[t, k]),  # type: ignore[misc]
-                lambda _, s, a=of_run, k=k: float(getattr(s, a)[k]),  # type: ignore[misc]
+                lambda x, a=of.lot, k=k: float(getattr(x, a)[k]),  # type: ignore[misc]
+                lambda x, t, a=of.work, k=k: float(getattr(x, a)[t] * shares[t, k]),  # type: ignore[misc]
+                lambda _, s, a=of.start, k=k: float(getattr(s, a)[k]),  # type: ignore[misc]
             )
-            said = f"${limit / 1e6:g} M" if name == "opex" else f"{limit:g} {unit}"
-            draft.add_limit(
-                Limit(f"{name}[{k + 1}]", "budget" if name == "opex" else name, f"{words} of {said} in year {k + 1}",
-                      limit, f"{unit}/year", scale, path),
-                coefficients,
-            )  # fmt: skip
+            label = f"{of.words(limit)} in year {k + 1}"
+            row = Limit(f"{of.name}[{k + 1}]", of.kind, label, limit, f"{of.unit}/year", of.scale, f"limits.{of.leaf}")
+            draft.add_limit(row, coefficients)
 
 
 def _deadlines(draft: StockDraft, scenario: Scenario, timeline: Timeline) -> None:
@@ -378,7 +358,7 @@ def _deadlines(draft: StockDraft, scenario: Scenario, timeline: Timeline) -> Non
         mine = {
             c: s.finish_days - begins
             for columns, r in zip(draft.runs, draft.stock.runs, strict=True)
-            if r.workload == workload.name
+            if r.workload == workload.name and r.lead
             for c, s in zip(columns, r.starts, strict=True)
         }
         end = timeline.end * DAYS_PER_MONTH - begins

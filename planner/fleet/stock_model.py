@@ -197,14 +197,21 @@ def _once_and_order(draft: StockDraft) -> None:
         return [
             (c, run, s)
             for columns, run in zip(draft.runs, stock.runs, strict=True)
-            if run.workload in (before, after)
+            if run.workload in (before, after) and run.lead
             for c, s in zip(columns, run.starts, strict=True)
             if s.slot <= slot <= s.last_slot
         ]
 
     starts: dict[str, list[tuple[int, Start]]] = {name: [] for name in stock.run_names}
+    sides: dict[str, list[list[int]]] = defaultdict(list)
     for columns, run in zip(draft.runs, stock.runs, strict=True):
-        starts[run.workload] += list(zip(columns, run.starts, strict=True))
+        if run.lead:
+            starts[run.workload] += list(zip(columns, run.starts, strict=True))
+        if run.mix:
+            sides[run.mix].append(columns)
+    for mix, (lead, second) in sides.items():
+        for a, b in zip(lead, second, strict=True):  # both sides of a run begin together, or neither
+            build.add_row(f"mix[{mix},{a}]", {a: 1.0, b: -1.0}, lower=0.0, upper=0.0, kind="balance")
     for name, mine in starts.items():
         row = f"once[{name}]"
         build.add_row(row, {c: 1.0 for c, _ in mine}, lower=1.0, upper=1.0, kind="demand")
@@ -450,7 +457,7 @@ def finished(draft: StockDraft) -> StockModel:
         "cost": draft.total(
             lambda x: x.cost_usd / 1e6, lambda x, t: float(x.cost_usd[t]) / 1e6, lambda _, s: s.cost_usd / 1e6
         ),
-        "time": draft.total(run=lambda _, s: s.finish_days),
+        "time": draft.total(run=lambda r, s: s.finish_days if r.lead else 0.0),
         "carbon": draft.total(
             lambda x: x.carbon_t / 1e3,
             lambda x, t: float(x.carbon_t[t]) / 1e3,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from planner.facility.capacity import Level, Location
+from planner.options import annual
 from planner.options.option import BEYOND, Option
 from planner.scenario.types import Scenario
 
@@ -46,10 +48,7 @@ def _on_site(read: Callable[[Option], float]) -> Callable[[Option], float]:
 
 COST = Figure("cost_usd", lambda o: o.cost_usd)
 CAPITAL = Figure("capex_usd", lambda o: o.capex_usd)
-RUNNING_COST = Yearly("opex_usd_by_year", lambda o: o.opex_usd_by_year)
 CARBON = Figure("carbon_t", lambda o: o.carbon_t)
-CARBON_OF_YEAR = Yearly("carbon_t_by_year", lambda o: o.carbon_t_by_year)
-WATER_OF_YEAR = Yearly("water_m3_by_year", lambda o: o.water_m3_by_year)
 PEAK_POWER = Figure("facility_peak_w", _on_site(lambda o: o.facility_peak_w))
 RACKS = Figure("racks", _on_site(lambda o: o.racks))
 ALL_CHIPS = Figure("all_chips", lambda o: float(o.all_chips))
@@ -92,15 +91,21 @@ PLAN_LIMITS: tuple[PlanLimit, ...] = (
               1e6),
     PlanLimit("capex_usd", "budget[capex]", "budget", CAPITAL, "USD", 1e6, lambda x: f"capital of ${x / 1e6:g} M"),
     PlanLimit("cost_usd", "budget[cost]", "budget", COST, "USD", 1e6, lambda x: f"total cost of ${x / 1e6:g} M"),
-    PlanLimit("opex_usd_per_year", "budget[opex]", "budget", RUNNING_COST, "USD/year", 1e6,
-              lambda x: f"running cost a year of ${x / 1e6:g} M"),
     PlanLimit("chips", "chips[all]", "chips", ALL_CHIPS, "chips", 1e3, lambda x: f"{x:.0f} chips", whole=True),
-    PlanLimit("carbon_t_per_year", "carbon[year]", "carbon", CARBON_OF_YEAR, "t CO2e/year", 1e3,
-              lambda x: f"carbon of {x:g} t CO2e/year"),
-    PlanLimit("water_m3_per_year", "water[year]", "water", WATER_OF_YEAR, "m3/year", 1e3,
-              lambda x: f"water of {x:g} m3/year"),
 )  # fmt: skip
 """Limits of the whole plan, in the order of their rows."""
+
+
+def plan_limits() -> tuple[PlanLimit, ...]:
+    """All of them: of the whole plan, and of each year of it (``options.annual``)."""
+    return PLAN_LIMITS + tuple(
+        PlanLimit(
+            of.leaf, f"{of.name}[year]", of.kind, Yearly(of.option, attrgetter(of.option)), f"{of.unit}/year", of.scale,
+            of.words,
+        )
+        for of in annual.ANNUAL
+    )  # fmt: skip
+
 
 AT_MOST: tuple[Figure | Yearly, ...] = (PEAK_POWER, RACKS, WORKING_CHIPS, INSTALLED, DUE)
 """What places, workloads, what stands and deadlines limit from above (``fleet/power.py``, ``racks.py``, ...)."""
@@ -136,7 +141,7 @@ ASKED_ABOUT: tuple[Figure, ...] = (WATER,)
 def used() -> tuple[tuple[Figure | Yearly, float], ...]:
     """(figure, sign) of everything of which an option must use no more than one that it makes superfluous (+1: less is
     better; -1: more is), whatever the scenario limits or wants. Racks are among them: whole ones, see ``prune``."""
-    signs: list[tuple[Figure | Yearly, float]] = [(limit.figure, 1.0) for limit in PLAN_LIMITS]
+    signs: list[tuple[Figure | Yearly, float]] = [(limit.figure, 1.0) for limit in plan_limits()]
     signs += [(figure, 1.0) for figure in AT_MOST]
     signs += [(figure, 1.0) for figure in ASKED_ABOUT]
     signs += [(figure, -1.0) for figure in AT_LEAST]
@@ -172,7 +177,7 @@ def _limits_on(
     option: Option, scenario: Scenario, levels: Mapping[str, Level], location: Location | None
 ) -> Iterator[tuple[float, float, float]]:
     """(limit, what a unit of the option uses of it, unit it is asked about in or 0) of every limit on the option."""
-    for plan_limit in PLAN_LIMITS:
+    for plan_limit in plan_limits():
         said = plan_limit.of(scenario)
         if said is not None:
             unit = MEGAWATT if plan_limit.figure is PEAK_POWER else float(plan_limit.whole)

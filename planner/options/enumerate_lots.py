@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from planner.options.hardware.standing import Key, fabrics_needed, platforms_of,
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, timeline_of
 from planner.options.lot_dominance import StockDrafts, without_dominated
 from planner.options.lots import digest_of, lots_of, owner_key, runs_of, works_of
+from planner.options.mixed_lots import MixSearcher, mixed_runs
 from planner.options.option import Dropped
 from planner.options.ownership import (
     Standing,
@@ -40,7 +42,7 @@ from planner.options.work.redundancy import Redundancy
 from planner.scenario.kinds import ByADate, Workload
 from planner.scenario.pooled import pools_of
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Serving
+from planner.scenario.workloads import Serving, Training
 
 Progress = Callable[[str, float], None]
 
@@ -91,6 +93,24 @@ def enumerate_stock(
                 designs = runs_of_units(workload, designs, searcher.room)
             found[platform, workload.name] = designs
     drafts = StockDrafts()
+    made: dict[tuple[str, Key], int] = {}
+
+    def group_of(key: Key, owner: str, of: bool) -> tuple[int, int] | None:
+        """(group, first period) of hardware, made where nothing stands in it by itself; None where nothing can."""
+        if (owner, key) not in made:
+            index = len(drafts.groups)
+            lots = [
+                lot for one in every_stand[of][key]
+                for lot in lots_of(scenario, catalog, timeline, one, index, every_room[of][key], dropped, owner)
+            ]  # fmt: skip
+            if not lots:
+                return None
+            made[owner, key] = index
+            drafts.groups.append(_group(every_stand[of][key][0], key, owner))
+            drafts.lots += lots
+        index = made[owner, key]
+        return index, min(x.begin for x in drafts.lots if x.group == index)
+
     for platform, keys in platforms.items():
         every = [(w, found[platform, w.name]) for w in leading]
         # shared: one group for all; else each workload has a group of its own
@@ -100,12 +120,28 @@ def enumerate_stock(
                 for key in keys:
                     of = serving[owner]
                     stand = every_stand[of][key]
+                    before = len(drafts.groups)
                     try:
                         add_group(drafts, scenario, catalog, timeline, stand, key, every_room[of][key], mine, dropped,
                                   relaxed, owner)  # fmt: skip
+                        if len(drafts.groups) > before:
+                            made[owner, key] = before
                     except InputError as error:  # a figure that only money, carbon or water needs
                         where = "" if stand[0].choice.location is None else f" at {stand[0].choice.place}"
                         dropped.append(Dropped(f"{stand[0].choice.hardware}{where}", str(error.problems[0])))
+    for workload in scenario.workloads:
+        if isinstance(workload, Training) and workload.mixed_systems:
+            owner = "" if scenario.fleet.shared else workload.name
+            of = serving[owner]
+            mixes = MixSearcher(scenario, catalog, levels, relaxed)
+
+            drafts.runs += mixed_runs(
+                scenario, catalog, timeline, workload, mixes, every_stand[of], every_room[of], owner,
+                partial(group_of, owner=owner, of=of),
+            )  # fmt: skip
+            searcher.enumerated += mixes.enumerated
+            searcher.candidates += mixes.candidates
+            dropped += mixes.dropped
     # where kinds or pools are few, a cooling that is beaten here may be the only one elsewhere
     few = scenario.limits.kinds is not None or scenario.limits.pools is not None
     kept = drafts if few else without_dominated(drafts)
@@ -231,28 +267,32 @@ def add_group(
             drafts.pruned += gone
     if not (works or runs) or FABRICS[largest] != fabric:
         return  # a smaller fabric joins all that could work here
-    drafts.groups.append(
-        Group(
-            id=digest_of(
-                *owner_key(owner, stand), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric
-            ),
-            location=choice.place,
-            site=choice.site,
-            system=choice.system.id,
-            chip=choice.chip.id,
-            cooling=choice.cooling_id,
-            vendor=choice.chip.vendor,
-            interconnect=interconnect_of(choice),
-            fabric=fabric,
-            chips=stand.chips,
-            racks=stand.racks,
-            peak_w=0.0 if stand.rented else stand.facility_peak_w,
-            levels=() if choice.location is None else choice.location.levels,
-            owner=owner,
-            power_cap=choice.power_cap,
-            topology=choice.topology,
-        )
-    )
+    drafts.groups.append(_group(stand, key, owner))
     drafts.lots += lots
     drafts.works += works
     drafts.runs += runs
+
+
+def _group(stand: Standing, key: Key, owner: str) -> Group:
+    """What is interchangeable, from one system as it stands."""
+    choice, fabric = stand.choice, key[4]
+    return Group(
+        id=digest_of(
+            *owner_key(owner, stand), choice.place, choice.system.id, choice.chip.id, choice.cooling_id, fabric
+        ),
+        location=choice.place,
+        site=choice.site,
+        system=choice.system.id,
+        chip=choice.chip.id,
+        cooling=choice.cooling_id,
+        vendor=choice.chip.vendor,
+        interconnect=interconnect_of(choice),
+        fabric=fabric,
+        chips=stand.chips,
+        racks=stand.racks,
+        peak_w=0.0 if stand.rented else stand.facility_peak_w,
+        levels=() if choice.location is None else choice.location.levels,
+        owner=owner,
+        power_cap=choice.power_cap,
+        topology=choice.topology,
+    )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.network.fabric import Fabric
+from planner.options.annual import stated
 from planner.options.dominance import nondominated
 from planner.options.hardware.arrivals import may_move
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline
@@ -48,8 +49,7 @@ def sizes_worth_keeping(
     several = sum(w.runs_once for w in scenario.workloads) if may_move(scenario) else 1
     exact = several > 1 and int(offsets[-1]) <= FEW_STARTS
     whole = all(s.end - s.start == step for s in timeline.slots)
-    limits = scenario.limits
-    yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
+    yearly = bool(stated(scenario.limits))
     first = min(starts[0] for _, _, starts in kept)
     last = max(starts[-1] for _, _, starts in kept)
     rows = []
@@ -126,6 +126,8 @@ def _beats(
         x = mine.get((theirs.acquire, theirs.begin, theirs.end, theirs.term, theirs.hours))
         if x is None or x.most < theirs.most or not no_more(x, theirs):
             return False
+    if any(r.mix for r in runs[b]):
+        return False  # their other side is with this group alone
     if any(r.term for r in runs[b]) and {r.id for r in runs[a]} != {r.id for r in runs[b]}:
         return False  # rented for a run alone: one place, one cooling
     units = {(w.workload, w.role, w.systems, tuple(sorted(w.layout.items()))): w for w in works[a]}

@@ -12,6 +12,7 @@ import numpy as np
 
 from planner.catalog import Catalog
 from planner.facility.reliability import default_profile
+from planner.options.annual import stated
 from planner.options.dominance import nondominated
 from planner.options.hardware.arrivals import arrivals, due_days, lot_ends, may_move, rent_ends, start_slots, waited_for
 from planner.options.hardware.hours import (
@@ -269,7 +270,7 @@ def rented_runs(
     if not found:
         return []
     limits = scenario.limits
-    yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
+    yearly = bool(stated(limits))
     earliest = min(r.starts[0] for r in found)
     last = max(r.starts[-1] for r in found)
     rows = []

@@ -143,6 +143,10 @@ class Run:
     """Of a run on systems rented for it alone, which occupies nothing of its group: on_demand, 1y, 3y."""
     hours: Hours = ()
     """Of each day, in which it works, in the valleys of loads; none: all of them."""
+    mix: str = ""
+    """Of a run on two kinds of systems: what its two sides have in common; they begin together."""
+    lead: bool = True
+    """Whether it is the side that is counted as the run."""
 
     @property
     def minutes(self) -> int:

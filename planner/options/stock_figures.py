@@ -19,6 +19,7 @@ from planner.errors import InputError, Problem
 from planner.facility.power import PHASE_ACTIVITY
 from planner.facility.reliability import ReliabilityProfile, default_profile
 from planner.network.fabric import Fabric
+from planner.options.hardware.choices import start_days
 from planner.options.hardware.hours import day_share, days_by_the_hour, hours_of_unit, stop_s, stretches
 from planner.options.hardware.timeline import Timeline, timeline_of
 from planner.options.ownership import (
@@ -91,6 +92,15 @@ def activity_of(workload: Workload, role: str, described: Described, used: float
     return PHASE_ACTIVITY[phase] / getattr(workload, "peak_to_mean", 1.0)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """The other side of a run on two kinds of systems; ``leads``: whether the side that is asked about is the lead."""
+
+    hardware: Hardware
+    layout: Mapping[str, int]
+    leads: bool
+
+
 @dataclass
 class StockFigures:
     """Figures of one scenario. ``catalog`` holds the scenario's assumptions.
@@ -139,10 +149,12 @@ class StockFigures:
 
     def describe(
         self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int], term: str = "",
-        hours: Hours = (),
+        hours: Hours = (), beside: Beside | None = None,
     ) -> Described:  # fmt: skip
         """One unit of work on systems of a kind. ``term``: of rent, where they are rented for it alone; ``hours``: of
-        each day, in which a run works."""
+        each day, in which a run works; ``beside``: the other side of a run on two kinds of systems."""
+        if beside is not None:
+            return self._mixed(workload, role, hardware, precision, layout, beside)
         h = hardware.kind
         key = (workload, role, h, precision, term, hours, *sorted(layout.items()))
         if key not in self._described:
@@ -155,6 +167,23 @@ class StockFigures:
                 found = self.describer.describe_work(spec)
                 self._described[key] = self._by_the_hour(found, workload, hours) if hours else found
         return self._described[key]
+
+    def _mixed(
+        self, workload: str, role: str, hardware: Hardware, precision: str, layout: Mapping[str, int], beside: Beside
+    ) -> Described:
+        """One side of a run on two kinds of systems."""
+
+        def spec(h: Hardware, shape: Mapping[str, int], lead: bool, partner: Spec | None = None) -> Spec:
+            return Spec(workload, role, h.place, 0, h.system, h.chip, h.cooling, "", precision, shape, h.power_cap,
+                        h.topology, partner, lead)  # fmt: skip
+
+        if hardware.place.split("/")[0] != beside.hardware.place.split("/")[0]:
+            raise InputError(Problem(f"{workload} is on {hardware.system} and {beside.hardware.system} at two sites"))
+        mine, other = (hardware, layout, beside.leads), (beside.hardware, beside.layout, not beside.leads)
+        found = self.describer.describe_work(spec(*mine, partner=spec(*other)))
+        lead = found if beside.leads else self.describer.describe_work(spec(*other, partner=spec(*mine)))
+        begins = start_days(self.scenario, getattr(self.workload(workload), "start", None))
+        return replace(found, run_days=max(found.run_days, lead.finish_days - begins))
 
     def _by_a_date(self, workload: ByADate, spec: Spec, hours: Hours) -> Described:
         """A run of units side by side, each full."""

@@ -236,8 +236,14 @@ def slower(question: Question, stock: Stock, factor: Callable[[Work | Run], floa
         replace(x, rates={name: r / factor(x) for name, r in x.rates.items()}) if factor(x) != 1.0 else x
         for x in stock.works
     )
+    # both sides of a run on two kinds of systems wait for the slower one
+    mixes: dict[str, float] = {}
+    for r in stock.runs:
+        mixes[r.mix] = max(mixes.get(r.mix, 0.0), factor(r))
+    factors = [mixes[r.mix] if r.mix else factor(r) for r in stock.runs]
     runs = tuple(
-        _slower_run(question, line, loads[r.workload], r, factor(r)) if factor(r) != 1.0 else r for r in stock.runs
+        _slower_run(question, line, loads[r.workload], r, by) if by != 1.0 else r
+        for r, by in zip(stock.runs, factors, strict=True)
     )
     return replace(stock, works=works, runs=tuple(r for r in runs if r.starts))
 

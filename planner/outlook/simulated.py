@@ -54,5 +54,6 @@ def _simulated(d: Deployment, load: Serving, catalog: Catalog, requests: int) ->
         workload=d.workload, role=d.role, site=d.site, system=d.system, requests=run.requests, requests_per_s=rate,
         percentile=load.percentile, planned_ttft_ms=d.predicted.ttft_ms, ttft_ms=ttft,
         planned_tpot_ms=d.predicted.tpot_ms, tpot_ms=tpot, waited=run.waited,
+        ttft_limit_ms=load.ttft_ms, tpot_limit_ms=load.tpot_ms,
         misses=tuple(name for name, value, limit in limits if value is not None and limit and value > limit),
     )  # fmt: skip

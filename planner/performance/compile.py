@@ -84,6 +84,14 @@ def build_platform(
     Raises ``InputError`` on an unknown id or a chip that the system is not sold with, ``UnknownFigureError`` when
     memory, its bandwidth, the 16-bit peak, or a link figure is not published and not assumed.
     """
+    key = (system_id, chip_id, cooling_id, topology)
+    found: Platform | None = catalog.platforms.get(key)
+    if found is None:
+        found = catalog.platforms[key] = _compiled(catalog, system_id, chip_id, cooling_id, topology)
+    return found
+
+
+def _compiled(catalog: Catalog, system_id: str, chip_id: str, cooling_id: str, topology: Topology) -> Platform:
     system, chip = catalog.system(system_id), catalog.chip(chip_id)
     if system.chip_ids and chip.id not in system.chip_ids:
         raise InputError(

@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from planner.answer.chance import price_of_more
 from planner.answer.plan import Plan
 from planner.answer.words import money, number
@@ -98,9 +101,10 @@ def solved_question(
     """
     vectors = [model.objectives[g] for g in goals_of(question.scenario)]
 
-    def solved(program: Program, seconds: float) -> list[Solution]:
+    def solved(program: Program, seconds: float, start: NDArray[np.float64] | None = None) -> list[Solution]:
         limits = replace(question.limits, time_limit_s=seconds)
-        return lexicographic(program, vectors, limits, backend=question.scenario.solve.backend, progress=progress)
+        backend = question.scenario.solve.backend
+        return lexicographic(program, vectors, limits, backend=backend, progress=progress, start=start)
 
     if question.stock is None:
         return question, model, solved(model.program, question.limits.time_limit_s)

@@ -206,7 +206,7 @@ def _changes(plan: Plan, names: Names) -> Card:
     head = "See what decides"
     if close is not None and close.difference is not None:
         head = f"The next best is {fmt.percent(abs(close.difference))} worse"
-        lines.insert(0, f"it is {readable(fmt.clean(close.name), names)}, by {plan.objective.name}")
+        lines.insert(0, f"that is: {readable(fmt.clean(close.name), names)}, by {plan.objective.name}")
     if plan.assumptions:
         first = ", ".join(figure_name(a.path, names) for a in plan.assumptions[:2])
         lines.append(fmt.clean(f"{fmt.plural(len(plan.assumptions), 'assumption')} that nobody has published: {first}"))

@@ -161,7 +161,8 @@ def _where_it_goes(plan: Plan) -> list[RenderableType]:
                 continue
             whole = fmt.quantity(sum(parts.values()), unit)
             named = ", ".join(f"{s.name} {fmt.share(s.fraction)}" for s in summary.shares(parts, at_most=6))
-            line = Text(f"{name}, {what} {whole}: ", style="bold")
+            of = f" ({summary.step_text(d)})" if what == "time" and d.role in summary.SERVES else ""
+            line = Text(f"{name}, {what}{of} {whole}: ", style="bold")
             line.append(named, style="not bold")
             grid = Table.grid(padding=(0, 1))
             grid.add_row(Text(" ·"), line)

@@ -39,7 +39,12 @@ def estimate_table(found: TrainingEstimation | ServingEstimation) -> RenderableT
     for name, value in facts:
         grid.add_row(Text(name), Text(value))
     parts += [Text(""), grid]
-    head = "Where a mean step's time goes" if serving else "Where a step's time goes"
+    head = "Where a step's time goes"
+    if isinstance(found, ServingEstimation):
+        head = (
+            f"Where a mean step's time goes: {_ms(found.step_ms)} at full load,"
+            f" {fmt.number(found.concurrency)} requests in flight"
+        )
     parts += _split(head, found.breakdown_s, "s")
     parts += _split("Memory per chip, fullest stage", found.memory_gb, "gb")
     if isinstance(found, TrainingEstimation):

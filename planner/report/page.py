@@ -214,8 +214,7 @@ def _details(deployments: Sequence[Deployment]) -> str:
     parts = ""
     for name, d in zip(summary.unique_names(deployments), deployments, strict=True):
         p = d.predicted
-        what = "Time of a step" if d.role == "train" else "Time of a request"
-        charts = bars(what, p.breakdown, "s") + bars("Memory per chip", p.memory_gb, "gb")
+        charts = bars(summary.parts_text(d), p.breakdown, "s") + bars("Memory per chip", p.memory_gb, "gb")
         facts = list(summary.predicted_facts(d))
         if p.interval is not None:
             facts.append(("Interval from", p.interval.basis))

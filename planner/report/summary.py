@@ -121,13 +121,37 @@ def drafting_text(d: Drafting) -> str:
     )
 
 
+SERVES = ("serve", "prefill", "decode")
+
+
+def step_text(d: Deployment) -> str:
+    """What the time of a step is of: one at full load where a deployment serves, as its latencies are of another."""
+    if d.role not in SERVES:
+        return "Step time"
+    batch = d.parallelism.batch
+    return f"Mean step at full load, {fmt.count(batch)} requests in flight" if batch else "Mean step at full load"
+
+
+def latency_text(d: Deployment, name: str) -> str:
+    """The name of a latency with the load that it is at, where a deployment serves."""
+    load = d.parallelism.load if d.role in SERVES else None
+    return f"{name} at {fmt.percent(load)} of full load" if load else name
+
+
+def parts_text(d: Deployment) -> str:
+    """Heading of where a deployment's time goes."""
+    if d.role in SERVES:
+        return step_text(d)
+    return "Time of a step" if d.role == "train" else "Time of a request"
+
+
 def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
     """Every figure the performance model gives for a deployment, named."""
     p = d.predicted
     wanted: tuple[tuple[str, float | None, Callable[[float], str]], ...] = (
         ("Days of running", p.days, fmt.days),
         ("Done, days from the start", p.finish_days, fmt.days),
-        ("Step time", p.step_time_s, fmt.seconds),
+        (step_text(d), p.step_time_s, fmt.seconds),
         ("Requests", p.requests_per_s, lambda v: fmt.rate(v, "requests/s")),
         ("Samples", p.samples_per_s, lambda v: fmt.rate(v, "samples/s")),
         ("Tokens", p.tokens_per_s, lambda v: fmt.rate(v, "tokens/s")),
@@ -138,9 +162,10 @@ def predicted_facts(d: Deployment) -> tuple[tuple[str, str], ...]:
         ("MFU", p.mfu, fmt.percent),
         ("MFU the model expects", p.modelled_mfu, fmt.percent),
         ("Linearity", p.linearity, fmt.percent),
+        ("Speed of a chip over the named system's", p.relative_speed, fmt.percent),
         ("Effective training time (ETTR)", p.ettr, fmt.percent),
-        ("Time to first token", p.ttft_ms, lambda v: fmt.seconds(v / 1e3)),
-        ("Time per output token", p.tpot_ms, lambda v: fmt.seconds(v / 1e3)),
+        (latency_text(d, "Time to first token"), p.ttft_ms, lambda v: fmt.seconds(v / 1e3)),
+        (latency_text(d, "Time per output token"), p.tpot_ms, lambda v: fmt.seconds(v / 1e3)),
         ("Latency", p.latency_ms, lambda v: fmt.seconds(v / 1e3)),
         ("Memory per chip", p.memory_gb_per_chip, fmt.gigabytes),
         ("Memory limit per chip", p.memory_limit_gb_per_chip, fmt.gigabytes),

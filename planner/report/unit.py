@@ -41,17 +41,19 @@ def simulation_sheets(plan: Plan) -> tuple[Sheet, ...]:
     if not plan.simulations:
         return ()
 
-    def beside(planned: float | None, found: float | None, over: bool) -> str:
+    def beside(planned: float | None, found: float | None, limit: float | None) -> str:
         if found is None:
             return fmt.DASH
-        mark = ", above the limit" if over else ""
+        mark = ""
+        if limit and found > limit:
+            mark = f", {fmt.percent(found / limit - 1.0)} above the limit of {fmt.seconds(limit / 1e3)}"
         return f"{fmt.seconds(found / 1e3)} (planned {fmt.seconds((planned or 0.0) / 1e3)}){mark}"
 
     rows = tuple(
         (
             fmt.clean(s.workload), f"{fmt.ROLE_WORDS[s.role]}, {fmt.clean(s.system)}, {fmt.clean(s.site)}",
-            beside(s.planned_ttft_ms, s.ttft_ms, "ttft_ms" in s.misses),
-            beside(s.planned_tpot_ms, s.tpot_ms, "tpot_ms" in s.misses), fmt.percent(s.waited),
+            beside(s.planned_ttft_ms, s.ttft_ms, s.ttft_limit_ms),
+            beside(s.planned_tpot_ms, s.tpot_ms, s.tpot_limit_ms), fmt.percent(s.waited),
         )
         for s in plan.simulations
     )  # fmt: skip

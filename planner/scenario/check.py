@@ -151,11 +151,14 @@ def _competing(scenario: Scenario, catalog: Catalog) -> bool:
 
 
 def _by_hand(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
-    """What figures by hand are of: systems or chips that there are."""
+    """What figures by hand and claims are of: systems or chips that there are."""
     for i, w in enumerate(scenario.workloads):
         for name in w.mfu_of if isinstance(w, Training) and catalog.systems else ():
             if excluded_id(name, catalog) is None:
                 yield from _named(scenario, ("workloads", i, "mfu_of", name), catalog.system, name)
+        claims = w.claims if isinstance(w, Training) and catalog.systems else None
+        if claims is not None and claims.relative_to is not None:
+            yield from _named(scenario, ("workloads", i, "claims", "relative_to"), catalog.system, claims.relative_to)
 
 
 def _outcomes(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:

@@ -502,11 +502,6 @@ class Scenario(Part):
         if not self.over_time:
             return findings
         findings += [
-            Finding(("workloads", i, "mixed_systems"), "runs of a plan over time take one kind of system")
-            for i, workload in enumerate(self.workloads)
-            if getattr(workload, "mixed_systems", False)
-        ]
-        findings += [
             Finding(
                 ("workloads", i, "chips"), f"is more than one fabric joins ({self.fleet.fabric_chips} chips)",
                 found=str(workload.chips.min), remedy="Raise fleet.fabric_chips.",

@@ -116,7 +116,25 @@ class Claims(Part):
         description="Claimed speed of a chip in the whole run over that of one in a small run.",
         json_schema_extra=unit("fraction", looks_like="percent"),
     )
+    relative_to: Id | None = Field(
+        default=None,
+        description="System whose chips the plan sets these beside: the same run in the same degrees, whether or not "
+        "somebody claims how the two compare.",
+    )
+    relative_speed: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="Claimed speed of a chip over one of `relative_to`.",
+        json_schema_extra=unit("fraction"),
+    )
     source: str = Field(default="", description="Who says so.")
+
+    @model_validator(mode="after")
+    def _related(self) -> Self:
+        if self.relative_speed is not None and self.relative_to is None:
+            report([Finding(("relative_speed",), "only with relative_to: the system it is said of")])
+        return self
 
 
 Framework = Literal[

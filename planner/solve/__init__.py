@@ -134,12 +134,14 @@ def lexicographic(
     backend: str = "auto",
     in_child: bool = True,
     progress: ProgressCallback | None = None,
+    start: FloatArray | None = None,
 ) -> list[Solution]:
     """Minimise the first objective (n,), then the next among plans not worse in the first by more than `slack`, ...
 
     slack is relative to the objective found (one number, or one for each objective but the last). The time limit is
     for all solves together, shared equally among those still to come. The list ends early where a solve has no plan;
-    `objective` of each solution is that of its own stage, without the program's offset.
+    `objective` of each solution is that of its own stage, without the program's offset. `start` is a plan (n,) that the
+    first begins from, left out where it breaks a row.
     """
     limits = limits or Limits()
     slacks = [slack] * len(objectives) if isinstance(slack, int | float) else [*slack, 0.0]
@@ -147,7 +149,7 @@ def lexicographic(
     left = limits.time_limit_s
     for stage, objective in enumerate(objectives):
         here = replace(limits, time_limit_s=max(0.05, left / (len(objectives) - stage)))
-        start = found[-1].values if found else None
+        start = found[-1].values if found else start
         solution = solve(
             with_objective(program, objective), here, backend=backend, in_child=in_child, progress=progress, start=start
         )

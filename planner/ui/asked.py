@@ -60,16 +60,16 @@ def download(found: Document, what: str) -> None:
     )  # fmt: skip
 
 
-@st.fragment(run_every=0.5)
+@st.fragment(run_every=1.0)
 def _working() -> None:
-    """Progress of the question; looks again twice a second and redraws the page when it is done."""
+    """Progress of the question; looks again every second and redraws the page when it is done."""
     job, cancel = looks().job, looks().cancel
     if job is None or job.done:
         st.rerun(scope="app")
     else:
         place = service.pool().position(job)
         stage = f"Waiting for a place, number {place} in the queue" if place else md(job.stage)
-        status = st.status(f"{stage} · {fmt.seconds(round(job.seconds, 1))}", expanded=True, state="running")
-        status.progress(job.fraction)
-        if status.button("Cancel", key="look.cancel", icon=":material/cancel:"):
-            cancel()
+        with st.container(border=True):
+            st.progress(job.fraction, text=f"{stage} · {fmt.seconds(round(job.seconds, 1))}")
+            if st.button("Cancel", key="look.cancel", icon=":material/cancel:"):
+                cancel()

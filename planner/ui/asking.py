@@ -42,10 +42,12 @@ def ask(question: Question, name: str, text: str, of: str = "", version: int = 0
     if there:
         return row, None
     try:
-        return row, submit(request, key)
+        job = submit(request, key)
     except InputError:
         store.change_plan(row.id, state="stopped")
         raise
+    _said(job)
+    return row, job
 
 
 def submit(request: Request, key: str, limit_s: float = 0.0) -> Job:
@@ -64,7 +66,15 @@ def again(row: PlanRow) -> Job | None:
     key = service.key_of(request)  # another one where the catalog or the planner has changed since
     service.store().change_plan(row.id, key=key, state="waiting", server=service.SERVER, problems="")
     service.store().still_here(service.SERVER)
-    return submit(request, key)
+    job = submit(request, key)
+    _said(job)
+    return job
+
+
+def _said(job: Job) -> None:
+    """Say of a plan that joins a job which works for somebody else already that it is being worked on."""
+    if job.state == "working":
+        service.began(job)
 
 
 def found(row: PlanRow) -> Plan | None:

@@ -68,7 +68,7 @@ def one_deployment(plan: Plan) -> None:
     left, right = st.columns(2, gap="large")
     name = names[chosen]
     with left:
-        drawn.parts("Time of a step" if d.role == "train" else "Time of a request", {name: d.predicted.breakdown}, "s")
+        drawn.parts(summary.parts_text(d), {name: d.predicted.breakdown}, "s")
     with right:
         drawn.parts("Memory per chip", {name: d.predicted.memory_gb}, "gb")
         if d.predicted.memory_limit_gb_per_chip is not None:

@@ -1,4 +1,4 @@
-"""Questions about an answer, given to the workers too: fronts, near plans, sensitivity, futures."""
+"""Questions about an answer, given to the workers too: fronts, near plans, sensitivity, futures, runs worth making."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from planner.errors import InputError, Problem
+from planner.outlook.measure import Measure
 from planner.outlook.result import Alternatives, Document, Outlook, ParetoFront, Sensitivity
 from planner.supernode.result import SupernodeAnswer
 from planner.ui import access, asking, service
@@ -20,6 +21,7 @@ _FORM: dict[str, type[Document]] = {
     "alternatives": Alternatives,
     "sensitivity": Sensitivity,
     "outlook": Outlook,
+    "measure": Measure,
     "supernode": SupernodeAnswer,
 }
 KEY = "planner.looks"

@@ -218,7 +218,9 @@ def _hired() -> Runner:
 @st.cache_resource(show_spinner=False)
 def pool() -> Pool:
     """The workers of this server."""
-    return Pool(settings().concurrent_plans, _hired, is_here, _ended, lambda: store().still_here(SERVER))
+    return Pool(
+        settings().concurrent_plans, _hired, is_here, _ended, beat=lambda: store().still_here(SERVER), began=began
+    )
 
 
 @st.cache_resource(show_spinner=False)
@@ -238,6 +240,11 @@ def _make_ready(workers: Pool) -> None:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
+
+
+def began(job: Job) -> None:
+    """Say of every plan that waits for a job that it is being worked on."""
+    store().move(job.key, SERVER, "working")
 
 
 def _ended(job: Job) -> None:

@@ -25,8 +25,9 @@ def welcome(v: Visit) -> None:
     """Draw it."""
     st.header("What AI compute to buy, build or rent", anchor=False)
     st.markdown(
-        "Change the numbers on the left and press **Plan**: the answer says what to get, what it costs, how long it "
-        "takes, how sure that is, what limits it, what would change it, and why not the others."
+        "Change the numbers in the form (on a small screen behind »), press **Plan**: the answer says what to get, "
+        "what it costs, how long it takes, how sure that is, what limits it, what would change it, and why not the "
+        "others."
     )
     with st.container(horizontal=True):
         st.button(

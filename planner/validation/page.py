@@ -38,6 +38,7 @@ from planner.validation.summary import by_group, by_tag, is_rate, overall, time_
 from planner.validation.training.bars import bars_table, group_errors, training_bars
 from planner.validation.training.calibrate import answers_of, observations_of
 from planner.validation.training.cuts import UNITS, cuts_table, training_cuts
+from planner.validation.training.logs import log_answers, logs_table
 from planner.validation.training.rows import Answer
 
 SHOWN_ROWS = 60
@@ -209,6 +210,13 @@ def _training(report: ValidationReport, catalog: Catalog) -> list[str]:
             ("left out", "effects alone: mean", "median", "with runs near it: mean", "median"),
             _left_out(observations),
         ),
+    ]
+    lines += ["### Single runs of public logs", ""]
+    lines += [
+        "From `python -m planner.validation.training.logs`: runs that are in no calibration, each with the stack it "
+        "names. Memory is the allocator's peak.",
+        "",
+        *logs_table(log_answers(catalog)),
     ]
     lines += ["### By source, that source left out", ""]
     rows = []

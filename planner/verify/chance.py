@@ -172,7 +172,8 @@ class Promises:
         if asked is not None:
             due = min(due, begins + asked)
         if self.plan.schedule is not None:
-            return [self._scheduled(workload, r, due) for r in self.plan.schedule.runs if r.workload == workload.name]
+            runs = [r for r in self.plan.schedule.runs if r.workload == workload.name and r.leads]
+            return [self._scheduled(workload, r, due) for r in runs]
         mine = [d for d in self.plan.deployments if d.workload == workload.name]
         return [self._deployed(workload, d, mine, begins, due) for d in mine if d.predicted.finish_days is not None]
 
@@ -200,8 +201,14 @@ class Promises:
 
     def _scheduled(self, workload: Workload, r: ScheduledRun, due: float) -> Running:
         margin = self._margin(workload, r.system, r.chip, "buy")
-        ready, missing = self._announced(r.system, r.chip), self._missing(workload, r)
-        return Running(((r.system, r.chip),), r.predicted, margin, r.chips, ready, r.start_day, missing, due)
+        assert self.plan.schedule is not None  # noqa: S101 - it has this run
+        both = [r, *(x for x in self.plan.schedule.runs if r.mix and x.mix == r.mix and x is not r)]
+        for x in both[1:]:
+            margin = margin.beside(self._margin(workload, x.system, x.chip, "buy"))
+        ready = max(self._announced(x.system, x.chip) for x in both)
+        missing = self._missing(workload, r) if len(both) == 1 else 0.0
+        systems, chips = tuple((x.system, x.chip) for x in both), sum(x.chips for x in both)
+        return Running(systems, r.predicted, margin, chips, ready, r.start_day, missing, due)
 
     def _missing(self, workload: Workload, d: Deployment | ScheduledRun) -> float:
         """Share of an elastic run's chips that wait for repair."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from planner.facility.capacity import capacity_tree
+from planner.options.annual import stated
 from planner.options.hardware.timeline import DAYS_PER_MONTH, path_by_period
 from planner.options.stock_figures import Hardware
 from planner.verify.again import Again, LotAgain, above, exact_sum
@@ -130,12 +131,8 @@ def money_failures(again: Again) -> Iterator[str]:
             yield f"limits.{name}: {float(used):.6g} used, {limit:g} allowed"
     for k in range(line.years):
         bought = (x.said.money.capex_usd for x in again.lots if line.year_of(x.begin) == k)
-        of_year = {
-            "capex_usd_per_year": exact_sum(bought),
-            "opex_usd_per_year": exact_sum(p.money.opex_usd_by_year[k] for p in parts),
-            "carbon_t_per_year": exact_sum(p.carbon_t_by_year[k] for p in parts),
-            "water_m3_per_year": exact_sum(p.water_m3_by_year[k] for p in parts),
-        }
+        of_year = {"capex_usd_per_year": exact_sum(bought)}
+        of_year |= {of.leaf: exact_sum(of.by_year(p)[k] for p in parts) for of, _ in stated(limits)}
         for name, used in of_year.items():
             limit = getattr(limits, name)
             if limit is not None and above(used, limit):

@@ -55,7 +55,7 @@ def measured_effects(scenario: Scenario, plan: Plan, catalog: Catalog) -> tuple[
         )  # fmt: skip
         found.append(_effect(d.workload, d.role, d.system, d.predicted, _without(plain, spec), own))
     if plan.schedule is not None:
-        for r in plan.schedule.runs:
+        for r in (x for x in plan.schedule.runs if not x.mix):
             spec = Spec(
                 r.workload, r.role, r.site, 0, r.system, r.chip, r.cooling, "", r.precision,
                 layout_of_plan(r.parallelism, r.role), r.power_cap, r.topology,

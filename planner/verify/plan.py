@@ -25,6 +25,7 @@ from planner.cost.of_plan import joules_per_token, unit_cost_usd
 from planner.errors import InputError, PlannerError
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
+from planner.options.annual import stated
 from planner.options.form import over_lots
 from planner.options.hardware.choices import start_days
 from planner.options.work.classes import answered
@@ -333,14 +334,11 @@ def limit_failures(scenario: Scenario, units: Sequence[tuple[Deployment, Describ
     for name in ("capex_usd", "cost_usd"):
         parts = (Fraction(float(getattr(x.priced, name)[0])) * n for _, x, n in units)
         sums[name] = sum(parts, start=Fraction(0))
-    for name, yearly in (
-        ("opex_usd_per_year", "opex_usd_by_year"),
-        ("carbon_t_per_year", "carbon_t_by_year"),
-        ("water_m3_per_year", "water_m3_by_year"),
-    ):
+    for of, _ in stated(limits):
         # the dearest year of the plan: a limit of a year holds in each of them
-        years = zip(*([Fraction(float(v)) * n for v in getattr(x.priced, yearly)[0]] for _, x, n in units), strict=True)
-        sums[name] = max((sum(year, start=Fraction(0)) for year in years), default=Fraction(0))
+        by_year = [[Fraction(float(v)) * n for v in getattr(x.priced, of.option)[0]] for _, x, n in units]
+        years = zip(*by_year, strict=True)
+        sums[of.leaf] = max((sum(year, start=Fraction(0)) for year in years), default=Fraction(0))
     for name, used in sums.items():
         limit = getattr(limits, name)
         if limit is not None and over(used, limit):

@@ -15,6 +15,7 @@ from planner.scenario.types import Scenario
 from planner.verify.chance import chance_of
 from planner.verify.compare import differences
 from planner.verify.measured import measured_effects
+from planner.verify.simulated import simulation_failures
 from planner.walls import walls_of
 
 UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
@@ -61,6 +62,7 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "chance": None if plan.chance is None else plan.chance.model_dump(mode="json"),
         "measured": [x.model_dump() for x in plan.measured],
     }
+    yield from simulation_failures(plan, scenario)
     again, effects = None, []
     try:
         known = catalog.with_assumptions(scenario.assume.as_mapping())

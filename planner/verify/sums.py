@@ -80,7 +80,7 @@ def sum_failures(again: Again, plan: Plan) -> Iterator[str]:
     yield from differences("totals", plan.totals.model_dump(), totals)
     values = {
         "cost": totals["tco_usd"],
-        "time": float(exact_sum(max(x.said.counted_to_day, x.said.end_day) for x in again.runs)),
+        "time": float(exact_sum(max(x.said.counted_to_day, x.said.end_day) for x in again.runs if x.said.leads)),
         "power": totals["facility_mw"],
         "carbon": totals["carbon_t"],
         "throughput": throughput_over_time(again.figures, plan.schedule),

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from planner.answer.plan import FleetLot, Priced, ScheduledLoad, ScheduledRun, Work
+from planner.errors import InputError, Problem
+from planner.options.annual import stated
 from planner.options.enumerate import interconnect_of
 from planner.options.hardware.arrivals import arrivals, due_days, lot_ends, may_move, rent_ends
 from planner.options.hardware.choices import start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH
-from planner.options.stock_figures import Hardware, WorkFigures
+from planner.options.stock_figures import Beside, Hardware, WorkFigures
 from planner.options.work.classes import answered_by_period
 from planner.options.work.describe import Described, layout_of_plan
 from planner.scenario.kinds import ByADate, Workload
@@ -162,7 +164,8 @@ def _described(again: Again, work: Work, hardware: Hardware, term: str = "") -> 
     if isinstance(work, ScheduledRun) and isinstance(workload, ByADate):
         layout["units"] = work.units
     hours = work.hours if workload.runs_once else ()
-    described = figures.describe(work.workload, work.role, hardware, work.precision, layout, term, hours)
+    beside = _beside(again, work) if isinstance(work, ScheduledRun) else None
+    described = figures.describe(work.workload, work.role, hardware, work.precision, layout, term, hours, beside)
     wrong = [text] if (text := _wrong_hours(work.hours)) else []
     if work.precision not in workload.precision:
         wrong.append(f"precision {work.precision} is none of {', '.join(workload.precision)}")
@@ -172,6 +175,23 @@ def _described(again: Again, work: Work, hardware: Hardware, term: str = "") -> 
         if value is not None and mine != value:
             wrong.append(f"parallelism.{name} is {mine}, the scenario fixes {value}")
     return described, wrong
+
+
+def _beside(again: Again, run: ScheduledRun) -> Beside | None:
+    """The other side of a run on two kinds of systems. Raises ``InputError`` where the plan has no such pair."""
+    if not run.mix:
+        if not run.leads:
+            raise InputError(Problem("it is the second side of no run"))
+        return None
+    runs = again.plan.schedule.runs if again.plan.schedule else ()
+    others = [r for r in runs if r.mix == run.mix and r is not run]
+    if len(others) != 1 or others[0].leads == run.leads or others[0].workload != run.workload:
+        raise InputError(Problem(f"mix {run.mix} is not of two sides of one run, one of which leads"))
+    (other,) = others
+    together = ("start_day", "end_day", "counted_from_day", "precision")
+    if run.hours or run.rented_alone or any(getattr(run, x) != getattr(other, x) for x in together):
+        raise InputError(Problem(f"the two sides of {run.workload} do not run together, on systems that stand"))
+    return Beside(_hardware(again, other), layout_of_plan(other.parallelism, other.role), run.leads)
 
 
 def _of_work(described: Described, watts: float, price: WorkFigures) -> dict[str, object]:
@@ -223,7 +243,7 @@ def run_failures(again: Again, run: ScheduledRun) -> Iterator[str]:
         "stop_s": seconds,
         "spares": described.spares,
         "predicted": described.predicted.model_dump()
-        | {"finish_days": run.start_day + (described.predicted.days or 0.0)},
+        | {"finish_days": run.start_day + (described.predicted.days or 0.0) if run.leads else None},
         "end_day": run.start_day + days,
         "start_date": line.date(run.start_day),
         "end_date": line.date(run.end_day),
@@ -257,8 +277,8 @@ def _rented_for(again: Again, run: ScheduledRun) -> str:
 
 def _earliest_slot(again: Again, run: ScheduledRun, hardware: Hardware, described: Described, slot: int) -> int:
     """The slot from which on a run may begin that is charged from another: one earlier, or any charged no more."""
-    figures, line, limits = again.figures, again.timeline, again.scenario.limits
-    if any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year)):
+    figures, line = again.figures, again.timeline
+    if stated(again.scenario.limits):
         return max(0, slot - 1)
     workload, usd, found = figures.workload(run.workload), run.money.total_usd, slot
     while found > 0 and run.start_day < line.slots[found].start * DAYS_PER_MONTH - 1e-6:

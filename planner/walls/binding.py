@@ -66,7 +66,7 @@ def walls_of(scenario: Scenario, plan: Plan, catalog: Catalog) -> Walls | None:
         sentence = f"What binds is {binding[0]}: {words[binding[0]]}."
     else:
         others = [b for b in plan.binding if b.kind not in NO_LIMITS and (b.worth_per_unit or 0.0) > 0]
-        start = f"No wall binds, what limits the plan is {others[0].limit}" if others else "Nothing binds"
+        start = f"No wall binds, what limits the plan is {others[0].limit}" if others else "No wall binds"
         sentence = f"{start}; the nearest wall is {order[0]}: {words[order[0]]}."
     return Walls(
         binding=binding, pressure=pressure, sentence=sentence, communication=communication, power=power,

@@ -7,6 +7,7 @@ gated delta rule, 2412.06464; latent experts, Nemotron 3 Super.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -289,6 +290,7 @@ def _feed_forward(f: FeedForward, hidden: int) -> tuple[tuple[Gemm, ...], tuple[
     return dense, expert, extra, one
 
 
+@functools.lru_cache(maxsize=4096)
 def layer_profile(group: LayerGroup, hidden: int, index: int = 0) -> LayerProfile:
     """The profile of one layer of ``group`` in a model of width ``hidden``."""
     mix = _mixing(group.mixer, hidden)

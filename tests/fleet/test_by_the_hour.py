@@ -175,7 +175,9 @@ def test_the_program_finds_what_trying_every_hour_finds(seed: int) -> None:
         model = model_of(stock)
         vector = model.objectives["cost"]
 
-        def solved(program: Program, seconds: float, how: str = backend, goal: Any = vector) -> list[Solution]:
+        def solved(
+            program: Program, seconds: float, _start: Any = None, how: str = backend, goal: Any = vector
+        ) -> list[Solution]:
             return [solve(with_objective(program, goal), limits, backend=how, in_child=False)]
 
         model, solutions = solved_and_placed(model, solved, limits)

@@ -138,6 +138,20 @@ def rented(*workloads: Data, **fields: Any) -> Scenario:
     return round_scenario(*workloads, hardware=hardware, finance={"discount_rate": 0}, **fields)
 
 
+@pytest.mark.parametrize("periods", [["2026-10"], ["2026-10", "2027-10", "2028-10"], ["2026-10", "2028-10"]])
+def test_commitments_follow_one_another(periods: list[str], round_catalog: Catalog) -> None:
+    """A year's rent for four years costs four of them, however the plan is cut into periods."""
+    hardware = {"systems": ["plain_8"], "acquire": ["rent"], "rent_terms": ["1y"]}
+    asked = load(400, ttft_ms=60_000, precision=["bf16"], disaggregated="never")
+    own = plan(round_scenario(asked, hardware=hardware), catalog=round_catalog)
+    shared = plan(
+        round_scenario(asked, hardware=hardware, periods=periods, fleet={"shared": True}), catalog=round_catalog
+    )
+    assert own.has_plan
+    assert shared.verified
+    assert shared.objective.value == pytest.approx(own.objective.value)
+
+
 @pytest.mark.usefixtures("in_process")
 def test_a_run_rents_for_its_days(round_catalog: Catalog) -> None:
     """As without a fleet over time: by the hour, not by the period, and not while nothing runs."""

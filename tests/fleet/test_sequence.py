@@ -181,7 +181,7 @@ def by_hand(stock: Stock) -> float:
     return best / 1e6
 
 
-def solved(program: Program, seconds: float) -> list[Solution]:
+def solved(program: Program, seconds: float, start: Any = None) -> list[Solution]:
     return [solve(program, Limits(time_limit_s=max(20.0, seconds), gap=0.0, threads=1), backend="highs",
                   in_child=False)]  # fmt: skip
 

@@ -13,7 +13,7 @@ from planner.scenario.types import Scenario
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios"
 
 
-@pytest.mark.parametrize("name", ["quickstart", "recommender", "robobrain-1000-cards"])
+@pytest.mark.parametrize("name", ["quickstart", "three-time-zones", "embed-at-night", "robobrain-1000-cards"])
 def test_sharing_costs_no_more(name: str) -> None:
     """What is possible with systems of one's own is possible with shared ones."""
     question = load_scenario(FOLDER / f"{name}.yaml").model_copy(update={"objective": ("cost",)})

@@ -147,7 +147,7 @@ def answer(question: Scenario, round_catalog: Catalog) -> Plan:
     assert asked.stock is not None
     cost = asked.model.objectives["cost"]
 
-    def solved(program: Program, _seconds: float) -> list[Solution]:
+    def solved(program: Program, _seconds: float, _start: Any = None) -> list[Solution]:
         return [solve(with_objective(program, cost), Limits(gap=1e-3, threads=1), in_child=False)]
 
     model, solutions = solved_and_placed(asked.stock, solved, Limits())
@@ -274,16 +274,6 @@ def test_systems_that_are_not_there_cannot_work(answer: Plan, question: Scenario
         data["fleet"]["lots"].remove(lot)
 
     assert any("stand there" in text for text in verify_plan(tampered(answer, change), question, round_catalog))
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("mixed_systems", True)],
-)
-def test_what_is_not_modelled_is_refused(field: str, value: Any) -> None:
-    """A shared fleet never answers another question than the one asked."""
-    with pytest.raises(InputError, match="over time"):
-        shared(run() | {field: value})
 
 
 def test_a_run_larger_than_its_fabric_is_refused() -> None:

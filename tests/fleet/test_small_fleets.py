@@ -72,6 +72,11 @@ def random_stock(seed: int) -> tuple[Stock, dict[str, float]]:
             starts = tuple(Start(t, t, 30.0 * (t + 1), 1e5 * pick.randint(0, 9), zeros, zeros, zeros)
                            for t in range(PERIODS))  # fmt: skip
             runs.append(Run(f"r{g}", "run", "train", g, pick.randint(1, 2), 0, 4, 30.0, "bf16", {}, starts))
+        if pick.random() < 0.5:  # or on both kinds of systems together, a system of each
+            for g in range(GROUPS):
+                starts = tuple(Start(t, t, 30.0 * (t + 1), 5e4 * pick.randint(0, 3), zeros, zeros, zeros)
+                               for t in range(PERIODS))  # fmt: skip
+                runs.append(Run(f"x{g}", "run", "train", g, 1, 0, 4, 30.0, "bf16", {}, starts, mix="x", lead=g == 0))
     caps = {name: float(pick.choice(some)) for name, some in
             (("power", [2, 3, 4]), ("chips", [8, 12]), ("capex", [8, 16])) if pick.random() < 0.3}  # fmt: skip
     return Stock(
@@ -177,16 +182,19 @@ def by_hand(stock: Stock, caps: dict[str, float]) -> float:
         allowed &= mine.sum(axis=1) * CHIPS <= caps.get("chips", math.inf)
     there, usd = there[allowed], usd[allowed]
     by_period = [serving(stock, t) for t in range(PERIODS)]
-    starts: list[tuple[Run, Start] | None] = [(r, s) for r in stock.runs for s in r.starts] or [None]
+    alone = [((r, s),) for r in stock.runs for s in r.starts if not r.mix]
+    mixed = [r for r in stock.runs if r.mix]
+    both = [tuple((r, r.starts[t]) for r in mixed) for t in range(PERIODS)] if mixed else []
+    starts: list[tuple[tuple[Run, Start], ...]] = [*alone, *both] or [()]
     best = math.inf
     for first, second in itertools.product(*(of.items() for of in by_period)):
         for chosen in starts:
             need = np.array([[first[0][g], second[0][g]] for g in range(GROUPS)], dtype=np.float64)
-            if chosen is not None:
-                need[chosen[0].group, chosen[1].slot] += chosen[0].systems
+            for r, s in chosen:
+                need[r.group, s.slot] += r.systems
             fits = (there >= need.reshape(-1)).all(axis=1)
             if fits.any():
-                work = first[1] + second[1] + (chosen[1].cost_usd if chosen is not None else 0.0)
+                work = first[1] + second[1] + sum(s.cost_usd for _, s in chosen)
                 best = min(best, float(usd[fits].min()) + work)
     return best / 1e6
 
@@ -208,7 +216,7 @@ def test_every_backend_finds_what_trying_everything_finds(batch: int) -> None:
             assert found.status.has_plan, (seed, backend, found.message)
             assert found.objective == pytest.approx(wanted, abs=1e-4), (seed, backend)
             assert found.values is not None
-            assert len(plan_of(model, found.values).runs) == len(stock.run_names)
+            assert sum(r.lead for r, _ in plan_of(model, found.values).runs) == len(stock.run_names)
 
 
 def test_the_small_fleets_have_all_of_it() -> None:
@@ -220,6 +228,7 @@ def test_the_small_fleets_have_all_of_it() -> None:
         "parts": sum(any(w.part for w in s.works) for s, _ in every),
         "rent": sum(any(x.acquire == "rent" for x in s.lots) for s, _ in every),
         "runs": sum(bool(s.runs) for s, _ in every),
+        "two kinds": sum(any(r.mix for r in s.runs) for s, _ in every) * 2,
         "caps": sum(bool(c) for _, c in every),
     }
     assert min(seen.values()) > SEEDS // 3, seen

@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tools import load, option, run, run_option, scenario_of
+from tools import load, option, round_scenario, run, run_option, scenario_of
 
+from planner.catalog import Catalog
 from planner.fleet.build import build_fleet
-from planner.options import counted
+from planner.options import annual, counted
 from planner.options import enumerate as room
-from planner.options.counted import GOALS, PLAN_LIMITS, Figure, Yearly, used
+from planner.options.counted import GOALS, Figure, Yearly, used
 from planner.options.enumerate import prune
 from planner.options.option import Option
 from planner.options.stock import GIVES, Group, Lot, Run, Start, Work, figures_of, no_more
+from planner.planning.plan import plan
 from planner.solve import Limits, Status, solve, with_objective
+from planner.verify.plan import verify_plan
 
 TABLE = used()
 NAMES = [f"{figure.name} {'least' if sign > 0 else 'most'}" for figure, sign in TABLE]
@@ -89,7 +92,7 @@ def test_what_is_counted_is_kept_and_what_is_forgotten_is_lost(
 def test_every_limit_and_objective_is_in_the_table() -> None:
     """What the plan's limits and goals read is what dominance reads."""
     names = {figure.name for figure, _ in TABLE}
-    assert {limit.figure.name for limit in PLAN_LIMITS} <= names
+    assert {limit.figure.name for limit in counted.plan_limits()} <= names
     assert {goal.figure.name for goal in GOALS.values()} <= names
 
 
@@ -98,7 +101,6 @@ def test_a_limit_from_outside_is_kept_by_everything(monkeypatch: pytest.MonkeyPa
     weight = Figure("weight", lambda o: 900.0 if o.id == "good" else 500.0)
     limit = counted.PlanLimit("chips", "weight[all]", "weight", weight, "kg", 1e3, lambda x: f"{x:g} kg")
     monkeypatch.setattr(counted, "PLAN_LIMITS", (limit,))
-    monkeypatch.setattr("planner.fleet.budget.PLAN_LIMITS", (limit,))
     options = [option("good", cost_usd=5e5), option("other")]
     scenario = scenario_of(load(3), limits={"chips": 2100})
     kept = prune(options)[0]
@@ -109,6 +111,29 @@ def test_a_limit_from_outside_is_kept_by_everything(monkeypatch: pytest.MonkeyPa
     counts = {o.id: round(found.values[c]) for o, c in zip(model.options, model.units, strict=True)}
     assert counts == {"good": 1, "other": 2}
     assert counted.most_units(options[0], scenario, {}, None) == 2  # 2100 kg x 1.25 / 900 kg
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_limit_by_year_from_outside_is_kept_and_checked(
+    shared: bool, round_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One entry more in the table of limits by year: rows of both forms, dominance and the check follow.
+
+    Rented a server costs $70,000 a year to run; bought, at a million, what it draws.
+    """
+    hardware = {"systems": ["plain_8"], "acquire": ["buy", "rent"], "rent_terms": ["on_demand"]}
+    scenario = round_scenario(load(400, ttft_ms=60_000, precision=["bf16"], disaggregated="never"), horizon_years=0.5,
+                              hardware=hardware, limits={"chips": 20_000}, fleet={"shared": shared},
+                              assume={"systems": {"plain_8": {"price_usd": 1e6}}})  # fmt: skip
+    before = plan(scenario, catalog=round_catalog)
+    assert {x.acquire for x in before.holdings} == {"rent"}
+    opex = next(of for of in annual.ANNUAL if of.name == "opex")
+    monkeypatch.setattr(annual, "ANNUAL", (*annual.ANNUAL, replace(opex, leaf="chips", name="spent")))
+    assert any("limits.chips" in text for text in verify_plan(before, scenario, round_catalog))
+    after = plan(scenario, catalog=round_catalog)
+    assert after.verified
+    assert {x.acquire for x in after.holdings} == {"buy"}
 
 
 def fleet_records() -> dict[str, Any]:

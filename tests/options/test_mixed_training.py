@@ -63,6 +63,31 @@ def test_two_generations_beat_one_where_one_is_scarce(answer: Plan, question: Sc
     assert (alone.objective.value or 0) > 1.2 * (answer.objective.value or 0)
 
 
+def test_a_fleet_over_time_mixes_as_well(question: Scenario, shipped: Catalog) -> None:
+    """The same two kinds at the same cost, whether systems are shared or not; half of it, or another, is found out."""
+    asked = resolve(question)
+    asked["workloads"][0]["parallelism"] = {"tp": 4, "pp": 1, "cp": 1}
+    asked["sites"][0]["cooling"] = ["air_crah"]
+    own = plan(scenario_from_mapping(asked), catalog=shipped)
+    asked["fleet"] = {"shared": True}
+    over_time = scenario_from_mapping(asked)
+    found = plan(over_time, catalog=shipped)
+    assert found.verified
+    assert found.schedule is not None
+    assert found.objective.value == pytest.approx(own.objective.value, rel=2e-3)
+    assert [(d.system, d.systems) for d in found.deployments] == [(d.system, d.systems) for d in own.deployments]
+    lead, second = found.schedule.runs
+    assert lead.mix == second.mix != ""
+    assert (lead.start_day, lead.end_day) == (second.start_day, second.end_day)
+    assert verify_plan(Plan.from_json(found.to_json()), over_time, shipped) == []
+    for runs in (
+        (lead,), (lead, second.model_copy(update={"leads": True})), (lead, second.model_copy(update={"mix": ""})),
+        (lead, second.model_copy(update={"start_day": 1.0, "end_day": second.end_day + 1.0})),
+    ):  # fmt: skip
+        told = found.schedule.model_copy(update={"runs": runs})
+        assert verify_plan(found.model_copy(update={"schedule": told}), over_time, shipped)
+
+
 def test_one_kind_is_enough_where_there_is_time(question: Scenario, shipped: Catalog) -> None:
     """What stands there does it alone: no mix, at the cost of the question that allows none."""
     costs = []
@@ -99,17 +124,11 @@ def test_the_export_owns_up_to_what_megatron_cannot_say(answer: Plan, shipped: C
         assert f"mix = {job.deployment.mix}" in text
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"), [({"mfu": 0.4}, "not with mfu"), ({"fleet": {"shared": True}}, "one kind of system")]
-)
-def test_what_a_mix_does_not_go_with_is_said(question: Scenario, fields: dict[str, Any], words: str) -> None:
+def test_what_a_mix_does_not_go_with_is_said(question: Scenario) -> None:
     """Refused, not ignored."""
     data = resolve(question)
-    if "fleet" in fields:
-        data |= fields
-    else:
-        data["workloads"][0].update(fields)
-    with pytest.raises(InputError, match=words):
+    data["workloads"][0]["mfu"] = 0.4
+    with pytest.raises(InputError, match="not with mfu"):
         scenario_from_mapping(data)
 
 

@@ -39,7 +39,7 @@ def answer() -> Plan:
 def test_published_steps_are_inside_the_interval() -> None:
     found = list(compared(CATALOG))
     assert len(found) == 18
-    assert sum(x.inside for x in found) >= 15
+    assert sum(x.inside for x in found) >= 14  # of an 80% interval: 14.4 are to be expected
     errors = [abs(math.log(x.predicted_s / x.measured_s)) for x in found]
     assert np.median(errors) < math.log(1.3)
 

@@ -34,7 +34,7 @@ from planner.performance.serving.replica import (
     estimate_serving,
     one_candidate,
 )
-from planner.performance.serving.step import causal_pairs, distinct_experts
+from planner.performance.serving.step import StepModel, causal_pairs, distinct_experts
 from planner.workload.layers import layer_profiles
 
 
@@ -318,3 +318,20 @@ def test_bad_input_is_named(catalog: Catalog) -> None:
     nothing = replace(platform(catalog, "dgx_h100", "h100_sxm"), peak_flops={"fp32": 1e12})
     with pytest.raises(UnknownFigureError):
         estimate_serving(ServingJob(model), nothing, one_candidate())
+
+
+def test_time_between_kernels_follows_what_a_layer_launches(catalog: Catalog) -> None:
+    """Latent attention has five matrices beside the router, of which engines launch six kernels in turn; shared experts
+    run beside routed ones; a layer of Nemotron is half of one of Llama."""
+    h100 = platform(catalog, "dgx_h100", "h100_sxm")
+
+    def layers_s(model: str, beside: float = 3.0) -> float:
+        profile = ServingProfile(kernels_beside=beside, moe_layer_s=0.0, block_launch=1.0)
+        found = StepModel(ServingJob(catalog.model(model), "bf16"), h100, profile).launches_s
+        return float(found) / catalog.model(model).layers / profile.layer_s
+
+    assert layers_s("llama-3.1-70b") == pytest.approx(1.0)
+    assert layers_s("qwen3-235b-a22b") == pytest.approx((3.0 + 6.0) / 10.0)
+    assert layers_s("deepseek-v3") == pytest.approx((6.0 + 6.0) / 10.0, rel=0.01)  # three dense layers have one more
+    assert layers_s("nemotron-nano-9b-v2") == pytest.approx((2.0 + 3.0) / 10.0)
+    assert layers_s("deepseek-v3", beside=9.0) < layers_s("deepseek-v3")

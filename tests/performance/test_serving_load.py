@@ -154,9 +154,9 @@ def test_queueing_model_agrees_with_single_events(job: ServingJob, h200: Platfor
     shape = one_candidate(tp=4, batch=batch, chunk=4096)
     model = under_load(job, h200, shape, load)
     found = simulate(job, h200, shape, float(model.rate[0]), requests=4000)
-    assert found.in_service == pytest.approx(model.in_service[0], rel=0.12)
-    assert found.tpot_mean_s == pytest.approx(model.tpot_mean_s[0], rel=0.12)
-    assert found.tpot_s(95) == pytest.approx(model.tpot_s(95)[0], rel=0.15)
+    assert found.in_service == pytest.approx(model.in_service[0], rel=0.07)
+    assert found.tpot_mean_s == pytest.approx(model.tpot_mean_s[0], rel=0.07)
+    assert found.tpot_s(95) == pytest.approx(model.tpot_s(95)[0], rel=0.08)
     assert found.ttft_s(50) == pytest.approx(model.ttft_s(50)[0], rel=0.10)
     if model.wait_probability[0] < 0.01:
         assert found.ttft_s(95) == pytest.approx(model.ttft_s(95)[0], rel=0.25)

@@ -75,7 +75,7 @@ def test_a_run_that_offloads_more_than_its_host_holds_does_not_fit(catalog) -> N
     [
         "trainable: lora, framework: automodel",
         "framework: deepspeed, offload: [optimizer], parallelism: {zero_stage: 3}, mfu: 0.6, "
-        "claims: {mfu: 0.6, linearity: 0.5, source: a page}",
+        "claims: {mfu: 0.6, linearity: 0.5, relative_to: dgx_h100, relative_speed: 0.9, source: a page}",
     ],
 )
 def test_a_70b_model_is_tuned_on_one_server(tmp_path: Path, more: str) -> None:
@@ -100,6 +100,34 @@ def test_a_70b_model_is_tuned_on_one_server(tmp_path: Path, more: str) -> None:
         assert f"expected {said.modelled_mfu:.1%}" in claimed
         assert "above it" in claimed
         assert any("Claimed linearity 50% (a page)" in note and "met" in note for note in found.notes)
+        assert said.relative_speed == pytest.approx(1.0, rel=1e-6)  # the same chip and server under another name
+        assert any(
+            "Claimed speed 90% of a chip of dgx_h100" in note and "expected 100%" in note for note in found.notes
+        )
+
+
+def test_a_claim_about_a_system_that_is_not_there_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    file = tmp_path / "tune.yaml"
+    file.write_text(SCENARIO.replace("MORE", "claims: {relative_to: dgx_h10}"), encoding="utf-8")
+    with pytest.raises(InputError, match="dgx_h100"):
+        plan(file)
+    file.write_text(SCENARIO.replace("MORE", "claims: {relative_speed: 0.9}"), encoding="utf-8")
+    with pytest.raises(InputError, match="relative_to"):
+        plan(file)
+
+
+def test_full_tuning_with_offload_on_one_server_takes_what_was_published(catalog) -> None:
+    """8B with ZeRO 3 and all offloaded on eight H200 and B200, 8,192 tokens a chip: 141, 167 TFLOPS."""
+    stack = replace(get_profile("deepspeed"), offload_optimizer=1.0, offload_activations=1.0, tiled_loss=True)
+    one = TrainingCandidates.of(dp=8, zero_stage=3, recompute=2)
+    for system, published in (("dgx_h200", 141.0), ("dgx_b200", 167.0)):
+        platform = machine_of(catalog, system, None, None).platform
+        found = estimate_training(TrainingJob(catalog.model("llama-3.1-8b"), 8192, 8), platform, one, stack)
+        assert float(found.model_tflops_per_chip[0]) == pytest.approx(published, rel=0.2)
+        assert float(found.breakdown["offload"][0]) > 0.5 * float(found.step_time_s[0])
+        drives = replace(stack, offload_gb_s=1.5)  # NVMe: states stream through the chip at the drives' rate
+        slow = estimate_training(TrainingJob(catalog.model("llama-3.1-8b"), 8192, 8), platform, one, drives)
+        assert float(slow.step_time_s[0]) > 2.0 * float(found.step_time_s[0])
 
 
 def test_full_tuning_of_70b_on_one_server_without_offload_is_refused_with_the_reason(tmp_path: Path) -> None:

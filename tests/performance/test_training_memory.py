@@ -11,7 +11,8 @@ from planner.catalog import Catalog, load_catalog
 from planner.estimate.hardware import machine_of
 from planner.performance.training.grid import TrainingGrid, training_grid
 from planner.performance.training.stacks import get_profile
-from planner.performance.training.step import TrainingCandidates, TrainingEstimate, TrainingJob, estimate_training
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
+from planner.validation.training.logs import MEMORY_BAR, log_answers
 
 
 @pytest.fixture(scope="module")
@@ -19,51 +20,17 @@ def catalog() -> Catalog:
     return load_catalog()
 
 
-def _estimate(
-    catalog: Catalog, model: str, system: str, chips: int, stack: str, batch: int, precision: str = "bf16",
-    vocab: int = 0, sequence: int = 4096, **layout: int,
-) -> TrainingEstimate:  # fmt: skip
-    arch = catalog.model(model)
-    arch = replace(arch, vocab=vocab) if vocab else arch
-    dp = chips // (layout.get("tp", 1) * layout.get("pp", 1))
-    one = TrainingCandidates.of(dp=dp, sp=int(layout.get("tp", 1) > 1), **layout)
-    return estimate_training(
-        TrainingJob(arch, sequence, batch, precision), machine_of(catalog, system, None, None).platform, one,
-        get_profile(stack),
-    )  # fmt: skip
-
-
-FSDP = {"zero_stage": 3}
-BRIDGE = {"micro_batch": 1, "vpp": 5}
-CASES = [
-    # torchtitan issue 1789 (selective by operator) and pull 1690 (whole layers; eager loss under tensor parallelism)
-    ("deepseek-v2-lite", "dgx_h100", 8, "fsdp", 32, {"ep": 8, "micro_batch": 4, "recompute": 1, **FSDP}, {}, 78.7),
-    ("qwen3-32b", "h100_96_server_8", 8, "fsdp", 16, {"micro_batch": 2, "recompute": 2, **FSDP}, {}, 87.9),
-    ("qwen3-32b", "h100_96_server_8", 32, "fsdp", 64, {"tp": 8, "micro_batch": 16, "recompute": 2, **FSDP}, {}, 46.7),
-    ("qwen3-32b", "h100_96_server_8", 32, "fsdp", 128, {"tp": 8, "micro_batch": 32, "recompute": 2, **FSDP}, {}, 76.0),
-    # Megatron-Bridge: activation-recomputation guide (Moonlight 16B), pull 3880, memory-tuning guide
-    ("deepseek-v2-lite", "dgx_h100", 8, "bridge_2026", 4, {"tp": 2, "ep": 8}, {"vocab": 163840}, 36.6),
-    ("qwen3-30b-a3b", "dgx_h100", 16, "bridge_2026", 1024, {"ep": 16}, {}, 61.4),
-    ("llama-3-70b", "dgx_h100", 32, "bridge_2026", 32, {"tp": 4, "pp": 4, **BRIDGE}, {"precision": "fp8"}, 58.8),
-    ("llama-3-70b", "dgx_h100", 32, "bridge_2026", 32, {"tp": 4, "pp": 8, **BRIDGE}, {"precision": "fp8"}, 53.2),
-]
-
-
-@pytest.mark.parametrize(("model", "system", "chips", "stack", "batch", "layout", "more", "published_gb"), CASES)
-def test_published_peaks_are_within_eight_percent_and_fit(
-    catalog, model, system, chips, stack, batch, layout, more, published_gb
-) -> None:
-    found = _estimate(catalog, model, system, chips, stack, batch, **layout, **more)
-    assert float(found.memory_bytes[0]) / 1e9 == pytest.approx(published_gb, rel=0.08)
-    assert bool(found.fits[0])
-
-
-def test_a_published_out_of_memory_does_not_fit(catalog) -> None:
-    """MaxText issue 4117: 52B on 192 TPU v4, seven sequences a chip."""
-    found = _estimate(
-        catalog, "maxtext-52b", "tpu_v4_pod", 192, "xla", 1344, sequence=2048, micro_batch=7, recompute=2, **FSDP
-    )
-    assert not bool(found.fits[0])
+def test_public_logs_hold(catalog) -> None:
+    """Peaks of torchtitan, Megatron-Bridge and MaxText; the one out of 8% has tensor parallelism over a whole server
+    (docs/training-model.md, 7), the speeds that are out a host or a dispatcher that the stack's name does not tell."""
+    found = {a.case: a for a in log_answers(catalog)}
+    assert all(a.fits == a.predicted_fits for a in found.values())
+    errors = {name: e for name, a in found.items() if (e := a.memory_error) is not None}
+    assert {name for name, e in errors.items() if abs(e) > MEMORY_BAR} <= {"T15c"}
+    assert len(errors) == 9
+    inside = {name: i for name, a in found.items() if (i := a.inside) is not None}
+    assert {name for name, i in inside.items() if not i} <= {"T4a", "T8a", "T9", "T13"}
+    assert len(inside) == 9
 
 
 @pytest.mark.parametrize("stack", ["default", "mcore", "tuned", "fsdp", "hai_llm"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -282,6 +283,10 @@ def test_a_long_plan_shows_progress_and_can_be_cancelled(
     assert visit_of(at).job is not None
     assert plan_button(at).disabled
     assert len(at.get("progress")) == 1
+    end = time.monotonic() + 20
+    while service.store().plans("")[0].state != "working" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert service.store().plans("")[0].state == "working"
     assert "512" in at.header[0].value  # the last good answer stays meanwhile
     next(b for b in at.button if b.label == "Cancel").click().run()
     at = finish(at, 60)

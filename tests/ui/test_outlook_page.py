@@ -11,6 +11,7 @@ import pytest
 from fake_planner import Thread
 from streamlit.testing.v1 import AppTest
 
+from planner.outlook.measure import Measure
 from planner.outlook.result import Outlook, ParetoFront, Sensitivity
 from planner.planning.question import CancelledError
 from planner.plots.look_charts import front_chart, promises, tornado
@@ -143,6 +144,19 @@ def test_futures_tell_how_likely_promises_are_kept(app: Open) -> None:
     values = chart.to_dict()["layer"][0]["data"]["values"]
     assert [v["probability"] for v in values] == [t.probability for p in found.plans for t in p.promises]
     assert len(drawn(at)) == 1
+
+
+def test_what_to_measure_next_and_what_its_results_decide(app: Open) -> None:
+    at = ask(opened(app), "measure")
+    found = state_of(at)[1].found["measure"][2]
+    assert isinstance(found, Measure)
+    assert found.answer.split()[0] in words(at)
+    assert len(at.dataframe[0].value) == len(found.runs) > 0
+    first = found.runs[0]
+    assert at.dataframe[0].value["Changes what is bought"].iloc[0] == f"{first.changes:.0%}"
+    assert f"{first.predicted:.3g}" in words(at)
+    assert first.command in [c.value for c in at.code]
+    assert all(f"{d.chance:.0%}" in words(at) for d in first.decisions)
 
 
 def test_where_nothing_is_possible_the_last_document_stays(app: Open) -> None:

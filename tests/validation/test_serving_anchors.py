@@ -32,9 +32,8 @@ def test_one_model_across_vendors(system: str, chip: str, precision: str) -> Non
 
 
 def test_latency_curve_of_the_supernode() -> None:
-    """C11: CloudMatrix384 at 24 and 96 requests a chip, TPOT and rate within 10%; at 8, where host time of an engine
-    that is measured nowhere else tells most, within 16%."""
-    for (requests, tpot_ms, rate), (tpot, tokens) in zip(CURVE, supernode_curve(catalog()), strict=True):
-        most = 0.16 if requests == 8 else 0.10
-        assert tpot == pytest.approx(tpot_ms, rel=most)
-        assert tokens == pytest.approx(rate, rel=most)
+    """C11: CloudMatrix384 at 8, 24 and 96 requests a chip, TPOT and rate within 15%; its engine is measured nowhere
+    else."""
+    for (_, tpot_ms, rate), (tpot, tokens) in zip(CURVE, supernode_curve(catalog()), strict=True):
+        assert tpot == pytest.approx(tpot_ms, rel=0.15)
+        assert tokens == pytest.approx(rate, rel=0.15)

@@ -87,10 +87,10 @@ def test_less_power_makes_power_the_wall() -> None:
 def test_more_kinds_make_complexity_the_wall() -> None:
     """A load that one kind answers has nothing that binds; one that needs all three kinds that stand there has."""
     _, one = planned(LOAD)
-    answer, three = planned(LOAD, **{"workloads.api.requests_per_s": 450})
+    answer, three = planned(LOAD, **{"workloads.api.requests_per_s": 500})
     assert one.complexity.kinds == 1
     assert not one.binding
-    assert one.sentence.startswith("Nothing binds; the nearest wall is ")
+    assert one.sentence.startswith("No wall binds; the nearest wall is ")
     assert three.complexity.kinds == 3
     assert three.binding == ("complexity",)
     assert "3 kinds of system" in answer.answer

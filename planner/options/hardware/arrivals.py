@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from planner.catalog import Catalog
+from planner.options.annual import stated
 from planner.options.hardware.choices import Choice, announced_days, delivery, start_days
 from planner.options.hardware.timeline import DAYS_PER_MONTH, Timeline, demand_by_period
 from planner.options.stock import Floats
@@ -61,7 +62,8 @@ def arrivals(scenario: Scenario, catalog: Catalog, timeline: Timeline, choice: C
 
 
 def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tuple[int, str]]:
-    """(period that ends it, term) of what may be rented from a period on: that period, or a whole commitment.
+    """(period that ends it, term) of what may be rented from a period on: that period, or whole commitments, one after
+    another.
 
     ``terms``: the terms that the scenario allows.
     """
@@ -70,7 +72,10 @@ def rent_ends(timeline: Timeline, begin: int, terms: Sequence[str]) -> list[tupl
     for name, months in TERMS:
         if name not in terms:
             continue
-        found += [(e, name) for e in range(begin + 1, timeline.periods + 1) if timeline.edges[e] - start == months]
+        for e in range(begin + 1, timeline.periods + 1):
+            if (timeline.edges[e] - start) % months == 0:
+                found.append((e, name))
+                break  # what lasts longer is another lot from then on
     return found
 
 
@@ -108,8 +113,7 @@ def due_days(scenario: Scenario, timeline: Timeline, workload: Workload, slot: i
     by year it must be of one year.
     """
     begin, end = timeline.slots[slot].start, timeline.slots[slot].end
-    limits = scenario.limits
-    yearly = any((limits.opex_usd_per_year, limits.carbon_t_per_year, limits.water_m3_per_year))
+    yearly = bool(stated(scenario.limits))
     if yearly and math.floor(begin / 12 + 1e-9) != math.floor(end / 12 - 1e-9):
         return None
     due = min(end, timeline.end) * DAYS_PER_MONTH

@@ -42,7 +42,7 @@ from planner.options.work.serving import (
 )
 from planner.options.work.serving import activity as serving_activity
 from planner.options.work.spot import on_spot, refusal
-from planner.options.work.stacks import linearity_of, stacks_of
+from planner.options.work.stacks import linearity_of, relative_of, stacks_of
 from planner.options.work.training import LAYOUT, RECOMPUTE, TrainingSearch, detail_of, one_layout
 from planner.options.work.training import activity as training_activity
 from planner.performance.platform import Platform
@@ -266,8 +266,9 @@ class Describer:
             measured_runs=runs,
             stacks=stacks,
             stack_interval=whichever,
-            modelled_mfu=None if workload.mfu is None else float(estimate.mfu[0]),
+            modelled_mfu=None if by_hand is None else float(estimate.mfu[0]),
             linearity=linearity_of(search, platform, spec.precision, size) if claimed else None,
+            relative_speed=relative_of(search, platform, spec.precision, size),
         )
         missing = search.missing_of(platform, np.array([size.chips]), np.array([spec.layout["dp"]]))
         due = margin.finish(
@@ -291,12 +292,16 @@ class Describer:
     def _mix(
         self, workload: Training, choice: Choice, spec: Spec, partner: Spec, ready: float, margin: Margin
     ) -> Described:
-        hardware = (partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0)
-        other = self._choices.get((*hardware, FAT_TREE))
-        if other is None or partner.workload != spec.workload or not workload.mixed_systems:
+        over_lots = not partner.acquire
+        other = self.choice_of(
+            partner.place, partner.system, partner.chip, partner.cooling, partner.acquire, 1.0, FAT_TREE
+        )
+        if over_lots:
+            other = replace(other, location=None)
+        if partner.workload != spec.workload or not workload.mixed_systems:
             raise InputError(Problem(f"the scenario does not allow {spec.system} and {partner.system} together"))
         there: float | None = 0.0
-        if partner.acquire != "installed":
+        if partner.acquire not in {"installed", ""}:
             there, reason = delivery(self.scenario, other.system, other.chip, partner.period)
             if there is None:
                 raise InputError(Problem(f"{partner.system}: {reason}"))
@@ -305,6 +310,7 @@ class Describer:
         beside = margin_of(
             self.scenario, self.catalog, workload, partner.system, partner.chip, there=partner.acquire == "installed"
         )
+        beside = shared_margin(beside)[0] if over_lots else beside
         both = margin.beside(beside) if spec.lead else beside.beside(margin)
         return describe_mixed(self.scenario, search, (choice, other), (spec, partner), ready, both)
 

@@ -73,12 +73,20 @@ class TrainingCalibration:
 
     def efficiency(self, family: str, chip_id: str) -> dict[str, float]:
         """The parameters a platform of that chip carries."""
-        result: dict[str, float] = {}
+        return {
+            EFFECT + name: value
+            for name, value, of_family, of_chip in self._of_chips
+            if of_family in (None, family) and of_chip in (None, chip_id)
+        }
+
+    @functools.cached_property
+    def _of_chips(self) -> tuple[tuple[str, float, str | None, str | None], ...]:
+        """Effects with the family and the chip that their names hold to."""
+        found = []
         for name, value in self.effects.items():
             parts = dict(part.split("=", 1) for part in name.split("+") if "=" in part)
-            if parts.get("family", family) == family and parts.get("chip", chip_id) == chip_id:
-                result[EFFECT + name] = value
-        return result
+            found.append((name, value, parts.get("family"), parts.get("chip")))
+        return tuple(found)
 
 
 def fit_effects(observations: Sequence[Observation]) -> dict[str, float]:

@@ -73,6 +73,8 @@ class Job:
 
 PAIRS_A_CANDIDATE = 16
 """A product of matrices is so much faster an entry than a sum for each candidate."""
+MOST_KEPT = 2048
+"""Questions whose deviations are remembered."""
 PAIRS_AT_ONCE = 4096
 """Candidates whose rows are laid side by side at once: a table of them fits a cache."""
 
@@ -237,9 +239,20 @@ class Neighbours:
         prior = variance()
         if not self.runs:
             return np.full(chips.shape, math.sqrt(prior + OWN_VARIANCE))
-        shared = self._shared(job, widths, chips, recompute, TERMS)
-        told = np.einsum("ij,ij->i", shared @ self._precision, shared)
-        return np.asarray(np.sqrt(np.maximum(prior - told, 0.0) + OWN_VARIANCE))
+        # the same few layouts are asked for by what describes a plan, what verifies it and every question after it
+        key = (job, *(widths[name].tobytes() for name in WIDTHS), chips.tobytes(), recompute.tobytes())
+        if key not in self._deviations:
+            shared = self._shared(job, widths, chips, recompute, TERMS)
+            told = np.einsum("ij,ij->i", shared @ self._precision, shared)
+            found = np.sqrt(np.maximum(prior - told, 0.0) + OWN_VARIANCE)
+            if len(self._deviations) >= MOST_KEPT:
+                self._deviations.clear()
+            self._deviations[key] = found
+        return self._deviations[key].copy()
+
+    @functools.cached_property
+    def _deviations(self) -> dict[tuple[object, ...], Floats]:
+        return {}
 
     def nearest(
         self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints, keep: int = 3

@@ -56,7 +56,9 @@ class ServingJob:
     ``mem_fraction_static``, ``free_gpu_memory_fraction``), None = its default. ``software_year``: date of the engine's
     software in years (2025.5), which the learning curve of its chips is read at; 0 = that of the newest runs measured.
     ``waves``: clients of a closed loop whose requests are all alike, so those that start together end together and
-    prefill together again, as in benchmarks with one length; random arrivals and lengths do not.
+    prefill together again, as in benchmarks with one length; random arrivals and lengths do not. ``poll_steps``: decode
+    steps between two looks for new requests, where an engine is told to look seldom (SGLang's
+    ``scheduler_recv_interval``); 1 = after every step.
     Raises ``InputError`` listing every field out of bounds.
     """
 
@@ -71,6 +73,7 @@ class ServingJob:
     input_cv: float = 0.0
     output_cv: float = 0.0
     waves: bool = False
+    poll_steps: float = 1.0
     engine: str = "vllm"
     memory_fraction: float | None = None
     software_year: float = 0.0
@@ -97,6 +100,7 @@ class ServingJob:
             "draft_acceptance": (0.0, 1.0),
             "input_cv": (0.0, 10.0),
             "output_cv": (0.0, 10.0),
+            "poll_steps": (1.0, 10_000.0),
             "memory_fraction": (0.01, 1.0),
             "software_year": (0.0, 2100.0),
         }

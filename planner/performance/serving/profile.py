@@ -65,8 +65,9 @@ class ServingProfile:
     layer_s: float = (
         35e-6  # per step and layer of four matrices (their kernels' gaps and tails); BLIS fits 32 us on H100
     )
+    kernels_beside: float = 3.0  # of a mixer or a feed-forward part, which take that time as matrices do
     launch_scale: float = 1.0  # of those fixed costs on a chip family: its runtime's gaps over those of the others
-    host_scale: float = 1.0  # of a test bench: its host's seconds over those of others (shared cores, power limits)
+    host_scale: float = 1.0  # of a test bench: seconds of its hosts over those of well-kept ones (shared cores)
     launch_trend: float = 0.9  # of ``launch_scale`` from a family to one a year younger
     prefill_layer_s: float = 0.3e-3  # least seconds per layer of a step with prefill: kernels launched one by one
     eager_launch: float = 3.0  # seconds to launch a prompt's kernels one by one, over those of a captured step
@@ -106,9 +107,15 @@ class ServingProfile:
     chunk_tokens: int = 8192  # most prefill tokens per step (max_num_batched_tokens, max_num_tokens)
     max_batch: int = 1024  # requests per attention copy an offline run keeps in flight
     synchrony: float = 0.12  # share of a closed loop's clients that start (and so prefill) together
-    wave_synchrony: float = 0.35  # the same where all requests are alike (``ServingJob.waves``)
+    # the same where all requests are alike (``ServingJob.waves``): nothing parts those that started together
+    wave_synchrony: float = 1.0
+    # beside the first prompt of each client of a benchmark: kernels of shapes that a fresh server has not met are
+    # compiled and loaded (in means of such runs alone, never in a plan)
+    cold_s: float = 0.1
     alike_group: float = 8.0  # alike requests that come back together where prompts and decodes share steps
-    queue_weight: float = 1.0  # scales the wait of a prefill for other prefills
+    # of the wait of a prefill for others that random arrivals would have: those of a closed loop follow ends of
+    # requests of like lengths, so they are more even (half the wait of M/D/1 is that of half the variance)
+    queue_weight: float = 0.5
     # --- memory
     engine: str = "vllm"  # how the KV budget is cut: vllm | trtllm | sglang
     workspace: str = "vllm-0.19"  # measured workspace of a release (kv_budget.WORKSPACES); vllm: of the model's day
@@ -287,8 +294,12 @@ class ServingCalibration:
         for name in _WHOLE:
             if name in values:
                 values[name] = round(float(values[name]))  # type: ignore[arg-type]
-        if front == TUNED:  # their makers' kernels quantise inside the product
-            values.update(block_experts=1.0, block_launch=1.0)
+        if front == TUNED:
+            # their makers' kernels quantise inside the product, and they balance what is fullest: their level lies
+            # between that of recipes and that of grouped products measured alone
+            alone = ServingProfile.expert_efficiency
+            level = math.sqrt(float(values.get("expert_efficiency", alone)) * alone)  # type: ignore[arg-type]
+            values.update(block_experts=1.0, block_launch=1.0, expert_efficiency=level)
         levels = ServingLevels(self.pace, self.ttft, key, family, front, date, loop)
         profile = replace(ServingProfile(name=key).with_values(values), levels=levels)
         if FITTED in self.families.get(family, {}):

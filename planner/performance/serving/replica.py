@@ -143,10 +143,11 @@ def estimate_serving(
     total_new = np.where(role == DECODE, 0.0, new)
     alone = np.where(role == DECODE, 0.0, np.maximum(total_new / chunk, 1.0))  # prefill steps of one request
     steps_guess = np.maximum(b * total_new / chunk, decodes + alone)
-    arriving = np.maximum(1.0, b / np.maximum(steps_guess, 1.0))  # prompts that start in one step
+    unseen = np.where(role == AGGREGATED, job.poll_steps - 1.0, 0.0)  # more steps than one between looks for requests
+    arriving = np.maximum(1.0, (1.0 + unseen) * b / np.maximum(steps_guess, 1.0))  # prompts that start in one step
     size = np.maximum(np.minimum(chunk, total_new * arriving), 1.0)
     mixed_steps = np.where(role == DECODE, 0.0, b * total_new / size)
-    all_steps = np.maximum(np.maximum(mixed_steps, decodes + alone), 1e-9)
+    all_steps = np.maximum(np.maximum(mixed_steps, decodes + alone + unseen / 2.0), 1e-9)
     decoding = b * decodes / all_steps
     some = role != DECODE
     carried = np.where(some, size, 0.0)  # prompt tokens of a step that carries some
@@ -278,7 +279,7 @@ def _ttft(
     throughput = 1.0 - profile.reuse_efficiency * job.cached_prefix
     own = mixed_s * (alone + pp - 1.0) / pp * (reuse / throughput)
     copies = profile.copies_wait * pure_s * (1.0 - 1.0 / dp)  # until copies of attention prefill together
-    own = own + np.where(role == PREFILL, 0.0, 0.5 * pure_s + copies) / pp
+    own = own + np.where(role == PREFILL, 0.0, 0.5 * job.poll_steps * pure_s + copies) / pp
     behind = np.minimum(share / (2.0 * np.maximum(1.0 - share, 1e-3)), np.maximum(b - 1.0, 0.0) / 2.0)
     prefill = share * all_steps * mixed_s
     synchrony = profile.wave_synchrony if job.waves and not profile.mixed else profile.synchrony

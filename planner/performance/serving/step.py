@@ -54,6 +54,24 @@ PARTS = (
 )
 
 
+_FEED_FORWARD = frozenset({"gate_up", "up", "down", "router"})
+
+
+def _parts_of(layer: LayerProfile) -> int:
+    """Parts of a layer that have kernels of their own beside matrices: a mixer, a feed-forward network, or both."""
+    forward = [g.name in _FEED_FORWARD or g.name.startswith("shared_") for g in layer.gemms]
+    return int(not all(forward)) + int(any(forward) or layer.experts > 0)
+
+
+def _matrices_in_turn(layer: LayerProfile) -> int:
+    """Kernels of matrices that follow each other in a layer. Engines multiply by both down projections of latent
+    attention at once and by its up projection before and after attention (absorbed); shared experts run beside routed
+    ones, on a stream of their own or as one of them."""
+    names = [g.name for g in layer.gemms if not (layer.experts and g.name.startswith("shared_"))]
+    latent = "q_down" in names and "kv_down" in names
+    return len(names) - int(latent) + int("kv_up" in names)
+
+
 def compute_rate(platform: Platform, precision: str) -> float:
     """Peak OP/s at which weights of ``precision`` compute on the chip: its own rate, or the next wider it has."""
     for name in COMPUTE_RATES[precision]:
@@ -131,9 +149,15 @@ class StepModel:
 
     @property
     def launches_s(self) -> Floats:
-        """Fixed seconds of all layers of a step: in proportion to their matrices, and of routed experts."""
+        """Fixed seconds of all layers of a step: in proportion to their kernels, and of routed experts.
+
+        Kernels: of matrices that follow each other, and ``kernels_beside`` of every mixer and every feed-forward part
+        (norm, rotation and cache write, attention, activation); a layer of four matrices counts one.
+        """
         c = self.profile
-        kernels = sum(layer.count * len(layer.gemms) / GEMMS_OF_A_LAYER for layer in self.layers)
+        matrices = sum(layer.count * _matrices_in_turn(layer) for layer in self.layers)
+        parts = sum(layer.count * _parts_of(layer) for layer in self.layers)
+        kernels = (matrices + c.kernels_beside * parts) / (GEMMS_OF_A_LAYER + 2.0 * c.kernels_beside)
         experts = sum(layer.count for layer in self.layers if layer.experts)
         blocks = c.block_launch if self.block_scaled else 1.0
         return np.asarray((kernels * c.layer_s + experts * c.moe_layer_s) * c.launch_scale * blocks)

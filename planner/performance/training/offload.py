@@ -1,12 +1,13 @@
 """States and activations kept off the chip: seconds that stay exposed, bytes that stay on the chip.
 
-Optimizer states in the memory of the host are updated by its processors (ZeRO-Offload, arXiv:2101.06840): gradients go
-down behind the last backward pass, the update takes the processors' own memory bandwidth when all gradients are there,
-new 16-bit weights come up behind it. States in a supernode's pool or on drives, which have a rate of their own, stream
-through the chip once a step (read and written, 12 bytes a parameter each way) while the last micro-batch is still in
-its backward pass (ZeRO-Infinity, arXiv:2104.07857). Weights are read twice a micro-batch (forward, backward);
-activations leave during the forward pass and return during the backward pass. What a pass hides costs nothing, the
-difference is exposed. Two layers of whatever is offloaded stay resident: the one in use and the one on its way.
+Optimizer states in the memory of the host are updated by its processors (ZeRO-Offload, arXiv:2101.06840): gradients
+go down behind the last backward pass, the update takes the processors' own memory bandwidth when all gradients are
+there, new 16-bit weights come up behind it; where gradients are sharded (ZeRO 2, 3) they live there too. States in a
+supernode's pool or on drives, which have a rate of their own, stream through the chip once a step (read and written,
+12 bytes a parameter each way) while the last micro-batch is in its backward pass (ZeRO-Infinity, arXiv:2104.07857).
+Weights are read twice a micro-batch (forward, backward); activations leave during the forward pass and return during
+the backward pass. What a pass hides costs nothing, the difference is exposed. Two layers of whatever is offloaded
+stay resident: the one in use and the one on its way.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def update_bytes(profile: Profile) -> float:
     return 6.0 + 2.0 * profile.optimizer_bytes
 
 
-def resident(stored: Floats, share: float, layers: Floats) -> Floats:
+def resident(stored: Floats, share: Floats | float, layers: Floats) -> Floats:
     """Bytes of ``stored`` (of ``layers`` layers) that stay on the chip when ``share`` of them is offloaded."""
-    if share <= 0:
+    if not np.any(np.asarray(share) > 0):
         return stored
     return np.asarray(stored * (1.0 - share * np.maximum(1.0 - RESIDENT_LAYERS / np.maximum(layers, 1.0), 0.0)))
 

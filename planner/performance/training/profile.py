@@ -40,7 +40,8 @@ class Profile:
     replicated across (ZeRO 3 of pods). ``reduce_every_micro_batch``: gradients are reduced each micro-batch, not once.
     ``straggler_cv``: relative spread of step times between servers. ``step_s``: seconds of host work per step.
     ``schedule``: 1f1b, zb_h1 or dualpipe. ``balanced_stages``: layers are placed so that embedding, head and
-    multi-token prediction count. ``overhead_gib``: context and libraries on the chip.
+    multi-token prediction count. ``overhead_gib``: context and libraries on the chip; ``bucket_gib``:
+    what gradients are collected in where they are sharded (ZeRO 2, 3).
     ``activations``: bytes kept for backward over those of fused operators. ``fused_experts``: products, gated
     activation and quantisation of the routed experts are one kernel where the recipe scales blocks. ``level_as``: the
     profile whose calibrated level it shares.
@@ -96,6 +97,7 @@ class Profile:
     fused_experts: bool = False
     imbalance: float = 1.0
     overhead_gib: float = 2.5
+    bucket_gib: float = 0.0
     activations: float = 1.0
     balanced_stages: bool = False
     async_tp: bool = False

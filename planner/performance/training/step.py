@@ -399,7 +399,8 @@ def estimate_training(
 
     ``micro_batches`` (n,): how many each data-parallel replica works through in a step, where replicas of another kind
     of chip do the rest of the global batch (``performance.mixed``); default: the whole batch, evenly.
-    ``shift`` (n,): what ``measured_shift`` says of these candidates, where it is known already.
+    ``shift`` (n,): what ``measured_shift`` says of these candidates, where it is known already; with ``detail=False``
+    it is asked for only of what fits.
     Arrays have the shape (n,) of the candidates. With ``detail=False`` ``breakdown``, ``memory`` and
     ``memory_by_stage`` stay empty (a search needs them only for the winner). Raises ``UnknownFigureError`` when the
     chip's peak in the job's precision is not published, ``InputError`` on widths below one or unequal shapes.
@@ -498,10 +499,18 @@ def estimate_training(
             + prof.offload_optimizer * stored["optimizer"]
             + prof.offload_activations * stored["activations"] * held
         )
+        if prof.updates_on_host:
+            grads = np.maximum(column["grads_first"], column["grads_last"])
+            host_bytes = host_bytes + np.where(c.zero_stage >= 2, grads, 0.0)
     memory = _memory(job, machine, c, layer, at, column, rounds, chunks, pp, fullest, last_layers)
     total_first = np.asarray(sum(memory[0].values()))
     total_last = np.asarray(sum(memory[1].values()))
     peak_bytes = np.maximum(total_first, total_last)
+    host_limit = np.inf
+    if prof.offloads and prof.offload_gb_s <= 0 and platform.host_memory_bytes is not None:
+        host_limit = platform.host_memory_bytes * HOST_SHARE
+    limit = np.full_like(peak_bytes, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
+    fits = (peak_bytes <= limit) & (host_bytes <= host_limit)
     pressure = np.zeros_like(steady)
     if prof.memory_pressure:
         share = peak_bytes / platform.memory_bytes
@@ -513,7 +522,14 @@ def estimate_training(
     level: Floats | float = level_of(platform.efficiency, effect_names(names_of(job, platform, prof)))
     whole_batch = micro_batches is None
     steps = None if whole_batch else np.asarray(sequences, dtype=np.float64) * job.sequence_length
-    near = measured_shift(job, platform, prof, c, tokens=steps) if shift is None else shift
+    near = shift
+    if near is None and detail:
+        near = measured_shift(job, platform, prof, c, tokens=steps)
+    elif near is None:  # a search has no use for the times of what does not fit
+        near = np.zeros_like(steady)
+        inside = np.flatnonzero(fits)
+        told = measured_shift(job, platform, prof, c.take(inside), tokens=None if steps is None else steps[inside])
+        near[inside] = 0.0 if told is None else told
     if near is not None:
         level = np.clip(level * np.exp(near), *BOUNDS)
     step = level * (steady - moved + wait + prof.step_s) + moved  # links and hosts have no stack's level
@@ -526,10 +542,6 @@ def estimate_training(
     model_flops = flops * rate / chips
     peak = platform.peak_flops[machine.recipe.peak]
 
-    host_limit = np.inf
-    if prof.offloads and prof.offload_gb_s <= 0 and platform.host_memory_bytes is not None:
-        host_limit = platform.host_memory_bytes * HOST_SHARE
-    limit = np.full_like(peak_bytes, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
     # a search asks for times alone: its intervals are those of what no measured run is near to
     deviation = log_deviation(job, platform, prof, c) if detail else np.full_like(step, UNKNOWN_DEVIATION)
     low, high = platform.spread.ends(deviation)
@@ -562,7 +574,7 @@ def estimate_training(
         mfu=model_flops / peak,
         memory_bytes=peak_bytes,
         memory_limit_bytes=limit,
-        fits=(peak_bytes <= limit) & (host_bytes <= host_limit),
+        fits=fits,
         host_bytes=host_bytes,
         low80=low,
         high80=high,
@@ -687,11 +699,15 @@ def _memory(
     copies = np.where(pp > 1, twice, 1.0)
     # the layer being worked on: what full recomputation restores, and gradients of its activations
     working = np.where(full, kept, np.where(selective, freed, 0.0)) + 4.0 * inputs
+    if profile.bucket_gib:
+        working = working + np.where(c.zero_stage >= 2, profile.bucket_gib * GIB, 0.0)
     overhead = np.full_like(pp, machine.profile.overhead_gib * GIB)
     logits = layer.logits[at] * (LOGIT_TILE if profile.tiled_loss else 1.0)
+    # what the host updates it also keeps the gradients of, where a rank keeps no more than its share of them
+    away = np.where(c.zero_stage >= 2, 1.0, 0.0) if profile.updates_on_host else np.zeros_like(pp)
     first = {
         "weights": resident(column["weights_first"] * copies, profile.offload_weights, fullest),
-        "gradients": column["grads_first"],
+        "gradients": resident(column["grads_first"], away, fullest),
         "optimizer": resident(column["optimizer_first"], profile.offload_optimizer, fullest),
         "activations": resident(per_layer * fullest * held_first, profile.offload_activations, fullest * held_first),
         "logits": np.where(pp > 1, 0.0, logits),
@@ -700,7 +716,7 @@ def _memory(
     }
     last = {
         "weights": resident(column["weights_last"] * copies, profile.offload_weights, fullest),
-        "gradients": column["grads_last"],
+        "gradients": resident(column["grads_last"], away, fullest),
         "optimizer": resident(column["optimizer_last"], profile.offload_optimizer, fullest),
         "activations": resident(
             per_layer * last_layers * held_last, profile.offload_activations, last_layers * held_last

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from planner.fleet.model import OBJECTIVE_UNITS
+from planner.outlook.measure import Measure
 from planner.outlook.result import Alternatives, Document, Outlook, ParetoFront, Sensitivity
 from planner.plots.look_charts import front_chart, hardware, promises, tornado
 from planner.report import format as fmt
@@ -15,6 +16,7 @@ from planner.report.names import readable
 from planner.ui import asked, service
 from planner.ui.charts import draw
 from planner.ui.looks import Inquiry
+from planner.ui.runs import show_runs
 from planner.ui.settings import settings
 from planner.ui.words import md
 
@@ -23,6 +25,10 @@ _KINDS = {
     "alternatives": ("Near-best plans", "Plans nearly as good as the best one that differ from it most."),
     "sensitivity": ("What changes the decision", "Prices, tariffs and speeds, each moved within its interval."),
     "outlook": ("Futures", "The plan and its rivals in sampled futures: how likely each date and load is kept."),
+    "measure": (
+        "What to measure next",
+        "Runs that could be made before deciding, and what their results change.",
+    ),
 }
 
 
@@ -155,6 +161,8 @@ def _show(found: Document) -> None:
         _moved(found)
     elif isinstance(found, Outlook):
         _futures(found)
+    elif isinstance(found, Measure):
+        show_runs(found)
 
 
 def show() -> None:

@@ -74,9 +74,15 @@ def _elsewhere() -> None:
     st.info("This plan is being worked on.")
 
 
+def _begins(v: Visit) -> bool:
+    """Whether nothing has come of a question yet, and nothing is being made of it."""
+    return v.answer is None and v.refused is None and v.waiting is None and v.unfinished is None
+
+
 def _narrow(v: Visit) -> None:
-    """Where the form is folded away (small screens): what is asked, and the one button."""
-    if v.draft is None:
+    """Where the form is folded away (small screens): what is asked, and the one button; before there is an answer the
+    page itself says both."""
+    if v.draft is None or _begins(v):
         return
     with st.container(key="narrow"):
         st.markdown(f"**{md(v.draft.scenario.name)}**" + (f", {md(v.variant)}" if v.variant else ""))
@@ -121,7 +127,7 @@ def show() -> None:
     if v.refused is not None:
         show_no_plan(v.refused, _apply, _can_apply)
     if v.answer is None:
-        if v.refused is None and v.waiting is None and v.unfinished is None:
+        if _begins(v):
             welcome(v)
         return
     if v.refused is not None or v.problems:

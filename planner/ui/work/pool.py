@@ -83,6 +83,7 @@ class Pool:
     hire     makes a worker
     alive    whether a visitor's page is open
     ended    told of every job that has ended, after its result is there
+    began    told of every job that a worker begins
     beat     called every two seconds, to say that this server works
     """
 
@@ -93,8 +94,10 @@ class Pool:
         alive: Callable[[str], bool],
         ended: Callable[[Job], None],
         beat: Callable[[], None] = lambda: None,
+        began: Callable[[Job], None] = lambda job: None,
     ) -> None:
         self.places, self._hire, self._alive, self._ended, self._beat = places, hire, alive, ended, beat
+        self._began = began
         self._lock = threading.RLock()
         self._waiting: deque[Job] = deque()
         self._working: list[Job] = []
@@ -209,6 +212,7 @@ class Pool:
         result = Result()
         try:
             if not stopped:
+                self._began(job)
                 result = runner.run(job.request, lambda stage, share: self._told(job, stage, share))
         finally:
             with self._lock:

@@ -65,6 +65,7 @@ def functions() -> Mapping[str, Callable[..., Any]]:
     """What can be asked: functions of the planner that take a scenario, catalog, variant, progress and cancel."""
     from planner import plan
     from planner.outlook import alternatives, outlook, pareto, sensitivity
+    from planner.outlook.measure import measure
     from planner.supernode.ask import supernode
 
     return {
@@ -73,6 +74,7 @@ def functions() -> Mapping[str, Callable[..., Any]]:
         "alternatives": alternatives,
         "sensitivity": sensitivity,
         "outlook": outlook,
+        "measure": measure,
         "supernode": supernode,
     }
 

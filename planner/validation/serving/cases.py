@@ -30,11 +30,24 @@ PRECISIONS: Mapping[str, str] = {
     "fp4": "fp4",
     "mxfp4": "mxfp4",
     "int4": "int4",
+    "bfloat16": "bf16",
+    "float16": "bf16",
+    "w16a16": "bf16",
+    "mxfp8": "fp8",
+    "w8a16": "int8",
+    "w4a4": "fp4",
+    "w4a8": "int4",
+    "w4a16": "int4",
+    "awq": "int4",
+    "gptq": "int4",
 }
 # InferenceX draws lengths uniformly from [0.8, 1.0] of the nominal ones.
 INFERENCEX_MEAN = 0.9
 INFERENCEX_PROMPTS = 10.0
 """Prompts of a run of InferenceX by its clients, which all start at once."""
+# How often SGLang looks for new requests in InferenceX's recipes for Blackwell (``--scheduler-recv-interval``): every
+# 10 decode steps, every 30 from 16 clients. Those for other chips leave it at every step.
+SELDOM_FROM, SELDOM_STEPS, OFTEN_STEPS = 16.0, 30.0, 10.0
 _MEDIAN_TTFT = re.compile(r"median (?:\(mean not in capture\) )?ttft", re.IGNORECASE)
 # Real chat prompts where a source does not publish the input length (ML.ENERGY): an assumption, stated in the docs.
 UNPUBLISHED_INPUT = 512.0
@@ -55,6 +68,7 @@ OVERVIEW_REQUESTS: Mapping[tuple[int, int], int] = {
 _SATURATED = re.compile(r"saturated|unlimited|fills GPU memory")
 _TOKENS_PER_CHIP = re.compile(r"([\d,]+) tokens per (?:GPU|NPU|chip|die|device)")
 _MTP = re.compile(r"MTP[^;]*\bON\b|MTP-\d|incl(?:udes|\.)? MTP|SIMULATED MTP")
+_COPIED = re.compile(r"with DP attention|enable_attention_dp")
 _ACCEPTANCE = re.compile(r"(\d+)% acceptance")
 SATURATED_PER_CHIP = 4096.0
 """Requests offered to a chip of a pool that is kept full: more than any cache holds."""
@@ -122,6 +136,7 @@ class ServingCase:
     output_cv: float = 0.0  # coefficient of variation of answers, where they are of real requests
     median_ttft: bool = False  # the TTFT given is the median, not the mean
     prompts_a_client: float = 0.0  # of a closed loop whose clients all start at once; 0: unknown
+    poll_steps: float = 1.0  # decode steps between two looks for new requests
     median_gap: bool = False  # the TPOT given is the median gap between tokens, not the mean
 
     @property
@@ -262,7 +277,7 @@ def _box(text: str, chips: int = 0) -> Worker | None:
 
 def _precision(row: Mapping[str, str], published: str) -> str:
     """``published``: what the model's own checkpoint is in."""
-    text = (row.get("weight_precision") or "").strip()
+    text = (row.get("weight_precision") or "").strip().lower()
     if "gpt-oss" in row["model"]:
         return "mxfp4"
     if not text:  # the checkpoint as published; 16 bit where it does not say
@@ -312,8 +327,11 @@ def _parallelism(row: Mapping[str, str], chip_id: str, moe: bool) -> Worker:
         dp, tp = (dp // dies, tp) if dp % dies == 0 else (dp, max(tp // dies, 1))
         ep = max(ep // dies, 1) if ep is not None else None
     notes = row.get("notes") or ""
-    if moe and tp == 1 and dp == 1 and ep is not None and ep > 1:  # experts over ep chips; attention cut with them
-        tp = ep if chips is None or chips % ep == 0 else tp
+    if moe and tp == 1 and dp == 1 and ep is not None and ep > 1:  # experts over ep chips; attention copied or cut
+        if _COPIED.search(notes):
+            dp = ep
+        else:
+            tp = ep if chips is None or chips % ep == 0 else tp
     if moe and ep is None and "enable_attention_dp" in notes and dp == 1 and tp > 1:
         tp, dp, ep = 1, tp, tp
     stage = tp * dp
@@ -409,6 +427,10 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     spread = "0.8,1.0]" in notes or "0.8-1.0x" in notes or family_of_source(source) == "inferencex"
     if spread:
         isl, osl = isl * INFERENCEX_MEAN, osl * INFERENCEX_MEAN
+    polls = 1.0
+    tuned = mode == "closed" and engine == "sglang" and family_of_source(source) == "inferencex"
+    if tuned and family_of(chip.id, chip.text("family")) == "nvidia_blackwell":
+        polls = SELDOM_STEPS if (concurrency or 0.0) >= SELDOM_FROM else OFTEN_STEPS
     mtp = bool(_MTP.search(notes))
     accepted = _ACCEPTANCE.search(notes)
     drafts = MTP_DRAFTS_ATTENTION_DP if worker.attention_dp > 1 else MTP_DRAFTS
@@ -445,5 +467,6 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         output_cv=ANSWER_CV if source in REAL_ANSWERS else 0.0,
         median_ttft=bool(_MEDIAN_TTFT.search(notes)),
         prompts_a_client=INFERENCEX_PROMPTS if spread and mode in ("closed", "disaggregated") else 0.0,
+        poll_steps=polls,
         median_gap="tpot=median ITL" in notes,
     )

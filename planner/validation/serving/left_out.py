@@ -19,9 +19,10 @@ from planner.performance.measured.levels import Effect, Levels, knots_of
 from planner.performance.serving.levels import COVARIATES, KNOWN_KINDS, PACE_KINDS, TTFT_KINDS
 from planner.performance.serving.profile import ServingCalibration
 from planner.validation.serving.cuts import CUTS
-from planner.validation.serving.descent import FAR, JOBS, NEAR, NOISE, Bools, Descent, Figure, Floats
+from planner.validation.serving.descent import FAR, JOBS, NEAR, NOISE, Bools, Descent, Figure, Floats, Residuals
 from planner.validation.serving.effects import NUISANCE, Mixed, Variances, with_known
 from planner.validation.serving.observed import Runs
+from planner.validation.serving.rows import bench_of
 
 ROUNDS = 4
 MANY, DESCENTS = 300, 2
@@ -71,7 +72,9 @@ class Fitted:
         self.residual = residuals.at(base)
         self.few = residuals.some(JOBS)
         self.runs = Runs(residuals, residuals.per_chip(base))
-        self.known = self.runs.pace(self.residual)
+        self.told = told_benches(residuals)
+        self.bare = residuals.at(self._told(base))
+        self.known = self.runs.pace(self.bare)
         every = Mixed(self.known, _kinds({**PACE_KINDS, **KNOWN_KINDS}), len(COVARIATES)).variances()
         self.apart = {kind: math.sqrt(every.kinds[kind][0]) for kind in KNOWN_KINDS}
         self.pace = Mixed(self.known, _kinds(PACE_KINDS), len(COVARIATES))
@@ -81,7 +84,7 @@ class Fitted:
         slower = residuals.at(replace(bare, pace=_everywhere(SLOWER)), over_budget=True)
         change = (slower - residuals.at(bare, over_budget=True)) / SLOWER
         self.follows = np.nan_to_num(change, nan=1.0)  # of each figure: change with the pace of steps, as logarithms
-        self.ttft = Mixed(self.runs.ttft(self._paced(self.residual, pace)), _kinds(TTFT_KINDS), len(COVARIATES))
+        self.ttft = Mixed(self.runs.ttft(self._paced(self.bare, pace)), _kinds(TTFT_KINDS), len(COVARIATES))
         self.ttft_variances: Variances = self.ttft.variances()
         ttft = self.ttft.levels(COVARIATES, self.ttft_variances)
         self.calibration = replace(base, pace=pace, ttft=ttft, benches={})
@@ -102,14 +105,18 @@ class Fitted:
         cases = np.zeros(len(residuals.cases), dtype=np.bool_)
         cases[residuals.case_of[figures]] = True
         if many:
-            rest = residuals.at(base, ~figures)
+            rest = residuals.at(self._told(base), ~figures)
         else:
-            rest = self.residual + np.where(figures, np.nan, self.slopes @ (theta - self.theta))
+            rest = self.bare + np.where(figures, np.nan, self.slopes @ (theta - self.theta))
         self.pace.y = np.array([r.value for r in self.runs.pace(rest)])
         pace = self._paces(~cases)
         self.ttft.y = np.array([r.value for r in self.runs.ttft(self._paced(rest, pace))])
         ttft = self.ttft.levels(COVARIATES, self.ttft_variances, ~cases)
         return replace(base, pace=pace, ttft=ttft, benches={})
+
+    def _told(self, base: ServingCalibration) -> ServingCalibration:
+        """The calibration with hosts of those benches alone that others tell apart."""
+        return replace(base, benches={name: v for name, v in base.benches.items() if name in self.told})
 
     def _paced(self, residuals: Floats, pace: Levels) -> Floats:
         """Residuals of a calibration without levels as they are with those of the pace of steps."""
@@ -154,6 +161,18 @@ class Fitted:
             move = np.clip(found, low, high)
             free = (found >= low) & (found <= high)
         return move
+
+
+def told_benches(residuals: Residuals) -> frozenset[str]:
+    """Benches of whose engines one at least is measured on the same family of chips by another bench.
+
+    Elsewhere nothing says whether hosts or the engine on those chips took the time, so levels keep it: a plan for that
+    engine and family counts with it.
+    """
+    who: dict[tuple[str, str], set[str]] = {}
+    for f in residuals.figures:
+        who.setdefault((f.engine, f.family), set()).add(bench_of(residuals.cases[f.case], f.family))
+    return frozenset(name for names in who.values() if len(names) > 1 for name in names)
 
 
 SLOWER = 0.1

@@ -25,7 +25,9 @@ from planner.performance.serving.replica import (
     ServingEstimate,
     ServingJob,
     estimate_serving,
+    step_parts,
 )
+from planner.performance.serving.step import StepModel
 from planner.validation.serving.cases import INPUT_RATE, ServingCase, Worker
 
 Floats = NDArray[np.float64]
@@ -141,19 +143,21 @@ class Question:
 
     def _full_chunks(self, workers: Sequence[Worker], chunk: Floats, profile: ServingProfile) -> Floats:
         """Seconds (n,) that a prompt takes a copy of attention when chunks are full of prompts."""
-        servers = np.array([w.attention_dp * w.pp for w in workers], dtype=np.float64)
-        inside = np.maximum(chunk / self.job.input_tokens, 1.0)
-        return servers / self._estimate(workers, inside * servers, chunk, PREFILL, profile).requests_per_s
+        size = np.maximum(chunk, 1.0)
+        shapes = _candidates(workers, np.ones(len(workers)), size, PREFILL)
+        step = StepModel(self.job, self.platform, profile)
+        (parts,) = step_parts(step, shapes, self.job.prompt_of_a_token, 0.0, 1.0, ((size, np.zeros(len(workers))),))
+        return np.asarray(sum(parts.values()) * self.job.input_tokens / size)
 
     def _loop_ttft(
         self, cases: Sequence[ServingCase], e: ServingEstimate, packed: Floats, profile: ServingProfile
     ) -> Floats:
         """Time to first token (n,) of a benchmark's clients as it is stated.
 
-        Clients all start at once, so the first prompt of each waits for half of the others (``packed`` seconds each);
-        later ones wait as often as steps carry prompts, exponentially then, which is what the median is of. Where
-        requests are alike and an engine mixes prompts with decodes, those that end in one step start in one step, for
-        good: groups of ``alike_group``.
+        Clients all start at once, so the first prompt of each waits for half of the others (``packed`` seconds each),
+        and for kernels that a fresh server compiles and loads (``cold_s``); later ones wait as often as steps carry
+        prompts, exponentially then, which is what the median is of. Where requests are alike and an engine mixes
+        prompts with decodes, those that end in one step start in one step, for good: groups of ``alike_group``.
         """
         clients = np.array([c.concurrency / (c.worker.count * c.worker.attention_dp * c.worker.pp) for c in cases])
         wait, busy = e.ttft_wait_s, np.maximum(e.ttft_busy, 1e-9)
@@ -163,7 +167,7 @@ class Question:
         wave = 0.5 * np.maximum(clients - 1.0, 0.0) * packed
         group = np.maximum(np.minimum(profile.alike_group, clients) - 1.0, 0.0)
         alike = 0.5 * group * packed if cases[0].waves and profile.mixed else 0.0
-        mean = e.ttft_s + first * np.maximum(wave - wait, 0.0)
+        mean = e.ttft_s + first * (np.maximum(wave - wait, 0.0) + profile.cold_s)
         return np.where(median, e.ttft_s - wait + middle, mean) + alike
 
     def _told(
@@ -284,6 +288,7 @@ class Question:
         wait = np.where(median, middle, wait + firsts * np.maximum(work / 2.0 - wait, 0.0))
         ttft = np.maximum(clients / rate - hold, own + wait)
         ttft = ttft + one.kv_bytes_per_request / bandwidth + one.host_s
+        ttft = ttft + np.where(median, 0.0, firsts * profile.cold_s)
         per_chip = (e.concurrency / e.chips)[here]
         ttft = ttft * self._first_tokens(profile, np.concatenate([layout_of(c) for c in cases]), per_chip)
         power = self._power(e)

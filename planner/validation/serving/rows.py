@@ -32,6 +32,7 @@ from planner.validation.cases import Case, CaseResult
 from planner.validation.serving.cases import (
     INPUT_RATE,
     MEASURED,
+    OFFLINE,
     ServingCase,
     UnansweredError,
     family_of_source,
@@ -49,7 +50,7 @@ def group_key(case: ServingCase) -> tuple[object, ...]:
         case.model, case.precision, case.kv_precision, round(case.input_tokens, 3), round(case.output_tokens, 3),
         case.chip, case.system, case.engine, case.mode, case.draft_tokens, case.draft_acceptance, case.year,
         case.requests, case.waves, case.median_ttft, case.release, case.chunk_tokens, case.front, case.run,
-        family_of_source(case.source), case.output_cv,
+        family_of_source(case.source), case.output_cv, case.poll_steps,
     )  # fmt: skip
 
 
@@ -138,6 +139,7 @@ class ServingPredictor:
             draft_tokens=first.draft_tokens,
             draft_acceptance=first.draft_acceptance or (acceptance if first.draft_tokens else 0.0),
             waves=first.waves,
+            poll_steps=first.poll_steps,
             output_cv=first.output_cv,
         )
         chip = self.catalog.chip(first.chip)
@@ -185,6 +187,9 @@ def _tags(case: ServingCase | None, raw: Case) -> dict[str, str]:
         "engine": "",
         "mode": "",
     }
+    load = raw.text("concurrency_or_batch") or raw.text("scenario") in OFFLINE
+    if load and all(raw.text(name) for name in ("chip", "model", "isl", "osl")):
+        tags["stated"] = "yes"
     if case is not None:
         tags.update(engine=case.engine, mode=case.mode, engine_key=engine_key(case.engine, case.year))
     return tags
