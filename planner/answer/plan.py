@@ -694,8 +694,8 @@ class Assumption(_Part):
     source: str = ""
     rests_on_it: tuple[str, ...] = ()
     moves_usd: float | None = None
-    """Of a plan of one period: what a quarter of the figure, either way, changes of the cost of the plan as it is; the
-    larger of both. None where the plan does not use what rests on it."""
+    """Of a plan of one period: what a quarter of the figure, either way, changes of the cost of the plan as it is, up
+    or down; the larger of both. None where the plan does not use what rests on it."""
     chance: float | None = None
     """The least chance of its promises with a quarter the worse way."""
     breaks: bool = False

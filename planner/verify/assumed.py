@@ -34,7 +34,7 @@ def weighed(scenario: Scenario, plan: Plan, known: Catalog) -> tuple[Assumption,
 
 def _rank(a: Assumption) -> tuple[bool, bool, float, float]:
     moved = a.moves_usd is not None or a.breaks
-    return not moved, not a.breaks, 1.0 if a.chance is None else a.chance, -abs(a.moves_usd or 0.0)
+    return not moved, not a.breaks, 1.0 if a.chance is None else a.chance, -(a.moves_usd or 0.0)
 
 
 def _weighed(scenario: Scenario, plan: Plan, known: Catalog, a: Assumption, used: set[str]) -> Assumption:
@@ -63,8 +63,8 @@ def _weighed(scenario: Scenario, plan: Plan, known: Catalog, a: Assumption, used
         moves.append(math.fsum(d.cost.total_usd for d in again.deployments) - plan.totals.tco_usd)
         told = chance_of(scenario, again, other)
         chances += [] if told is None else [min(p.chance for p in told.promises)]
-    largest = max(moves, key=abs, default=None)
-    if not breaks and largest is not None and abs(largest) <= _SAME_USD * plan.totals.tco_usd:
+    largest = max(map(abs, moves), default=None)
+    if not breaks and largest is not None and largest <= _SAME_USD * plan.totals.tco_usd:
         largest = 0.0
     return a.model_copy(update={"moves_usd": largest, "chance": min(chances, default=None), "breaks": breaks})
 

@@ -138,7 +138,7 @@ def test_a_fleet_over_time_is_what_counting_first_purchases_finds(round_catalog:
     assert found.value_of_waiting_usd is not None
     assert found.value_of_waiting_usd > 0  # buying for the largest demand at once is dearer
     assert sum(x.share for x in found.later) == pytest.approx(1.0)
-    assert found.promises[0].kept_fresh == 1.0
+    assert (found.promises[0].kept, found.promises[0].kept_fresh) == (1.0, 1.0)
 
 
 def test_over_time_what_comes_late_is_no_choice(round_catalog: Catalog) -> None:

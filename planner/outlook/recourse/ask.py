@@ -251,9 +251,9 @@ def _told(
     )  # fmt: skip
     at = {name: int(plan.columns[0][j]) for j, name in enumerate(drawn[0].program.column_names)}
     first = tuple(
-        b.piece.model_copy(update={"systems": b.piece.systems * n, "chips": b.piece.chips * n})
+        b.piece.model_copy(update={"systems": b.piece.systems * count, "chips": b.piece.chips * count})
         for b in bought
-        if b.first and (n := round(values[at[b.column]]))
+        if b.first and (count := round(values[at[b.column]]))
     )
     worst = max(1, math.ceil((1 - outcomes.confidence) * n - 1e-9))
     promises = tuple(

@@ -17,12 +17,12 @@ import numpy as np
 from planner.catalog import Catalog
 from planner.performance.measured.levels import Levels
 from planner.performance.measured.own_levels import OwnRun, group_name, with_runs
-from planner.performance.serving.levels import COVARIATES, PACE_KINDS
+from planner.performance.serving.levels import COVARIATES, KNOWN_KINDS, PACE_KINDS
 from planner.performance.serving.profile import shipped_serving_calibration
 from planner.validation.cases import Case
 from planner.validation.own.training import DRAWS, LEAST_ROWS, Told
 from planner.validation.serving.descent import Residuals
-from planner.validation.serving.effects import NUISANCE, Mixed
+from planner.validation.serving.effects import NUISANCE, Mixed, with_known
 from planner.validation.serving.observed import Runs
 
 
@@ -36,6 +36,8 @@ def told_by_own(rows: Sequence[Case], catalog: Catalog, counts: Sequence[int]) -
     observed = runs.pace(left)
     mixed = Mixed(observed, {**dict(PACE_KINDS), **dict.fromkeys(NUISANCE, (0,))}, len(COVARIATES))
     variances = mixed.variances()
+    # what no name tells is as wide as in the shipped levels, which know the benches that constants were fitted beside
+    apart = {kind: shipped.pace.kinds[kind][0] for kind in KNOWN_KINDS if kind in shipped.pace.kinds}
     groups: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for i in range(len(residuals.cases)):
         figure = runs.by_case.get(i)
@@ -49,7 +51,8 @@ def told_by_own(rows: Sequence[Case], catalog: Catalog, counts: Sequence[int]) -
         name = f"{engine} | {chip} | {model}"
         out = np.zeros(len(residuals.cases), dtype=np.bool_)
         out[mine] = True
-        levels = replace(mixed.levels(COVARIATES, variances, ~out), knots=shipped.pace.knots)
+        levels = with_known(mixed.levels(COVARIATES, variances, ~out), observed, apart, ~out)
+        levels = replace(levels, own=shipped.pace.own, knots=shipped.pace.knots)
         own = [_own(runs, i, observed[i].value, levels) for i in mine]
         for known in counts:
             for draw in range(DRAWS):
