@@ -63,7 +63,7 @@ def test_small_recommenders_take_servers() -> None:
     ],
 )
 def test_shared_pool_of_prompts(price: float, load: dict[str, Any], pays: bool) -> None:
-    """Prompts that repeat across users: a shared pool pays for the supernode up to about 15 million USD;
+    """Prompts that repeat across users: a shared pool pays for the supernode up to 13 to 15 million USD;
     where servers share a store over the network, which needs 0.3-0.6 GB/s a chip only, it must cost less than 9.5."""
     found = at_price("kv-pool", price, **load)
     assert (supernodes(found) > 0) == pays

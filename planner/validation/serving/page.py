@@ -42,9 +42,9 @@ KNOWN_WORST = (
      " prompts where the model has chunks"),
     ("Ascend (910B, 910C die) with vLLM-Ascend, left out", "twice too fast: nothing else measures that engine or"
      " family"),
-    ("MI355X, its family left out", "half again too slow, and MI300X left out a third too fast: SGLang takes three"
+    ("MI355X, its family left out", "a fifth too slow, and MI300X left out a third too fast: SGLang takes three"
      " times the time between kernels on MI300X, and only these two families tell of AMD's software"),
-    ("RTX PRO 6000, its family left out", "a third too slow: only L40S tells of boards without stacked memory"),
+    ("RTX PRO 6000, its family left out", "a quarter too slow: only L40S tells of boards without stacked memory"),
     ("TTFT of pools apart behind Dynamo and MoRI", "40-60% off in the median, at times 5 times: means of runs whose"
      " clients all start at once beside medians, and a prefill pool near its limit, where a little less speed is a long"
      " queue"),
