@@ -50,5 +50,6 @@ def test_futures_of_a_fleet_move_its_cost_with_prices(round_catalog: Catalog) ->
     assert held.cost_at_risk_usd > 1.05 * held.expected_cost_usd
     assert planned.chance is not None
     assert {p.workload: p.probability for p in held.promises} == pytest.approx(
-        {p.workload: p.chance for p in planned.chance.promises}
+        {p.workload: p.chance for p in planned.chance.promises},
+        abs=1 / 100,  # of so many samples
     )
