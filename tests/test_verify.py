@@ -27,7 +27,7 @@ def question() -> Scenario:
     """A run and a load on round boxes, on a site with little to spare."""
     return round_scenario(
         run(tokens=1e11, mfu=0.5, finish_within_days=8, global_batch=528, chips={"min": 8, "max": 64}),
-        load(1000, ttft_ms=60_000, tpot_ms=200, precision=["bf16"], disaggregated="never"),
+        load(1500, ttft_ms=60_000, tpot_ms=200, precision=["bf16"], disaggregated="never"),
         site={"power_mw": 0.08, "racks": 2},
         limits={"chips": 64, "capex_usd": 1e6},
     )
@@ -226,7 +226,7 @@ def test_tampering_is_named(name: str, answer: Plan, question: Scenario, round_c
         ("workloads.0.finish_within_days", 5, "5 allowed"),
         ("workloads.0.chips", {"min": 24}, "at least 24"),
         ("workloads.0.chips", {"max": 8}, "at most 8"),
-        ("workloads.1.requests_per_s", 2000, "2000/s asked"),
+        ("workloads.1.requests_per_s", 3000, "3000/s asked"),
         ("workloads.1.ttft_ms", 20, "ttft_ms"),
         ("workloads.1.tpot_ms", 10, "tpot_ms"),
         ("workloads.1.disaggregated", "always", "disaggregated"),
