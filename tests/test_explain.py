@@ -47,7 +47,7 @@ def value_of(found: Plan) -> float:
 
 WORTH: dict[str, tuple[Scenario, str]] = {
     "power, cheapest servers": (
-        round_scenario(load(2000, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03}),
+        round_scenario(load(2120, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03}),
         "sites.here.power_mw",
     ),
     "power, most throughput": (
@@ -79,7 +79,7 @@ WORTH: dict[str, tuple[Scenario, str]] = {
         "sites.here.capacity.halls.a.power_mw",
     ),
     "demand": (
-        round_scenario(load(2050, disaggregated="never")), "workloads.load.requests_per_s",
+        round_scenario(load(2180, disaggregated="never")), "workloads.load.requests_per_s",
     ),
 }  # fmt: skip
 LABELS = {
@@ -110,10 +110,10 @@ def test_whole_limits_are_asked_about_in_whole_units(round_catalog: Catalog) -> 
 
     A twentieth of a rack would change nothing, and a fifth more of one system is none.
     """
-    load_only = load(3100, disaggregated="never")
+    load_only = load(3290, disaggregated="never")
     cases: dict[str, tuple[Scenario, float]] = {
         "sites.here.racks": (
-            round_scenario(load(3900, disaggregated="never"), hardware=BOTH, site={"racks": 1}), 1.0,
+            round_scenario(load(4140, disaggregated="never"), hardware=BOTH, site={"racks": 1}), 1.0,
         ),
         "sites.here.installed.0.count": (
             round_scenario(load_only, hardware=BOTH, site={"installed": [{"system": "plain_8", "count": 2}]}), 1.0,
@@ -132,7 +132,7 @@ def test_whole_limits_are_asked_about_in_whole_units(round_catalog: Catalog) -> 
 
 def test_a_megawatt_more_is_worth_what_a_megawatt_saves(round_catalog: Catalog) -> None:
     """Where a few kilowatts are all that is of use, a whole megawatt brings no more than they do."""
-    scenario = round_scenario(load(2000, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03})
+    scenario = round_scenario(load(2120, disaggregated="never"), hardware=BOTH, site={"power_mw": 0.03})
     first = plan(scenario, catalog=round_catalog)
     (limit,) = [b for b in first.binding if "MW at the meter" in b.limit]
     free = plan(changed(scenario, "sites.here.power_mw", 1.03), catalog=round_catalog)
@@ -186,8 +186,8 @@ IMPOSSIBLE: dict[str, tuple[Scenario, tuple[str, ...], tuple[str, ...]]] = {
         ("limits.capex_usd", "workloads.run.finish_within_days"),
     ),
     "racks": (
-        round_scenario(load(4000, disaggregated="never"), site={"racks": 1}),
-        ("1 racks at here", "load at 4000 requests/s"),
+        round_scenario(load(4250, disaggregated="never"), site={"racks": 1}),
+        ("1 racks at here", "load at 4250 requests/s"),
         ("sites.here.racks", "workloads.load.requests_per_s"),
     ),
     "chips limit": (

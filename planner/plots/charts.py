@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import pandas  # noqa: F401 - altair takes it from sys.modules, where another thread may still be reading it
 
 from planner.report import format as fmt
 

@@ -341,7 +341,7 @@ def test_a_front_of_a_shared_fleet(round_catalog: Catalog) -> None:
 @pytest.mark.usefixtures("in_process")
 def test_a_lead_time_that_is_too_long_is_named(round_catalog: Catalog) -> None:
     """A load is there from the start, what is bought is not; systems that arrive in time are the change that helps."""
-    work = load(1000, ttft_ms=60_000, precision=["bf16"], disaggregated="never")
+    work = load(1060, ttft_ms=60_000, precision=["bf16"], disaggregated="never")
     hardware: Data = {"systems": ["plain_8"], "lead_months": 3}
     site: Data = {"installed": [{"system": "plain_8", "count": 1}]}
     found = plan(shared(work, hardware=hardware, site=site, periods=["2026-10", "2027-10"]), catalog=round_catalog)

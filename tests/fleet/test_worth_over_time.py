@@ -41,7 +41,7 @@ def test_a_date_is_worth_what_a_later_one_saves(dated: Scenario, round_catalog: 
 def test_the_share_of_a_vendor_is_worth_what_a_larger_one_saves(round_catalog: Catalog) -> None:
     """The cheaper box is of a vendor that may sell a third of the chips."""
     other = round_catalog.with_assumptions({"chips": {"big_chip": {"vendor": "Other"}}})
-    question = round_scenario(load(6000, disaggregated="never"), hardware={"systems": ["plain_8", "big_8"]},
+    question = round_scenario(load(6400, disaggregated="never"), hardware={"systems": ["plain_8", "big_8"]},
                               limits={"vendor_share": {"Round": 0.33}})  # fmt: skip
     first = plan(question, catalog=other)
     (limit,) = [b for b in first.binding if b.kind == "share"]

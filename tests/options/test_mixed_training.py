@@ -75,7 +75,9 @@ def test_a_fleet_over_time_mixes_as_well(question: Scenario, shipped: Catalog) -
     assert found.verified
     assert found.schedule is not None
     assert found.objective.value == pytest.approx(own.objective.value, rel=2e-3)
-    assert [(d.system, d.systems) for d in found.deployments] == [(d.system, d.systems) for d in own.deployments]
+    assert sorted((d.system, d.systems) for d in found.deployments) == sorted(
+        (d.system, d.systems) for d in own.deployments
+    )
     lead, second = found.schedule.runs
     assert lead.mix == second.mix != ""
     assert (lead.start_day, lead.end_day) == (second.start_day, second.end_day)

@@ -21,7 +21,7 @@ BOTH = {"systems": ["plain_8", "big_8"]}
 def asked(big_usd: float, tariff: float = 0.1) -> Scenario:
     """A load for plain servers at 100,000 USD, or big ones of about twice their rate."""
     return round_scenario(
-        load(17000, disaggregated="never"), hardware=BOTH, site={"tariff_usd_per_kwh": tariff, "power_mw": 5},
+        load(18100, disaggregated="never"), hardware=BOTH, site={"tariff_usd_per_kwh": tariff, "power_mw": 5},
         assume={"systems": {"big_8": {"price_usd": big_usd}}}, solve={"simplify": 0},
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ def test_what_is_assumed_of_hardware_is_searched_again(round_catalog: Catalog) -
 
     def with_bandwidth(factor: float) -> Scenario:
         return round_scenario(
-            load(17000, disaggregated="never"), hardware=BOTH, site={"power_mw": 5}, solve={"simplify": 0},
+            load(18100, disaggregated="never"), hardware=BOTH, site={"power_mw": 5}, solve={"simplify": 0},
             assume={"chips": {"big_chip": {"mem_bw_tb_s": bandwidth * factor}}},
         )  # fmt: skip
 

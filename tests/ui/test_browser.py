@@ -518,8 +518,9 @@ def test_a_killed_server_loses_nothing_and_a_closed_tab_frees_its_place(browser:
         browser.close()
         browser.switch_to.window(elsewhere)
         end = time.monotonic() + 30
-        while [p.state for p in store.plans("")] != ["left", "left"]:
-            assert time.monotonic() < end, [p.state for p in store.plans("")]
+        # the short one may have its answer before its tab has gone
+        while (states := [p.state for p in store.plans("")]) not in (["left", "left"], ["done", "left"]):
+            assert time.monotonic() < end, states
             time.sleep(0.2)
     finally:
         process.kill()

@@ -129,6 +129,7 @@ def pool_of(plan: Plan) -> Pool:
     found["share"] += [x.factor - 1 for x in plan.walls.power.lifts] if plan.walls is not None else []
     found["share"] += WITHIN  # what simpler plans were looked for
     found["share"] += [abs(s.time_ratio - 1) for d in plan.deployments for s in d.predicted.stacks]
+    found["share"] += [abs(r.measured_over_predicted - 1) for d in plan.deployments for r in d.predicted.measured_runs]
     found["share"] += [1 - v for v in list(found["share"]) if 0 <= v <= 1]
     data.pop("answer")
     for text in _texts(data):
@@ -183,6 +184,7 @@ def _sums(plan: Plan, found: dict[str, list[float]]) -> None:
     for h in holdings:  # what the sketch of racks says
         if h.racks and h.systems:
             found["things"] += [h.systems / h.racks, h.racks / h.systems, math.ceil(h.racks / MOST_CELLS)]
+            found["things"].append(math.ceil(h.racks))
         if h.system in service.catalog().systems and h.chip in service.catalog().chips:
             found["things"].append(domain_chips(service.catalog().systems[h.system], service.catalog().chips[h.chip]))
     counts = sorted((sum(h.systems for h in mine) for mine in _lots(holdings)), reverse=True)
