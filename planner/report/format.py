@@ -149,6 +149,8 @@ def seconds(value: float | None) -> str:
     """A duration in the unit that suits it: 3.21 s, 45 µs, 4.2 min, 3.1 h."""
     if value is None or not math.isfinite(value):
         return DASH
+    if abs(_rounded(value)) < _TIMES[-1][0]:  # the tail of a smooth maximum: nobody waits for it
+        return "0 s"
     if abs(value) >= 172_800:
         return f"{number(value / 86_400)} days"
     if abs(value) >= 7_200:
