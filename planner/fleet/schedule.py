@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 from planner.errors import SolveError
-from planner.fleet.sequence import free_systems, place, place_name, places_of
+from planner.fleet.sequence import free_systems, place, places_of
+from planner.fleet.standing import place_name
 from planner.fleet.stock_model import StockPlan
 from planner.options.annual import stated
 from planner.options.hardware.choices import start_days

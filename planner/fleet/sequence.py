@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.fleet.pieces import Piece, pieces_of
+from planner.fleet.standing import Where, at_work, place_name, standing
 from planner.fleet.stock_model import StockModel, StockPlan, plan_of
 from planner.options.hardware.hours import on_in
-from planner.options.parts import levels, room_for, systems_for
+from planner.options.parts import systems_for
 from planner.options.stock import Run, Start, Stock
 from planner.scenario.kinds.daily import Hours
 from planner.solve.form import with_fixed, with_row
@@ -76,15 +77,6 @@ def place(stock: Stock, plan: StockPlan, limits: Limits) -> tuple[dict[str, int]
         else:
             starts |= {p.run.workload: found[p.run.workload] for p in pieces if p.moves}
     return starts, failures
-
-
-Where = tuple[int, Hours]
-"""A group in a band of the day."""
-
-
-def place_name(where: Where) -> str:
-    """A group in a band of the day, as rows and resources are called."""
-    return f"{where[0]}" + (f" at {where[1][0]:02d} h" if where[1] else "")
 
 
 def places_of(stock: Stock, run: Run) -> list[Where]:
@@ -285,40 +277,6 @@ def _rows(model: StockModel, rows: Sequence[tuple[str, dict[int, float], float]]
     return replace(model, program=program)
 
 
-def _at_work(model: StockModel, where: Where, slot: int) -> list[tuple[int, Run, Start]]:
-    return [
-        (c, run, start)
-        for columns, run in zip(model.runs, model.stock.runs, strict=True)
-        if run.group == where[0] and not run.term and on_in(run.hours, where[1])
-        for c, start in zip(columns, run.starts, strict=True)
-        if start.slot <= slot <= start.last_slot
-    ]
-
-
-def _standing(model: StockModel, where: Where, slot: int) -> list[dict[int, float]]:
-    """Coefficients of what serves in a slot less what stands in it, of one group in a band of the day: for each size of
-    part that a condition is needed for (``options.parts``), as what serves takes whole systems from what runs may
-    have."""
-    stock, period = model.stock, model.stock.slots[slot]
-    group, band = where
-    stands = {
-        c: -1.0
-        for c, lot in zip(model.lots, stock.lots, strict=True)
-        if lot.group == group and lot.begin <= period < lot.end and on_in(lot.hours, band)
-    }
-    serving = [
-        (columns[period], w)
-        for columns, w in zip(model.serve, stock.works, strict=True)
-        if w.group == group and on_in(w.hours, band)
-    ]
-    stands |= {c: float(w.systems) for c, w in serving if not w.part}
-    chips = stock.groups[group].chips
-    return [
-        stands | {c: w.part / room_for(chips, cut) for c, w in serving if w.part >= cut > 0}
-        for cut in levels((w.part for _, w in serving if w.part), chips) or (0,)
-    ]
-
-
 def _of(condition: int) -> str:
     """What sets apart the names of rows for several sizes of parts."""
     return f",{condition + 1}" if condition else ""
@@ -329,7 +287,7 @@ def _folded(model: StockModel, where: Where) -> StockModel:
     rows: list[tuple[str, dict[int, float], float]] = []
     stock = model.stock
     for slot in range(len(stock.slots)):
-        runs = _at_work(model, where, slot)
+        runs = at_work(model, where, slot)
         pieces = pieces_of(stock, slot, runs)
         moving = [p for p in pieces if p.moves]
         if not moving:
@@ -337,7 +295,7 @@ def _folded(model: StockModel, where: Where) -> StockModel:
         columns = {p.column for p in pieces}
         length = stock.minute(slot + 1) - stock.minute(slot)
         rest = {c: float(r.systems) for c, r, _ in runs if c not in columns}
-        bases = [base | rest for base in _standing(model, where, slot)]
+        bases = [base | rest for base in standing(model, where, slot)]
         for name in dict.fromkeys(p.run.workload for p in moving):
             mine = {p.column: float(p.run.systems) for p in pieces if p.run.workload == name}
             rows += [
@@ -389,18 +347,18 @@ def _cut(model: StockModel, failure: Failure, number: int) -> StockModel:
             if math.isinf(failure.need):
                 rows.append((name, chosen, len(failure.pieces) - 1.0))
                 continue
-            runs = _at_work(model, where, slot)
+            runs = at_work(model, where, slot)
             columns = {p.column for p in here}
             rest = {c: float(r.systems) for c, r, _ in runs if c not in columns}
             most = failure.need * (len(failure.pieces) - 1.0)
-            bases = _standing(model, where, slot)
+            bases = standing(model, where, slot)
             rows += [(f"{name[:-1]}{_of(i)}]", base | rest | chosen, most) for i, base in enumerate(bases)]
     return _rows(model, rows)
 
 
 def _every(model: StockModel, slot: int) -> list[tuple[int, Run, Start]]:
     groups = {run.group for run in model.stock.runs}
-    return [x for g in sorted(groups) for x in _at_work(model, (g, ()), slot)]
+    return [x for g in sorted(groups) for x in at_work(model, (g, ()), slot)]
 
 
 def _whole(
@@ -412,12 +370,10 @@ def _whole(
     stock = model.stock
     for slot in range(len(stock.slots)):
         for where in product(range(len(stock.groups)), stock.bands):
-            runs = _at_work(model, where, slot)
+            runs = at_work(model, where, slot)
             if any(p.moves for p in pieces_of(stock, slot, runs)):
                 every_run = {c: float(r.systems) for c, r, _ in runs}
-                bases = [
-                    (f"{place_name(where)},{slot}{_of(i)}", b) for i, b in enumerate(_standing(model, where, slot))
-                ]
+                bases = [(f"{place_name(where)},{slot}{_of(i)}", b) for i, b in enumerate(standing(model, where, slot))]
                 rows += [(f"whole[{name}]", base | every_run, 0.0) for name, base in bases]
         every = _every(model, slot)
         for first, then in stock.order:

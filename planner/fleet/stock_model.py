@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.fleet.meeting import meeting_rows
 from planner.fleet.model import FleetModel, Limit
 from planner.fleet.pieces import pieces_of
 from planner.fleet.redundancy import Counting, Unit, add_left
@@ -140,6 +141,8 @@ def add_structure(draft: StockDraft, demand_limit: Callable[[Demand, int], Limit
         )
     _once_and_order(draft)
     _use(draft)
+    for row, coefficients, free in meeting_rows(draft):
+        build.add_row(row, coefficients, upper=free, kind="use")
     for demand in stock.demands:
         _demand(draft, demand, demand_limit)
 

@@ -41,7 +41,7 @@ def solve_cpsat(
     tighten: bool = False,
     precision: float = 2e-8,
     hint: FloatArray | None = None,
-    stop_at: float = -math.inf,
+    stop_at: float | None = None,
     mail: Mail | None = None,
     bounded: bool = False,
 ) -> Solution:
@@ -73,7 +73,7 @@ def solve_cpsat(
         arrays["hint"] = image.image_of(hint)
     # within its gap CP-SAT stops of itself; its gap is of the image's objective, the constant left out
     known = _Known(program, image, hook)
-    to_image = None if stop_at == -math.inf else (stop_at - image.objective_constant) * image.objective_scale
+    to_image = None if stop_at is None else (stop_at - image.objective_constant) * image.objective_scale
     options = {"gap": limits.gap, "stop_at": to_image}
     try:
         block = converse("cpsat", "image", ({}, arrays), here, options, known, mail=mail)

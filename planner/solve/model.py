@@ -43,6 +43,8 @@ def build(program: Program, limits: Limits, *, time_limit_s: float, options: dic
         "time_limit": max(0.01, time_limit_s),
         "random_seed": limits.seed,
     }
+    if limits.target is not None:
+        settings["objective_target"] = limits.target
     if program.column_count <= SMALL:
         settings |= {"threads": 1, "mip_heuristic_run_feasibility_jump": False}
     settings |= options

@@ -25,6 +25,10 @@ HEAD_START_S = 0.7
 """What the first way is given alone where a program is small: most of those are solved by then."""
 SMALL = 2_000
 """Whole columns up to which a program is small."""
+LARGE = 20_000
+"""Whole columns from which HiGHS on the whole program makes room for local search, once others have a plan."""
+_CLOSE = 0.05
+"""Gap from which on plans near the best one are worth more than a tree that has found neither plan nor bound."""
 _OFFER = 1e-4
 """Relative improvement that is worth telling the others."""
 _OVERTIME_S = 0.5
@@ -96,6 +100,7 @@ class _Race:
         self.remarks: list[str] = []
         self.failed: list[str] = []
         self.phase = "starting"
+        self.large = int(program.integer.sum()) > LARGE and self.at_once < 3
         self.searched = False
         """HiGHS has answered on the whole program, or will not."""
         if start is not None and not violations(program, start):
@@ -121,6 +126,7 @@ class _Race:
             if self.progress is not None:
                 self.progress(self._heartbeat())
             self._share()
+            self._make_room()
         return self._solution("; ".join(self.remarks))
 
     def _head_start(self) -> float:
@@ -205,6 +211,19 @@ class _Race:
             return
         self.told = self.objective
         self.crew.offer(self.values, self.objective, [t for t in self.crew.running if t.name != self.found_by])
+
+    def _make_room(self) -> None:
+        """Of a large program, local search instead of a whole tree that has neither the plan nor the bound."""
+        if self.large and WHOLE.name not in (self.found_by, self.bound_by) and self.gap() < _CLOSE:
+            self.large = False
+            whole = [task for task in self.crew.running if task.name == WHOLE.name]
+            if whole and NEAR not in self.waiting:
+                self.crew.dismiss(whole)
+                self.waiting.insert(0, NEAR)
+
+    def gap(self) -> float:
+        """Relative gap of the best plan under the best bound; infinite without a plan."""
+        return math.inf if self.values is None else relative_gap(self.objective, min(self.bound, self.objective))
 
     def _heartbeat(self) -> Progress:
         return Progress(

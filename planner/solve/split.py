@@ -31,15 +31,16 @@ _WIDTH_SHARES = (0.3, 0.5, 0.7)
 """Share of the time left that each attempt gets: where the first width stalls, another was measured to go on."""
 _STRUCTURE_SHARE = 0.6
 """Share of the time for step 1: cutting it short was measured to cost far more than it saves."""
-_STRUCTURE_GAP = 0.3
-"""Share of the gap that step 1 may leave; whole counts need the rest."""
+_STRUCTURE_GAP, _TREE_GAP = 0.3, 0.05
+"""Shares of the gap that step 1 may leave, and the tree alone; whole counts need the rest. The tree mostly closes its
+gap all at once."""
 _BARE_SHARE = 0.4
 """Share of the time for step 1 that the tree alone is given first. Where it settles the structure it does so in a third
 of what HiGHS's searches in parts of the program take, which hardly ever find anything that the tree does not."""
 HELPERS = (6, 12)
 """How many columns may help each row in the attempts by HiGHS that come first."""
-_HELPERS_SHARE, _HELPERS_GAP = 0.25, 0.4
-"""Share of the time left for each of them, and of the gap: what step 1 left open is the rest."""
+_HELPERS_SHARE, _HELPERS_GAP = 0.25, 0.02
+"""Share of the time left for each of them, and of the gap, at which they end where the gap asked for is not reached."""
 _NEAR_SHARE = 0.4
 """Share of the time left for plans near the one that is found first: CP-SAT comes after it."""
 _COUNT_PRECISION = 1e-6
@@ -163,9 +164,9 @@ class _Run:
     def _structure(self, relaxed: Program, counts: BoolArray, seconds: float) -> Solution:
         """Step 1, in so many seconds: the tree alone, and where that leaves too much open, all of HiGHS."""
         until = time.monotonic() + seconds
-        gap = _STRUCTURE_GAP * self.limits.gap
 
         def solved(some: float, start: FloatArray | None, bare: bool) -> Solution:
+            gap = (_TREE_GAP if bare else _STRUCTURE_GAP) * self.limits.gap
             limits = replace(self.limits, time_limit_s=max(0.01, some), gap=gap)
             hook = self._bound_hook("structure")
             found = highs_that_stops(relaxed, limits, hook, start, self.stops(), bare)
@@ -173,7 +174,8 @@ class _Run:
             return self._note("structure", found)
 
         first = solved(_BARE_SHARE * seconds, None, bare=True)
-        if first.status.conclusive or self.left() <= 0.0:
+        near = first.values is not None and first.gap <= _STRUCTURE_GAP * self.limits.gap
+        if first.status.conclusive or near or self.left() <= 0.0:
             return first
         start = self._sifted(relaxed, counts) if first.values is None else first.values
         second = solved(until - time.monotonic(), start, bare=False)
@@ -274,6 +276,7 @@ class _Run:
                 near |= cheapest_helpers(self.program, reduced_cost, counts, each)
             part = with_fixed(held, counts & ~near, np.round(point))
             limits = self._limits(_HELPERS_SHARE * self.left(), gap=_HELPERS_GAP * self.limits.gap)
+            limits = replace(limits, target=self._target())
             phase = f"counts over {int((near & counts).sum())} columns"
             self._offer(self._note(phase, highs_that_stops(part, limits, self._plan_hook(phase), mail=self.stops())))
             if self._good_enough() or self.left() <= 0.0:
@@ -328,10 +331,10 @@ class _Run:
     def _limits(self, seconds: float, gap: float | None = None) -> Limits:
         return replace(self.limits, time_limit_s=max(0.01, seconds), gap=self.limits.gap if gap is None else gap)
 
-    def _target(self) -> float:
-        """The objective at which the gap asked for is reached."""
+    def _target(self) -> float | None:
+        """The objective at which the gap asked for is reached; None without a bound."""
         if not math.isfinite(self.bound):
-            return -math.inf
+            return None
         gap = 0.999 * self.limits.gap
         return self.bound / (1.0 - gap) if self.bound >= 0.0 else self.bound / (1.0 + gap)
 

@@ -55,6 +55,7 @@ class Limits:
                   the same values unless the wall clock cut the run short
     memory_mb     address space the solving child may take, MiB; None: not limited
     log           keep the solver's log in the solution
+    target        an objective at which HiGHS may end, however good the bound; None: there is none
     """
 
     time_limit_s: float = 120.0
@@ -64,6 +65,7 @@ class Limits:
     reproducible: bool = False
     memory_mb: int | None = None
     log: bool = False
+    target: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.time_limit_s > 0.0 and math.isfinite(self.time_limit_s)):
