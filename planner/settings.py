@@ -63,7 +63,9 @@ MEASUREMENTS = Setting(
     "`--measurements` and a scenario's own `measurements` come before it",
     "none",
 )
-PLUGINS = Setting("PLANNER_PLUGINS", "`off` uses no catalog, exporter, reader or kind of workload of other packages", "on")
+PLUGINS = Setting(
+    "PLANNER_PLUGINS", "`off` uses no catalog, exporter, reader or kind of workload of other packages", "on"
+)
 STORE = Setting(
     "PLANNER_APP_STORE",
     "where the app keeps questions, plans and measurements: a file, or a SQLAlchemy URL (PostgreSQL too)",

@@ -101,7 +101,7 @@ def test_its_kind_of_workload_is_planned_verified_and_explained(run: Run, tmp_pa
     assert said["verified"]
     assert said["deployments"][0]["workload"] == "judge"
     assert "messages/s" in said["answer"]
-    assert run("verify", out / "plan.json").returncode == 0
+    assert run("verify", out / "plan.json", file).returncode == 0
     exported = run("export", out / "plan.json", "--for", "vllm", "--out", tmp_path / "vllm")
     assert exported.returncode == 0, exported.stderr
     file.write_text(file.read_text().replace("verdict_ms: 500", "verdikt_ms: 500"))

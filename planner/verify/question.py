@@ -127,7 +127,7 @@ def proof_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
         if plan.status != "feasible" or objective.gap is not None:
             yield f"status {plan.status} without a bound"
         return
-    better = (value - bound) * GOALS[objective.name].better
+    better = (value - bound) * GOALS[scenario.objective[0]].better
     if better > 1e-6 * max(1.0, abs(value)):
         yield f"the bound {bound} is worse than the plan's own value {value}"
     gap = abs(value - bound) / max(1e-9, abs(value))
