@@ -15,12 +15,17 @@ from planner.fleet.pieces import Piece, pieces_of
 from planner.fleet.standing import Columns, place_name, standing, starts_in
 from planner.options.stock import Run
 
+MOST = 2000
+"""Rows above which there are none at all: on large fleets their many columns cost more than a solve that is repeated
+(121,000 of them made a relaxation of seconds one of minutes)."""
+
 Row = tuple[str, dict[int, float], float]
 """Name, coefficients, most."""
 
 
 def meeting_rows(columns: Columns) -> list[Row]:
-    """Rows: what works in a slot beside the ends of longer runs needs systems of its own."""
+    """Rows: what works in a slot beside the ends of longer runs needs systems of its own. None where they would be more
+    than ``MOST``: then ``sequence`` adds what its plans need."""
     stock = columns.stock
     if not stock.slot_days:
         return []
@@ -40,6 +45,8 @@ def meeting_rows(columns: Columns) -> list[Row]:
             short = {p.column for p in pieces}
             through = {c: float(run.systems) for c, run, _ in runs if c not in short}
             for i, base in enumerate(standing(columns, where, slot)):
+                if len(rows) + len(met) > MOST:
+                    return []
                 for j, together in enumerate(met):
                     name = f"meet[{place_name(where)},{slot},{i + 1},{j + 1}]"
                     rows.append((name, {**base, **through, **together}, 0.0))
