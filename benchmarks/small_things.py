@@ -48,9 +48,10 @@ widths = {name: 2 ** rng.integers(0, 4, n) for name in WIDTHS}
 known.unexplained(job, {k: v[:2] for k, v in widths.items()}, np.full(2, 64), np.zeros(2, int))
 timed(lambda: known.unexplained(job, widths, 8 * 2 ** rng.integers(0, 8, n), rng.integers(0, 3, n)))""",
     "plan quickstart": "from planner import plan; print(plan('scenarios/quickstart.yaml').objective.value)",
-    "plan deepseek-v3-pretrain": (
-        "from planner import plan; print(plan('scenarios/deepseek-v3-pretrain.yaml').objective.value)"
-    ),
+    **{
+        f"plan {name}": f"from planner import plan; print(plan('scenarios/{name}.yaml').objective.value)"
+        for name in ("deepseek-v3-pretrain", "deepseek-v3-serving", "air-or-liquid")
+    },
 }
 
 

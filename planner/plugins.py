@@ -1,4 +1,4 @@
-"""What other packages add, by entry points: catalogs, export formats, readers of logs.
+"""What other packages add, by entry points: catalogs, export formats, readers of logs, kinds of workloads.
 
 A package names them in its own pyproject.toml and is installed beside the planner; docs/plugins.md says what each group
 gives and docs/examples/plugin is a whole package. ``PLANNER_PLUGINS=off`` uses none. Only what a command needs is
@@ -26,7 +26,10 @@ EXPORTERS = "ai_compute_planner.exporters"
 """``Exporter``: a format of ``planner export --for NAME``."""
 LOG_READERS = "ai_compute_planner.log_readers"
 """``LogReader``: what ``planner validate --cases FILE --reader NAME`` reads measurements with."""
-GROUPS = {"catalog": CATALOGS, "exporter": EXPORTERS, "log reader": LOG_READERS}
+WORKLOADS = "ai_compute_planner.workloads"
+"""A kind of workload by its name: a class of ``planner.scenario.kinds.restated.Restated``, a serving load in its own
+words."""
+GROUPS = {"catalog": CATALOGS, "exporter": EXPORTERS, "log reader": LOG_READERS, "workload": WORKLOADS}
 
 Exporter = Callable[["Plan", "Catalog"], Iterable[tuple[str, "str | bytes"]]]
 """(plan, catalog with the plan's assumptions) -> names and contents of files. May raise ``InputError``."""

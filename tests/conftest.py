@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import blas  # noqa: F401 - before NumPy
 import pytest
 from tools import write_round_catalog
 

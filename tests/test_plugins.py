@@ -64,10 +64,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_the_example_is_listed_and_can_be_left_out(run: Run) -> None:
-    """`planner plugins` names all three with their package; PLANNER_PLUGINS=off knows none."""
+    """`planner plugins` names all four with their package; PLANNER_PLUGINS=off knows none."""
     found = json.loads(run("plugins", "--json").stdout)
     assert {(r["kind"], r["name"]) for r in found if r["package"] == "acme-planner 1.0"} == {
         ("catalog", "acme"), ("exporter", "acme-ticket"), ("log reader", "acme-trainer"),
+        ("workload", "moderation"),
     }  # fmt: skip
     assert run("plugins", "--json", PLANNER_PLUGINS="off").stdout.strip() == "[]"
 
@@ -86,6 +87,31 @@ def test_its_chip_is_planned_with_and_exported(run: Run, tmp_path: Path) -> None
     without = run("plan", file, PLANNER_PLUGINS="off")
     assert without.returncode == 2
     assert "acme_a1_8" in without.stderr
+
+
+def test_its_kind_of_workload_is_planned_verified_and_explained(run: Run, tmp_path: Path) -> None:
+    """A class outside is all there is of it: limits, errors, plan, export, reference and check know the kind."""
+    file, out = tmp_path / "judge.yaml", tmp_path / "out"
+    load = "{name: judge, kind: moderation, model: llama-3.1-8b, input_tokens: 300, messages_per_s: 200,"
+    load += " verdict_ms: 500}"
+    file.write_text(SCENARIO.split("workloads:", maxsplit=1)[0] + "workloads:\n  - " + load)
+    planned = run("plan", file, "--out", out, "--quiet")
+    assert planned.returncode == 0, planned.stderr
+    said = json.loads((out / "plan.json").read_text())
+    assert said["verified"]
+    assert said["deployments"][0]["workload"] == "judge"
+    assert "messages/s" in said["answer"]
+    assert run("verify", out / "plan.json", file).returncode == 0
+    exported = run("export", out / "plan.json", "--for", "vllm", "--out", tmp_path / "vllm")
+    assert exported.returncode == 0, exported.stderr
+    file.write_text(file.read_text().replace("verdict_ms: 500", "verdikt_ms: 500"))
+    wrong = run("plan", file)
+    assert wrong.returncode == 2
+    assert "verdict_ms" in wrong.stderr
+    unknown = run("plan", file, PLANNER_PLUGINS="off")
+    assert unknown.returncode == 2
+    assert "moderation" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
 
 
 def test_its_reader_finds_measurements_in_a_log(run: Run, tmp_path: Path) -> None:

@@ -259,6 +259,15 @@ def test_seven_questions_that_people_ask_are_planned_as_asked() -> None:
     assert all(k.needed_tb > 0 and "memory" in k.where and k.found_share > 0.5 for k in kept)
 
 
+def test_finer_pages_cost_several_times_as_much() -> None:
+    """Four times the tokens of a page: more than three times the servers, and less than the square."""
+    plain, finer = planned("read-documents"), planned("read-documents", "finer_pages")
+    assert plain.totals.systems * 3 < finer.totals.systems + 1 < plain.totals.systems * 16
+    assert only(plain).predicted.ttft_ms < only(finer).predicted.ttft_ms <= 3000
+    text = only(planned("read-documents", "as_text"))
+    assert text.predicted.requests_per_s > only(plain).predicted.requests_per_s * 1.01
+
+
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     answer = planned("quickstart")
     answer.write(tmp_path / "plan.json")

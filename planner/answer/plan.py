@@ -762,9 +762,8 @@ class Asked(_Part):
     """What a workload of the scenario asks for, as far as acting on the plan needs it (launch settings, sizes)."""
 
     name: str
-    kind: Literal[
-        "training", "serving", "recommendation", "batch", "encoding", "post_training", "diffusion", "agents", "daily"
-    ]
+    kind: str
+    """``training``, ``serving`` and the other kinds of ``planner.scenario.kinds``, or one of a plugin."""
     model: str
     tokens: float | None = None
     sequence_length: int | None = None

@@ -129,6 +129,12 @@ def estimate_serving_command(
     software_date: Annotated[
         str | None, typer.Option("--software-date", help="Month whose software serves, as 2025-09.")
     ] = None,
+    images: Annotated[
+        float, typer.Option("--images", min=0, help="Images of a request; their tokens are among its input tokens.")
+    ] = 0.0,
+    image_tokens: Annotated[
+        float | None, typer.Option("--image-tokens", min=1, help="Tokens of an image; default: the model's.")
+    ] = None,
     tp: Annotated[int | None, typer.Option("--tp", min=1)] = None,
     pp: Annotated[int | None, typer.Option("--pp", min=1)] = None,
     ep: Annotated[int | None, typer.Option("--ep", min=1)] = None,
@@ -169,6 +175,8 @@ def estimate_serving_command(
             engine=engine,
             memory_fraction=memory_fraction,
             software_date=software_date,
+            images=images,
+            image_tokens=image_tokens,
             tp=tp,
             pp=pp,
             ep=ep,

@@ -180,6 +180,8 @@ def estimate_serving(
     engine: str = "vllm",
     memory_fraction: float | None = None,
     software_date: str | None = None,
+    images: float = 0.0,
+    image_tokens: float | None = None,
     tp: int | None = None,
     pp: int | None = None,
     ep: int | None = None,
@@ -207,7 +209,8 @@ def estimate_serving(
     ``engine``: vllm, sglang or trtllm, with a release after a blank where one is meant ("vllm 0.10"); without one, the
     cache is what the first releases that load the model leave. ``memory_fraction``: share of a chip's memory that the
     engine may use; None its default. ``software_date``: month whose software serves ("2025-09"); None that of the
-    newest runs measured.
+    newest runs measured. ``images``: images of a request, whose ``image_tokens`` each (None: as the model's record
+    says) are among its ``input_tokens``; the model's vision tower computes them.
 
     ``input_cv``, ``output_cv``: how much lengths vary about their means (lognormal; 0: all alike); ``arrival_cv``: how
     bursty arrivals are (1: Poisson). ``simulate`` follows 4,000 single requests through the replica at its ``load`` and
@@ -234,6 +237,7 @@ def estimate_serving(
         arch, peak_name(precision), peak_name(kv_precision or "bf16"),
         float(input_tokens), float(output_tokens), float(cached_prefix), input_cv=input_cv, output_cv=output_cv,
         engine=engine, memory_fraction=memory_fraction, software_year=_year_of(software_date),
+        images=float(images), image_tokens=image_tokens,
     )  # fmt: skip
     if not 0.0 <= arrival_cv <= MOST_BURSTY:
         raise InputError(

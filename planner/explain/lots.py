@@ -16,6 +16,7 @@ from planner.explain.limits import firm_rows, loosened, unit_step, usage
 from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.stock_model import StockModel
+from planner.options.counted import GOALS
 from planner.options.option import Dropped
 from planner.scenario.base import month_index
 from planner.scenario.types import Scenario
@@ -176,7 +177,7 @@ def lots_rivals(
 
 def _bounded_rival(name: str, objective: str, bound: float, value: float) -> Alternative:
     """What the relaxation of a rival says of it: a bound, not a plan."""
-    worse, better = ("less", "more") if objective == "throughput" else ("more", "less")
+    worse, better = ("less", "more") if GOALS[objective].most else ("more", "less")
     difference = (bound - value) / abs(value) if value else 0.0
     if difference > 0:
         summary = f"at least {difference:.1%} {worse} {objective}, by the bound of its relaxation"

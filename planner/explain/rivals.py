@@ -19,6 +19,7 @@ from planner.facility.cooling import AIR
 from planner.fleet.answer import chosen_options, deployments_of, totals_of
 from planner.fleet.build import build_fleet
 from planner.fleet.model import OBJECTIVE_UNITS
+from planner.options.counted import GOALS
 from planner.options.option import Dropped, Option, OptionSet
 from planner.options.work.describe import Describer
 from planner.scenario.types import Scenario
@@ -66,8 +67,8 @@ def alternatives(
     solved = solve_several([with_objective(m.program, m.objectives[objective]) for m in models.values()], each)
     # only what will be shown is described: that prices every deployment again
     places = {name: s.values for name, s in zip(models, solved, strict=True) if s.values is not None}
-    way = -1.0 if objective == "throughput" else 1.0
-    best = sorted(places, key=lambda n: way * float(models[n].objectives[objective] @ places[n]))
+    better = GOALS[objective].better
+    best = sorted(places, key=lambda n: float(models[n].objectives[objective] @ places[n]))
     describer = Describer(scenario, catalog)
     scale = OBJECTIVE_UNITS[objective][1]
     for name in best[:MOST_SHOWN]:
@@ -97,7 +98,7 @@ def alternatives(
         if solution.values is None:
             result.append(_impossible(f"only {name}", _why_not(name, found.dropped, solution)))
     result += _never_priced(found.dropped, everything, {a.name for a in result})
-    ranked = sorted(result, key=lambda a: (a.objective is None, way * (a.difference or 0.0), a.name))
+    ranked = sorted(result, key=lambda a: (a.objective is None, -better * (a.difference or 0.0), a.name))
     return _without_echoes(ranked)[:MOST_SHOWN]
 
 

@@ -14,6 +14,7 @@ from planner.answer.words import throughput_of
 from planner.cost.of_plan import joules_per_token, requests_of, unit_cost_usd, usd_per_m_tokens, worked_of
 from planner.errors import SolveError
 from planner.fleet.model import FleetModel
+from planner.options.counted import objective_values
 from planner.options.option import Option
 from planner.options.work.classes import answered
 from planner.options.work.describe import Described, Describer, spec_of_option
@@ -144,12 +145,10 @@ def totals_of(scenario: Scenario, deployments: Sequence[Deployment]) -> Totals:
     )
 
 
-def objective_values(scenario: Scenario, deployments: Sequence[Deployment]) -> dict[str, float]:
+def plan_values(scenario: Scenario, deployments: Sequence[Deployment], totals: Totals) -> dict[str, float]:
     """The plan's value of every objective the planner knows, in people's units."""
-    return {
-        "cost": math.fsum(d.cost.total_usd for d in deployments),
-        "time": math.fsum(d.predicted.finish_days or 0.0 for d in deployments),
-        "power": math.fsum(d.power.facility_mw for d in deployments if d.acquire != "rent"),
-        "carbon": math.fsum(d.carbon_t for d in deployments),
-        "throughput": throughput_of(scenario, deployments),
-    }
+    return objective_values(
+        totals,
+        time=math.fsum(d.predicted.finish_days or 0.0 for d in deployments),
+        throughput=throughput_of(scenario, deployments),
+    )

@@ -26,6 +26,7 @@ from planner.answer.plan import (
 )
 from planner.cost.of_plan import joules_of, unit_costs_of, usd_per_m_tokens
 from planner.fleet.stock_model import StockPlan
+from planner.options.counted import objective_values
 from planner.options.hardware.hours import day_share
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.parts import systems_taken
@@ -410,10 +411,8 @@ def _at_once(lots: Sequence[FleetLot], schedule: Schedule) -> list[FleetLot]:
 
 def stock_values(figures: StockFigures, totals: Totals, schedule: Schedule) -> dict[str, float]:
     """The plan's value of every objective of a shared fleet, as the program counts it."""
-    return {
-        "cost": totals.tco_usd,
-        "time": math.fsum(max(r.counted_to_day, r.end_day) for r in schedule.runs if r.leads),
-        "power": totals.facility_mw,
-        "carbon": totals.carbon_t,
-        "throughput": throughput_over_time(figures, schedule),
-    }
+    return objective_values(
+        totals,
+        time=math.fsum(max(r.counted_to_day, r.end_day) for r in schedule.runs if r.leads),
+        throughput=throughput_over_time(figures, schedule),
+    )

@@ -17,6 +17,7 @@ from planner.fleet.meeting import meeting_rows
 from planner.fleet.model import FleetModel, Limit
 from planner.fleet.pieces import pieces_of
 from planner.fleet.redundancy import Counting, Unit, add_left
+from planner.options.counted import GOALS, OverTime
 from planner.options.hardware.hours import on_in
 from planner.options.parts import levels, room_for
 from planner.options.stock import Demand, Lot, Run, Start, Stock, Work
@@ -452,20 +453,18 @@ def add_peak(draft: StockDraft) -> None:
         draft.builder.add_row(f"peak[{period}]", {**drawn, draft.peak: -1.0}, upper=0.0, kind="balance")
 
 
+def _summed(draft: StockDraft, of: OverTime, per: float) -> dict[int, float]:
+    """Coefficients of an objective that is a sum over what stands and works, of a figure in ``per``."""
+    return draft.total(lambda x: of.lot(x) / per, lambda x, t: of.work(x, t) / per, lambda _, s: of.start(s) / per)
+
+
 def finished(draft: StockDraft) -> StockModel:
     """The program of a draft, with a vector for each objective in the scaled units of ``OBJECTIVE_UNITS``."""
     per_run = draft.total(run=lambda r, _: -r.tokens_per_s / 1e6)
     picks: dict[str, dict[int, float]] = {
         "throughput": per_run | {c: -tokens / 1e6 for c, tokens in draft.tokens.items()},
-        "cost": draft.total(
-            lambda x: x.cost_usd / 1e6, lambda x, t: float(x.cost_usd[t]) / 1e6, lambda _, s: s.cost_usd / 1e6
-        ),
         "time": draft.total(run=lambda r, s: s.finish_days if r.lead else 0.0),
-        "carbon": draft.total(
-            lambda x: x.carbon_t / 1e3,
-            lambda x, t: float(x.carbon_t[t]) / 1e3,
-            lambda _, s: float(s.carbon_by_year_t.sum()) / 1e3,
-        ),
+        **{name: _summed(draft, of, goal.per) for name, goal in GOALS.items() if (of := goal.over_time) is not None},
     }
     if draft.peak is not None:
         picks["power"] = {draft.peak: 1.0}

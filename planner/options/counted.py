@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
+from typing import Any
 
+from planner.answer.plan import Totals
 from planner.facility.capacity import Level, Location
 from planner.options import annual
 from planner.options.option import BEYOND, Option
+from planner.options.stock import Lot, Start, Work
 from planner.scenario.types import Scenario
 
 
@@ -114,28 +118,63 @@ AT_LEAST: tuple[Figure, ...] = (LOAD_CHIPS,)
 
 
 @dataclass(frozen=True, slots=True)
+class OverTime:
+    """The figure of an objective in a fleet over time: of a system of a lot, a unit at work in a period, and a run
+    that begins at a start."""
+
+    lot: Callable[[Lot], float]
+    work: Callable[[Work, int], float]
+    start: Callable[[Start], float]
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """An objective: the sum of a figure, least or largest. People see it in ``unit``, which is the program's times
-    ``scale``; the figure is in the program's unit times ``per``."""
+    ``scale``; the figure is in the program's unit times ``per``.
+
+    ``total``: the field of a plan's totals that says what it comes to. ``over_time``: where it is a sum over lots and
+    work. Days, tokens and the peak over time are no such sums: their room counts them (None).
+    """
 
     figure: Figure
     unit: str
     scale: float
     per: float
+    total: str | None = None
+    over_time: OverTime | None = None
+
+    @property
+    def most(self) -> bool:
+        """Whether more of it is better; the program then has it with the other sign."""
+        return self.scale < 0
+
+    @property
+    def better(self) -> float:
+        """What a change is multiplied by to be an improvement where it is positive."""
+        return 1.0 if self.most else -1.0
 
 
 GOALS: Mapping[str, Goal] = {
-    "cost": Goal(COST, "USD", 1e6, 1e6),
+    "cost": Goal(COST, "USD", 1e6, 1e6, "tco_usd", OverTime(
+        lambda x: x.cost_usd, lambda x, t: float(x.cost_usd[t]), lambda s: s.cost_usd)),
     "time": Goal(FINISH, "days", 1.0, 1.0),
-    "power": Goal(PEAK_POWER, "MW", 1.0, 1e6),
-    "carbon": Goal(CARBON, "t CO2e", 1e3, 1e3),
+    "power": Goal(PEAK_POWER, "MW", 1.0, 1e6, "facility_mw"),
+    "carbon": Goal(CARBON, "t CO2e", 1e3, 1e3, "carbon_t", OverTime(
+        lambda x: x.carbon_t, lambda x, t: float(x.carbon_t[t]), lambda s: float(s.carbon_by_year_t.sum()))),
+    "water": Goal(WATER, "m3", 1e3, 1e3, "water_m3", OverTime(
+        lambda x: float(x.water_by_year_m3.sum()), lambda x, t: float(x.water_m3[t]),
+        lambda s: float(s.water_by_year_m3.sum()))),
     "throughput": Goal(TOKENS, "tokens/s", -1e6, -1e6),
-}
-"""Objectives by name; throughput is largest, so the program has it with the other sign."""
+}  # fmt: skip
+"""Objectives by name: the one place that says what each is. Another is an entry here and a name in
+``scenario.types.Objective``."""
 
 
-ASKED_ABOUT: tuple[Figure, ...] = (WATER,)
-"""What no limit or objective reads, but answers about the answer do (``outlook.near``)."""
+def objective_values(totals: Totals | Mapping[str, Any], *, time: float, throughput: float) -> dict[str, float]:
+    """A plan's value of every objective in people's units, from its totals, its days and its tokens/s."""
+    own = {"time": time, "throughput": throughput}
+    read = totals.__getitem__ if isinstance(totals, Mapping) else partial(getattr, totals)
+    return {name: own[name] if goal.total is None else float(read(goal.total)) for name, goal in GOALS.items()}
 
 
 def used() -> tuple[tuple[Figure | Yearly, float], ...]:
@@ -143,7 +182,6 @@ def used() -> tuple[tuple[Figure | Yearly, float], ...]:
     better; -1: more is), whatever the scenario limits or wants. Racks are among them: whole ones, see ``prune``."""
     signs: list[tuple[Figure | Yearly, float]] = [(limit.figure, 1.0) for limit in plan_limits()]
     signs += [(figure, 1.0) for figure in AT_MOST]
-    signs += [(figure, 1.0) for figure in ASKED_ABOUT]
     signs += [(figure, -1.0) for figure in AT_LEAST]
     signs += [(goal.figure, math.copysign(1.0, goal.scale)) for goal in GOALS.values()]
     return tuple({(figure.name, sign): (figure, sign) for figure, sign in signs}.values())

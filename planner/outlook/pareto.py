@@ -12,6 +12,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError, Problem, unknown_name
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.stock_limits import build_stock
+from planner.options.counted import GOALS
 from planner.options.stock import StockSet
 from planner.outlook.question import Asked, no_plan, plan_at, question_of, teller
 from planner.outlook.result import Axis, ParetoFront, ParetoPoint, choice_figures, headings
@@ -69,7 +70,7 @@ def pareto(
         Axis(
             name=name,
             unit=OBJECTIVE_UNITS[name][0],
-            best="most" if name == "throughput" else "least",
+            best="most" if GOALS[name].most else "least",
             low=min(p.objective.values[name] for p in plans),
             high=max(p.objective.values[name] for p in plans),
         )

@@ -33,7 +33,7 @@ from planner.explain.conflict import Diagnosis
 from planner.explain.lots import explained_shared
 from planner.explain.rewritten import Again, worth_of_leaves
 from planner.explain.rivals import alternatives
-from planner.fleet.answer import chosen_options, deployments_of, objective_values, totals_of
+from planner.fleet.answer import chosen_options, deployments_of, plan_values, totals_of
 from planner.fleet.leaves import by_leaf
 from planner.fleet.model import OBJECTIVE_UNITS, FleetModel
 from planner.fleet.stock_model import StockModel
@@ -148,8 +148,9 @@ class Draft:
         else:
             chosen = chosen_options(model, best.values)
             deployments = deployments_of(self.scenario, Describer(self.scenario, catalog), chosen)
-            values = objective_values(self.scenario, deployments)
-            parts = {"deployments": deployments, "totals": totals_of(self.scenario, deployments)}
+            totals = totals_of(self.scenario, deployments)
+            values = plan_values(self.scenario, deployments, totals)
+            parts = {"deployments": deployments, "totals": totals}
         scale = OBJECTIVE_UNITS[name][1]
         first = solutions[0]
         value = values[name]

@@ -21,6 +21,9 @@ from planner.settings import ANSWERS, value_of
 
 LEAST_S = 5.0
 """Seconds that other confidences may take of any plan, in a fast answer; of a longer one as long as the plan took."""
+ENOUGH = 0.7
+"""Share of the time that the plan's own solve took, without which another confidence is not begun: it would end
+without an answer."""
 
 Planned = Callable[[Question], Plan | None]
 """The verified plan of a question; None where it has none, raises ``SolveError`` where none was found in time."""
@@ -71,6 +74,8 @@ def _at(question: Question, answer: Plan, level: float, planned: Planned, until:
         if time.perf_counter() > until:
             raise CancelledError("out of time")
 
+    if until - time.perf_counter() < ENOUGH * question.clock.laps.get("solving", 0.0):
+        return not_tried
     try:
         tell()
         other = ask(question.scenario.at_confidence(level), catalog=question.plain, progress=tell)

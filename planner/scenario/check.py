@@ -252,6 +252,18 @@ def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
                     allowed = f"up to {model.longest_context} tokens"
                     path = ("workloads", i, "last_prompt" if isinstance(workload, Agents) else "input_tokens")
                     yield _problem(scenario, path, message, found=f"{longest} tokens", allowed=allowed)
+            if isinstance(workload, Serving) and workload.images is not None:
+                path = ("workloads", i, "images")
+                if model.vision is None:
+                    remedy = "Name a model with one (kind: vlm), or remove images."
+                    yield _problem(scenario, path, f"{model.id} has no vision tower", remedy=remedy)
+                else:
+                    each = workload.images.tokens or model.vision.tokens_per_image
+                    seen = workload.images.per_request * each
+                    if seen > workload.input_tokens:
+                        message = "the images alone make more tokens than the prompt has"
+                        found, allowed = f"{seen:g} tokens", f"up to input_tokens = {workload.input_tokens}"
+                        yield _problem(scenario, path, message, found=found, allowed=allowed)
             if isinstance(workload, Training) and workload.tokens < workload.global_batch * workload.sequence_length:
                 step = workload.global_batch * workload.sequence_length
                 yield _problem(

@@ -23,7 +23,7 @@ from planner.scenario.topology import FAT_TREE, Topology
 SCENARIO_VERSION = 1
 """The version of the file format this program reads."""
 
-Objective = Literal["cost", "time", "power", "carbon", "throughput"]
+Objective = Literal["cost", "time", "power", "carbon", "water", "throughput"]
 Figures = dict[str, dict[str, float | str]]
 """{record id: {field: figure, or a text such as a month of delivery}}"""
 
@@ -334,7 +334,7 @@ class Scenario(Part):
     objective: tuple[Objective, ...] = Field(
         default=("cost",),
         min_length=1,
-        description="What is best: cost, time, power, carbon or throughput. A list is lexicographic.",
+        description="What is best: cost, time, power, carbon, water or throughput. A list is lexicographic.",
     )
     confidence: float = Field(
         default=0.5,

@@ -332,6 +332,21 @@ PrefixHits = Literal["chat", "api", "coder", "thinking", "conversation", "agent"
 """Published hit curves a load may name (a test holds that they exist)."""
 
 
+class Images(Part):
+    """Images of a request, which the model's vision tower reads before its prompt."""
+
+    per_request: float = Field(
+        gt=0, le=1000, description="Images of a request; frames of a video.", json_schema_extra=unit("images")
+    )
+    tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Tokens of the prompt that one image makes: its resolution. None: as the model's record says.",
+        json_schema_extra=unit("tokens"),
+    )
+
+
 class Speculation(Part):
     """Speculative decoding: tokens are drafted ahead and verified in one step of the model."""
 
@@ -542,6 +557,11 @@ class Serving(Part):
         description="Speculative decoding as a choice: `{method: mtp, tokens: [0, 1, 2, 3], acceptance: 0.7}`; none: "
         "every step gives one token. Not with request_classes.",
     )
+    images: Images | None = Field(
+        default=None,
+        description="Images of a request: `{per_request: 2, tokens: 256}`; none: text. Their tokens are part of "
+        "input_tokens; the model's vision tower computes them. Not with request_classes.",
+    )
     chips: ChipRange | None = Field(
         default=None,
         description="Chips of the whole deployment: a number for exactly that many, or {min, max}.",
@@ -611,6 +631,8 @@ class Serving(Part):
             report([Finding(("disaggregated",), "loads with request classes are answered by whole replicas")])
         if self.request_classes and self.speculation is not None:
             report([Finding(("speculation",), "not with request_classes")])
+        if self.request_classes and self.images is not None:
+            report([Finding(("images",), "not with request_classes")])
         return self
 
     @model_validator(mode="after")

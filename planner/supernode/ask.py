@@ -18,6 +18,7 @@ from planner.catalog import Catalog, load_catalog
 from planner.errors import InputError, Problem, SolveError, unknown_name
 from planner.fleet.model import OBJECTIVE_UNITS
 from planner.network.capability import domain_chips
+from planner.options.counted import GOALS
 from planner.outlook.question import Asked, no_plan, teller
 from planner.planning.draft import planner_version
 from planner.planning.plan import answered, plan, solved_question
@@ -264,7 +265,7 @@ def _step(label: str, what: str, assumed: Figures, found: Plan | str, catalog: C
 
 def _findings(found: SupernodeAnswer) -> list[str]:
     """What the steps say, in words; the first is the answer."""
-    better = -1.0 if found.objective == "throughput" else 1.0
+    better = -GOALS[found.objective].better
     lines: list[str] = []
     known = [s for s in found.levels if s.value is not None]
     if len(known) > 1:

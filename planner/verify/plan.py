@@ -26,6 +26,7 @@ from planner.errors import InputError, PlannerError
 from planner.facility.capacity import capacity_tree
 from planner.facility.reliability import ReliabilityProfile, default_profile
 from planner.options.annual import stated
+from planner.options.counted import objective_values
 from planner.options.form import over_lots
 from planner.options.hardware.choices import start_days
 from planner.options.work.classes import answered
@@ -194,17 +195,16 @@ def sum_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
         ("carbon_t", lambda d: d.carbon_t),
         ("water_m3", lambda d: d.water_m3),
     )
+    sums = {}
     for name, pick in picks:
-        found = float(sum((Fraction(pick(d)) for d in plan.deployments), start=Fraction(0)))
+        sums[name] = found = float(sum((Fraction(pick(d)) for d in plan.deployments), start=Fraction(0)))
         if not near(float(getattr(totals, name)), found):
             yield f"totals.{name} is {getattr(totals, name)}, the deployments sum to {found}"
-    values = {
-        "cost": math.fsum(d.cost.total_usd for d in plan.deployments),
-        "time": math.fsum(d.predicted.finish_days or 0.0 for d in plan.deployments),
-        "power": math.fsum(d.power.facility_mw for d in plan.deployments if d.acquire != "rent"),
-        "carbon": math.fsum(d.carbon_t for d in plan.deployments),
-        "throughput": throughput_of(scenario, plan.deployments),
-    }
+    values = objective_values(
+        sums,
+        time=math.fsum(d.predicted.finish_days or 0.0 for d in plan.deployments),
+        throughput=throughput_of(scenario, plan.deployments),
+    )
     objective = plan.objective
     if objective.name not in values or objective.value is None:
         yield f"objective {objective.name!r} has no value to check"

@@ -9,6 +9,7 @@ from planner.answer.asked import asked_of
 from planner.answer.plan import Deployment, Plan, Simplified
 from planner.catalog import Catalog
 from planner.errors import PlannerError
+from planner.options.counted import GOALS
 from planner.scenario import problem_digest
 from planner.scenario.by_hand import by_hand
 from planner.scenario.types import Scenario
@@ -17,8 +18,6 @@ from planner.verify.compare import differences
 from planner.verify.measured import measured_effects
 from planner.verify.simulated import simulation_failures
 from planner.walls import walls_of
-
-UNITS = {"cost": "USD", "time": "days", "power": "MW", "carbon": "t CO2e", "throughput": "tokens/s"}
 
 
 def asked_failures(d: Deployment, scenario: Scenario) -> Iterator[str]:
@@ -86,7 +85,7 @@ def question_failures(plan: Plan, scenario: Scenario, catalog: Catalog) -> Itera
         "problem_digest": problem_digest(scenario, catalog.digest),
         "objective.name": scenario.objective[0],
         "objective.priorities": scenario.objective,
-        "objective.unit": UNITS[scenario.objective[0]],
+        "objective.unit": GOALS[scenario.objective[0]].unit,
         "assumptions": assumed,
         "workloads": {w.name: w.model_dump() for w in asked_of(scenario)},
         "proof.bound": plan.objective.bound,
@@ -128,7 +127,7 @@ def proof_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
         if plan.status != "feasible" or objective.gap is not None:
             yield f"status {plan.status} without a bound"
         return
-    better = bound - value if objective.name != "throughput" else value - bound
+    better = (value - bound) * GOALS[scenario.objective[0]].better
     if better > 1e-6 * max(1.0, abs(value)):
         yield f"the bound {bound} is worse than the plan's own value {value}"
     gap = abs(value - bound) / max(1e-9, abs(value))

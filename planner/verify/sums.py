@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from planner.answer.plan import Plan
 from planner.cost.of_plan import joules_of, unit_costs_of, usd_per_m_tokens
+from planner.options.counted import objective_values
 from planner.options.hardware.arrivals import demand_of
 from planner.options.hardware.timeline import DAYS_PER_MONTH
 from planner.options.stock_figures import Hardware, rate_unit
@@ -78,13 +79,11 @@ def sum_failures(again: Again, plan: Plan) -> Iterator[str]:
         "water_m3": float(exact_sum(p["water_m3"] for p in years)),
     }
     yield from differences("totals", plan.totals.model_dump(), totals)
-    values = {
-        "cost": totals["tco_usd"],
-        "time": float(exact_sum(max(x.said.counted_to_day, x.said.end_day) for x in again.runs if x.said.leads)),
-        "power": totals["facility_mw"],
-        "carbon": totals["carbon_t"],
-        "throughput": throughput_over_time(again.figures, plan.schedule),
-    }
+    values = objective_values(
+        totals,
+        time=float(exact_sum(max(x.said.counted_to_day, x.said.end_day) for x in again.runs if x.said.leads)),
+        throughput=throughput_over_time(again.figures, plan.schedule),
+    )
     yield from differences("objective.values", plan.objective.values, values)
     value = plan.objective.value
     if value is None or not near(value, plan.objective.values.get(plan.objective.name)):

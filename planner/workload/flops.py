@@ -111,11 +111,17 @@ def forward_flops_per_token(model: ModelArch, context: ArrayLike) -> Any:
     return _shaped(flops)
 
 
-def vision_flops_per_image(model: ModelArch) -> float:
-    """Forward FLOPs of the vision tower for one image (0 without a tower); attention sees every patch."""
+def vision_flops_per_image(model: ModelArch, tokens: float | None = None) -> float:
+    """Forward FLOPs of the vision tower for one image (0 without a tower); attention sees every patch.
+
+    ``tokens``: what the language model sees of the image, None = as many as the model's record says; patches are in
+    proportion to them.
+    """
     t = model.vision
     if t is None:
         return 0.0
+    seen = float(t.tokens_per_image if tokens is None else tokens)
+    patches = t.patches_per_image * seen / t.tokens_per_image
     matrices = t.layers * (4 * t.hidden * t.hidden + (3 if t.gated else 2) * t.hidden * t.ffn_hidden)
-    core = t.layers * 4.0 * t.hidden * t.patches_per_image
-    return t.patches_per_image * (2.0 * matrices + core) + 2.0 * t.tokens_per_image * t.other_parameters
+    core = t.layers * 4.0 * t.hidden * patches
+    return patches * (2.0 * matrices + core) + 2.0 * seen * t.other_parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from tools import load, option, round_scenario, run, run_option, scenario_of
 
 from planner.catalog import Catalog
 from planner.fleet.build import build_fleet
+from planner.fleet.model import OBJECTIVE_UNITS
 from planner.options import annual, counted
 from planner.options import enumerate as room
 from planner.options.counted import GOALS, Figure, Yearly, used
@@ -164,3 +165,43 @@ def test_every_figure_of_a_fleet_is_compared(name: str) -> None:
         better = np.array([1.0, 0.9]) if isinstance(value, np.ndarray) else value + 1.0 if figure in GIVES else 0.9
         assert not no_more(good, replace(good, **{figure: better})), figure
         assert no_more(replace(good, **{figure: better}), good), figure
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_objective_from_outside_is_planned_proven_and_checked(
+    shared: bool, round_catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One entry more in the table of objectives: programs of both forms, dominance, values and the check follow.
+
+    A rented server costs no capital; by capital alone it is chosen, whatever it costs in all.
+    """
+    capital = counted.Goal(counted.CAPITAL, "USD", 1e6, 1e6, "capex_usd", counted.OverTime(
+        lambda x: x.capex_usd, lambda x, t: 0.0, lambda s: 0.0))  # fmt: skip
+    monkeypatch.setitem(cast("dict[str, counted.Goal]", GOALS), "capital", capital)
+    monkeypatch.setitem(cast("dict[str, tuple[str, float]]", OBJECTIVE_UNITS), "capital", ("USD", 1e6))
+    hardware = {"systems": ["plain_8"], "acquire": ["buy", "rent"], "rent_terms": ["on_demand"]}
+    scenario = round_scenario(load(400, ttft_ms=60_000, precision=["bf16"], disaggregated="never"), horizon_years=4,
+                              hardware=hardware, fleet={"shared": shared})  # fmt: skip
+    cheapest = plan(scenario, catalog=round_catalog)
+    assert {x.acquire for x in cheapest.holdings} == {"buy"}
+    least = plan(scenario.model_copy(update={"objective": ("capital",)}), catalog=round_catalog)
+    assert least.verified
+    assert least.status == "proven_optimal"
+    assert {x.acquire for x in least.holdings} == {"rent"}
+    assert least.objective.value == 0.0
+    assert least.objective.values["cost"] == pytest.approx(least.totals.tco_usd)
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("shared", [False, True])
+def test_least_water_is_less_than_that_of_the_cheapest(shared: bool, round_catalog: Catalog) -> None:
+    """Water is an objective as carbon is: the plan says how much, and no other plan of the scenario takes less."""
+    scenario = round_scenario(load(400, ttft_ms=60_000, precision=["bf16"], disaggregated="never"),
+                              fleet={"shared": shared})  # fmt: skip
+    cheapest = plan(scenario, catalog=round_catalog)
+    least = plan(scenario.model_copy(update={"objective": ("water", "cost")}), catalog=round_catalog)
+    assert least.verified
+    assert least.objective.unit == "m3"
+    assert least.objective.value == pytest.approx(least.totals.water_m3)
+    assert least.totals.water_m3 <= cheapest.totals.water_m3 * (1 + 1e-9)

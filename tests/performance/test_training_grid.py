@@ -27,7 +27,7 @@ def _brute(job: TrainingJob, chips: int, g: TrainingGrid, heads: int, kv: int, e
     ):
         if chips % (tp * pp * cp) or heads % tp or (kv % tp and tp % kv) or job.sequence_length % (2 * cp):
             continue
-        if -(-layers // pp) * (pp - 1) >= layers:
+        if pp > layers:
             continue
         dp = chips // (tp * pp * cp)
         if job.global_batch % (dp * mb) or experts % ep or (dp * cp * tp) % ep:

@@ -115,6 +115,8 @@ class ServingSearch:
             engine=w.engine,
             memory_fraction=w.memory_fraction,
             software_year=year_of_month(w.software_date),
+            images=0.0 if w.images is None else w.images.per_request,
+            image_tokens=None if w.images is None or w.images.tokens is None else float(w.images.tokens),
             cached_prefix=w.cached_prefix
             if platform is None
             else cached_prefix(self.catalog, w, self.model, platform, peak_name(precision)),

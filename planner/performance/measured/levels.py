@@ -146,12 +146,16 @@ def knots_of(
 ) -> tuple[tuple[float, float, float], ...]:
     """Ends of the interval by class of deviation, from log measured over predicted of runs that were left out.
 
-    Classes hold as many runs each. The ends never come nearer to each other as the deviation grows.
+    Classes hold as many runs each, save that runs of one deviation are of one class: rounding must not tell them apart.
+    The ends never come nearer to each other as the deviation grows.
     """
-    off, wide = np.asarray(errors, dtype=float), np.asarray(deviations, dtype=float)
+    off, wide = np.asarray(errors, dtype=float), np.round(np.asarray(deviations, dtype=float), 9)
     tail = (1.0 - inside) / 2.0
     knots: list[tuple[float, float, float]] = []
-    for own in np.array_split(np.argsort(wide, kind="stable"), classes):
+    order = np.argsort(wide, kind="stable")
+    cuts = [len(part) for part in np.array_split(order, classes)]
+    ends = np.searchsorted(wide[order], wide[order][np.maximum(np.cumsum(cuts), 1) - 1], side="right")
+    for own in np.split(order, np.unique(ends)[:-1]):
         if not own.size:
             continue
         low, high = np.quantile(off[own], (tail, 1.0 - tail))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, nearest_name
+from planner.workload.flops import vision_flops_per_image
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -58,7 +59,8 @@ class ServingJob:
     ``waves``: clients of a closed loop whose requests are all alike, so those that start together end together and
     prefill together again, as in benchmarks with one length; random arrivals and lengths do not. ``poll_steps``: decode
     steps between two looks for new requests, where an engine is told to look seldom (SGLang's
-    ``scheduler_recv_interval``); 1 = after every step.
+    ``scheduler_recv_interval``); 1 = after every step. ``images``: images of a request, each of ``image_tokens`` of the
+    prompt's tokens (None = as the model's record says), which its vision tower reads before them.
     Raises ``InputError`` listing every field out of bounds.
     """
 
@@ -77,6 +79,8 @@ class ServingJob:
     engine: str = "vllm"
     memory_fraction: float | None = None
     software_year: float = 0.0
+    images: float = 0.0
+    image_tokens: float | None = None
 
     def __post_init__(self) -> None:
         problems: list[Problem] = []
@@ -103,6 +107,8 @@ class ServingJob:
             "poll_steps": (1.0, 10_000.0),
             "memory_fraction": (0.01, 1.0),
             "software_year": (0.0, 2100.0),
+            "images": (0.0, 1e5),
+            "image_tokens": (1.0, 1e6),
         }
         for name, (low, high) in bounds.items():
             number = float(1.0 if getattr(self, name) is None else getattr(self, name))
@@ -117,6 +123,8 @@ class ServingJob:
         elif release and not re.fullmatch(r"\d{1,3}\.\d{1,3}", release):
             problems.append(Problem("unknown release of an engine", path="engine", found=repr(release),
                                     allowed="major and minor number, as 0.10"))  # fmt: skip
+        if self.images and self.model.vision is None:
+            problems.append(Problem(f"model {self.model.id} has no vision tower", path="images"))
         if not self.model.groups:
             problems.append(Problem(f"model {self.model.id} has no layers", path="model", remedy="Use recommendation."))
         if problems:
@@ -131,6 +139,13 @@ class ServingJob:
     def answer_of_a_token(self) -> float:
         """Length of the answer that an answer token, taken at random, is part of: E[o^2]/E[o]."""
         return self.output_tokens * (1.0 + self.output_cv**2)
+
+    @property
+    def tower_flops_of_a_token(self) -> float:
+        """FLOPs of the vision tower for a prompt token: those of all images of a request, spread over its prompt."""
+        if not self.images:
+            return 0.0
+        return self.images * vision_flops_per_image(self.model, self.image_tokens) / self.input_tokens
 
     @property
     def accepted_drafts(self) -> float:

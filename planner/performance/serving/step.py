@@ -189,6 +189,16 @@ class StepModel:
         efficiency = c.gemm_efficiency * self._narrow(rate) * tokens / (tokens + c.gemm_half_tokens * self._tile(rate))
         return self._roofline(2.0 * tokens * weights, weights * nbytes, rate, efficiency)
 
+    def _tower(self, prefill: Floats, tp: Floats) -> Floats:
+        """Seconds of the vision tower for ``prefill`` tokens of prompts: dense matrices in 16 bits, cut over TP.
+
+        Its patches are many, so its weights are read for nothing beside. It runs in the first stage, for which the
+        others wait. Images whose tokens are cached are not seen again.
+        """
+        c = self.profile
+        flops = prefill * self.job.tower_flops_of_a_token / tp
+        return np.asarray(flops / (self.bf16 * np.maximum(c.gemm_efficiency, 1e-6)))
+
     def _attention(self, layer: LayerProfile, load: StepLoad, tp: Floats) -> Floats:
         c = self.profile
         pairs = causal_pairs(load.prompt, layer.window, layer.sparse_top_k) / load.prompt
@@ -326,6 +336,8 @@ class StepModel:
                 parts[name] = parts[name] * (1.0 + share)
             parts["head"] = parts["head"] * (1.0 + drafts * (load.decode > 0))
             parts["step_fixed"] = parts["step_fixed"] + drafts * c.draft_s * (load.decode > 0)
+        if self.job.images:
+            parts["gemm"] = parts["gemm"] + self._tower(load.prefill + zero, tp) * pp
         for name in ("layers_fixed", "step_fixed", "sequences_fixed"):
             parts[name] = parts[name] * c.host_scale
         # stages take turns, so each passes as often as the last one, which also samples: what it does for one

@@ -134,13 +134,11 @@ def _outer(job: TrainingJob, chips: int, axes: _Axes) -> tuple[Ints, Ints, Ints]
     """Legal (tp, pp, cp), each (k,)."""
     tp, pp, cp = (a.reshape(-1) for a in np.meshgrid(axes.tp, axes.pp, axes.cp, indexing="ij"))
     query, kv = _heads(job.model)
-    layers = job.model.layers
-    fullest = -(-layers // pp)
     legal = (
         (chips % (tp * pp * cp) == 0)
         & (query % tp == 0)
         & ((kv % tp == 0) | (tp % kv == 0))
-        & (fullest * (pp - 1) < layers)
+        & (pp <= job.model.layers)  # what is left over is spread, so no stage is empty (``stage_layers``)
         & (job.sequence_length % (2 * cp) == 0)
     )
     return tp[legal], pp[legal], cp[legal]
