@@ -51,7 +51,7 @@ class Headroom(Part):
 
     place: str
     unit: str
-    """``MW``, ``racks``, ``kW per rack`` or ``PUE above 1``."""
+    """``MW``, ``racks``, ``kW per rack``, ``PUE above 1`` or ``L of water per kWh``."""
     used: float
     of: float
     worth_per_unit: float | None = None

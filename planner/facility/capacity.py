@@ -12,7 +12,7 @@ site file states the installed supply.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from planner.scenario.site import Hall, Site
 
@@ -41,13 +41,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A leaf: where systems stand. ``levels`` are the names of every limit above it, the site first."""
+    """A leaf: where systems stand. ``levels`` are the names of every limit above it, the site first; ``swing_max`` the
+    share of its peak that a run may step by (``Site.swing_max``)."""
 
     name: str
     site: str
     cooling: tuple[str, ...]
     rack_kw: float | None
     levels: tuple[str, ...]
+    swing_max: float = 1.0
 
 
 def usable_share(hall: Hall) -> float:
@@ -73,7 +75,7 @@ def capacity_tree(site: Site) -> tuple[tuple[Level, ...], tuple[Location, ...]]:
                 levels.append(level)
             if location is not None:
                 locations.append(location)
-    return tuple(levels), tuple(locations)
+    return tuple(levels), tuple(replace(x, swing_max=site.swing_max) for x in locations)
 
 
 def _walk(

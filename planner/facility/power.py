@@ -118,11 +118,14 @@ def system_power(
     activity: Floats,
     network_w_per_chip: Floats = 0.0,
     power_cap: Floats = 1.0,
+    swing_max: float = 1.0,
 ) -> SystemPower:
     """Peak and average power of one unit of ``system`` with ``chip`` in the cooling ``pair``.
 
     ``activity`` in [0, 1] is the share of the chip's dynamic range that the work uses; ``network_w_per_chip`` is power
     of switches and optics outside the unit; ``power_cap`` is the enforced share of TDP. All broadcast.
+    ``swing_max``: the most that chips may step between full power and waiting, as a share of the unit's IT peak; work
+    without use fills what they draw while they wait up to that (fans are too slow to step, so they do not count).
 
     Peak is chips at the cap and everything else at full, at the PUE of the design day. Raises ``UnknownFigureError``
     (TDP, chips of the unit) naming what ``assume`` must supply, ``InputError`` for a cap at or below idle or activity
@@ -147,10 +150,11 @@ def system_power(
 
     fan_factor = pair.fan_fraction / (1.0 - pair.fan_fraction)
     chips_peak = chips * tdp * cap
-    low = np.minimum(_of_range(idle_share, np.minimum(act, LOW_ACTIVITY)), cap)
-    chips_average = chips * tdp * _average_share(act, cap, idle_share)
     network = chips * net_per_chip
     it_peak, site_peak, peak_parts = _site(chips_peak, host, nics, fan_factor, network, pair.pue_peak)
+    filled = cap - swing_max * np.asarray(it_peak) / (chips * tdp)
+    low = np.maximum(np.minimum(_of_range(idle_share, np.minimum(act, LOW_ACTIVITY)), cap), filled)
+    chips_average = chips * tdp * _average_share(act, cap, idle_share, low)
     it_average, site_average, parts = _site(chips_average, host, nics, fan_factor, network, pair.pue)
     swing: Any = (chips_peak - chips * tdp * low) + np.zeros(np.shape(net_per_chip))
     return SystemPower(it_peak, it_average, site_peak, site_average, chips, basis, swing[()], parts, peak_parts)
@@ -185,12 +189,15 @@ def _of_range(idle_share: Floats, activity: Floats) -> Any:
     return idle_share + (1.0 - idle_share) * activity
 
 
-def _average_share(activity: NDArray[np.float64], cap: NDArray[np.float64], idle_share: float) -> Any:
-    """Mean draw over TDP under a cap: full power and waiting in the shares behind ``activity``, both cut at it."""
+def _average_share(
+    activity: NDArray[np.float64], cap: NDArray[np.float64], idle_share: float, waiting: NDArray[np.float64]
+) -> Any:
+    """Mean draw over TDP under a cap: full power and ``waiting``, in the shares behind ``activity``, both cut at it."""
     low = np.minimum(activity, LOW_ACTIVITY)
     full = (activity - low) / (1.0 - low)
-    capped = full * cap + (1.0 - full) * np.minimum(_of_range(idle_share, low), cap)
-    return np.where(cap >= 1.0, _of_range(idle_share, activity), capped)
+    mean = full * cap + (1.0 - full) * waiting
+    untouched = (cap >= 1.0) & (waiting <= _of_range(idle_share, low))
+    return np.where(untouched, _of_range(idle_share, activity), mean)
 
 
 def _nics_w(system: System, chip: Chip) -> float:

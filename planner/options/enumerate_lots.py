@@ -239,7 +239,7 @@ def add_group(
         return
     works: list[Work] = []
     runs: list[Run] = []
-    watts: dict[tuple[float, float], tuple[float, float]] = {}
+    watts: dict[tuple[float, float, bool], tuple[float, float]] = {}
     largest = -1
     for workload, options in found:
         mine = []
@@ -247,17 +247,18 @@ def add_group(
         for option, needed in zip(options, fabrics, strict=True):
             on = day_share(hours_of_unit(workload, option.layout.get("hours")))
             activity = option.activity if on == 1.0 else option.activity / getattr(workload, "peak_to_mean", 1.0)
-            if (activity, on) not in watts:
-                watts[activity, on] = load_watts(catalog, stand, activity, on)
+            kind = activity, on, workload.runs_once
+            if kind not in watts:
+                watts[kind] = load_watts(catalog, stand, activity, on, run=workload.runs_once)
             if option.systems > room:
                 continue
             if FABRICS.index(needed) > FABRICS.index(fabric):
                 continue
             largest = max(largest, FABRICS.index(needed))
             if not workload.runs_once:
-                works.append(works_of(timeline, stand, index, workload, option, watts[activity, on]))
+                works.append(works_of(timeline, stand, index, workload, option, watts[kind]))
             else:
-                mine.append((option, watts[activity, on]))
+                mine.append((option, watts[kind]))
         if mine:
             first = min(lot.begin for lot in lots)
             made, gone = runs_of(

@@ -118,7 +118,7 @@ def _side(
     catalog: Catalog, timeline: Timeline, workload: Training, stand: Standing, group: int, design: FoundDesign,
     starts: Sequence[int], mix: str, lead: bool,
 ) -> Run:  # fmt: skip
-    watts = load_watts(catalog, stand, design.activity)
+    watts = load_watts(catalog, stand, design.activity, run=True)
     drawn = run_watts(stand, watts, float(design.systems - design.spares), float(design.spares))
     months = np.array([timeline.slots[i].start for i in starts])
     p = price_run(timeline, stand, (float(drawn[0]), float(drawn[1])), months, design.days)

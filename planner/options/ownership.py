@@ -342,27 +342,30 @@ def _rented(
     )
 
 
-def load_watts(catalog: Catalog, stand: Standing, activity: float, day_share: float = 1.0) -> tuple[float, float]:
+def load_watts(
+    catalog: Catalog, stand: Standing, activity: float, day_share: float = 1.0, *, run: bool = False
+) -> tuple[float, float]:
     """(IT, facility) watts, in the mean of a day, that one system of a load draws above what it draws without work.
 
     ``activity``: that of units which are on all day, at the mean of their load. Energy follows requests: a unit that is
     on for the hours of most demand alone spares what a system idles in the others, and answers as large a share of the
     day's requests as it adds to the peak, if not itself then by what it leaves to the others when it is off.
+    ``run``: of a run instead, whose chips step together, so that the site's ``swing_max`` holds.
     """
-    busy = added_watts(catalog, stand, activity)
+    busy = added_watts(catalog, stand, activity, stand.choice.swing_max if run else 1.0)
     if day_share == 1.0:
         return busy
     on = added_watts(catalog, stand, 0.0)
     return tuple(b - (1.0 - day_share) * o for b, o in zip(busy, on, strict=True))  # type: ignore[return-value]
 
 
-def added_watts(catalog: Catalog, stand: Standing, activity: float) -> tuple[float, float]:
+def added_watts(catalog: Catalog, stand: Standing, activity: float, swing_max: float = 1.0) -> tuple[float, float]:
     """(IT, facility) watts that one system at work draws above what it draws without."""
     choice = stand.choice
     per_chip = stand.network["power_w"] / stand.chips
     busy = system_power(
         catalog, choice.system, choice.chip, choice.pair, activity=activity, power_cap=choice.power_cap,
-        network_w_per_chip=per_chip,
+        network_w_per_chip=per_chip, swing_max=swing_max,
     )  # fmt: skip
     return float(busy.it_average_w) - stand.it_base_w, float(busy.facility_average_w) - stand.facility_base_w
 

@@ -131,7 +131,8 @@ def price(scenario: Scenario, catalog: Catalog, choice: Choice, designs: Designs
 
     per_chip = of_network("power_w") / per_system
     busy = system_power(catalog, choice.system, choice.chip, choice.pair, activity=designs.activity,
-                        power_cap=choice.power_cap, network_w_per_chip=per_chip)  # fmt: skip
+                        power_cap=choice.power_cap, network_w_per_chip=per_chip,
+                        swing_max=choice.swing_max if designs.cluster else 1.0)  # fmt: skip
     idle = system_power(catalog, choice.system, choice.chip, choice.pair, activity=0.0,
                         power_cap=choice.power_cap, network_w_per_chip=per_chip)  # fmt: skip
     breakdown = {name: _row(busy.breakdown[name] * working + idle.breakdown[name] * spares, n)

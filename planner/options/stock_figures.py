@@ -250,7 +250,8 @@ class StockFigures:
         stand = self.stand(hardware)
         used = described.chips / ((described.systems - described.spares) * stand.chips)
         on = day_share(hours_of_unit(workload, described.parallelism.hours_per_day))
-        return load_watts(self.catalog, stand, activity_of(workload, role, described, used), on)
+        activity = activity_of(workload, role, described, used)
+        return load_watts(self.catalog, stand, activity, on, run=workload.runs_once)
 
     def run_watts(self, workload: Workload, role: str, hardware: Hardware, described: Described) -> tuple[float, float]:
         """(IT, facility) watts of a run above what its systems draw without it."""

@@ -191,6 +191,23 @@ class Site(Part):
         "are left out. None: no limit.",
         json_schema_extra=unit("ratio"),
     )
+    wue_max_l_per_kwh: float | None = Field(
+        default=None,
+        gt=0,
+        le=50,
+        description="Most water that the site may use over a year for each kWh of IT energy (its permit); coolings "
+        "above it are left out. None: no limit. `limits.water_m3_per_year` limits the amount.",
+        json_schema_extra=unit("L/kWh"),
+    )
+    swing_max: float = Field(
+        default=1,
+        ge=0,
+        le=1,
+        description="Largest step of power that a synchronous run may make between computing and waiting, as a share "
+        "of its systems' IT peak. Below what its chips do by themselves, they burn power while they wait, which is "
+        "paid; `hardware.power_caps` compete with that. 1: no limit.",
+        json_schema_extra=unit("ratio"),
+    )
     serving_peak_share: float = Field(
         default=1,
         ge=0.5,

@@ -127,20 +127,26 @@ def _racks_kw(
 
 
 def _overheads(scenario: Scenario, held: Sequence[Deployment | FleetLot], catalog: Catalog) -> Iterator[Headroom]:
-    """PUE above 1 of the worst cooling at each place whose site limits it."""
+    """PUE above 1, and water for each kWh, of the worst cooling at each place whose site limits it."""
     places = _places(scenario)
-    worst: dict[str, tuple[float, float]] = {}
+    worst: dict[tuple[str, str], tuple[float, float]] = {}
     for h in held:
         if h.site not in places:
             continue
         site, _ = places[h.site]
-        if site.pue_max is None:
+        if site.pue_max is None and site.wue_max_l_per_kwh is None:
             continue
         system, chip = catalog.system(h.system), catalog.chip(h.chip)
-        pue = pair_at(catalog, site, site_region(catalog, site), system, chip, h.cooling).pue
-        worst[h.site] = (max(pue, worst.get(h.site, (1.0, 1.0))[0]), site.pue_max)
-    for place, (pue, most) in worst.items():
-        yield Headroom(place=place, unit="PUE above 1", used=pue - 1.0, of=most - 1.0)
+        pair = pair_at(catalog, site, site_region(catalog, site), system, chip, h.cooling)
+        above_one = None if site.pue_max is None else site.pue_max - 1.0
+        for unit, used, most in (
+            ("PUE above 1", pair.pue - 1.0, above_one),
+            ("L of water per kWh", pair.wue_l_per_kwh, site.wue_max_l_per_kwh),
+        ):
+            if most is not None:
+                worst[h.site, unit] = (max(used, worst.get((h.site, unit), (0.0, 0.0))[0]), most)
+    for (place, unit), (used, most) in worst.items():
+        yield Headroom(place=place, unit=unit, used=used, of=most)
 
 
 def _lifts(scenario: Scenario, held: Sequence[Deployment | FleetLot], catalog: Catalog) -> Iterator[Lift]:

@@ -182,3 +182,23 @@ def test_trays_of_a_domain_by_the_binomial(shipped: Catalog) -> None:
     for wrong in (np.array([0.9, 1.1]), np.array([0.9, 0.0])):
         with pytest.raises(InputError):
             domain_usable(18, 1, wrong)
+
+
+def test_a_limit_on_swings_is_filled_while_chips_wait(shipped: Catalog) -> None:
+    """16 chips of 1,000 W that wait at 550 W step by 7.2 kW; what a limit takes of it is burnt a fifth of the time."""
+    box = system(power_kw_server_measured=25.0)
+    free = system_power(shipped, box, chip(), pair(), activity=0.9)
+    assert free.swing_w == pytest.approx(16 * 450.0)
+    share = 0.5 * 16 * 450.0 / float(free.it_peak_w)
+    held = system_power(shipped, box, chip(), pair(), activity=0.9, swing_max=share)
+    assert held.swing_w == pytest.approx(0.5 * 16 * 450.0)
+    assert held.it_peak_w == free.it_peak_w
+    burnt = float(held.breakdown["chips"]) - float(free.breakdown["chips"])
+    assert burnt == pytest.approx(0.2 * 0.5 * 16 * 450.0)  # full power 80% of the time: 0.9 = 0.8 + 0.2 x 0.5
+    still = system_power(shipped, box, chip(), pair(), activity=0.9, swing_max=0.0)
+    assert still.breakdown["chips"] == pytest.approx(16 * 1000.0)
+    # a cap smooths too: it steps by less before anything is burnt
+    capped = system_power(shipped, box, chip(), pair(), activity=0.9, power_cap=0.7)
+    assert capped.swing_w == pytest.approx(16 * 150.0)
+    again = system_power(shipped, box, chip(), pair(), activity=0.9, power_cap=0.7, swing_max=0.5)
+    assert again.it_average_w == capped.it_average_w

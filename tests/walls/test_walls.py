@@ -150,3 +150,35 @@ def test_a_limit_on_pue_leaves_out_cooling_and_is_told() -> None:
     scenario = scenario_from_mapping(copy.deepcopy(RUN), overrides={**air, "sites.hall.pue_max": 1.05})
     failures = verify_plan(moved, scenario, load_catalog())
     assert any(text.startswith("deployments[0]") for text in failures)  # such a choice is not allowed
+
+
+def test_a_limit_on_water_leaves_out_cooling_and_is_told() -> None:
+    """A dry site takes the cooling that drinks less, says why the other went, and shows what is left of its permit."""
+    both = {"sites.hall.cooling": ["air_inrow", "d2c_1p"], "objective": "cost"}
+    held, walls = planned(RUN, **both, **{"sites.hall.wue_max_l_per_kwh": 0.5})
+    assert {d.cooling for d in held.deployments} == {"d2c_1p"}
+    assert any("wue_max_l_per_kwh" in x.reason and "air_inrow" in x.option for x in held.left_out)
+    (level,) = (x for x in walls.power.levels if x.unit == "L of water per kWh")
+    assert 0 < level.used <= 0.5
+    assert level.of == 0.5
+    scenario = scenario_from_mapping(copy.deepcopy(RUN), overrides={**both, "sites.hall.wue_max_l_per_kwh": 0.01})
+    moved = held.model_copy(update={"problem_digest": held.problem_digest})
+    failures = verify_plan(moved, scenario, load_catalog())
+    assert any(text.startswith("deployments[0]") for text in failures)  # such a choice is not allowed
+
+
+def test_a_limit_on_swings_is_paid_by_runs_and_verified() -> None:
+    """A site whose supply takes no steps pays for what chips burn while they wait; a load there pays nothing more."""
+    free, _ = planned(RUN, objective="cost")
+    held, _ = planned(RUN, objective="cost", **{"sites.hall.swing_max": 0.0})
+    (before,), (after,) = free.deployments, held.deployments
+    assert after.power.it_mw == before.power.it_mw
+    chips = before.power.breakdown_mw["chips"]
+    assert after.power.breakdown_mw["chips"] > 1.02 * chips
+    assert held.objective.value > free.objective.value
+    scenario = scenario_from_mapping(copy.deepcopy(RUN), overrides={"objective": "cost", "sites.hall.swing_max": 0.0})
+    assert not verify_plan(held, scenario, load_catalog())
+    assert verify_plan(free.model_copy(update={"problem_digest": held.problem_digest}), scenario, load_catalog())
+    load, _ = planned(LOAD)
+    same, _ = planned(LOAD, **{"sites.hall.swing_max": 0.0})
+    assert same.objective.value == load.objective.value

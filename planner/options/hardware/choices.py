@@ -72,6 +72,11 @@ class Choice:
         return RENTED if self.location is None else self.location.name
 
     @property
+    def swing_max(self) -> float:
+        """Share of its peak that a run may step by there; 1 where it is rented."""
+        return 1.0 if self.location is None else self.location.swing_max
+
+    @property
     def site(self) -> str:
         """Name of the site, or ``rented``."""
         return RENTED if self.location is None else self.location.site
@@ -336,11 +341,21 @@ def _at(
             except InputError as error:
                 dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", str(error.problems[0])))
                 continue
-            if site.pue_max is not None and pair.pue > site.pue_max:
-                why = f"its PUE of {pair.pue:.3f} there is above sites.{site.name}.pue_max, {site.pue_max:g}"
+            if why := _permit_refusal(site, pair):
                 dropped.append(Dropped(f"{_label(system, chip)} in {cooling_id}", why))
                 continue
             yield Choice(system, chip, cooling_id, pair, location, region, acquire, colo=site.ownership == "colo")
+
+
+def _permit_refusal(site: Site, pair: CoolingPair) -> str | None:
+    """Which limit of the site's permit a cooling there is above, in words; None where it keeps them all."""
+    if site.pue_max is not None and pair.pue > site.pue_max:
+        return f"its PUE of {pair.pue:.3f} there is above sites.{site.name}.pue_max, {site.pue_max:g}"
+    most = site.wue_max_l_per_kwh
+    if most is not None and pair.wue_l_per_kwh > most:
+        field = f"sites.{site.name}.wue_max_l_per_kwh"
+        return f"its {pair.wue_l_per_kwh:.3g} L of water per kWh there is above {field}, {most:g}"
+    return None
 
 
 def _rented(
