@@ -215,11 +215,10 @@ class Neighbours:
         # to nine digits: a candidate gets the same alone and among millions, whatever order its sum was made in
         return np.asarray(np.round(np.clip(shifts + flat, -largest, largest), 9))
 
-    def _shared(
-        self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints, terms: Sequence[Term]
+    def _faded(
+        self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints, use: Ints, fading: Floats
     ) -> Floats:
-        """Variance (n, runs) that n layouts share with the runs."""
-        fading, constant = self._amplitudes(job, terms)
+        """Variance (n, u) that n layouts share with runs at ``use``, as far as they are near. ``fading`` (runs,)."""
         sizes = (
             np.full(chips.shape, float(job.sequence_length)),
             chips.astype(float),
@@ -227,12 +226,13 @@ class Neighbours:
             job.tokens / chips,
         )
         here = np.log2(np.stack([*(widths[name].astype(float) for name in WIDTHS), *sizes], axis=1))
-        apart = np.zeros((len(chips), len(self.runs)))
+        shapes = self._shapes[use]
+        apart = np.zeros((len(chips), len(use)))
         for i in range(here.shape[1]):  # one size at a time: the table of all of them would not fit a cache
-            apart += np.abs(here[:, i, None] - self._shapes[None, :, i])
+            apart += np.abs(here[:, i, None] - shapes[None, :, i])
         near = np.exp(-apart / OCTAVES)
-        alike = recompute.astype(str)[:, None] == self._recompute[None, :]
-        return np.asarray(fading * near * np.where(alike, 1.0, ANOTHER_RECOMPUTATION) + constant)
+        alike = recompute.astype(str)[:, None] == self._recompute[use][None, :]
+        return np.asarray(fading[use] * near * np.where(alike, 1.0, ANOTHER_RECOMPUTATION))
 
     def deviation(self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints) -> Floats:
         """Standard deviation (n,) of the logarithm of a step's time, given all runs: what is unknown of the stack, the
@@ -243,8 +243,14 @@ class Neighbours:
         # the same few layouts are asked for by what describes a plan, what verifies it and every question after it
         key = (job, *(widths[name].tobytes() for name in WIDTHS), chips.tobytes(), recompute.tobytes())
         if key not in self._deviations:
-            shared = self._shared(job, widths, chips, recompute, TERMS)
-            told = np.einsum("ij,ij->i", shared @ self._precision, shared)
+            # with few runs a layout shares anything that depends on it; what it shares with all others is the same for
+            # every layout, so (c + f)' P (c + f) is one number, a sum and a form over those few
+            fading, constant = self._amplitudes(job, TERMS)
+            use = np.flatnonzero(fading)
+            faded = self._faded(job, widths, chips, recompute, use, fading)
+            rest = self._precision @ constant
+            told = constant @ rest + 2.0 * faded @ rest[use]
+            told = told + np.einsum("ij,ij->i", faded @ self._precision[np.ix_(use, use)], faded)
             found = np.sqrt(np.maximum(prior - told, 0.0) + OWN_VARIANCE)
             if len(self._deviations) >= MOST_KEPT:
                 self._deviations.clear()
@@ -262,7 +268,11 @@ class Neighbours:
         if not self.runs:
             return ()
         whole = sum(t.variance for t in NEAR_TERMS) + OWN_VARIANCE
-        shared = self._shared(job, widths, chips, recompute, NEAR_TERMS)[0] / whole
+        fading, constant = self._amplitudes(job, NEAR_TERMS)
+        use = np.flatnonzero(fading)
+        shared = constant.copy()
+        shared[use] += self._faded(job, widths, chips, recompute, use, fading)[0]
+        shared /= whole
         order = np.argsort(-shared, kind="stable")[:keep]
         return tuple((self.runs[i], float(shared[i])) for i in order if shared[i] > 0.0)
 
