@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tools import load, option, scenario_of
 
 from planner import plan
 from planner.answer.plan import Plan
@@ -27,7 +28,6 @@ from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving
 from planner.solve import Limits, solve, with_objective
 from planner.verify.plan import verify_plan
-from tests.tools import load, option, scenario_of
 
 TWO = [
     {"name": "short", "input_tokens": 100, "output_tokens": 50, "share": 0.75},

@@ -189,15 +189,13 @@ class Neighbours:
 
         fixed = near("sequence_length", np.array([float(job.sequence_length)]))[0]
         fixed = fixed * near("active_parameters", np.array([float(job.active_parameters)]))[0] * weights
-        # nearness is a product: of what layouts are near by, of what sizes are, and one product of matrices for both
+        # nearness is a product: of what layouts are near by, of what sizes are, and of each size one product of matrices
         (tp, pp, vpp), inner = factorise(widths["tp"], widths["pp"], widths["vpp"])
         (cp, ep, micro, mode), outer = factorise(widths["cp"], widths["ep"], widths["micro_batch"], recompute)
         first = fixed * near("tp", tp.astype(float)) * near("pp", pp.astype(float)) * near("vpp", vpp.astype(float))
         second = near("cp", cp.astype(float)) * near("ep", ep.astype(float)) * near("micro_batch", micro.astype(float))
         alike = mode.astype(str)[:, None] == repeats[None, :]
         second = second * np.where(alike, 1.0, ANOTHER_RECOMPUTATION)
-        (some, other), layout = factorise(inner, outer)
-        layouts = first[some] * second[other]
         each, code = np.zeros(1), np.zeros_like(chips)
         if tokens is not None:
             each, found = np.unique(tokens / chips, return_inverse=True)
@@ -205,13 +203,18 @@ class Neighbours:
         (size, load), place = factorise(chips, code)
         share = job.tokens / size if tokens is None else each[load]
         sizes = near("chips", size.astype(float)) * near("tokens_per_chip", share)
-        if len(layouts) * len(sizes) <= PAIRS_A_CANDIDATE * len(chips):
-            shifts = (layouts @ sizes.T)[layout, place]
-        else:  # most pairs of the two tables are no candidate
-            shifts = np.empty(len(chips))
-            for at in range(0, len(chips), PAIRS_AT_ONCE):
-                part = slice(at, at + PAIRS_AT_ONCE)
-                shifts[part] = np.einsum("ij,ij->i", layouts[layout[part]], sizes[place[part]])
+        shifts = np.empty(len(chips))
+        order = np.argsort(place, kind="stable")
+        for k, mine in enumerate(np.split(order, np.cumsum(np.bincount(place, minlength=len(size)))[:-1])):
+            (some,), i = factorise(inner[mine])
+            (other,), j = factorise(outer[mine])
+            left = first[some] * sizes[k]
+            if len(some) * len(other) <= PAIRS_A_CANDIDATE * len(mine):
+                shifts[mine] = (left @ second[other].T)[i, j]
+            else:  # most pairs of the two tables are no candidate
+                for at in range(0, len(mine), PAIRS_AT_ONCE):
+                    part = slice(at, at + PAIRS_AT_ONCE)
+                    shifts[mine[part]] = np.einsum("ij,ij->i", left[i[part]], second[other][j[part]])
         # to nine digits: a candidate gets the same alone and among millions, whatever order its sum was made in
         return np.asarray(np.round(np.clip(shifts + flat, -largest, largest), 9))
 
