@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from tools import load, round_scenario, run
 
 from planner import load_catalog, load_scenario, plan
 from planner.catalog.catalog import Catalog
@@ -14,7 +15,6 @@ from planner.facility.capacity import capacity_tree
 from planner.scenario.reader import scenario_from_mapping
 from planner.scenario.types import Scenario
 from planner.verify.plan import verify_plan
-from tests.tools import load, round_scenario, run
 
 THREE_LEVELS = Path(__file__).resolve().parents[2] / "scenarios" / "three-level-10mw.yaml"
 

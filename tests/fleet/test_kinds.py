@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+from tools import load, option, scenario_of
 
 from planner import plan
 from planner.answer.plan import Plan
@@ -20,7 +21,6 @@ from planner.scenario import load_scenario
 from planner.scenario.types import Scenario
 from planner.solve import Limits, Status, solve, with_objective
 from planner.verify.plan import verify_plan
-from tests.tools import load, option, scenario_of
 
 SHORT = Limits(time_limit_s=20.0, threads=1)
 

@@ -172,7 +172,7 @@ class Neighbours:
         ``widths``: ``WIDTHS``, each (n,); ``chips`` and ``recompute`` (n,); ``tokens`` (n,): of each candidate's step,
         where they are not the job's. Zero where no run has anything in common.
         """
-        if not self.runs:
+        if not self.runs or not len(chips):
             return np.zeros(chips.shape)
         fading, constant = self._amplitudes(job, terms)
         flat = float(constant @ self._weights)
