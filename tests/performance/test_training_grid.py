@@ -27,7 +27,7 @@ def _brute(job: TrainingJob, chips: int, g: TrainingGrid, heads: int, kv: int, e
     ):
         if chips % (tp * pp * cp) or heads % tp or (kv % tp and tp % kv) or job.sequence_length % (2 * cp):
             continue
-        if pp > layers:
+        if pp > layers or not (g.spare_stages or -(-layers // pp) * (pp - 1) < layers):
             continue
         dp = chips // (tp * pp * cp)
         if job.global_batch % (dp * mb) or experts % ep or (dp * cp * tp) % ep:
@@ -43,8 +43,8 @@ def _brute(job: TrainingJob, chips: int, g: TrainingGrid, heads: int, kv: int, e
 
 
 @pytest.mark.parametrize(("chips", "layers"), [(16, 6), (24, 10), (7, 8)])
-@pytest.mark.parametrize("experts", [1, 8])
-def test_every_legal_layout_by_brute_force(chips, layers, experts):
+@pytest.mark.parametrize(("experts", "spare"), [(1, False), (8, False), (1, True)])
+def test_every_legal_layout_by_brute_force(chips, layers, experts, spare):
     model = moe_model(layers=layers, experts=experts) if experts > 1 else dense_model(layers, 512, 8, 4, 1024)
     heads, kv = (16, 16) if experts > 1 else (8, 4)
     job = TrainingJob(model, 64, 48)
@@ -58,6 +58,7 @@ def test_every_legal_layout_by_brute_force(chips, layers, experts):
         zero_stage=(0, 1, 3),
         recompute=(0, 2),
         sp=(0, 1),
+        spare_stages=spare,
     )
     found = training_grid(job, platform(), chips, grid)
     rows = _rows(found)

@@ -116,6 +116,8 @@ class _OfChips:
     layouts_near: TrainingCandidates | None = None
     """The ``FASTEST`` of each size."""
     steps_near: NDArray[np.float64] | None = None
+    spare_stages: bool = False
+    """Whether numbers of stages beyond the fewest were among the layouts."""
 
 
 @dataclass
@@ -126,7 +128,7 @@ class TrainingSearch:
     catalog: Catalog
     profile: ReliabilityProfile = field(init=False)
     _found: dict[tuple[object, ...], Searched] = field(default_factory=dict)
-    _grids: dict[tuple[int, int], TrainingCandidates] = field(default_factory=dict)
+    _grids: dict[tuple[int, int, bool], TrainingCandidates] = field(default_factory=dict)
     _ratios: dict[tuple[int, float], float] = field(default_factory=dict)
     _by_chips: dict[tuple[str, str, float], dict[int, _OfChips]] = field(default_factory=dict)
     _surer: dict[tuple[str, str, float], dict[int, tuple[Size, ...]]] = field(default_factory=dict)
@@ -196,11 +198,32 @@ class TrainingSearch:
         job = self.job(precision)
         known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
         asked = self._sizes(platform, least, most, thin)
-        grids = []
-        for chips in asked:
-            if chips not in known:
-                grids.append(self._grid(job, platform, chips))
-                known[chips] = _OfChips(grids[-1].size)
+        self._price(platform, job, [n for n in asked if n not in known], known)
+        if not any(known[n].best for n in asked):
+            self._price(platform, job, [n for n in asked if not known[n].spare_stages], known, spare_stages=True)
+        every = [known[chips] for chips in asked]
+        enumerated, priced = sum(x.layouts for x in every), sum(x.fit for x in every)
+        best = tuple(size for x in every for size in x.best)
+        if several:
+            surer = self._surer.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
+            self._with_ends(platform, job, {n: known[n] for n in asked if n not in surer}, surer)
+            best = tuple(size for n in asked for size in surer[n])
+        reason = ""
+        if not best:
+            reason = (
+                f"no legal layout of {self.workload.model} on {least} to {most} chips"
+                if not enumerated
+                else f"{self.workload.model} fits in memory in no layout on up to {most} chips"
+            )
+        return Searched(precision, best, enumerated, priced, reason)
+
+    def _price(
+        self, platform: Platform, job: TrainingJob, chips: Sequence[int], into: dict[int, _OfChips],
+        spare_stages: bool = False,
+    ) -> None:  # fmt: skip
+        """Every legal layout of some numbers of chips, and the best of each."""
+        grids = [self._grid(job, platform, n, spare_stages) for n in chips]
+        into.update({n: _OfChips(grid.size, spare_stages=spare_stages) for n, grid in zip(chips, grids, strict=True)})
         # layers cost the same whatever the size of the cluster, so many sizes are estimated in one call
         for batch in _batches(grids):
             candidates = _joined(batch)
@@ -225,25 +248,11 @@ class TrainingSearch:
                         sizes.append(found)
                         near.append(start + mine[np.argsort(shown[mine], kind="stable")[:FASTEST]])
                 beside = np.concatenate(near)
-                known[int(grid.chips[0])] = _OfChips(
-                    grid.size, len(fits), tuple(sizes), candidates.take(beside), estimate.step_time_s[beside]
-                )
+                into[int(grid.chips[0])] = _OfChips(
+                    grid.size, len(fits), tuple(sizes), candidates.take(beside), estimate.step_time_s[beside],
+                    spare_stages,
+                )  # fmt: skip
                 start = stop
-        every = [known[chips] for chips in asked]
-        enumerated, priced = sum(x.layouts for x in every), sum(x.fit for x in every)
-        best = tuple(size for x in every for size in x.best)
-        if several:
-            surer = self._surer.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
-            self._with_ends(platform, job, {n: known[n] for n in asked if n not in surer}, surer)
-            best = tuple(size for n in asked for size in surer[n])
-        reason = ""
-        if not best:
-            reason = (
-                f"no legal layout of {self.workload.model} on {least} to {most} chips"
-                if not enumerated
-                else f"{self.workload.model} fits in memory in no layout on up to {most} chips"
-            )
-        return Searched(precision, best, enumerated, priced, reason)
 
     def _with_ends(
         self, platform: Platform, job: TrainingJob, of: Mapping[int, _OfChips], into: dict[int, tuple[Size, ...]]
@@ -290,12 +299,13 @@ class TrainingSearch:
             parts.append(_spaced(legal[(legal >= (asked.min or 1)) & (legal <= (asked.max or np.inf))]))
         return np.unique(np.concatenate(parts))
 
-    def _grid(self, job: TrainingJob, platform: Platform, chips: int) -> TrainingCandidates:
+    def _grid(self, job: TrainingJob, platform: Platform, chips: int, spare_stages: bool) -> TrainingCandidates:
         """The legal layouts of one size with the degrees that the scenario fixes; platforms of one domain share it."""
-        key = (chips, platform.tiers[0].size)
+        spare_stages = spare_stages or self.workload.parallelism.pp is not None
+        key = (chips, platform.tiers[0].size, spare_stages)
         if key not in self._grids:
             pinned = self.workload.parallelism.zero_stage
-            grid = TrainingGrid(sharded_pipeline=pinned is not None and pinned >= 2)
+            grid = TrainingGrid(sharded_pipeline=pinned is not None and pinned >= 2, spare_stages=spare_stages)
             self._grids[key] = self._pinned(training_grid(job, platform, chips, grid))
         return self._grids[key]
 
@@ -303,7 +313,7 @@ class TrainingSearch:
         """Whether a layout is in the grid of its own number of chips, with the degrees that the scenario fixes."""
         try:
             chips = int(one_layout(layout).chips[0])
-            grid = self._grid(self.job(precision), platform, chips)
+            grid = self._grid(self.job(precision), platform, chips, spare_stages=True)
         except (InputError, ValueError):
             return False
         same = np.ones(grid.size, dtype=bool)

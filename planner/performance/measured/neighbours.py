@@ -75,6 +75,8 @@ PAIRS_A_CANDIDATE = 16
 """A product of matrices is so much faster an entry than a sum for each candidate."""
 MOST_KEPT = 2048
 """Questions whose deviations are remembered."""
+FEW_OF_A_SIZE = 500
+"""Candidates of each number of chips, on average, below which they are not taken size by size."""
 PAIRS_AT_ONCE = 4096
 """Candidates whose rows are laid side by side at once: a table of them fits a cache."""
 
@@ -189,7 +191,7 @@ class Neighbours:
 
         fixed = near("sequence_length", np.array([float(job.sequence_length)]))[0]
         fixed = fixed * near("active_parameters", np.array([float(job.active_parameters)]))[0] * weights
-        # nearness is a product: of what layouts are near by, of what sizes are, and of each size one product of matrices
+        # nearness is a product: of what layouts are near by and of what sizes are, so a product of two tables has it
         (tp, pp, vpp), inner = factorise(widths["tp"], widths["pp"], widths["vpp"])
         (cp, ep, micro, mode), outer = factorise(widths["cp"], widths["ep"], widths["micro_batch"], recompute)
         first = fixed * near("tp", tp.astype(float)) * near("pp", pp.astype(float)) * near("vpp", vpp.astype(float))
@@ -204,17 +206,25 @@ class Neighbours:
         share = job.tokens / size if tokens is None else each[load]
         sizes = near("chips", size.astype(float)) * near("tokens_per_chip", share)
         shifts = np.empty(len(chips))
-        order = np.argsort(place, kind="stable")
-        for k, mine in enumerate(np.split(order, np.cumsum(np.bincount(place, minlength=len(size)))[:-1])):
-            (some,), i = factorise(inner[mine])
-            (other,), j = factorise(outer[mine])
-            left = first[some] * sizes[k]
-            if len(some) * len(other) <= PAIRS_A_CANDIDATE * len(mine):
-                shifts[mine] = (left @ second[other].T)[i, j]
+        if len(chips) >= FEW_OF_A_SIZE * len(size):
+            order = np.argsort(place, kind="stable")
+            for k, mine in enumerate(np.split(order, np.cumsum(np.bincount(place, minlength=len(size)))[:-1])):
+                (some,), i = factorise(inner[mine])
+                (other,), j = factorise(outer[mine])
+                left, right = first[some] * sizes[k], second[other]
+                if len(some) * len(other) <= PAIRS_A_CANDIDATE * len(mine):
+                    shifts[mine] = (left @ right.T)[i, j]
+                else:
+                    shifts[mine] = np.einsum("ij,ij->i", left[i], right[j])
+        else:
+            (some, other), layout = factorise(inner, outer)
+            layouts = first[some] * second[other]
+            if len(layouts) * len(sizes) <= PAIRS_A_CANDIDATE * len(chips):
+                shifts = (layouts @ sizes.T)[layout, place]
             else:  # most pairs of the two tables are no candidate
-                for at in range(0, len(mine), PAIRS_AT_ONCE):
+                for at in range(0, len(chips), PAIRS_AT_ONCE):
                     part = slice(at, at + PAIRS_AT_ONCE)
-                    shifts[mine[part]] = np.einsum("ij,ij->i", left[i[part]], second[other][j[part]])
+                    shifts[part] = np.einsum("ij,ij->i", layouts[layout[part]], sizes[place[part]])
         # to nine digits: a candidate gets the same alone and among millions, whatever order its sum was made in
         return np.asarray(np.round(np.clip(shifts + flat, -largest, largest), 9))
 

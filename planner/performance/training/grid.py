@@ -33,7 +33,9 @@ class TrainingGrid:
     tp: powers of two up to ``max_tp``; pp: divisors of the chips up to the layers; vpp: divisors of a stage's layers;
     cp: powers of two up to one rank per 4,096 tokens, 32 at most; ep: divisors of the experts; micro_batch: powers of
     two up to ``max_micro_batch``; sp: 1 wherever tp > 1. ``sharded_pipeline`` allows ZeRO 2 and 3 together with a
-    pipeline, which few frameworks do (Llama 3's did).
+    pipeline, which few frameworks do (Llama 3's did). Of numbers of stages that leave the fullest one as many layers
+    the fewest is taken: more wait longer for the same memory. ``spare_stages`` takes the others too (four layers on
+    three stages), which is for where nothing else fits.
     """
 
     tp: Sequence[int] | None = None
@@ -46,6 +48,7 @@ class TrainingGrid:
     recompute: Sequence[int] = (0, 1, 2)
     sp: Sequence[int] | None = None
     sharded_pipeline: bool = False
+    spare_stages: bool = False
     max_tp: int = 64
     max_pp: int = 128
     max_vpp: int = 16
@@ -130,15 +133,19 @@ def divisors_up_to(layers: int, limit: int) -> tuple[int, ...]:
     return tuple(range(1, min(limit, layers) + 1))
 
 
-def _outer(job: TrainingJob, chips: int, axes: _Axes) -> tuple[Ints, Ints, Ints]:
+def _outer(job: TrainingJob, chips: int, axes: _Axes, spare_stages: bool) -> tuple[Ints, Ints, Ints]:
     """Legal (tp, pp, cp), each (k,)."""
     tp, pp, cp = (a.reshape(-1) for a in np.meshgrid(axes.tp, axes.pp, axes.cp, indexing="ij"))
     query, kv = _heads(job.model)
+    layers = job.model.layers
+    fewest = -(-layers // pp) * (pp - 1) < layers
     legal = (
         (chips % (tp * pp * cp) == 0)
         & (query % tp == 0)
         & ((kv % tp == 0) | (tp % kv == 0))
-        & (pp <= job.model.layers)  # what is left over is spread, so no stage is empty (``stage_layers``)
+        & (
+            fewest | (spare_stages & (pp <= layers))
+        )  # none is empty (``stage_layers``)
         & (job.sequence_length % (2 * cp) == 0)
     )
     return tp[legal], pp[legal], cp[legal]
@@ -158,7 +165,7 @@ def training_grid_chunks(
     if chips < 1:
         raise InputError(Problem("chips must be 1 or more", found=str(chips), path="chips"))
     axes = _axes(job, platform, chips, grid)
-    tp, pp, cp = _outer(job, chips, axes)
+    tp, pp, cp = _outer(job, chips, axes, grid.spare_stages)
     layers, is_moe = job.model.layers, job.model.is_moe
     # embedding, head and each extra prediction may stand for a layer (Megatron's account_for_... and pipeline layouts)
     extras = (0, 2, *range(3, 3 + job.model.mtp_layers))

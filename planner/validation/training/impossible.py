@@ -22,7 +22,7 @@ from planner.catalog.architecture import ModelArch
 from planner.errors import UnknownFigureError
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
-from planner.performance.training.grid import training_grid_chunks
+from planner.performance.training.grid import TrainingGrid, training_grid_chunks
 from planner.performance.training.profile import Profile, with_changes
 from planner.performance.training.stacks import get_profile
 from planner.performance.training.step import TrainingJob, estimate_training
@@ -153,10 +153,12 @@ def doubt_of(job: TrainingJob, platform: Platform, chips: int, stack: Profile) -
 def fits_somewhere(job: TrainingJob, platform: Platform, chips: int, stack: Profile) -> tuple[bool, int]:
     """The planner's answer: whether any layout of its grid fits, and how many it has."""
     layouts = 0
-    for part in training_grid_chunks(job, platform, chips):
-        layouts += part.size
-        if part.size and bool(estimate_training(job, platform, part, stack, detail=False).fits.any()):
-            return True, layouts
+    for grid in (TrainingGrid(), TrainingGrid(spare_stages=True)):
+        layouts = 0
+        for part in training_grid_chunks(job, platform, chips, grid):
+            layouts += part.size
+            if part.size and bool(estimate_training(job, platform, part, stack, detail=False).fits.any()):
+                return True, layouts
     return False, layouts
 
 
