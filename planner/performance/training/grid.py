@@ -143,9 +143,7 @@ def _outer(job: TrainingJob, chips: int, axes: _Axes, spare_stages: bool) -> tup
         (chips % (tp * pp * cp) == 0)
         & (query % tp == 0)
         & ((kv % tp == 0) | (tp % kv == 0))
-        & (
-            fewest | (spare_stages & (pp <= layers))
-        )  # none is empty (``stage_layers``)
+        & (fewest | (spare_stages & (pp <= layers)))  # none is empty (``stage_layers``)
         & (job.sequence_length % (2 * cp) == 0)
     )
     return tp[legal], pp[legal], cp[legal]
