@@ -278,3 +278,34 @@ def test_a_refusal_is_an_error_of_input() -> None:
     """What is no number of months is said so."""
     with pytest.raises(InputError):
         round_scenario(short("a"), fleet={"shared": True, "slot_months": 0})
+
+
+def test_a_run_that_cannot_wait_for_a_longer_one_needs_systems_beside_it() -> None:
+    """Forty days on two systems, and fifteen on two that end by day 50: systems times time is two, and it takes four.
+
+    The first program says so (``fleet.meeting``), before any plan is placed. With ten days more the second waits.
+    """
+    zeros = np.zeros(1)
+
+    def bought(due: float) -> int:
+        def start(slot: int, last: int, end: float, limit: float | None) -> Start:
+            return Start(slot, last, end, 0.0, zeros, zeros, zeros, limit)
+
+        long = Run("long", "r0", "train", 0, 2, 0, 8, 40.0, "bf16", {}, (start(0, 1, 40.0, None),))
+        short = Run("short", "r1", "train", 0, 2, 0, 8, 15.0, "bf16", {}, (start(1, 1, 45.0, due),))
+        stock = Stock(
+            periods=2, slots=SLOTS, years=1, period_years=np.full((2, 1), 0.25),
+            groups=(Group("g", "s", "s", "system", "chip", "air", "maker", "", "pod", CHIPS, 1.0, 1e6),),
+            lots=(Lot("l", 0, "buy", 0, 2, 8, 1e6, 0.0, 0.0, zeros, zeros, zeros),), works=(), runs=(long, short),
+            demands=(), run_names=("r0", "r1"), order=(), slot_days=tuple(float(SLOT * i) for i in range(4)),
+        )  # fmt: skip
+        model = model_of(stock)
+        assert any(name.startswith("meet[") for name in model.program.row_names) == (due < 55)
+        found = solve(with_objective(model.program, model.objectives["cost"]), Limits(gap=0.0), in_child=False)
+        assert found.values is not None
+        chosen = plan_of(model, found.values)
+        assert not place(stock, chosen, Limits())[1]
+        return sum(n for _, n in chosen.lots)
+
+    assert bought(due=50.0) == 4
+    assert bought(due=60.0) == 2
