@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from planner.fleet.pieces import Piece, pieces_of
-from planner.fleet.standing import Columns, place_name, standing, starts_in
+from planner.fleet.standing import Columns, place_name, starts_in, taken
 from planner.options.stock import Run
 
 MOST = 2000
@@ -42,14 +42,12 @@ def meeting_rows(columns: Columns) -> list[Row]:
             met = _met(pieces, stock.minute(slot))
             if not met:
                 continue
-            short = {p.column for p in pieces}
-            through = {c: float(run.systems) for c, run, _ in runs if c not in short}
-            for i, base in enumerate(standing(columns, where, slot)):
+            for i, base in enumerate(taken(columns, where, slot, runs, pieces)):
                 if len(rows) + len(met) > MOST:
                     return []
                 for j, together in enumerate(met):
                     name = f"meet[{place_name(where)},{slot},{i + 1},{j + 1}]"
-                    rows.append((name, {**base, **through, **together}, 0.0))
+                    rows.append((name, base | together, 0.0))
     return rows
 
 

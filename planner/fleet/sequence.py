@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.fleet.pieces import Piece, pieces_of
-from planner.fleet.standing import Where, at_work, place_name, standing
+from planner.fleet.standing import Where, at_work, place_name, standing, taken
 from planner.fleet.stock_model import StockModel, StockPlan, plan_of
 from planner.options.hardware.hours import on_in
 from planner.options.parts import systems_for
@@ -292,10 +292,8 @@ def _folded(model: StockModel, where: Where) -> StockModel:
         moving = [p for p in pieces if p.moves]
         if not moving:
             continue
-        columns = {p.column for p in pieces}
         length = stock.minute(slot + 1) - stock.minute(slot)
-        rest = {c: float(r.systems) for c, r, _ in runs if c not in columns}
-        bases = [base | rest for base in standing(model, where, slot)]
+        bases = taken(model, where, slot, runs, pieces)
         for name in dict.fromkeys(p.run.workload for p in moving):
             mine = {p.column: float(p.run.systems) for p in pieces if p.run.workload == name}
             rows += [
@@ -348,11 +346,9 @@ def _cut(model: StockModel, failure: Failure, number: int) -> StockModel:
                 rows.append((name, chosen, len(failure.pieces) - 1.0))
                 continue
             runs = at_work(model, where, slot)
-            columns = {p.column for p in here}
-            rest = {c: float(r.systems) for c, r, _ in runs if c not in columns}
             most = failure.need * (len(failure.pieces) - 1.0)
-            bases = standing(model, where, slot)
-            rows += [(f"{name[:-1]}{_of(i)}]", base | rest | chosen, most) for i, base in enumerate(bases)]
+            bases = taken(model, where, slot, runs, here)
+            rows += [(f"{name[:-1]}{_of(i)}]", base | chosen, most) for i, base in enumerate(bases)]
     return _rows(model, rows)
 
 

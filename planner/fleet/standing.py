@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from planner.fleet.pieces import Piece
 from planner.options.hardware.hours import on_in
 from planner.options.parts import levels, room_for
 from planner.options.stock import Run, Start, Stock
@@ -45,8 +46,9 @@ def place_name(where: Where) -> str:
 
 def at_work(columns: Columns, where: Where, slot: int) -> list[tuple[int, Run, Start]]:
     """(column, run, start) of the starts whose runs are at work on a group in a slot."""
-    return starts_in([x for x in zip(columns.runs, columns.stock.runs, strict=True) if x[1].group == where[0]],
-                     where[1], slot)  # fmt: skip
+    group, band = where
+    mine = [(c, run) for c, run in zip(columns.runs, columns.stock.runs, strict=True) if run.group == group]
+    return starts_in(mine, band, slot)
 
 
 def starts_in(runs: Iterable[tuple[Sequence[int], Run]], band: Hours, slot: int) -> list[tuple[int, Run, Start]]:
@@ -82,3 +84,12 @@ def standing(columns: Columns, where: Where, slot: int) -> list[dict[int, float]
         stands | {c: w.part / room_for(chips, cut) for c, w in serving if w.part >= cut > 0}
         for cut in levels((w.part for _, w in serving if w.part), chips) or (0,)
     ]
+
+
+def taken(
+    columns: Columns, where: Where, slot: int, runs: Iterable[tuple[int, Run, Start]], pieces: Iterable[Piece]
+) -> list[dict[int, float]]:
+    """The same, with the ``runs`` at work that are none of some ``pieces``: what pieces may have is what is left."""
+    apart = {p.column for p in pieces}
+    through = {c: float(run.systems) for c, run, _ in runs if c not in apart}
+    return [base | through for base in standing(columns, where, slot)]

@@ -7,13 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 from planner.catalog import Catalog
+from planner.catalog.architecture import ModelArch
 from planner.errors import InputError, Problem, nearest_name, unknown_name
 from planner.scenario.kinds import Agents, Counted, Workload
 from planner.scenario.names import OUTCOMES_BY_SYSTEM, excluded_id
 from planner.scenario.paths import Path
 from planner.scenario.site import Hall
 from planner.scenario.types import Scenario
-from planner.scenario.workloads import Recommendation, Serving, Training
+from planner.scenario.workloads import Images, Recommendation, Serving, Training
 from planner.scenario.yaml import path_text
 
 
@@ -219,6 +220,20 @@ def _model(catalog: Catalog, workload: Workload, name: str) -> None:
         raise unknown_name("model", name, fitting) from None
 
 
+def _images(scenario: Scenario, i: int, images: Images, input_tokens: int, model: ModelArch) -> Iterator[Problem]:
+    """What is wrong with the images of a load's requests."""
+    path = ("workloads", i, "images")
+    if model.vision is None:
+        remedy = "Name a model with one (kind: vlm), or remove images."
+        yield _problem(scenario, path, f"{model.id} has no vision tower", remedy=remedy)
+        return
+    seen = images.per_request * (images.tokens or model.vision.tokens_per_image)
+    if seen > input_tokens:
+        message = "the images alone make more tokens than the prompt has"
+        found, allowed = f"{seen:g} tokens", f"up to input_tokens = {input_tokens}"
+        yield _problem(scenario, path, message, found=found, allowed=allowed)
+
+
 def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
     if not catalog.models:
         return
@@ -253,17 +268,7 @@ def _workloads(scenario: Scenario, catalog: Catalog) -> Iterator[Problem]:
                     path = ("workloads", i, "last_prompt" if isinstance(workload, Agents) else "input_tokens")
                     yield _problem(scenario, path, message, found=f"{longest} tokens", allowed=allowed)
             if isinstance(workload, Serving) and workload.images is not None:
-                path = ("workloads", i, "images")
-                if model.vision is None:
-                    remedy = "Name a model with one (kind: vlm), or remove images."
-                    yield _problem(scenario, path, f"{model.id} has no vision tower", remedy=remedy)
-                else:
-                    each = workload.images.tokens or model.vision.tokens_per_image
-                    seen = workload.images.per_request * each
-                    if seen > workload.input_tokens:
-                        message = "the images alone make more tokens than the prompt has"
-                        found, allowed = f"{seen:g} tokens", f"up to input_tokens = {workload.input_tokens}"
-                        yield _problem(scenario, path, message, found=found, allowed=allowed)
+                yield from _images(scenario, i, workload.images, workload.input_tokens, model)
             if isinstance(workload, Training) and workload.tokens < workload.global_batch * workload.sequence_length:
                 step = workload.global_batch * workload.sequence_length
                 yield _problem(

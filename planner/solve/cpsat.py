@@ -41,7 +41,6 @@ def solve_cpsat(
     tighten: bool = False,
     precision: float = 2e-8,
     hint: FloatArray | None = None,
-    stop_at: float | None = None,
     mail: Mail | None = None,
     bounded: bool = False,
 ) -> Solution:
@@ -49,7 +48,6 @@ def solve_cpsat(
 
     bounded  where the image proves nothing about the program, the bound is that of the linear relaxation, by HiGHS
     hint     a point (n,) that has passed `violations` (hinting any other was measured to do harm)
-    stop_at  stop as soon as a plan's objective is not above this
     """
     started = time.monotonic()
 
@@ -73,7 +71,7 @@ def solve_cpsat(
         arrays["hint"] = image.image_of(hint)
     # within its gap CP-SAT stops of itself; its gap is of the image's objective, the constant left out
     known = _Known(program, image, hook)
-    to_image = None if stop_at is None else (stop_at - image.objective_constant) * image.objective_scale
+    to_image = None if limits.target is None else (limits.target - image.objective_constant) * image.objective_scale
     options = {"gap": limits.gap, "stop_at": to_image}
     try:
         block = converse("cpsat", "image", ({}, arrays), here, options, known, mail=mail)

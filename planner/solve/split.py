@@ -241,13 +241,12 @@ class _Run:
                 f"counts over {open_columns} columns",
                 solve_cpsat(
                     part,
-                    self._limits(seconds, gap=min(self.limits.gap, 1e-4)),
+                    self._limits(seconds, gap=min(self.limits.gap, 1e-4), target=self._target()),
                     self._plan_hook(f"counts over {open_columns} columns"),
                     grid=True,
                     tighten=True,
                     precision=_COUNT_PRECISION,
                     hint=hint,
-                    stop_at=self._target(),
                     mail=self.stops(),
                 ),
             )
@@ -275,8 +274,8 @@ class _Run:
                 near |= users_of_suppliers(self.program, near, counts)
                 near |= cheapest_helpers(self.program, reduced_cost, counts, each)
             part = with_fixed(held, counts & ~near, np.round(point))
-            limits = self._limits(_HELPERS_SHARE * self.left(), gap=_HELPERS_GAP * self.limits.gap)
-            limits = replace(limits, target=self._target())
+            gap = _HELPERS_GAP * self.limits.gap
+            limits = self._limits(_HELPERS_SHARE * self.left(), gap=gap, target=self._target())
             phase = f"counts over {int((near & counts).sum())} columns"
             self._offer(self._note(phase, highs_that_stops(part, limits, self._plan_hook(phase), mail=self.stops())))
             if self._good_enough() or self.left() <= 0.0:
@@ -328,8 +327,9 @@ class _Run:
             if "HiGHS" not in " ".join(self.solvers):
                 self.solvers.append(solver_name())
 
-    def _limits(self, seconds: float, gap: float | None = None) -> Limits:
-        return replace(self.limits, time_limit_s=max(0.01, seconds), gap=self.limits.gap if gap is None else gap)
+    def _limits(self, seconds: float, gap: float | None = None, target: float | None = None) -> Limits:
+        gap = self.limits.gap if gap is None else gap
+        return replace(self.limits, time_limit_s=max(0.01, seconds), gap=gap, target=target)
 
     def _target(self) -> float | None:
         """The objective at which the gap asked for is reached; None without a bound."""

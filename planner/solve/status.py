@@ -55,7 +55,7 @@ class Limits:
                   the same values unless the wall clock cut the run short
     memory_mb     address space the solving child may take, MiB; None: not limited
     log           keep the solver's log in the solution
-    target        an objective at which HiGHS may end, however good the bound; None: there is none
+    target        an objective at which HiGHS and CP-SAT may end, however good the bound; None: there is none
     """
 
     time_limit_s: float = 120.0

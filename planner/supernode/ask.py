@@ -175,7 +175,7 @@ class _Work:
         goal = self.scenario.objective[0]
         saved = (against.tco_usd or 0.0) - (mine.tco_usd or 0.0)
         if goal in {"time", "throughput"}:  # the same chips do it sooner, or more of it: worth that share of their cost
-            saved = (change if goal == "throughput" else -change) * (against.tco_usd or 0.0)
+            saved = change * GOALS[goal].better * (against.tco_usd or 0.0)
         rate = price() if saved else None
         return mine.model_copy(
             update={

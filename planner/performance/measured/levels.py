@@ -153,11 +153,9 @@ def knots_of(
     tail = (1.0 - inside) / 2.0
     knots: list[tuple[float, float, float]] = []
     order = np.argsort(wide, kind="stable")
-    cuts = [len(part) for part in np.array_split(order, classes)]
-    ends = np.searchsorted(wide[order], wide[order][np.maximum(np.cumsum(cuts), 1) - 1], side="right")
-    for own in np.split(order, np.unique(ends)[:-1]):
-        if not own.size:
-            continue
+    last = [part[-1] for part in np.array_split(order, classes) if part.size]
+    ends = np.unique(np.searchsorted(wide[order], wide[last], side="right"))
+    for own in np.split(order, ends)[:-1]:
         low, high = np.quantile(off[own], (tail, 1.0 - tail))
         before = knots[-1] if knots else (0.0, -0.02, 0.02)
         knots.append((float(wide[own].mean()), min(float(low), before[1]), max(float(high), before[2])))

@@ -205,33 +205,26 @@ class Neighbours:
         (size, load), place = factorise(chips, code)
         share = job.tokens / size if tokens is None else each[load]
         sizes = near("chips", size.astype(float)) * near("tokens_per_chip", share)
-        shifts = np.empty(len(chips))
         if len(chips) >= FEW_OF_A_SIZE * len(size):
+            shifts = np.empty(len(chips))
             order = np.argsort(place, kind="stable")
             for k, mine in enumerate(np.split(order, np.cumsum(np.bincount(place, minlength=len(size)))[:-1])):
                 (some,), i = factorise(inner[mine])
                 (other,), j = factorise(outer[mine])
-                left, right = first[some] * sizes[k], second[other]
-                if len(some) * len(other) <= PAIRS_A_CANDIDATE * len(mine):
-                    shifts[mine] = (left @ right.T)[i, j]
-                else:
-                    shifts[mine] = np.einsum("ij,ij->i", left[i], right[j])
+                shifts[mine] = _products(first[some] * sizes[k], second[other], i, j)
         else:
             (some, other), layout = factorise(inner, outer)
-            layouts = first[some] * second[other]
-            if len(layouts) * len(sizes) <= PAIRS_A_CANDIDATE * len(chips):
-                shifts = (layouts @ sizes.T)[layout, place]
-            else:  # most pairs of the two tables are no candidate
-                for at in range(0, len(chips), PAIRS_AT_ONCE):
-                    part = slice(at, at + PAIRS_AT_ONCE)
-                    shifts[part] = np.einsum("ij,ij->i", layouts[layout[part]], sizes[place[part]])
+            shifts = _products(first[some] * second[other], sizes, layout, place)
         # to nine digits: a candidate gets the same alone and among millions, whatever order its sum was made in
         return np.asarray(np.round(np.clip(shifts + flat, -largest, largest), 9))
 
-    def _faded(
-        self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints, use: Ints, fading: Floats
-    ) -> Floats:
-        """Variance (n, u) that n layouts share with runs at ``use``, as far as they are near. ``fading`` (runs,)."""
+    def _shared(
+        self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints, terms: Sequence[Term]
+    ) -> tuple[Floats, Ints, Floats]:
+        """Variance that n layouts share with the runs: what each run has in common with all of them (runs,), the runs
+        with which it depends on the layout (u,), and what it is there beyond that (n, u)."""
+        fading, constant = self._amplitudes(job, terms)
+        use = np.flatnonzero(fading)
         sizes = (
             np.full(chips.shape, float(job.sequence_length)),
             chips.astype(float),
@@ -245,7 +238,7 @@ class Neighbours:
             apart += np.abs(here[:, i, None] - shapes[None, :, i])
         near = np.exp(-apart / OCTAVES)
         alike = recompute.astype(str)[:, None] == self._recompute[use][None, :]
-        return np.asarray(fading[use] * near * np.where(alike, 1.0, ANOTHER_RECOMPUTATION))
+        return constant, use, np.asarray(fading[use] * near * np.where(alike, 1.0, ANOTHER_RECOMPUTATION))
 
     def deviation(self, job: Job, widths: Mapping[str, Ints], chips: Ints, recompute: Ints) -> Floats:
         """Standard deviation (n,) of the logarithm of a step's time, given all runs: what is unknown of the stack, the
@@ -258,9 +251,7 @@ class Neighbours:
         if key not in self._deviations:
             # with few runs a layout shares anything that depends on it; what it shares with all others is the same for
             # every layout, so (c + f)' P (c + f) is one number, a sum and a form over those few
-            fading, constant = self._amplitudes(job, TERMS)
-            use = np.flatnonzero(fading)
-            faded = self._faded(job, widths, chips, recompute, use, fading)
+            constant, use, faded = self._shared(job, widths, chips, recompute, TERMS)
             rest = self._precision @ constant
             told = constant @ rest + 2.0 * faded @ rest[use]
             told = told + np.einsum("ij,ij->i", faded @ self._precision[np.ix_(use, use)], faded)
@@ -281,10 +272,8 @@ class Neighbours:
         if not self.runs:
             return ()
         whole = sum(t.variance for t in NEAR_TERMS) + OWN_VARIANCE
-        fading, constant = self._amplitudes(job, NEAR_TERMS)
-        use = np.flatnonzero(fading)
-        shared = constant.copy()
-        shared[use] += self._faded(job, widths, chips, recompute, use, fading)[0]
+        shared, use, faded = self._shared(job, widths, chips, recompute, NEAR_TERMS)
+        shared[use] += faded[0]
         shared /= whole
         order = np.argsort(-shared, kind="stable")[:keep]
         return tuple((self.runs[i], float(shared[i])) for i in order if shared[i] > 0.0)
@@ -331,6 +320,17 @@ class Neighbours:
         inverse = self._precision
         left = inverse[np.ix_(~gone, ~gone)] - _told(inverse, gone) @ inverse[np.ix_(gone, ~gone)]
         return Neighbours(tuple(replace(r, weight=float(w)) for r, w in zip(rest, weights, strict=True)), left)
+
+
+def _products(left: Floats, right: Floats, i: Ints, j: Ints) -> Floats:
+    """Products (n,) of rows ``i`` (n,) of one table with rows ``j`` (n,) of another."""
+    if len(left) * len(right) <= PAIRS_A_CANDIDATE * len(i):
+        return np.asarray((left @ right.T)[i, j])
+    found = np.empty(len(i))  # most pairs of the two tables are no candidate
+    for at in range(0, len(i), PAIRS_AT_ONCE):
+        part = slice(at, at + PAIRS_AT_ONCE)
+        found[part] = np.einsum("ij,ij->i", left[i[part]], right[j[part]])
+    return found
 
 
 def _told(inverse: Floats, gone: NDArray[np.bool_]) -> Floats:

@@ -73,7 +73,8 @@ def kinds_of_plugins(shipped: Mapping[str, type[Part]]) -> dict[str, type[Restat
 
 _shipped = {kind_of(record): record for record in SHIPPED}
 WORKLOAD_KINDS: Mapping[str, type[Part]] = {**_shipped, **kinds_of_plugins(_shipped)}
-"""Every kind by its word; another is a file of its own and a name in ``SHIPPED``."""
+"""Every kind by its word; another is a file of its own and a name in ``SHIPPED``, and below for type
+checkers, which cannot read a table."""
 
 if TYPE_CHECKING:
     Workload = Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion | Agents | Daily

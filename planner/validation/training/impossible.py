@@ -152,7 +152,6 @@ def doubt_of(job: TrainingJob, platform: Platform, chips: int, stack: Profile) -
 
 def fits_somewhere(job: TrainingJob, platform: Platform, chips: int, stack: Profile) -> tuple[bool, int]:
     """The planner's answer: whether any layout of its grid fits, and how many it has."""
-    layouts = 0
     for grid in (TrainingGrid(), TrainingGrid(spare_stages=True)):
         layouts = 0
         for part in training_grid_chunks(job, platform, chips, grid):
