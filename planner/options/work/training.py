@@ -227,7 +227,7 @@ class TrainingSearch:
         # layers cost the same whatever the size of the cluster, so many sizes are estimated in one call
         for batch in _batches(grids):
             candidates = _joined(batch)
-            estimate = estimate_training(job, platform, candidates, self.stack, detail=False)
+            estimate = estimate_training(job, platform, candidates, self.stack, detail=False, only_fitting=True)
             start = 0
             for grid in batch:
                 stop = start + grid.size
@@ -265,17 +265,12 @@ class TrainingSearch:
             return
         joined = _joined(layouts)
         ends = platform.spread.ends(log_deviation(job, platform, self.stack, joined))
+        steps = np.concatenate([s for _, _, s in near if s is not None])
+        sizes = self.sizes_of(platform, job, joined, steps, ends)
         at = 0
-        for n, some, steps in near:
+        for n, some, _ in near:
             assert some is not None  # noqa: S101 - narrowed for the type checker
-            assert steps is not None  # noqa: S101
-            into[n] = tuple(
-                replace(
-                    self.size_of(platform, job, some.take([i]), float(step)),
-                    low80=float(ends[0][at + i]), high80=float(ends[1][at + i]),
-                )
-                for i, step in enumerate(steps)
-            )  # fmt: skip
+            into[n] = sizes[at : at + some.size]
             at += some.size
 
     def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
@@ -333,7 +328,18 @@ class TrainingSearch:
 
     def size_of(self, platform: Platform, job: TrainingJob, layout: TrainingCandidates, step_time_s: float) -> Size:
         """What one layout gives: steps, failures, days. ``verify`` calls it for the layout of a plan."""
-        chips = int(layout.chips[0])
+        return self.sizes_of(platform, job, layout, np.array([step_time_s]))[0]
+
+    def sizes_of(
+        self,
+        platform: Platform,
+        job: TrainingJob,
+        layouts: TrainingCandidates,
+        step_time_s: NDArray[np.float64],
+        ends: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    ) -> tuple[Size, ...]:
+        """The same of n layouts with their times (n,), and with the ends of their intervals (n,) where given."""
+        chips = layouts.chips
         mfu = self.workload.mfu_on(platform.system_id, platform.chip_id)
         if mfu is not None:
             # an MFU that somebody measured is of chips without a cap
@@ -342,17 +348,20 @@ class TrainingSearch:
                 self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
             )
             step_time_s = step_flops / (chips * peak * mfu)
-        share = self.ettr_of(chips, platform)
-        share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
+        distinct, of = np.unique(chips, return_inverse=True)
+        share = np.array([self.ettr_of(int(n), platform) for n in distinct])[of.reshape(-1)]
+        share = share * (1.0 - self.missing_of(platform, chips, layouts.dp))
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
-        days = float(steps * step_time_s / share / SECONDS_PER_DAY)
-        return Size(
-            systems=int(self.systems_of(platform, layout)[0]),
-            chips=chips,
-            layout={name: int(getattr(layout, name)[0]) for name in LAYOUT},
-            step_time_s=step_time_s,
-            ettr=share,
-            days=days,
+        days = steps * step_time_s / share / SECONDS_PER_DAY
+        low, high = ends if ends is not None else (np.ones(chips.shape), np.ones(chips.shape))
+        figures = zip(
+            self.systems_of(platform, layouts).tolist(), chips.tolist(), step_time_s.tolist(), share.tolist(),
+            days.tolist(), low.tolist(), high.tolist(), strict=True,
+        )  # fmt: skip
+        widths = np.stack([getattr(layouts, name) for name in LAYOUT], axis=1).tolist()
+        return tuple(
+            Size(systems, n, dict(zip(LAYOUT, layout, strict=True)), *rest)
+            for layout, (systems, n, *rest) in zip(widths, figures, strict=True)
         )
 
     def checkpoint_rate(self, platform: Platform) -> float:
