@@ -228,31 +228,49 @@ class TrainingSearch:
         for batch in _batches(grids):
             candidates = _joined(batch)
             estimate = estimate_training(job, platform, candidates, self.stack, detail=False, only_fitting=True)
-            start = 0
-            for grid in batch:
-                stop = start + grid.size
-                fits = np.flatnonzero(estimate.fits[start:stop])
-                sizes: list[Size] = []
-                near: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
-                if len(fits):
-                    shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
-                    taken = self.systems_of(platform, grid)
-                    fastest = np.inf
-                    for systems in np.unique(taken[fits]):
-                        mine = fits[taken[fits] == systems]
-                        if shown[mine].min() >= fastest:
-                            continue  # of one size more systems must at least be faster
-                        fastest = shown[mine].min()
-                        at = start + int(mine[np.argmin(shown[mine])])
-                        found = self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at]))
-                        sizes.append(found)
-                        near.append(start + mine[np.argsort(shown[mine], kind="stable")[:FASTEST]])
-                beside = np.concatenate(near)
+            shown = estimate.step_time_s / (1.0 - self.missing_of(platform, candidates.chips, candidates.dp))
+            taken = self.systems_of(platform, candidates)
+            starts = np.concatenate([[0], np.cumsum([grid.size for grid in batch])])
+            inside = np.flatnonzero(estimate.fits)
+            parts = np.split(inside, np.searchsorted(inside, starts[1:-1]))
+            best: list[list[int]] = []
+            near: list[NDArray[np.int64]] = []
+            for fits in parts:
+                mine, beside = self._best(fits, shown, taken)
+                best.append(mine)
+                near.append(beside)
+            at = np.array([i for mine in best for i in mine], dtype=np.int64)
+            sizes = iter(self.sizes_of(platform, job, candidates.take(at), estimate.step_time_s[at]))
+            for grid, fits, mine, beside in zip(batch, parts, best, near, strict=True):
                 into[int(grid.chips[0])] = _OfChips(
-                    grid.size, len(fits), tuple(sizes), candidates.take(beside), estimate.step_time_s[beside],
-                    spare_stages,
+                    grid.size, len(fits), tuple(next(sizes) for _ in mine), candidates.take(beside),
+                    estimate.step_time_s[beside], spare_stages,
                 )  # fmt: skip
-                start = stop
+
+    @staticmethod
+    def _best(
+        fits: NDArray[np.int64], shown: NDArray[np.float64], taken: NDArray[np.int64]
+    ) -> tuple[list[int], NDArray[np.int64]]:
+        """Of the layouts that fit, of one number of chips: the fastest of each number of systems, and those near it.
+
+        ``shown``: what a step takes, ``taken``: systems, both of all layouts.
+        """
+        best: list[int] = []
+        near: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        fastest = np.inf
+        systems = taken[fits]
+        for number in np.unique(systems):
+            mine = fits[systems == number]
+            times = shown[mine]
+            if times.min() >= fastest:
+                continue  # of one size more systems must at least be faster
+            fastest = times.min()
+            best.append(int(mine[np.argmin(times)]))
+            if len(mine) > FASTEST:  # those that tie with the last of the fastest come in order
+                few = np.flatnonzero(times <= np.partition(times, FASTEST - 1)[FASTEST - 1])
+                mine, times = mine[few], times[few]
+            near.append(mine[np.argsort(times, kind="stable")[:FASTEST]])
+        return best, np.concatenate(near)
 
     def _with_ends(
         self, platform: Platform, job: TrainingJob, of: Mapping[int, _OfChips], into: dict[int, tuple[Size, ...]]
