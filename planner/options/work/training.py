@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog import Catalog
-from planner.errors import InputError
+from planner.errors import NOT_PUBLISHED, InputError
 from planner.facility.power import PHASE_ACTIVITY
 from planner.facility.reliability import (
     ReliabilityProfile,
@@ -194,7 +194,7 @@ class TrainingSearch:
             wanted = ", ".join(self.workload.precision)
             return Searched("", (), 0, 0, f"{choice.chip.id} has none of the precisions {wanted}")
         if self.workload.offload and not self.workload.offload_gb_s and platform.host_memory_bytes is None:
-            return Searched(precision, (), 0, 0, f"systems {choice.system.id}: host_dram_tb is not published")
+            return Searched(precision, (), 0, 0, f"systems {choice.system.id}: host_dram_tb {NOT_PUBLISHED}")
         job = self.job(precision)
         known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
         asked = self._sizes(platform, least, most, thin)
