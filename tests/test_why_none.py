@@ -10,7 +10,7 @@ from planner.report.format import status_words
 QUESTION = {
     "name": "chat",
     "start": "2027-01",
-    "sites": [{"name": "hall", "region": "us_east", "power_mw": 4}],
+    "sites": [{"name": "hall", "region": "us_va", "power_mw": 4}],
     "workloads": [
         {
             "name": "chat", "kind": "serving", "model": "llama-3.1-405b", "requests_per_s": 5, "input_tokens": 1000,
@@ -22,7 +22,7 @@ QUESTION = {
 
 def test_hardware_that_falls_short_comes_before_figures_nobody_published() -> None:
     """A TPOT that nothing reaches: the reason is the latency; the price that is missing is said beside it, once."""
-    found = plan({**QUESTION, "hardware": {"systems": ["hgx_h100", "metax_c500_pcie_server"]}})
+    found = plan({**QUESTION, "hardware": {"systems": ["hgx_h100_oem", "metax_c500_pcie_server"]}})
     assert found.status == "infeasible"
     assert found.answer.startswith("No plan is possible with the figures that are known. No hardware")
     assert found.answer.index("TPOT") < found.answer.index("price_usd of metax_c500_pcie_server")
@@ -32,7 +32,7 @@ def test_hardware_that_falls_short_comes_before_figures_nobody_published() -> No
 
 def test_a_proof_over_known_hardware_is_called_a_proof() -> None:
     """Nothing is left out for want of a figure: no plan can exist."""
-    found = plan({**QUESTION, "hardware": {"systems": ["hgx_h100"]}})
+    found = plan({**QUESTION, "hardware": {"systems": ["hgx_h100_oem"]}})
     assert status_words(found) == "no plan can exist"
     assert found.answer.startswith("No plan is possible. No hardware")
 
