@@ -1,4 +1,4 @@
-"""Chips whose matrix units alone were cut (H20): what is lost beside the matrices stays what it is on the whole chip."""
+"""Chips whose matrix units alone were cut (H20): what is lost beside the matrices is what the whole chip loses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_seconds_lost_to_a_matrix_are_those_of_the_whole_chip(shipped: Catal
         job = ServingJob(shipped.model("llama-3.1-8b"), input_tokens=1024, output_tokens=1024)
         step = StepModel(job, platform, profile_of(job, platform))
         weights = np.array([1e8])
-        seconds = step._gemm(weights, np.array([tokens]), 0.0, step.bf16)  # noqa: SLF001 - a part of the formula
+        seconds = step._gemm(weights, np.array([tokens]), 0.0, step.bf16)
         lost.append(float(seconds[0]) - 2.0 * tokens * 1e8 / step.bf16)
     assert lost[0] == pytest.approx(lost[1], rel=0.01)
 
