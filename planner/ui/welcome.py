@@ -31,7 +31,7 @@ def welcome(v: Visit) -> None:
     )
     with st.container(horizontal=True):
         st.button(
-            "Plan this question", key="welcome.plan", type="primary", icon=":material/play_arrow:", on_click=v.plan
+            "Plan this question", key="welcome.plan", type="primary", icon=":material/play_arrow:", on_click=v.want
         )
         if st.button("Build your own", key="welcome.build", icon=":material/construction:"):
             st.switch_page(places.page("build"))

@@ -30,7 +30,7 @@ def widget(item: Input, key: str) -> Any:
         return st.text_input(item.label, value=item.value, key=key, help=item.help, placeholder=item.empty or None)
     if item.kind == "yaml":
         return st.text_area(
-            item.label, value=item.value, key=key, help=item.help, height=80, placeholder="as in the file"
+            item.label, value=item.value, key=key, help=item.help, height=80, placeholder=item.empty or "not set"
         )
     whole = item.kind == "whole"
     return st.number_input(
