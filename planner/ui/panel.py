@@ -6,6 +6,7 @@ What is typed is the question at once, as on the Build page: whatever button or 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -37,14 +38,10 @@ def panel() -> bool:
     values = _visible_part(v, found) | _rest(v, found)
     _upload()
     edits = changes(found, values)
-    if edits and v.edit(edits):
-        if not wanted:
-            st.rerun()  # whose question it is was drawn before
-    elif edits:
-        return False
-    else:
+    if not edits:
         v.put_right()
-    return wanted
+        return wanted
+    return v.edit(edits) and wanted  # what could not be applied by itself: wrong, or right only together
 
 
 def _cooling() -> tuple[str, ...]:
@@ -192,4 +189,11 @@ def _rest(v: Visit, found: Iterable[Input]) -> dict[str, Any]:
 
 
 def _widget(v: Visit, item: Input) -> Any:
-    return widget(item, f"in.{v.revision}.{item.key}")
+    key = f"in.{v.revision}.{item.key}"
+    return widget(item, key, on_change=partial(_edited, item, key))
+
+
+def _edited(item: Input, key: str) -> None:
+    edits = changes([item], {item.key: st.session_state.get(key)})
+    if edits:
+        visit().edit(edits)
