@@ -111,6 +111,24 @@ def test_the_same_question_is_worked_on_once_and_goes_on_while_one_waits(world: 
     assert one.state == "stopped"
 
 
+def test_what_was_cancelled_is_not_called_left_while_its_worker_still_ends(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(world.pool, "_alive", lambda page: looks.append(page) is None)
+    job = world.ask("a", "tab")
+    assert soon(lambda: job.stage == "Solving")
+    slow = world.workers[0]
+    monkeypatch.setattr(slow, "stop", lambda: None)  # it takes a while to end
+    world.pool.cancel(job, "tab")
+    world.ask("b", "other")
+    assert soon(lambda: looks.count("other") > 2)  # the pool has looked after its jobs since
+    assert job.state == "stopped"
+    slow.go.set()
+    assert job.wait(SOON_S)
+    assert job.state == "stopped"
+
+
 def test_closed_pages_free_their_place_and_their_number(world: World) -> None:
     first, second, third = (world.ask(t, t) for t in "abc")
     world.closed |= {"a", "b"}

@@ -180,7 +180,7 @@ class Pool:
             runner.stop()
 
     def _stop(self, job: Job, state: State) -> None:
-        if job.done:
+        if job.done or job.cancelled:  # the first reason is the true one, also while the worker still ends
             return
         job.state = state
         if job in self._waiting:
