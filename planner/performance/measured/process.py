@@ -4,10 +4,11 @@ Log residuals (measured over predicted step time) of two runs share variance wit
 that do not fade make the *effects* of a level: chip family, generation of stacks, stack, chip, width of the precision.
 Terms that fade with the distance of widths and sizes, and those of models, code bases and sources, are carried on by
 ``neighbours``. Stacks of one code base (an MLPerf entry and the recipes it was tuned from) share what is near, and
-models of one family what their layers are to a family of chips. Few variances, of largest likelihood (``python -m planner.validation.training.kept_in``), rounded, the
-same for every run; a run's own part is Student's t, so that a release that runs twice as slow as the next is an
-outlier and not a trend. One process for both: an unmeasured stack takes the level of its generation on that family of
-chips, and the variance of a prediction grows with every name that no run has.
+models of one family what their layers are to a family of chips. Few variances, of largest likelihood (``python -m
+planner.validation.training.kept_in``), rounded, the same for every run; a run's own part is Student's t, so that a
+release that runs twice as slow as the next is an outlier and not a trend. One process for both: an unmeasured stack
+takes the level of its generation on that family of chips, and the variance of a prediction grows with every name that
+no run has.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ from planner.performance.training.step import (
     measured_shift,
 )
 from planner.validation.cases import Case, CaseResult
+from planner.validation.chips import chip_named
 from planner.validation.models import model_of_case
 from planner.workload.parameters import parameter_counts
 
@@ -186,7 +187,7 @@ def _platform(case: Case, catalog: Catalog) -> Platform:
     if name in CHIPS:
         system, chip = CHIPS[name]
     else:
-        found = catalog.chip(name)
+        found = chip_named(catalog, name)
         system, chip = catalog.default_system(found.id).id, found.id
     platform = replace(build_platform(catalog, system, chip, ""), neighbours=Neighbours())
     stated = stated_network_gbit_s(case)
