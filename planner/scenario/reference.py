@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from planner.scenario.kinds import Restated
+from planner.scenario.kinds import OtherWords
 from planner.scenario.paths import bare
 from planner.scenario.schema import RECORDS
 
@@ -44,6 +44,7 @@ _TITLES = {
     "Diffusion": "`workloads[]`, kind: diffusion",
     "Agents": "`workloads[]`, kind: agents",
     "Daily": "`workloads[]`, kind: daily",
+    "RecurringTraining": "`workloads[]`, kind: recurring_training",
     "Users": "`users[]` of a daily load",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
@@ -66,8 +67,9 @@ def _table(record: type[BaseModel]) -> Iterator[str]:
     yield ""
     yield "| field | value | unit | default | meaning |"
     yield "|---|---|---|---|---|"
-    hidden = record.HIDDEN if issubclass(record, Restated) else frozenset()
-    for name, info in record.model_fields.items():
+    hidden = record.HIDDEN if issubclass(record, OtherWords) else frozenset()
+    # kind comes first wherever it was declared
+    for name, info in sorted(record.model_fields.items(), key=lambda field: field[0] != "kind"):
         if name in hidden:
             continue
         extra = info.json_schema_extra

@@ -19,8 +19,9 @@ from planner.scenario.kinds import (
     Daily,
     Diffusion,
     Encoding,
+    OtherWords,
     PostTraining,
-    Restated,
+    RecurringTraining,
     Users,
 )
 from planner.scenario.outcomes import Outcomes, Spread
@@ -60,6 +61,7 @@ RECORDS: tuple[type[Part], ...] = (
     Agents,
     Daily,
     Users,
+    RecurringTraining,
     ChipRange,
     Parallelism,
     ServingParallelism,
@@ -78,7 +80,7 @@ def scenario_schema() -> dict[str, Any]:
     for record in RECORDS:
         body = bodies[record.__name__]
         shapes = field_shapes(record)
-        if issubclass(record, Restated):
+        if issubclass(record, OtherWords):
             _without(body, record.HIDDEN)
         for name, field in body["properties"].items():
             field.pop("title", None)

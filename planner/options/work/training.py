@@ -345,7 +345,7 @@ class TrainingSearch:
         share = self.ettr_of(chips, platform)
         share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
-        days = float(steps * step_time_s / share / SECONDS_PER_DAY)
+        days = float(steps * step_time_s / share / SECONDS_PER_DAY) + self.starting_days
         return Size(
             systems=int(self.systems_of(platform, layout)[0]),
             chips=chips,
@@ -354,6 +354,12 @@ class TrainingSearch:
             ettr=share,
             days=days,
         )
+
+    @property
+    def starting_days(self) -> float:
+        """Days that the starts of a run that comes again take: each stores what the last one made, and loads."""
+        each = self.profile.restart_s.value + self.profile.write_s.value
+        return self.workload.starts_again * each / SECONDS_PER_DAY
 
     def checkpoint_rate(self, platform: Platform) -> float:
         """Bytes/s at which a chip writes checkpoints to a store apart from compute, over what copies lie between."""
