@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from planner.scenario.kinds import OtherWords
 from planner.scenario.paths import bare
-from planner.scenario.schema import RECORDS
+from planner.scenario.schema import RECORDS, said_of
 
 BEGIN, END = "<!-- fields: generated -->", "<!-- end of fields -->"
 _TITLES = {
@@ -74,7 +74,13 @@ def _table(record: type[BaseModel]) -> Iterator[str]:
             continue
         extra = info.json_schema_extra
         in_unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        cells = (f"`{name}`", _type_text(info), in_unit, _default(info), info.description or "")
+        cells = (
+            f"`{name}`",
+            _type_text(info),
+            in_unit,
+            _default(record, name, info),
+            said_of(record, info.description or ""),
+        )
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
 
@@ -113,9 +119,17 @@ def _name_of(core: Any) -> str:
     return {float: "number", int: "whole number", str: "text", bool: "`true`, `false`"}.get(core, "anything")
 
 
-def _default(info: FieldInfo) -> str:
+_IN_THE_PLACE_OF = {"input_tokens": "request_classes", "output_tokens": "request_classes",
+                    "requests_per_s": "request_classes", "samples_per_s": "samples_path"}  # fmt: skip
+"""What may be given instead of a field that the type requires, in kinds that have it."""
+
+
+def _default(record: type[BaseModel], name: str, info: FieldInfo) -> str:
     if info.is_required():
-        return "**required**"
+        other = _IN_THE_PLACE_OF.get(name, "")
+        hidden = record.HIDDEN if issubclass(record, OtherWords) else frozenset()
+        instead = other in record.model_fields and other not in hidden
+        return f"**required**, or `{other}`" if instead else "**required**"
     value = info.default
     if value in (None, (), {}, "") or isinstance(value, BaseModel):
         return ""
