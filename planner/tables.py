@@ -13,10 +13,14 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from planner.errors import Problem
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
+NO_OPENPYXL = Problem("XLSX needs openpyxl, which is not installed", remedy='pip install "ai-compute-planner[xlsx]"')
+"""Refusal of everything that writes workbooks."""
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _FORMULA = "=+-@＝＋－＠"
 _CELL_START = re.compile(rf"(^|[;,\t\n|])(\s*)(?=[{re.escape(_FORMULA)}])")

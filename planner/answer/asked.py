@@ -27,8 +27,8 @@ def _asked(w: Workload) -> Asked:
         )  # fmt: skip
     if isinstance(w, Training):
         return Asked(
-            **common, tokens=w.tokens, sequence_length=w.sequence_length, global_batch=w.global_batch,
-            framework=w.framework, checkpoint_interval_s=w.checkpoint_interval_s,
+            **common, tokens=getattr(w, "launch_tokens", w.tokens), sequence_length=w.sequence_length,
+            global_batch=w.global_batch, framework=w.framework, checkpoint_interval_s=w.checkpoint_interval_s,
         )  # fmt: skip
     if isinstance(w, Serving):
         return Asked(

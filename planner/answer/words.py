@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from planner.answer.chance import said, together
 from planner.answer.plan import Deployment, MeasuredEffect, Plan, StackChoice
-from planner.scenario.kinds import ByADate, Diffusion, Encoding, Workload
+from planner.scenario.kinds import ByADate, Diffusion, Encoding, RecurringTraining, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -86,6 +86,9 @@ def power(mw: float) -> str:
 def _result(workload: Workload, deployments: Sequence[Deployment]) -> str:
     d = next((x for x in deployments if x.predicted.finish_days is not None), deployments[0])
     p = d.predicted
+    if isinstance(workload, RecurringTraining) and p.days is not None:
+        each = f"{number(p.days * 24 / workload.runs)} hours each"
+        return f"does its {workload.runs} runs in {number(p.days)} days of work, {each}"
     if d.role == "train" and p.finish_days is not None:
         return f"finishes after {number(p.finish_days)} days"
     if isinstance(workload, ByADate) and workload.window_hours is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.answer.plan import Deployment
+from planner.cost.finance import HOURS_PER_YEAR
 from planner.cost.tokens import PerToken, per_million_tokens
 from planner.cost.unit import added_lines, unit_costs
 from planner.performance.serving.profile import ServingProfile
@@ -20,7 +21,6 @@ from planner.scenario.kinds import Agents, ByADate, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
-HOURS_PER_YEAR = 8760.0
 KINDS = ("input", "cached", "output")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from planner.answer.plan import Deployment, FleetLot, Plan
 from planner.errors import InputError, Problem
 from planner.export.quoting import safe_cell
+from planner.tables import NO_OPENPYXL
 
 COLUMNS = (
     "deployment", "workload", "role", "site", "period", "item", "description", "quantity", "unit", "unit_price_usd",
@@ -193,9 +194,7 @@ def bom_xlsx(lines: tuple[Line, ...]) -> bytes:
         from openpyxl import Workbook
         from openpyxl.styles import Font
     except ImportError:
-        raise InputError(
-            Problem("XLSX needs openpyxl, which is not installed", remedy='pip install "ai-compute-planner[xlsx]"')
-        ) from None
+        raise InputError(NO_OPENPYXL) from None
     book = Workbook()
     sheet = book.active
     sheet.title = "Bill of materials"

@@ -22,7 +22,6 @@ from planner.scenario.types import Scenario
 
 SCALED_RATES = ("tokens_per_s", "input_tokens_per_s", "requests_per_s", "samples_per_s")
 """Predicted figures that grow with the number of units; all others are of a unit."""
-HOURS_PER_YEAR = 8760.0
 LEAST_ANSWERED = 1e-12
 """Requests a second of a class below this are rounding of the solver's."""
 RACK_SLACK = 1e-9

@@ -84,7 +84,7 @@ def activity_of(workload: Workload, role: str, described: Described, used: float
     """
     if described.activity is not None:
         return described.activity
-    if workload.kind == "training":
+    if isinstance(workload, Training):
         return PHASE_ACTIVITY["train"] * used
     if workload.runs_once and not isinstance(workload, Serving):
         return PHASE_ACTIVITY["train"]

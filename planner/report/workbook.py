@@ -9,9 +9,9 @@ from typing import Any
 
 from planner.answer import rows as plan_rows
 from planner.answer.plan import Plan
-from planner.errors import InputError, Problem
+from planner.errors import InputError
 from planner.report.tables import every_sheet
-from planner.tables import columns_of, safe_cell
+from planner.tables import NO_OPENPYXL, columns_of, safe_cell
 
 _LONGEST_TITLE, _WIDEST = 31, 60
 
@@ -24,9 +24,7 @@ def workbook(plan: Plan, names: Mapping[str, str]) -> bytes:
     try:
         from openpyxl import Workbook
     except ImportError:
-        raise InputError(
-            Problem("XLSX needs openpyxl, which is not installed", remedy='pip install "ai-compute-planner[xlsx]"')
-        ) from None
+        raise InputError(NO_OPENPYXL) from None
     book = Workbook()
     book.remove(book.active)
     for sheet in every_sheet(plan, names):

@@ -16,7 +16,7 @@ from typing import Any
 from planner.catalog import Catalog
 from planner.errors import Problem
 from planner.scenario.base import month_index, month_name
-from planner.scenario.kinds import Restated
+from planner.scenario.kinds import OtherWords
 from planner.scenario.paths import Path
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
@@ -131,7 +131,7 @@ def _doubt(scenario: Scenario, path: Path, message: str, found: object, remedy: 
 
 def _unusual(scenario: Scenario, at: Path, record: Any, usual: tuple[_Usual, ...]) -> Iterator[Problem]:
     for u in usual:
-        if isinstance(record, Restated) and (u.field in record.HIDDEN or u.field in record.restated):
+        if isinstance(record, OtherWords) and (u.field in record.HIDDEN or u.field in record.restated):
             continue
         value = getattr(record, u.field, None)
         if value is None or u.low <= value <= u.high or u.field not in record.model_fields_set:

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from planner.scenario.kinds import Restated
+from planner.scenario.kinds import OtherWords
 from planner.scenario.paths import bare
-from planner.scenario.schema import RECORDS
+from planner.scenario.schema import RECORDS, said_of
 
 BEGIN, END = "<!-- fields: generated -->", "<!-- end of fields -->"
 _TITLES = {
@@ -44,6 +44,7 @@ _TITLES = {
     "Diffusion": "`workloads[]`, kind: diffusion",
     "Agents": "`workloads[]`, kind: agents",
     "Daily": "`workloads[]`, kind: daily",
+    "RecurringTraining": "`workloads[]`, kind: recurring_training",
     "Users": "`users[]` of a daily load",
     "ChipRange": "`chips` of a workload",
     "Parallelism": "`parallelism` of a training run",
@@ -66,13 +67,20 @@ def _table(record: type[BaseModel]) -> Iterator[str]:
     yield ""
     yield "| field | value | unit | default | meaning |"
     yield "|---|---|---|---|---|"
-    hidden = record.HIDDEN if issubclass(record, Restated) else frozenset()
-    for name, info in record.model_fields.items():
+    hidden = record.HIDDEN if issubclass(record, OtherWords) else frozenset()
+    # kind comes first wherever it was declared
+    for name, info in sorted(record.model_fields.items(), key=lambda field: field[0] != "kind"):
         if name in hidden:
             continue
         extra = info.json_schema_extra
         in_unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        cells = (f"`{name}`", _type_text(info), in_unit, _default(info), info.description or "")
+        cells = (
+            f"`{name}`",
+            _type_text(info),
+            in_unit,
+            _default(record, name, info),
+            said_of(record, info.description or ""),
+        )
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
 
@@ -111,9 +119,17 @@ def _name_of(core: Any) -> str:
     return {float: "number", int: "whole number", str: "text", bool: "`true`, `false`"}.get(core, "anything")
 
 
-def _default(info: FieldInfo) -> str:
+_IN_THE_PLACE_OF = {"input_tokens": "request_classes", "output_tokens": "request_classes",
+                    "requests_per_s": "request_classes", "samples_per_s": "samples_path"}  # fmt: skip
+"""What may be given instead of a field that the type requires, in kinds that have it."""
+
+
+def _default(record: type[BaseModel], name: str, info: FieldInfo) -> str:
     if info.is_required():
-        return "**required**"
+        other = _IN_THE_PLACE_OF.get(name, "")
+        hidden = record.HIDDEN if issubclass(record, OtherWords) else frozenset()
+        instead = other in record.model_fields and other not in hidden
+        return f"**required**, or `{other}`" if instead else "**required**"
     value = info.default
     if value in (None, (), {}, "") or isinstance(value, BaseModel):
         return ""

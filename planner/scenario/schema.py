@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from planner.scenario.base import Part, field_shapes
 from planner.scenario.fleet import Fleet
 from planner.scenario.kinds import (
@@ -19,8 +21,9 @@ from planner.scenario.kinds import (
     Daily,
     Diffusion,
     Encoding,
+    OtherWords,
     PostTraining,
-    Restated,
+    RecurringTraining,
     Users,
 )
 from planner.scenario.outcomes import Outcomes, Spread
@@ -60,6 +63,7 @@ RECORDS: tuple[type[Part], ...] = (
     Agents,
     Daily,
     Users,
+    RecurringTraining,
     ChipRange,
     Parallelism,
     ServingParallelism,
@@ -70,6 +74,15 @@ RECORDS: tuple[type[Part], ...] = (
 """Every record of a scenario file, in the order of its parts."""
 
 
+_WITHOUT_CLASSES = " Not with request_classes."
+
+
+def said_of(record: type[BaseModel], text: str) -> str:
+    """A field's description as it is true of one kind: what is said of classes of requests only where it has them."""
+    hidden = record.HIDDEN if issubclass(record, OtherWords) else frozenset()
+    return text.replace(_WITHOUT_CLASSES, "") if "request_classes" in hidden else text
+
+
 def scenario_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a scenario file: what the reader accepts, with units in the descriptions."""
     schema = Scenario.model_json_schema(mode="validation")
@@ -78,10 +91,12 @@ def scenario_schema() -> dict[str, Any]:
     for record in RECORDS:
         body = bodies[record.__name__]
         shapes = field_shapes(record)
-        if issubclass(record, Restated):
+        if issubclass(record, OtherWords):
             _without(body, record.HIDDEN)
         for name, field in body["properties"].items():
             field.pop("title", None)
+            if "description" in field:
+                field["description"] = said_of(record, field["description"])
             looks_like, in_unit = field.pop("looks_like", ""), field.pop("unit", "")
             if in_unit:
                 field["description"] = f"{field.get('description', '')} Unit: {in_unit}.".strip()

@@ -15,7 +15,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from planner.scenario.base import MANY, Finding, Id, Month, Part, month_index, month_name, parse_number, report, unit
 from planner.scenario.fleet import MAX_SLOTS, Fleet, MonthPath
-from planner.scenario.kinds import ByADate, Workload
+from planner.scenario.kinds import ByADate, RecurringTraining, Workload
 from planner.scenario.outcomes import Outcomes
 from planner.scenario.site import Site
 from planner.scenario.topology import FAT_TREE, Topology
@@ -476,6 +476,14 @@ class Scenario(Part):
                         allowed=f"{self.start} up to {month_name(round(end))}",
                     )
                 )
+            if isinstance(workload, RecurringTraining) and workload.span_days > self.horizon_years * 365.25 * (
+                1 + 1e-9
+            ):
+                allowed = f"up to {self.horizon_years * 365.25 / workload.every_days:.0f}, as the horizon holds"
+                findings.append(
+                    Finding(("workloads", i, "runs"), "end after the plan", str(workload.runs), allowed,
+                            "Raise horizon_years or every_days.")
+                )  # fmt: skip
             window = getattr(workload, "window_hours", None)
             days = getattr(workload, "finish_within_days", None)
             if window is not None and days is not None and days > self.horizon_years * 365.25 * (1 + 1e-9):
@@ -509,6 +517,15 @@ class Scenario(Part):
             for i, workload in enumerate(self.workloads)
             if workload.chips is not None and (workload.chips.min or 0) > self.fleet.fabric_chips
             and workload.runs_once
+        ]  # fmt: skip
+        findings += [
+            Finding(
+                ("workloads", i, "run_within_days"), "is not planned over time, where runs are laid end to end",
+                found=f"{workload.run_within_days:g}", remedy="Remove it, or plan without periods and shared fleets.",
+            )
+            for i, workload in enumerate(self.workloads)
+            if isinstance(workload, RecurringTraining) and workload.run_within_days is not None
+            and workload.run_within_days < workload.every_days
         ]  # fmt: skip
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(

@@ -302,6 +302,11 @@ class Training(Part):
         return self.mfu_of.get(system, self.mfu_of.get(chip, self.mfu))
 
     @property
+    def starts_again(self) -> int:
+        """How often it starts once more after its first start, interruptions aside."""
+        return 0
+
+    @property
     def runs_once(self) -> bool:
         """Whether this is a run with an end, rather than a load that is there all the time."""
         return True

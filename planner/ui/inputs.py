@@ -14,7 +14,7 @@ from typing import Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
-from planner.scenario.kinds import Agents, Batch, Daily, Diffusion, Encoding, PostTraining, Restated
+from planner.scenario.kinds import Agents, Batch, Daily, Diffusion, Encoding, PostTraining, RecurringTraining, Restated
 from planner.scenario.site import Site
 from planner.scenario.types import Hardware, Limits, Objective, Scenario
 from planner.scenario.workloads import Recommendation, Serving, Training
@@ -88,6 +88,12 @@ _WORKLOAD: Mapping[type[BaseModel], tuple[Shown, ...]] = {
         Shown("latency_ms", "Time of one, at most", 3, empty="no limit"),
         Shown("steps", "Denoising steps", 11),
         Shown("frames", "Frames", 12),
+    ),
+    RecurringTraining: (
+        Shown("tokens_per_run", "Tokens of each run", 2, 1e9, "billions"),
+        Shown("runs", "Runs", 3),
+        Shown("every_days", "Days from one to the next", 4),
+        Shown("experiments", "Share of chip time for experiments", 5),
     ),
     Daily: (Shown("requests_per_day", "Requests of a day", 2),),
     Agents: (

@@ -12,6 +12,7 @@ from planner.ui.words import md
 _KINDS = {
     "serving": "Serve users",
     "training": "Train a model",
+    "recurring_training": "Retrain",
     "post_training": "Reinforce",
     "recommendation": "Recommend",
     "encoding": "Embed and rank",

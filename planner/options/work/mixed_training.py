@@ -292,7 +292,7 @@ def mixed_days(
     # the group that writes slowest sets the interval
     share = min(search.ettr_of(sum(chips), platform) for platform in platforms)
     steps = math.ceil(w.tokens / (w.global_batch * w.sequence_length))
-    return share, steps * step_time_s / share / SECONDS_PER_DAY
+    return share, steps * step_time_s / share / SECONDS_PER_DAY + search.starting_days
 
 
 def mixed_ends(

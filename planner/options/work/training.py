@@ -370,7 +370,7 @@ class TrainingSearch:
         share = np.array([self.ettr_of(int(n), platform) for n in distinct])[of.reshape(-1)]
         share = share * (1.0 - self.missing_of(platform, chips, layouts.dp))
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
-        days = steps * step_time_s / share / SECONDS_PER_DAY
+        days = steps * step_time_s / share / SECONDS_PER_DAY + self.starting_days
         low, high = ends if ends is not None else (np.ones(chips.shape), np.ones(chips.shape))
         figures = zip(
             self.systems_of(platform, layouts).tolist(), chips.tolist(), step_time_s.tolist(), share.tolist(),
@@ -381,6 +381,12 @@ class TrainingSearch:
             Size(systems, n, dict(zip(LAYOUT, layout, strict=True)), *rest)
             for layout, (systems, n, *rest) in zip(widths, figures, strict=True)
         )
+
+    @property
+    def starting_days(self) -> float:
+        """Days that the starts of a run that comes again take: each stores what the last one made, and loads."""
+        each = self.profile.restart_s.value + self.profile.write_s.value
+        return self.workload.starts_again * each / SECONDS_PER_DAY
 
     def checkpoint_rate(self, platform: Platform) -> float:
         """Bytes/s at which a chip writes checkpoints to a store apart from compute, over what copies lie between."""

@@ -23,7 +23,7 @@ from planner.catalog.load import catalog_folder
 from planner.errors import InputError, Problem
 from planner.performance.keys import factorise
 from planner.performance.measured.kept import kept_square
-from planner.performance.measured.observation import Observation, width_of
+from planner.performance.measured.observation import Observation, first_word, width_of
 from planner.performance.measured.process import (
     ANOTHER_RECOMPUTATION,
     NEAR_TERMS,
@@ -67,6 +67,12 @@ class Job:
     source: str = ""
     family: str = ""
     generation: str = ""
+    code: str = ""
+
+    @property
+    def model_family(self) -> str:
+        """What its model shares with others of its family."""
+        return first_word(self.model)
 
     def name(self, kind: str) -> str:
         """One of the names that runs can have in common with it."""
@@ -361,7 +367,7 @@ def _weighed(runs: Sequence[Run]) -> tuple[Run, ...]:
     return tuple(replace(r, weight=float(w)) for r, w in zip(runs, weights, strict=True))
 
 
-_TEXT = ("case_id", "source", "profile", "generation", "family", "chip", "model", "precision")
+_TEXT = ("case_id", "source", "profile", "code", "generation", "family", "chip", "model", "precision")
 _COLUMNS = (*_TEXT, "experts", "recompute", *SHAPE, "residual", "weight")
 
 

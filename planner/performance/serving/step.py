@@ -72,13 +72,21 @@ def _matrices_in_turn(layer: LayerProfile) -> int:
     return len(names) - int(latent) + int("kv_up" in names)
 
 
+def compute_format(peaks: Mapping[str, float], precision: str) -> str | None:
+    """Format that weights of ``precision`` compute in on a chip with these peaks: its own or a wider one, if faster.
+
+    Engines widen weights where the chip has no units for them, or has them in name only (INT8 of Blackwell Ultra: a
+    thirtieth of its FP8). Of equal rates the narrowest; None where the chip has none of them.
+    """
+    return max((p for p in COMPUTE_RATES[precision] if peaks.get(p)), key=lambda p: peaks[p], default=None)
+
+
 def compute_rate(platform: Platform, precision: str) -> float:
-    """Peak OP/s at which weights of ``precision`` compute on the chip: its own rate, or the next wider it has."""
-    for name in COMPUTE_RATES[precision]:
-        rate = platform.peak_flops.get(name)
-        if rate:
-            return rate * platform.clock_factor
-    raise UnknownFigureError("chips", platform.chip_id, f"peak_flops[{COMPUTE_RATES[precision][0]}]")
+    """Peak OP/s at which weights of ``precision`` compute on the chip (``compute_format``)."""
+    name = compute_format(platform.peak_flops, precision)
+    if name is None:
+        raise UnknownFigureError("chips", platform.chip_id, f"peak_flops[{COMPUTE_RATES[precision][0]}]")
+    return platform.peak_flops[name] * platform.clock_factor
 
 
 def causal_pairs(tokens: float, window: int | None, top_k: int = 0) -> float:

@@ -718,6 +718,7 @@ def measured_job(job: TrainingJob, platform: Platform, profile: Profile, source:
         source=source,
         family=names.family,
         generation=names.generation,
+        code=profile.code_base,
     )
 
 

@@ -17,7 +17,8 @@ from planner.scenario.kinds.daily import Daily, Users
 from planner.scenario.kinds.diffusion import Diffusion
 from planner.scenario.kinds.encoding import Encoding
 from planner.scenario.kinds.post_training import PostTraining
-from planner.scenario.kinds.restated import Restated
+from planner.scenario.kinds.recurring import RecurringTraining
+from planner.scenario.kinds.restated import OtherWords, Restated
 from planner.scenario.kinds.window import ByADate
 from planner.scenario.workloads import Recommendation, Serving, Training
 
@@ -30,14 +31,16 @@ __all__ = [
     "Daily",
     "Diffusion",
     "Encoding",
+    "OtherWords",
     "PostTraining",
+    "RecurringTraining",
     "Restated",
     "Users",
     "Workload",
 ]
 
 SHIPPED: tuple[type[Part], ...] = (
-    Training, Serving, Recommendation, Batch, Encoding, PostTraining, Diffusion, Agents, Daily,
+    Training, Serving, Recommendation, Batch, Encoding, PostTraining, Diffusion, Agents, Daily, RecurringTraining,
 )  # fmt: skip
 
 
@@ -77,6 +80,9 @@ WORKLOAD_KINDS: Mapping[str, type[Part]] = {**_shipped, **kinds_of_plugins(_ship
 checkers, which cannot read a table."""
 
 if TYPE_CHECKING:
-    Workload = Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion | Agents | Daily
+    Workload = (
+        Training | Serving | Recommendation | Batch | Encoding | PostTraining | Diffusion | Agents | Daily
+        | RecurringTraining
+    )  # fmt: skip
 else:
     Workload = Annotated[Union[tuple(WORKLOAD_KINDS.values())], Field(discriminator="kind")]  # noqa: UP007

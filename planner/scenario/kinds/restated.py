@@ -1,6 +1,6 @@
-"""Kinds that are a serving load in other words: what they say becomes the fields of one, and all else follows.
+"""Kinds that are another in other words (most a serving load): what they say becomes its fields, and all else follows.
 
-A restated kind is planned, priced, verified, exported and explained as the serving load that it stands for. It says
+A restated kind is planned, priced, verified, exported and explained as the load or run that it stands for. It says
 what a user of that kind knows (texts a second, tokens by a date); ``restate`` makes of it what a load says. Fields of a
 load that its own words decide are ``HIDDEN``: they are no part of its schema or reference, and a file may give one only
 as it follows.
@@ -14,15 +14,15 @@ from typing import Any, ClassVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from planner.scenario.base import Finding, parse_number, report
+from planner.scenario.base import Finding, Part, parse_number, report
 from planner.scenario.workloads import Serving
 
 
-class Restated(Serving):
-    """A serving load in other words."""
+class OtherWords(Part):
+    """A kind whose own words become the fields of another kind, from which it is derived beside this class."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset()
-    """Fields of a serving load that are no words of this kind."""
+    """Fields of the other kind that are no words of this one."""
 
     @property
     def restated(self) -> frozenset[str]:
@@ -31,7 +31,7 @@ class Restated(Serving):
 
     @classmethod
     def restate(cls, said: Mapping[str, Any]) -> dict[str, Any]:
-        """What the load says instead of its hidden fields, from the words of this kind; those left out keep their
+        """What the other kind says instead of its hidden fields, from the words of this kind; those left out keep their
         default. Where words are missing or wrong, anything: their own error is reported."""
         raise NotImplementedError
 
@@ -56,6 +56,10 @@ class Restated(Serving):
     @model_serializer(mode="wrap")
     def _in_its_own_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {k: v for k, v in handler(self).items() if k not in self.HIDDEN}
+
+
+class Restated(OtherWords, Serving):
+    """A serving load in other words."""
 
 
 def _same(given: Any, follows: Any) -> bool:
