@@ -418,7 +418,7 @@ def test_thirty_megawatts_are_asked_planned_varied_compared_and_shared_without_a
     press(browser, "Workloads")
     choose(browser, "Model", "Qwen3 30B-A3B")
     fill(browser, "Requests at the peak (requests/s)", "2000")
-    fill(browser, "Growth a year (0.2 is 20%) (fraction/year)", "0.2")
+    fill(browser, "Growth a year, 0.2 is 20% (fraction/year)", "0.2")
     choose(browser, "Kind of workload", "Pre-training")
     press(browser, "Add a workload")
     fill(browser, "Tokens to train on (billions)", "15000")
@@ -429,7 +429,7 @@ def test_thirty_megawatts_are_asked_planned_varied_compared_and_shared_without_a
         choose(browser, "Systems that compete", name)
     press(browser, "Limits and time")
     fill(browser, "Name", "30 MW campus")
-    fill(browser, "Gap (fraction)", "0.05")
+    fill(browser, "Gap that is good enough (fraction)", "0.05")
     press(browser, "As a file")
     assert "qwen3-30b" in browser.execute_script("return document.querySelector('textarea').value")
 
