@@ -83,6 +83,10 @@ class InputError(PlannerError):
     exit_code = EXIT_INPUT
 
 
+NOT_PUBLISHED = "is not published"
+"""What is said of a figure that the catalog does not know, in every reason that comes of it."""
+
+
 class UnknownFigureError(InputError):
     """A figure is ``unknown`` in the catalog and no assumption supplies it."""
 
@@ -90,7 +94,7 @@ class UnknownFigureError(InputError):
         self.kind, self.record_id, self.field = kind, record_id, field
         super().__init__(
             Problem(
-                f"{kind} {record_id}: {field} is not published",
+                f"{kind} {record_id}: {field} {NOT_PUBLISHED}",
                 remedy=f"Supply it in the scenario under assume: {{{kind}: {{{record_id}: {{{field}: ...}}}}}}.",
             )
         )

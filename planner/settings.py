@@ -6,7 +6,9 @@ where the operating system wants it (XDG on Linux): the cache folder holds only 
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,15 @@ def spare_blas_threads() -> None:
     """
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """The same while the block runs, whoever has imported NumPy; also as a decorator."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 @dataclass(frozen=True)

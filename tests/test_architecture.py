@@ -22,7 +22,7 @@ ROAD = (
 )  # fmt: skip
 """docs/architecture.md: a room may import those before it."""
 ROOM = {
-    "settings": "errors", "plugins": "errors", "tables": "errors",
+    "settings": "errors", "kept": "errors", "plugins": "errors", "tables": "errors",
     "__init__": "faces", "__main__": "faces", "cli": "faces", "estimate": "faces", "export": "faces",
     "outlook": "faces", "supernode": "faces",
     "plots": "faces", "report": "faces", "sweep": "faces", "ui": "faces",
@@ -132,7 +132,7 @@ def test_only_declared_packages_at_run_time() -> None:
     declared = {
         "numpy", "pydantic", "yaml", "pulp", "highspy", "ortools", "typer", "rich", "streamlit", "altair", "planner",
         "pandas",  # comes with streamlit and altair, whose tables are its frames
-        "platformdirs", "pydantic_core", "annotated_types",  # come with pydantic
+        "threadpoolctl", "platformdirs", "pydantic_core", "annotated_types",  # come with pydantic
         "click",  # comes with typer
     }  # fmt: skip
     import sys

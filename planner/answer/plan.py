@@ -18,7 +18,7 @@ from planner.answer.names import named
 from planner.answer.part import Part as _Part
 from planner.answer.views import PlanViews
 from planner.answer.walls import Walls
-from planner.errors import InputError, Problem, at_most
+from planner.errors import NOT_PUBLISHED, InputError, Problem, at_most
 from planner.scenario.topology import FAT_TREE, Topology
 
 SCHEMA_VERSION = 2
@@ -891,6 +891,11 @@ class Plan(PlanViews, _Part):
     def has_plan(self) -> bool:
         """Whether there are deployments, or a fleet, to act on."""
         return self.status in STATUS_WITH_PLAN
+
+    @property
+    def lacks_figures(self) -> bool:
+        """Whether hardware is left out of it of which a figure is not published."""
+        return any(NOT_PUBLISHED in x.reason for x in self.left_out)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in plan.json."""

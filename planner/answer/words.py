@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from planner.answer.chance import said, together
@@ -11,6 +12,10 @@ from planner.scenario.kinds import ByADate, Diffusion, Encoding, RecurringTraini
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
+KNOWN_FIGURES = "with the figures that are known"
+"""Of a proof that leaves out hardware of which a figure is not published."""
+NUMBERS = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?(?![\w.])")
+"""Figures in a sentence: reasons that differ in them alone are one reason."""
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "use the installed"}
 
 

@@ -1,25 +1,21 @@
 """The catalog as it was last read, kept under the digest of its files: reading and checking takes longer.
 
 In a process a catalog is kept whole; between processes its records lie in the user's cache folder
-(``planner.settings.cache_folder``) as JSON, never as anything that runs when it is read. What is kept there is used
-only under the same bytes of every file and the same code that reads them; a file that is missing, damaged or of another
-user is not used, and a folder that cannot be written is no fault. ``PLANNER_CACHE=off`` keeps nothing on disk.
+(``planner.kept``) as JSON. What is kept there is used only under the same bytes of every file and the same code that
+reads them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.catalog.records import Figure
-from planner.settings import cache_folder
+from planner.kept import read_kept, write_kept
 
 if TYPE_CHECKING:
     from planner.catalog.catalog import Catalog
@@ -67,31 +63,25 @@ def keep(digest: str, catalog: Catalog) -> Catalog:
 
 def read_parts(digest: str) -> tuple[Parts, str] | None:
     """(records, digest of the catalog) kept on disk under a digest of files; None where there is nothing to use."""
-    file = _file(digest)
-    if file is None:
+    data = read_kept(_name(digest))
+    if data is None:
         return None
     try:
-        status = file.stat()
-        if hasattr(os, "getuid") and status.st_uid != os.getuid():
-            return None
-        data: Any = json.loads(file.read_bytes())
+        told: Any = json.loads(data)
         parts = {
             kind: {
                 key: (attributes, {name: Figure(*values) for name, values in figures.items()})
                 for key, (attributes, figures) in records.items()
             }
-            for kind, records in data["records"].items()
+            for kind, records in told["records"].items()
         }
-        return parts, str(data["digest"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return parts, str(told["digest"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def write_parts(digest: str, parts: Parts, catalog_digest: str) -> None:
     """Keep records on disk; what cannot be written is not kept, and what is too old goes."""
-    file = _file(digest)
-    if file is None:
-        return
     records = {
         kind: {
             key: (dict(attributes), {name: _row(figure) for name, figure in figures.items()})
@@ -99,30 +89,13 @@ def write_parts(digest: str, parts: Parts, catalog_digest: str) -> None:
         }
         for kind, found in parts.items()
     }
-    temporary = file.with_name(f".{secrets.token_hex(6)}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary.write_text(json.dumps({"digest": catalog_digest, "records": records}), encoding="utf-8")
-        temporary.replace(file)
-        old = sorted(file.parent.glob("catalog-*.json"), key=_age)
-        for path in old[:-MOST]:
-            path.unlink(missing_ok=True)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    text = json.dumps({"digest": catalog_digest, "records": records})
+    write_kept(_name(digest), text.encode(), "catalog-*.json", MOST)
 
 
 def _row(f: Figure) -> tuple[object, ...]:
     return (f.value, f.unit, f.source, f.kind, f.as_of, f.low, f.high, f.note, f.absent)
 
 
-def _age(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _file(digest: str) -> Path | None:
-    folder = cache_folder()
-    return None if folder is None else folder / f"catalog-{digest[:32]}.json"
+def _name(digest: str) -> str:
+    return f"catalog-{digest[:32]}.json"

@@ -21,7 +21,7 @@ from planner.performance.precision import peak_name
 from planner.performance.serving.checkpoint import unloadable
 from planner.performance.serving.engine import profile_of, year_of_month
 from planner.performance.serving.grid import LARGEST_REPLICA_CHIPS, LOADS, ServingGrid, heads_divide, serving_grid
-from planner.performance.serving.job import BYTES_PER_ELEMENT, COMPUTE_RATES
+from planner.performance.serving.job import BYTES_PER_ELEMENT
 from planner.performance.serving.lengths import Lengths
 from planner.performance.serving.load import Traffic, curves_of, under_load
 from planner.performance.serving.power import IDLE_POWER, chip_power
@@ -38,6 +38,7 @@ from planner.performance.serving.replica import (
 )
 from planner.performance.serving.replica import estimate_serving as price
 from planner.performance.serving.simulation import simulate as simulate_replica
+from planner.performance.serving.step import compute_format
 from planner.workload.cache import kv_bytes_per_token, state_bytes_per_sequence
 
 if TYPE_CHECKING:
@@ -495,7 +496,7 @@ def _estimation(
         interval("ttft_ms", ttft, float(found.ttft_low80[0]), float(found.ttft_high80[0])) if prefilling else None
     )
     notes = []
-    runs_at = next((p for p in COMPUTE_RATES[job.precision] if p in platform.peak_flops), job.precision)
+    runs_at = compute_format(platform.peak_flops, job.precision) or job.precision
     if runs_at != job.precision:
         notes.append(f"{machine.chip.id} computes {job.precision} weights at its {runs_at} rate.")
     if job.model.max_context and job.input_tokens + job.output_tokens > job.model.max_context:

@@ -222,7 +222,7 @@ def _best(
     fastest = least = np.inf
     limit = 0.0
     for part in training_grid_chunks(job, platform, chips, tidy_grid(pinned)):
-        found = price(job, platform, part, stack, detail=False)
+        found = price(job, platform, part, stack, detail=False, only_fitting=True)
         enumerated += part.size
         fits = np.flatnonzero(found.fits)
         fit += len(fits)

@@ -8,6 +8,7 @@ nearest       for each of them the smallest change of it alone that makes a plan
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,8 @@ from typing import Protocol
 import numpy as np
 
 from planner.answer.plan import Conflict, Nearest
-from planner.errors import SolveError
+from planner.answer.words import NUMBERS
+from planner.errors import NOT_PUBLISHED, SolveError
 from planner.explain.limits import firm_rows
 from planner.fleet.model import FleetModel, Limit
 from planner.options.option import Dropped
@@ -108,8 +110,7 @@ def arithmetic_findings(scenario: Scenario, found: Searched) -> Diagnosis:
             conflicts.append(Conflict(limits=(workload.name, *_latencies(workload)), message=classes))
             continue
         reasons = [d for d in found.dropped if d.option.startswith(f"{workload.name} on ")] or list(found.dropped)
-        shown = "; ".join(f"{d.option}: {d.reason}" for d in reasons[:6])
-        more = f"; and {len(reasons) - 6} more (left_out lists all)" if len(reasons) > 6 else ""
+        shown = reasons_in_words(workload.name, reasons)
         limits = [workload.name, *_filters(scenario, reasons)]
         for quantity, unit in (("ttft_ms", "ms"), ("tpot_ms", "ms"), ("latency_ms", "ms")):
             asked = getattr(workload, quantity, None)
@@ -131,12 +132,58 @@ def arithmetic_findings(scenario: Scenario, found: Searched) -> Diagnosis:
         conflicts.append(
             Conflict(
                 limits=tuple(limits),
-                message=f"No hardware that the scenario allows can do {workload.name}. {shown}{more}"
+                message=f"{NO_HARDWARE} that the scenario allows can do {workload.name}. {shown}"
                 if reasons
-                else f"No hardware competes for {workload.name}: every system is filtered out.",
+                else f"{NO_HARDWARE} competes for {workload.name}: every system is filtered out.",
             )
         )
     return Diagnosis(tuple(conflicts), tuple(nearest))
+
+
+NO_HARDWARE = "No hardware"
+"""How a finding begins that is about what is for sale rather than about limits that contradict each other."""
+_MOST_REASONS = 4
+_MOST_NAMES = 4
+_FIGURE = re.compile(rf"(?:\w+ )?(\S+): (\w+) {NOT_PUBLISHED}.*")
+
+
+def reasons_in_words(workload: str, reasons: Sequence[Dropped]) -> str:
+    """Why hardware is left out, in a few sentences: what was tried and falls short first, then figures that nobody
+    published, then what the scenario itself closes; each reason once, with the hardware it is true of."""
+    tried: dict[str, list[Dropped]] = {}
+    closed: dict[str, list[Dropped]] = {}
+    unknown: dict[str, None] = {}
+    for d in reasons:
+        figure = _FIGURE.fullmatch(d.reason)
+        if figure:
+            unknown[f"{figure[2]} of {figure[1]}"] = None
+            continue
+        groups = tried if d.option.startswith(f"{workload} on ") else closed
+        groups.setdefault(NUMBERS.sub("#", d.reason), []).append(d)
+
+    def said(groups: dict[str, list[Dropped]]) -> list[str]:
+        ranked = sorted(groups.values(), key=lambda some: -len(some))
+        return [f"{_names(workload, some)}: {some[0].reason}." for some in ranked]
+
+    parts = said(tried)
+    if unknown:
+        parts.append(f"Not published, so not priced: {_few(list(unknown))}; `assume` supplies what you know.")
+    parts += said(closed)
+    left = len(parts) - _MOST_REASONS
+    if left > 0:
+        parts = [*parts[:_MOST_REASONS], f"{left} more reason{'s' if left > 1 else ''} under `left_out`."]
+    return " ".join(parts)
+
+
+def _names(workload: str, some: Sequence[Dropped]) -> str:
+    """Hardware of options, each once, without the cooling and the place."""
+    bare = (re.sub(r"(: \S+)?( (in|at|with) .*|, (rented|bought|one chip).*)?$", "", d.option) for d in some)
+    return _few(list(dict.fromkeys(name.removeprefix(f"{workload} on ") for name in bare)))
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _unanswered(workload: Workload, options: Sequence[Doing]) -> str:
@@ -149,7 +196,7 @@ def _unanswered(workload: Workload, options: Sequence[Doing]) -> str:
         return ""
     names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
     of = f"{len(missing)} of its {len(workload.request_classes)} classes of requests"
-    return f"No hardware that the scenario allows answers {of} of {workload.name} within their latencies: {names}."
+    return f"{NO_HARDWARE} that the scenario allows answers {of} of {workload.name} within their latencies: {names}."
 
 
 def _latencies(workload: Workload) -> tuple[str, ...]:

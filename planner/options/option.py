@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from planner.errors import NOT_PUBLISHED
 from planner.options.work.redundancy import Redundancy
 from planner.scenario.topology import FAT_TREE, Topology
 
@@ -96,6 +97,11 @@ class Dropped:
 
     option: str
     reason: str
+
+    @property
+    def lacks_figure(self) -> bool:
+        """Whether it is for want of a figure that nobody published."""
+        return NOT_PUBLISHED in self.reason
 
 
 @dataclass(frozen=True)

@@ -62,13 +62,20 @@ def _host_memory(system: System) -> float | None:
 
 def headroom(catalog: Catalog, chip: Chip) -> float:
     """What large products sustain of a chip's peak over what its family does: more where matrix units were cut."""
+    return UNTHROTTLED if matrix_share(catalog, chip) < 1.0 else 1.0
+
+
+def matrix_share(catalog: Catalog, chip: Chip) -> float:
+    """The 16-bit peak of a chip whose matrix units were cut over the median of its family's; 1 of every other."""
     family = family_of(chip.id, chip.text("family"))
     own, others = _peak_per_watt(chip), []
     for other in catalog.chips.values():
         density = _peak_per_watt(other)
         if density is not None and family_of(other.id, other.text("family")) == family:
-            others.append(density)
-    return UNTHROTTLED if own is not None and own < CUT_DENSITY * median(others) else 1.0
+            others.append((density, other.get(PEAK_FIELDS["bf16"]) or 0.0))
+    if own is None or own >= CUT_DENSITY * median(d for d, _ in others):
+        return 1.0
+    return (chip.get(PEAK_FIELDS["bf16"]) or 0.0) / median(peak for _, peak in others)
 
 
 def _peak_per_watt(chip: Chip) -> float | None:
@@ -130,6 +137,8 @@ def _compiled(catalog: Catalog, system_id: str, chip_id: str, cooling_id: str, t
         comm_core_share=mover.core_share,
         overlap_factor=mover.overlap_factor,
         clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
+        matrix_share=matrix_share(catalog, chip),
+        cut_headroom=headroom(catalog, chip),
         efficiency=efficiency_of(chip, family),
         neighbours=getattr(own, "neighbours", None) or shipped_neighbours(),
         serving=getattr(own, "serving", None),

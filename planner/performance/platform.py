@@ -40,6 +40,10 @@ class Platform:
     host_memory_bytes: float | None = None  # of the host, per chip; None: not published, no limit here
     clock_factor: float = 1.0  # of cooling or power cap; multiplies compute rates
     cap_speed: float = 1.0  # what a power cap leaves of compute speed; part of ``clock_factor`` already
+    # matrix rate over that of its family's chips, of a chip whose matrix units alone were cut; 1 of all others. What
+    # ``clock_factor`` holds for it is ``cut_headroom``, for models that know no more of it
+    matrix_share: float = 1.0
+    cut_headroom: float = 1.0
     # more of a schedule's overlap than core-driven collectives realise
     overlap_factor: float = 1.0
     # memories that network cards reach: both | device | host

@@ -24,12 +24,12 @@ from planner.answer.plan import (
     Simplified,
 )
 from planner.answer.plan import Status as PlanStatus
-from planner.answer.words import answer_sentence, measured_words, money, number, plan_notes
+from planner.answer.words import KNOWN_FIGURES, answer_sentence, measured_words, money, number, plan_notes
 from planner.catalog import Catalog
 from planner.cost.finance import HOURS_PER_YEAR
 from planner.errors import SolveError
 from planner.explain.binding import binding_limits
-from planner.explain.conflict import Diagnosis
+from planner.explain.conflict import NO_HARDWARE, Diagnosis
 from planner.explain.lots import explained_shared
 from planner.explain.rewritten import Again, worth_of_leaves
 from planner.explain.rivals import alternatives
@@ -117,11 +117,13 @@ class Draft:
         """The answer when there is no plan."""
         self.clock.lap("explaining")
         if status == "infeasible":
-            answer = "No plan is possible."
+            known = f" {KNOWN_FIGURES}" if any(d.lacks_figure for d in self.found.dropped) else ""
+            answer = f"No plan is possible{known}."
             if diagnosis.conflicts:
                 first = diagnosis.conflicts[0]
-                why = f"These cannot hold together: {first.message}" if len(first.limits) > 1 else first.message
-                answer = f"No plan is possible. {why}"
+                alone = len(first.limits) == 1 or first.message.startswith(NO_HARDWARE)
+                why = first.message if alone else f"These cannot hold together: {first.message}"
+                answer += f" {why}"
             helpful = [n for n in diagnosis.nearest if n.helps]
             if helpful:
                 answer += f" The nearest change: {helpful[0].message}"

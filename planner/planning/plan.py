@@ -26,11 +26,13 @@ from planner.planning.question import Cancel, Progress, Question, ask, built, ch
 from planner.planning.simplify import simplified
 from planner.planning.surer import at_confidences
 from planner.scenario.types import Scenario
+from planner.settings import one_blas_thread
 from planner.solve import Program, ProgressCallback, Solution, Status, lexicographic, relax, with_objective
 from planner.solve.status import Progress as Heartbeat
 from planner.verify.plan import verify_plan
 
 
+@one_blas_thread()
 def plan(
     scenario: Scenario | Mapping[str, Any] | str | Path,
     *,

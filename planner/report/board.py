@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from planner.answer.chance import percent
 from planner.answer.plan import Alternative, AtConfidence, Deployment, FleetLot, Plan
+from planner.answer.words import KNOWN_FIGURES
 from planner.report import format as fmt
 from planner.report import summary
 from planner.report.money import reconciled
@@ -46,13 +47,14 @@ def board_without(plan: Plan) -> tuple[Card, ...]:
     ways = [fmt.clean(n.message) for n in plan.nearest]
     conflicts = [fmt.clean(c.message) for c in plan.conflicts]
     proven = plan.status == "infeasible"
-    sure = "proven: the limits leave no plan" if proven else "not proven: the search ended before it knew"
+    known = f" {KNOWN_FIGURES}" if plan.lacks_figures else ""
+    sure = f"proven: the limits leave no plan{known}" if proven else "not proven: the search ended before it knew"
     left = len(plan.left_out)
     return (
         Card("what", "What to get", "Nothing yet: there is no plan", (fmt.clean(plan.answer),)),
         Card("cost", "What it costs", fmt.DASH, ("no plan, no price",)),
         Card("long", "How long, how much", fmt.DASH, ("nothing meets all limits",)),
-        Card("sure", "How sure", sure, (fmt.STATUS_WORDS[plan.status],)),
+        Card("sure", "How sure", sure, (fmt.status_words(plan),)),
         Card("limits", "What limits it", fmt.plural(len(conflicts), "conflict"), _shorten(conflicts)),
         Card("changes", "What would change it", fmt.plural(len(ways), "way") + " out", _shorten(ways)),
         Card(
@@ -165,7 +167,7 @@ def _sure(plan: Plan, names: Names) -> Card:
             lines.append(f"{d.workload}{where}: {fmt.phrase(d.predicted.interval.quantity)} {text} in 8 of 10 cases")
     prices = [text for x in plan.at_confidences if (text := _at(x))]
     o = plan.objective
-    proof = f"{fmt.STATUS_WORDS[plan.status]}, gap {fmt.gap(o.gap)} to the bound"
+    proof = f"{fmt.status_words(plan)}, gap {fmt.gap(o.gap)} to the bound"
     return Card(
         "sure",
         "How sure",

@@ -55,7 +55,7 @@ def _answer(plan: Plan) -> RenderableType:
 
 
 def _status(plan: Plan) -> RenderableType:
-    line = Text(fmt.STATUS_WORDS[plan.status], style="green" if plan.has_plan else "red")
+    line = Text(fmt.status_words(plan), style="green" if plan.has_plan else "red")
     if plan.has_plan:
         o = plan.objective
         line.append(f" · gap {fmt.gap(o.gap)}")

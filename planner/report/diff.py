@@ -70,7 +70,7 @@ def diff_rows(plans: Sequence[Plan]) -> tuple[Row, ...]:
     def total(name: str) -> list[float | None]:
         return [None if p.totals is None else float(getattr(p.totals, name)) for p in plans]
 
-    add("Answer", "Status", [fmt.STATUS_WORDS[p.status] for p in plans])
+    add("Answer", "Status", [fmt.status_words(p) for p in plans])
     add("Answer", "Scenario", [fmt.clean(p.scenario) for p in plans])
     add("Answer", "Variant", [fmt.clean(p.variant or fmt.DASH) for p in plans])
     said = tuple(f"{p.objective.name} {fmt.quantity(p.objective.value, p.objective.unit)}" for p in plans)

@@ -10,7 +10,8 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping
 
-from planner.answer.plan import Parallelism
+from planner.answer.plan import Parallelism, Plan
+from planner.answer.words import KNOWN_FIGURES
 
 DASH = "–"
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -75,6 +76,12 @@ ROLE_WORDS: Mapping[str, str] = {
 def clean(text: object) -> str:
     """Text safe for a terminal and a page: control and bidirectional-override characters become spaces."""
     return "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in str(text))
+
+
+def status_words(plan: Plan) -> str:
+    """What the status of a plan means; a proof over known figures is not called one over all hardware."""
+    words = STATUS_WORDS[plan.status]
+    return f"{words} {KNOWN_FIGURES}" if plan.status == "infeasible" and plan.lacks_figures else words
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -145,7 +145,7 @@ def _about(plan: Plan) -> str:
 
 
 def _status(plan: Plan) -> str:
-    parts = [f"<b>{_e(fmt.STATUS_WORDS[plan.status])}</b>"]
+    parts = [f"<b>{_e(fmt.status_words(plan))}</b>"]
     if plan.has_plan:
         o = plan.objective
         bound = o.bound if o.bound is not None else plan.proof.bound

@@ -5,7 +5,6 @@ Console, HTML report, app and comparison all draw from these functions, so they 
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -312,7 +311,7 @@ def proof_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
     """How large the searched space was and who vouches for the answer."""
     p, o = plan.proof, plan.objective
     facts = [
-        ("Status", fmt.STATUS_WORDS[plan.status]),
+        ("Status", fmt.status_words(plan)),
         ("Objective", f"{', then '.join(o.priorities) or o.name} = {fmt.quantity(o.value, o.unit)}"),
         ("Proven bound", fmt.quantity(o.bound if o.bound is not None else p.bound, o.unit)),
         ("Gap", f"{fmt.gap(o.gap)} (limit {fmt.gap(p.gap_limit)})"),
@@ -340,13 +339,10 @@ def proof_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-_NUMBERS = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?(?![\w.])")
-
-
 def left_out_groups(left_out: Sequence[LeftOut]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Options grouped by reason, largest group first. Reasons that differ only in numbers are one group."""
     groups: defaultdict[str, list[LeftOut]] = defaultdict(list)
     for item in left_out:
-        groups[_NUMBERS.sub("#", item.reason)].append(item)
+        groups[sentence.NUMBERS.sub("#", item.reason)].append(item)
     ranked = sorted(groups.values(), key=lambda items: (-len(items), items[0].reason))
     return tuple((fmt.clean(items[0].reason), tuple(fmt.clean(i.option) for i in items)) for items in ranked)

@@ -166,7 +166,7 @@ def _sentence(plan: Plan) -> None:
     with st.container(key="sentence", gap="xxsmall"):
         st.markdown(
             f"{about}, from {md(plan.start)}, {fmt.number(plan.horizon_years)} years "
-            f":{colour}-badge[{fmt.STATUS_WORDS[plan.status]}] {verified} "
+            f":{colour}-badge[{fmt.status_words(plan)}] {verified} "
             f":gray[no plan of the searched space is better than {md(bound)} (gap {md(fmt.gap(o.gap))})]"
         )
         st.header(md(head), anchor=False)

@@ -8,13 +8,50 @@ from itertools import product
 
 from planner.catalog import Catalog
 from planner.catalog.architecture import FeedForward, LayerGroup, Mixer, ModelArch
-from planner.errors import PlannerError
+from planner.errors import InputError, PlannerError
 from planner.validation.cases import Case
 from planner.workload.parameters import parameter_counts
 
 
 def _clean(name: str) -> str:
     return re.sub(r"\s*\(.*\)", "", name).strip()
+
+
+def model_named(catalog: Catalog, name: str) -> ModelArch:
+    """The model of a source's name; where it leaves out the end of an id (``Qwen3.5-397B`` of ``qwen3.5-397b-a17b``),
+    the one shape that goes on so. Raises ``InputError`` with the nearest name."""
+    try:
+        return catalog.model(name)
+    except InputError:
+        stem = re.sub(r"\s+", "-", _clean(name).rpartition("/")[2].lower())
+        longer = [m for m in catalog.models.values() if stem and m.groups and m.id.startswith(f"{stem}-")]
+        sizes = {(round(n.total, -8), round(n.active, -8)) for n in map(parameter_counts, longer)}
+        if len(sizes) != 1:
+            raise
+        return min(longer, key=lambda m: (len(m.id), m.id))
+
+
+ALIKE = 0.1
+"""Share by which total and active parameters of a model may differ from those of one it is taken for."""
+
+
+def model_like(catalog: Catalog, total_b: float | None, active_b: float | None) -> ModelArch | None:
+    """The language model whose billions of parameters, total and active, are nearest; None where none is ``ALIKE``.
+
+    A model that nobody has described here reads as many weights a step as one of its size: what its layers do beside
+    that is far less than two engines differ by.
+    """
+    if not total_b:
+        return None
+    best, found = ALIKE, None
+    for model in catalog.models.values():
+        if not model.groups:
+            continue
+        counts = parameter_counts(model)
+        off = max(abs(counts.total / (total_b * 1e9) - 1.0), abs(counts.active / ((active_b or total_b) * 1e9) - 1.0))
+        if off < best:
+            best, found = off, model
+    return found
 
 
 def model_of_case(case: Case, catalog: Catalog) -> tuple[ModelArch | None, str]:
@@ -27,7 +64,7 @@ def model_of_case(case: Case, catalog: Catalog) -> tuple[ModelArch | None, str]:
     layers, hidden = case.whole("layers"), case.whole("hidden")
     found: ModelArch | None = None
     try:
-        found = catalog.model(name)
+        found = model_named(catalog, name)
     except PlannerError:
         found = None
     if found is not None and found.groups:

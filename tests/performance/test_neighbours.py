@@ -44,11 +44,12 @@ def _row(case: str, ratio: float, *, source: str = "s", chip: str = "x", profile
     return Observation(
         f"{source} | m | {chip} | bf16", source, "f", chip, profile, "bf16", False, ratio, case_id=case,
         shape=tuple(math.log2(values[name]) for name in SHAPE), recompute="0", model="m", generation="2024",
+        code="shared",
     )  # fmt: skip
 
 
-def _job(chip: str = "x", profile: str = "tuned", model: str = "m", source: str = "") -> Job:
-    return Job(profile, chip, model, "bf16", False, 4096, 8e9, 65536.0 * 64, source, "f", "2024")
+def _job(chip: str = "x", profile: str = "tuned", model: str = "m", source: str = "", code: str = "shared") -> Job:
+    return Job(profile, chip, model, "bf16", False, 4096, 8e9, 65536.0 * 64, source, "f", "2024", code)
 
 
 def _shift(found: Neighbours, job: Job, tp: int = 4, chips: int = 64) -> float:
@@ -66,7 +67,9 @@ def test_runs_that_were_slower_make_their_neighbours_slower_and_strangers_not() 
     assert 0.0 < _shift(SLOWER, _job(), tp=64) < here  # another layout
     assert 0.0 < _shift(SLOWER, _job(chip="y")) < here  # another chip of the same stack
     assert 0.0 < _shift(SLOWER, _job(model="n")) < here
-    assert 0.0 < _shift(SLOWER, _job(profile="default")) < 0.5 * here  # another stack of the same generation
+    other = _shift(SLOWER, _job(profile="default", code="other"))  # another stack of the same generation
+    assert 0.0 < other < 0.5 * here
+    assert other < _shift(SLOWER, _job(profile="default")) < here  # of the same code base: an entry and its recipes
     assert _shift(Neighbours(), _job()) == 0.0
 
 

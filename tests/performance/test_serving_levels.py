@@ -151,3 +151,37 @@ def test_a_benchs_host_is_its_own() -> None:
     assert known.profile("nvidia_hopper", bench="them nvidia_hopper").host_scale == 2.0
     assert known.profile("nvidia_hopper").host_scale == 1.0
     assert "them" not in calibration_yaml(known)
+
+
+def test_a_port_that_nobody_measured_is_known_less_than_any_engine_on_its_own_chips() -> None:
+    """A vendor whose chips no engine runs on by itself: the interval is wider than for a new engine elsewhere."""
+    from planner.performance.serving.profile import profile_for, serving_family
+
+    def width(system: str, chip: str, engine: str) -> tuple[float, str]:
+        platform = build_platform(catalog(), system, chip, "")
+        job = ServingJob(catalog().model("llama-3.1-8b"), "bf16")
+        profile = profile_for(serving_family(chip, platform.family), engine)
+        found = estimate_serving(job, platform, one_candidate(batch=8), profile)
+        said = unknown_of(job, platform, one_candidate(batch=8), profile)
+        return float(found.high80[0] / found.low80[0]), " ".join(said)
+
+    known, _ = width("dgx_h100", "h100_sxm", "vllm")
+    new, new_said = width("dgx_h100", "h100_sxm", "current")
+    port, said = width("tpu_v6e_pod", "tpu_v6e", "vllm")
+    ported, ported_said = width("atlas_800_a3", "ascend_910c", "vllm_ascend")
+    assert port > 1.3 * new > known
+    assert "port" in said
+    assert "port" not in new_said
+    assert "port" not in ported_said
+    assert ported < port
+
+
+def test_integer_units_in_name_only_are_not_used() -> None:
+    """Blackwell Ultra has INT8 units at a thirtieth of its FP8: INT8 weights cost no more than 16-bit ones."""
+    platform = build_platform(catalog(), "dgx_b300", "b300_sxm", "")
+    profile = ServingProfile()
+    times = {}
+    for precision in ("int8", "bf16"):
+        job = ServingJob(catalog().model("llama-3.1-8b"), precision)
+        times[precision] = float(estimate_serving(job, platform, one_candidate(batch=64), profile).tpot_s[0])
+    assert times["int8"] < times["bf16"]

@@ -15,6 +15,7 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.report import console, diff_rows, diff_table, html_page
 from planner.report.catalog import KINDS, list_rows, list_table, show_dict, show_table
+from planner.report.format import status_words
 from planner.report.summary import cost_lines, headline, left_out_groups, served_requests, shares, unique_names
 
 VOID = {"meta", "rect", "br"}
@@ -215,7 +216,10 @@ def test_a_comparison_marks_what_differs_and_only_that() -> None:
 
 def test_a_comparison_with_no_plan_still_reads() -> None:
     rows = {r.name: r for r in diff_rows((sample_plan(), infeasible_plan())) if r.section == "Answer"}
-    assert rows["Status"].values == ("optimal within the gap", "no plan can exist")
+    known = "no plan can exist with the figures that are known"  # hardware is left out that nobody priced
+    assert rows["Status"].values == ("optimal within the gap", known)
+    every = infeasible_plan().model_copy(update={"left_out": ()})
+    assert status_words(every) == "no plan can exist"
 
 
 def test_the_catalog_is_listed_and_shown(shipped: Catalog) -> None:

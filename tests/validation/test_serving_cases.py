@@ -23,15 +23,13 @@ from planner.performance.serving.profile import (
     shipped_serving_calibration,
 )
 from planner.validation.cases import Case, CaseResult, read_cases
+from planner.validation.chips import chip_named
 from planner.validation.serving.bars import left_out_bars, order_right, serving_bars
 from planner.validation.serving.cases import (
     MEASURED,
     ServingCase,
     UnansweredError,
-    engine_of,
-    front_of,
     read_case,
-    release_of,
     run_of,
 )
 from planner.validation.serving.cut_table import chip_orders, cut_rows, cuts_csv, cuts_file, read_cuts
@@ -41,6 +39,7 @@ from planner.validation.serving.left_out import Fitted, Seen, left_out, with_int
 from planner.validation.serving.modes import _split
 from planner.validation.serving.page import serving_markdown
 from planner.validation.serving.rows import ServingPredictor, validate_serving
+from planner.validation.serving.words import engine_of, front_of, precision_of, release_of
 
 
 @functools.cache
@@ -523,3 +522,53 @@ def test_a_batch_of_a_pool_is_that_of_a_copy_of_attention() -> None:
 def test_only_chips_cut_for_export_sustain_more_than_their_family() -> None:
     more = {c.id for c in catalog().chips.values() if headroom(catalog(), c) > 1.0}
     assert more == {"h20_96", "h20_141"}
+
+
+def test_words_that_sources_use_for_precisions() -> None:
+    """However formats are written, the narrowest one named is that of the weights."""
+    told = {
+        "fp8 (block)": "fp8", "FP8-dynamic": "fp8", "w8a8-int8": "int8", "AWQ-int4": "int4", "W4AFP8": "int4",
+        "int4 (QAT)": "int4", "fp4+fp8": "fp4", "MXFP4-MoE": "mxfp4", "BF16/FP8": "fp8", "fp8_e4m3": "fp8",
+    }  # fmt: skip
+    assert {words: precision_of(words) for words in told} == told
+    assert precision_of("ternary") is None
+    assert read_case(row(model="DeepSeek-R1", weight_precision="mixed"), catalog()).precision == "fp8"  # as published
+
+
+def test_words_that_sources_use_for_chips() -> None:
+    told = {
+        "AMD Instinct MI355X": "mi355x", "MI325X-OAM": "mi325x", "NVIDIA B300 SXM6": "b300_sxm", "GB300 NVL72": "gb300",
+        "A100-80GB-SXM": "a100_80_sxm", "H20 (96GB)": "h20_96", "Intel Gaudi 3": "gaudi3", "A800": "a100_80_sxm",
+    }  # fmt: skip
+    assert {words: chip_named(catalog(), words).id for words in told} == told
+
+
+def test_a_model_is_known_by_the_start_of_its_name_or_by_its_size() -> None:
+    assert read_case(row(model="Qwen3.5-397B"), catalog()).model == "qwen3.5-397b-a17b"
+    sized = row(model="Unheard-13B", params_b="13.0", active_params_b="13.0")
+    assert read_case(sized, catalog()).model.endswith("13b")
+    for unclear in ({"model": "DeepSeek-V4"}, {"model": "Unheard-9000B", "params_b": "9000"}):  # two sizes; none alike
+        with pytest.raises(UnansweredError, match="model"):
+            read_case(row(**unclear), catalog())
+
+
+def test_engines_of_ports_and_of_servers_nobody_measured() -> None:
+    """vLLM on Ascend and Gaudi is a port of its own; a server of 2023 is of that generation and batches as it goes."""
+    assert read_case(row(chip="Ascend 910B"), catalog()).engine == "vllm_ascend"
+    gaudi = read_case(row(chip="Gaudi3"), catalog())
+    assert (gaudi.engine, gaudi.mode) == ("hpu", "closed")
+    assert read_case(row(chip="Gaudi3", framework="SynapseAI"), catalog()).mode == "static"
+    tgi = read_case(row(framework="TGI", year="2023"), catalog())
+    assert (tgi.engine, tgi.mode) == ("vllm", "closed")
+    assert engine_of("TGI", 2026) == "current"
+    assert engine_of("Transformers", 2026) == "other"
+
+
+def test_a_replica_inside_a_server_needs_no_network() -> None:
+    cells = row(chip="MTT S5000", tp="8", n_chips="8", tpot_ms="20")
+    (found,) = validate_serving([Case(cells["case_id"], cells)], catalog())
+    assert found.predicted is not None
+    across = row(chip="MTT S5000", tp="16", n_chips="16", tpot_ms="20")
+    (refused,) = validate_serving([Case(across["case_id"], across)], catalog())
+    assert refused.predicted is None
+    assert "scaleout" in refused.reason

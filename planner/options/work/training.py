@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.catalog import Catalog
-from planner.errors import InputError
+from planner.errors import NOT_PUBLISHED, InputError
 from planner.facility.power import PHASE_ACTIVITY
 from planner.facility.reliability import (
     ReliabilityProfile,
@@ -194,7 +194,7 @@ class TrainingSearch:
             wanted = ", ".join(self.workload.precision)
             return Searched("", (), 0, 0, f"{choice.chip.id} has none of the precisions {wanted}")
         if self.workload.offload and not self.workload.offload_gb_s and platform.host_memory_bytes is None:
-            return Searched(precision, (), 0, 0, f"systems {choice.system.id}: host_dram_tb is not published")
+            return Searched(precision, (), 0, 0, f"systems {choice.system.id}: host_dram_tb {NOT_PUBLISHED}")
         job = self.job(precision)
         known = self._by_chips.setdefault((choice.system.id, choice.chip.id, platform.clock_factor), {})
         asked = self._sizes(platform, least, most, thin)
@@ -227,32 +227,50 @@ class TrainingSearch:
         # layers cost the same whatever the size of the cluster, so many sizes are estimated in one call
         for batch in _batches(grids):
             candidates = _joined(batch)
-            estimate = estimate_training(job, platform, candidates, self.stack, detail=False)
-            start = 0
-            for grid in batch:
-                stop = start + grid.size
-                fits = np.flatnonzero(estimate.fits[start:stop])
-                sizes: list[Size] = []
-                near: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
-                if len(fits):
-                    shown = estimate.step_time_s[start:stop] / (1.0 - self.missing_of(platform, grid.chips, grid.dp))
-                    taken = self.systems_of(platform, grid)
-                    fastest = np.inf
-                    for systems in np.unique(taken[fits]):
-                        mine = fits[taken[fits] == systems]
-                        if shown[mine].min() >= fastest:
-                            continue  # of one size more systems must at least be faster
-                        fastest = shown[mine].min()
-                        at = start + int(mine[np.argmin(shown[mine])])
-                        found = self.size_of(platform, job, candidates.take([at]), float(estimate.step_time_s[at]))
-                        sizes.append(found)
-                        near.append(start + mine[np.argsort(shown[mine], kind="stable")[:FASTEST]])
-                beside = np.concatenate(near)
+            estimate = estimate_training(job, platform, candidates, self.stack, detail=False, only_fitting=True)
+            shown = estimate.step_time_s / (1.0 - self.missing_of(platform, candidates.chips, candidates.dp))
+            taken = self.systems_of(platform, candidates)
+            starts = np.concatenate([[0], np.cumsum([grid.size for grid in batch])])
+            inside = np.flatnonzero(estimate.fits)
+            parts = np.split(inside, np.searchsorted(inside, starts[1:-1]))
+            best: list[list[int]] = []
+            near: list[NDArray[np.int64]] = []
+            for fits in parts:
+                mine, beside = self._best(fits, shown, taken)
+                best.append(mine)
+                near.append(beside)
+            at = np.array([i for mine in best for i in mine], dtype=np.int64)
+            sizes = iter(self.sizes_of(platform, job, candidates.take(at), estimate.step_time_s[at]))
+            for grid, fits, mine, beside in zip(batch, parts, best, near, strict=True):
                 into[int(grid.chips[0])] = _OfChips(
-                    grid.size, len(fits), tuple(sizes), candidates.take(beside), estimate.step_time_s[beside],
-                    spare_stages,
+                    grid.size, len(fits), tuple(next(sizes) for _ in mine), candidates.take(beside),
+                    estimate.step_time_s[beside], spare_stages,
                 )  # fmt: skip
-                start = stop
+
+    @staticmethod
+    def _best(
+        fits: NDArray[np.int64], shown: NDArray[np.float64], taken: NDArray[np.int64]
+    ) -> tuple[list[int], NDArray[np.int64]]:
+        """Of the layouts that fit, of one number of chips: the fastest of each number of systems, and those near it.
+
+        ``shown``: what a step takes, ``taken``: systems, both of all layouts.
+        """
+        best: list[int] = []
+        near: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        fastest = np.inf
+        systems = taken[fits]
+        for number in np.unique(systems):
+            mine = fits[systems == number]
+            times = shown[mine]
+            if times.min() >= fastest:
+                continue  # of one size more systems must at least be faster
+            fastest = times.min()
+            best.append(int(mine[np.argmin(times)]))
+            if len(mine) > FASTEST:  # those that tie with the last of the fastest come in order
+                few = np.flatnonzero(times <= np.partition(times, FASTEST - 1)[FASTEST - 1])
+                mine, times = mine[few], times[few]
+            near.append(mine[np.argsort(times, kind="stable")[:FASTEST]])
+        return best, np.concatenate(near)
 
     def _with_ends(
         self, platform: Platform, job: TrainingJob, of: Mapping[int, _OfChips], into: dict[int, tuple[Size, ...]]
@@ -265,17 +283,12 @@ class TrainingSearch:
             return
         joined = _joined(layouts)
         ends = platform.spread.ends(log_deviation(job, platform, self.stack, joined))
+        steps = np.concatenate([s for _, _, s in near if s is not None])
+        sizes = self.sizes_of(platform, job, joined, steps, ends)
         at = 0
-        for n, some, steps in near:
+        for n, some, _ in near:
             assert some is not None  # noqa: S101 - narrowed for the type checker
-            assert steps is not None  # noqa: S101
-            into[n] = tuple(
-                replace(
-                    self.size_of(platform, job, some.take([i]), float(step)),
-                    low80=float(ends[0][at + i]), high80=float(ends[1][at + i]),
-                )
-                for i, step in enumerate(steps)
-            )  # fmt: skip
+            into[n] = sizes[at : at + some.size]
             at += some.size
 
     def _sizes(self, platform: Platform, least: int, most: int, thin: bool) -> list[int]:
@@ -333,7 +346,18 @@ class TrainingSearch:
 
     def size_of(self, platform: Platform, job: TrainingJob, layout: TrainingCandidates, step_time_s: float) -> Size:
         """What one layout gives: steps, failures, days. ``verify`` calls it for the layout of a plan."""
-        chips = int(layout.chips[0])
+        return self.sizes_of(platform, job, layout, np.array([step_time_s]))[0]
+
+    def sizes_of(
+        self,
+        platform: Platform,
+        job: TrainingJob,
+        layouts: TrainingCandidates,
+        step_time_s: NDArray[np.float64],
+        ends: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    ) -> tuple[Size, ...]:
+        """The same of n layouts with their times (n,), and with the ends of their intervals (n,) where given."""
+        chips = layouts.chips
         mfu = self.workload.mfu_on(platform.system_id, platform.chip_id)
         if mfu is not None:
             # an MFU that somebody measured is of chips without a cap
@@ -342,17 +366,20 @@ class TrainingSearch:
                 self.workload.global_batch * self.workload.sequence_length * self.total_flops / self.workload.tokens
             )
             step_time_s = step_flops / (chips * peak * mfu)
-        share = self.ettr_of(chips, platform)
-        share *= 1.0 - float(self.missing_of(platform, layout.chips, layout.dp)[0])
+        distinct, of = np.unique(chips, return_inverse=True)
+        share = np.array([self.ettr_of(int(n), platform) for n in distinct])[of.reshape(-1)]
+        share = share * (1.0 - self.missing_of(platform, chips, layouts.dp))
         steps = np.ceil(self.workload.tokens / (self.workload.global_batch * self.workload.sequence_length))
-        days = float(steps * step_time_s / share / SECONDS_PER_DAY) + self.starting_days
-        return Size(
-            systems=int(self.systems_of(platform, layout)[0]),
-            chips=chips,
-            layout={name: int(getattr(layout, name)[0]) for name in LAYOUT},
-            step_time_s=step_time_s,
-            ettr=share,
-            days=days,
+        days = steps * step_time_s / share / SECONDS_PER_DAY + self.starting_days
+        low, high = ends if ends is not None else (np.ones(chips.shape), np.ones(chips.shape))
+        figures = zip(
+            self.systems_of(platform, layouts).tolist(), chips.tolist(), step_time_s.tolist(), share.tolist(),
+            days.tolist(), low.tolist(), high.tolist(), strict=True,
+        )  # fmt: skip
+        widths = np.stack([getattr(layouts, name) for name in LAYOUT], axis=1).tolist()
+        return tuple(
+            Size(systems, n, dict(zip(LAYOUT, layout, strict=True)), *rest)
+            for layout, (systems, n, *rest) in zip(widths, figures, strict=True)
         )
 
     @property

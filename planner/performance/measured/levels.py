@@ -133,6 +133,7 @@ class Levels:
         at, low, high = (np.array(column) for column in zip(*self.knots, strict=True))
         # what a user measured is known better than anything left out was: ends in proportion there
         known = 1.0 if self.joint is None else np.minimum(OWN_WIDER * deviation / at[0], 1.0)
+        known = known * np.maximum(deviation / at[-1], 1.0)  # and beyond the farthest that was left out
         return np.exp(known * np.interp(deviation, at, low)), np.exp(known * np.interp(deviation, at, high))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 from planner.catalog.load import catalog_folder
 from planner.errors import InputError, Problem
 from planner.performance.keys import factorise
-from planner.performance.measured.observation import Observation, width_of
+from planner.performance.measured.kept import kept_square
+from planner.performance.measured.observation import Observation, first_word, width_of
 from planner.performance.measured.process import (
     ANOTHER_RECOMPUTATION,
     NEAR_TERMS,
@@ -65,6 +67,12 @@ class Job:
     source: str = ""
     family: str = ""
     generation: str = ""
+    code: str = ""
+
+    @property
+    def model_family(self) -> str:
+        """What its model shares with others of its family."""
+        return first_word(self.model)
 
     def name(self, kind: str) -> str:
         """One of the names that runs can have in common with it."""
@@ -73,6 +81,8 @@ class Job:
 
 PAIRS_A_CANDIDATE = 16
 """A product of matrices is so much faster an entry than a sum for each candidate."""
+WORTH_KEEPING = 500
+"""Runs from which on the inverse of their covariance is kept between processes."""
 MOST_KEPT = 2048
 """Questions whose deviations are remembered."""
 FEW_OF_A_SIZE = 500
@@ -127,6 +137,13 @@ class Neighbours:
         """Inverse of the covariance (runs, runs) of all terms, runs' own parts in it."""
         if self._inverse is not None:
             return self._inverse
+        if len(self.runs) < WORTH_KEEPING:
+            return self._inverted()
+        # half a second of every first plan of a training run: kept under all that it is made of
+        told = repr((self.runs, TERMS, OCTAVES, ANOTHER_RECOMPUTATION, OWN_VARIANCE, np.__version__))
+        return kept_square(hashlib.sha256(told.encode()).hexdigest(), len(self.runs), self._inverted)
+
+    def _inverted(self) -> Floats:
         return np.asarray(np.linalg.inv(covariance(self.runs, self.runs) + OWN_VARIANCE * np.eye(len(self.runs))))
 
     def _amplitudes(self, job: Job, terms: Sequence[Term]) -> tuple[Floats, Floats]:
@@ -350,7 +367,7 @@ def _weighed(runs: Sequence[Run]) -> tuple[Run, ...]:
     return tuple(replace(r, weight=float(w)) for r, w in zip(runs, weights, strict=True))
 
 
-_TEXT = ("case_id", "source", "profile", "generation", "family", "chip", "model", "precision")
+_TEXT = ("case_id", "source", "profile", "code", "generation", "family", "chip", "model", "precision")
 _COLUMNS = (*_TEXT, "experts", "recompute", *SHAPE, "residual", "weight")
 
 

@@ -11,6 +11,11 @@ def width_of(precision: str) -> str:
     return {"bf16": "16", "fp4": "4"}.get(precision, "8")
 
 
+def first_word(model: str) -> str:
+    """The first word of a model's published name or id, which its family shares: llama, qwen, gpt."""
+    return re.split(r"[-\s_.]?\d", model)[0].split("-")[0].lower() or model
+
+
 @dataclass(frozen=True)
 class Names:
     """What a job and a measured run can have in common beside sizes: what its level is made of."""
@@ -61,6 +66,8 @@ class Observation:
     """Id of its architecture; where it has none, the model's name in ``group``."""
     generation: str = ""
     """Year of the techniques of its stack."""
+    code: str = ""
+    """Code base of its stack."""
     year: int = 0
 
     @property
@@ -76,5 +83,4 @@ class Observation:
     @property
     def model_family(self) -> str:
         """The first word of its model's published name: llama, qwen, gpt."""
-        name = self.group.split(" | ")[1] if self.group.count(" | ") >= 3 else self.model_name
-        return re.split(r"[-\s_.]?\d", name)[0].split("-")[0].lower() or name
+        return first_word(self.group.split(" | ")[1] if self.group.count(" | ") >= 3 else self.model_name)

@@ -2,11 +2,13 @@
 
 Log residuals (measured over predicted step time) of two runs share variance with the names they have in common. Terms
 that do not fade make the *effects* of a level: chip family, generation of stacks, stack, chip, width of the precision.
-Terms that fade with the distance of widths and sizes, and those of one model or one source, are carried on by
-``neighbours``. Few variances, of largest likelihood (``python -m planner.validation.training.kept_in``), rounded, the
-same for every run; a run's own part is Student's t, so that a release that runs twice as slow as the next is an
-outlier and not a trend. One process for both: an unmeasured stack takes the level of its generation on that family of
-chips, and the variance of a prediction grows with every name that no run has.
+Terms that fade with the distance of widths and sizes, and those of models, code bases and sources, are carried on by
+``neighbours``. Stacks of one code base (an MLPerf entry and the recipes it was tuned from) share what is near, and
+models of one family what their layers are to a family of chips. Few variances, of largest likelihood (``python -m
+planner.validation.training.kept_in``), rounded, the same for every run; a run's own part is Student's t, so that a
+release that runs twice as slow as the next is an outlier and not a trend. One process for both: an unmeasured stack
+takes the level of its generation on that family of chips, and the variance of a prediction grows with every name that
+no run has.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.performance.measured.observation import Observation, width_of
+from planner.performance.measured.observation import Observation, first_word, width_of
 
 Floats = NDArray[np.float64]
 
@@ -52,27 +54,31 @@ class Term:
 
 
 TERMS: tuple[Term, ...] = (
-    Term(("family",), 0.0020),
-    Term(("chip",), 0.0022),
-    Term(("precision",), 0.0036),
-    Term(("generation",), 0.0030),
-    Term(("generation", "experts"), 0.0030),
-    Term(("generation", "precision"), 0.0020),
-    Term(("family", "generation"), 0.0051),
-    Term(("family", "profile"), 0.0032),
-    Term(("family", "precision"), 0.0015),
-    Term(("family", "experts"), 0.0030),
-    Term(("profile", "experts"), 0.0052),
-    Term(("profile", "precision"), 0.0023),
-    Term(("profile", "model"), 0.0053, level=False),
-    Term(("profile", "model", "precision"), 0.0007, level=False),
-    Term(("source", "precision"), 0.0005, level=False),
-    Term(("profile", "chip"), 0.0045, fades=True, level=False),
-    Term(("profile", "experts"), 0.0062, fades=True, level=False),
-    Term(("profile", "experts", "precision"), 0.0010, fades=True, level=False),
-    Term(("generation", "experts"), 0.0012, fades=True, level=False),
-    Term(("experts",), 0.0034, fades=True, level=False),
-    Term(("source",), 0.0002, fades=True, level=False),
+    Term(("family",), 0.0015),
+    Term(("chip",), 0.0025),
+    Term(("precision",), 0.0020),
+    Term(("generation",), 0.0012),
+    Term(("generation", "experts"), 0.0012),
+    Term(("generation", "precision"), 0.0008),
+    Term(("family", "generation"), 0.0029),
+    Term(("family", "profile"), 0.0037),
+    Term(("family", "precision"), 0.0020),
+    Term(("family", "experts"), 0.0012),
+    Term(("profile", "experts"), 0.0020),
+    Term(("profile", "precision"), 0.0014),
+    Term(("profile", "model"), 0.0025, level=False),
+    Term(("profile", "model", "precision"), 0.0010, level=False),
+    Term(("code", "model"), 0.0018, level=False),
+    Term(("family", "model_family"), 0.0030, level=False),
+    Term(("source", "precision"), 0.0006, level=False),
+    Term(("profile", "chip"), 0.0018, fades=True, level=False),
+    Term(("profile", "experts"), 0.0020, fades=True, level=False),
+    Term(("profile", "experts", "precision"), 0.0008, fades=True, level=False),
+    Term(("code", "experts"), 0.0028, fades=True, level=False),
+    Term(("code", "chip"), 0.0023, fades=True, level=False),
+    Term(("generation", "experts"), 0.0005, fades=True, level=False),
+    Term(("experts",), 0.0030, fades=True, level=False),
+    Term(("source",), 0.0007, fades=True, level=False),
 )
 """What two runs can share. In the names of effects ``precision`` is its width: 16, 8 or 4 bits."""
 
@@ -105,6 +111,12 @@ class Run:
     weight: float = 0.0
     family: str = ""
     generation: str = ""
+    code: str = ""
+
+    @property
+    def model_family(self) -> str:
+        """What its model shares with others of its family."""
+        return first_word(self.model)
 
     def name(self, kind: str) -> str:
         """One of the names that runs can have in common."""
@@ -119,7 +131,7 @@ def run_of(o: Observation, residual: float = 0.0, weight: float = 0.0) -> Run:
     """A measured row as a run."""
     return Run(
         o.case_id, o.source, o.profile, o.chip, o.model_name, o.precision, o.experts, o.recompute, o.shape, residual,
-        weight, o.family, o.generation,
+        weight, o.family, o.generation, o.code,
     )  # fmt: skip
 
 

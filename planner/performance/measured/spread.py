@@ -39,6 +39,10 @@ class Spread:
         return np.exp(np.minimum(below, -LEAST)), np.exp(np.maximum(above, LEAST))
 
 
+APART = 1e-3
+"""Deviations that are nearer than this are one."""
+
+
 def _quantiles(values: Floats, weight: Floats, at: Sequence[float]) -> list[float]:
     order = np.argsort(values)
     reached = np.cumsum(weight[order]) / weight.sum()
@@ -59,7 +63,7 @@ def fit_spread(residuals: ArrayLike, deviations: ArrayLike, groups: Sequence[str
     for centre in (np.arange(KNOTS) + 0.5) / KNOTS:
         own = np.abs(share - centre) <= WINDOW / 2
         at = float(np.median(deviation[own])) if own.any() else 0.0
-        if not own.any() or (knots and at <= knots[-1][0]):
+        if not own.any() or (knots and at < knots[-1][0] + APART):
             continue  # few rows, or many of one deviation
         low, high = _quantiles(off[own] / deviation[own], weight[own], (0.1, 0.9))
         knots.append((at, min(low, 0.0), max(high, 0.0)))

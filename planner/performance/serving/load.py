@@ -56,6 +56,8 @@ _EXACT = 64
 """Populations up to this are summed term by term,"""
 _SCALES = (1, 4, 16)
 """and up to these times it in steps of so many."""
+_WIDTHS = (8, 16, 32, _EXACT)
+"""Terms of the sums of candidates of few slots."""
 _NEAR = 1e-9
 """Of a time, how near to it false position comes."""
 _MOST_STEPS = 100
@@ -376,13 +378,18 @@ class Operating:
         """Logarithm of the product of X(1) .. X(n) of each shape at n = ``scale`` .. 64 ``scale``, (g, 64)."""
         if scale not in self._sums:
             curve = self.curves
-            n = scale * np.arange(1.0, _EXACT + 1.0) - (scale - 1) / 2.0  # the middle of what is summed
-            logs = np.empty((len(curve.n), _EXACT))
-            for g in range(len(curve.n)):
-                first = curve.n[g, 0]
-                known = np.log(np.maximum(curve.n[g], 1e-300))
-                logs[g] = np.interp(np.log(n), known, self.logs[g])
-                logs[g] = np.where(n < first, self.logs[g, 0] + np.log(n / first), logs[g])
+            n = np.log(scale * np.arange(1.0, _EXACT + 1.0) - (scale - 1) / 2.0)  # the middle of what is summed
+            ladder = np.log(np.maximum(curve.n, 1e-300))
+            last = ladder.shape[1] - 1
+            low = np.zeros((len(ladder), _EXACT), dtype=np.int64)
+            for column in range(1, last):
+                low += ladder[:, column, None] <= n
+            high = np.minimum(low + 1, last)
+            n0, n1 = (np.take_along_axis(ladder, at, axis=1) for at in (low, high))
+            x0, x1 = (np.take_along_axis(self.logs, at, axis=1) for at in (low, high))
+            share = np.where(n1 > n0, np.clip((n - n0) / np.where(n1 > n0, n1 - n0, 1.0), 0.0, 1.0), 1.0)
+            # below the first batch the rate grows with the requests there are
+            logs = np.where(n < ladder[:, :1], self.logs[:, :1] + n - ladder[:, :1], x0 + share * (x1 - x0))
             self._sums[scale] = scale * np.cumsum(logs, axis=1)
         return self._sums[scale]
 
@@ -490,15 +497,32 @@ class Operating:
         self, few: Ints, rate: Floats, inside: float, theta: Floats, scale: int
     ) -> tuple[Floats, Floats, Floats]:
         """(P(N >= c), mean in service, its deviation) of candidates with few slots, summed ``scale`` by ``scale``."""
-        slots = np.maximum(np.floor(self.cap[few] / scale + 1e-9), 1.0)
-        n = scale * np.arange(0.0, _EXACT + 1.0)[None, :]
-        logs = np.concatenate([np.zeros((len(few), 1)), self.products(scale)[self.curves.row[few]]], axis=1)
-        weight = inside * (n * np.log(np.maximum(rate, 1e-300))[:, None] - logs)
-        weight = np.where(n <= scale * slots[:, None], weight, -np.inf)
-        p = np.exp(weight - weight.max(axis=1, keepdims=True))
+        slots = np.maximum(np.floor(self.cap[few] / scale + 1e-9), 1.0).astype(np.int64)
+        found = np.empty((3, len(few)))
+        below = 0
+        for most in _WIDTHS:  # few slots are summed in few columns
+            part = np.flatnonzero((slots > below) & (slots <= most))
+            below = most
+            if part.size:
+                found[:, part] = self._summed_up_to(
+                    most, few[part], slots[part], rate[part], inside, theta[part], scale
+                )
+        return found[0], found[1], found[2]
+
+    def _summed_up_to(
+        self, most: int, few: Ints, slots: Ints, rate: Floats, inside: float, theta: Floats, scale: int
+    ) -> tuple[Floats, Floats, Floats]:
+        """The same of candidates with at most ``most`` times ``scale`` slots."""
+        n = scale * np.arange(0.0, most + 1.0)
+        weight = np.multiply.outer(np.log(np.maximum(rate, 1e-300)), n)
+        weight[:, 1:] -= self.products(scale)[self.curves.row[few], :most]
+        weight *= inside
+        weight[np.arange(most + 1) > slots[:, None]] = -np.inf
+        weight -= weight.max(axis=1, keepdims=True)
+        p = np.exp(weight, out=weight)
         ratio = np.exp(-np.maximum(theta, 1e-9))
-        last = (np.arange(len(few)), slots.astype(np.int64))
-        p[last] = p[last] / (scale * (1.0 - ratio))  # c and beyond: a geometric tail
+        last = (np.arange(len(few)), slots)
+        p[last] /= scale * (1.0 - ratio)  # c and beyond: a geometric tail
         p /= p.sum(axis=1, keepdims=True)
         mean = (p * n).sum(axis=1)
         var = (p * n**2).sum(axis=1) - mean**2

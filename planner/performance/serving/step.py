@@ -72,13 +72,21 @@ def _matrices_in_turn(layer: LayerProfile) -> int:
     return len(names) - int(latent) + int("kv_up" in names)
 
 
+def compute_format(peaks: Mapping[str, float], precision: str) -> str | None:
+    """Format that weights of ``precision`` compute in on a chip with these peaks: its own or a wider one, if faster.
+
+    Engines widen weights where the chip has no units for them, or has them in name only (INT8 of Blackwell Ultra: a
+    thirtieth of its FP8). Of equal rates the narrowest; None where the chip has none of them.
+    """
+    return max((p for p in COMPUTE_RATES[precision] if peaks.get(p)), key=lambda p: peaks[p], default=None)
+
+
 def compute_rate(platform: Platform, precision: str) -> float:
-    """Peak OP/s at which weights of ``precision`` compute on the chip: its own rate, or the next wider it has."""
-    for name in COMPUTE_RATES[precision]:
-        rate = platform.peak_flops.get(name)
-        if rate:
-            return rate * platform.clock_factor
-    raise UnknownFigureError("chips", platform.chip_id, f"peak_flops[{COMPUTE_RATES[precision][0]}]")
+    """Peak OP/s at which weights of ``precision`` compute on the chip (``compute_format``)."""
+    name = compute_format(platform.peak_flops, precision)
+    if name is None:
+        raise UnknownFigureError("chips", platform.chip_id, f"peak_flops[{COMPUTE_RATES[precision][0]}]")
+    return platform.peak_flops[name] * platform.clock_factor
 
 
 def causal_pairs(tokens: float, window: int | None, top_k: int = 0) -> float:
@@ -134,6 +142,10 @@ class StepModel:
         self.expert_bytes = BYTES_PER_ELEMENT[job.precision]
         self.kv_bytes = BYTES_PER_ELEMENT[job.kv_precision]
         self.state_bytes = state_bytes_of(job.model)
+        if platform.matrix_share < 1.0:  # its lost time is in ``_sustained``
+            self.rate, self.dense_rate, self.bf16 = (
+                r / platform.cut_headroom for r in (self.rate, self.dense_rate, self.bf16)
+            )
         self.bandwidth = platform.memory_bandwidth
         self.levels = profile.levels.of_job(job) if profile.levels else None
 
@@ -141,11 +153,21 @@ class StepModel:
         self, flops: Floats, nbytes: Floats, rate: float, efficiency: Floats, streamed: float = 1.0
     ) -> Floats:
         p = self.profile.roofline_power
-        compute = flops / (rate * np.maximum(efficiency, 1e-6))
+        compute = flops / (rate * self._sustained(efficiency))
         memory = nbytes / (self.bandwidth * self.profile.weight_bandwidth * streamed)
         high, low = np.maximum(compute, memory), np.minimum(compute, memory)
         ratio = low / np.maximum(high, 1e-30)
         return np.asarray(high * (1.0 + ratio**p) ** (1.0 / p))
+
+    def _sustained(self, efficiency: Floats | float) -> Floats:
+        """Share of the peak that products reach, from what they reach on chips of the family with whole matrix units.
+
+        What is lost (filling a tile, loads, epilogues) is time that does not grow where only the matrix units were cut
+        (H20: 0.15 of Hopper's rate with its caches, bandwidth and power): of a time 1/e of the peak's, 1/e - 1 is lost,
+        and on the cut chip the same seconds are ``matrix_share`` of that.
+        """
+        e = np.maximum(efficiency, 1e-6)
+        return np.asarray(1.0 / (1.0 + self.platform.matrix_share * np.maximum(1.0 / e - 1.0, 0.0)))
 
     @property
     def launches_s(self) -> Floats:
@@ -197,12 +219,14 @@ class StepModel:
         """
         c = self.profile
         flops = prefill * self.job.tower_flops_of_a_token / tp
-        return np.asarray(flops / (self.bf16 * np.maximum(c.gemm_efficiency, 1e-6)))
+        return np.asarray(flops / (self.bf16 * self._sustained(c.gemm_efficiency)))
 
     def _attention(self, layer: LayerProfile, load: StepLoad, tp: Floats) -> Floats:
         c = self.profile
         pairs = causal_pairs(load.prompt, layer.window, layer.sparse_top_k) / load.prompt
-        prefill = 2.0 * layer.score_dim * pairs * load.prefill / tp / (self.bf16 * c.attention_efficiency)
+        prefill = (
+            2.0 * layer.score_dim * pairs * load.prefill / tp / (self.bf16 * self._sustained(c.attention_efficiency))
+        )
         windowed = layer.window is not None and c.window_cache
         keys = min(load.context, float(layer.window or 0)) if windowed else load.context
         kept = min(keys, float(layer.sparse_top_k)) if layer.sparse_top_k else keys
@@ -214,11 +238,16 @@ class StepModel:
         read = load.decode * elements * self.kv_bytes / shards
         width = load.decode_width
         flops = 2.0 * load.decode * width * (layer.decode_score_dim * kept + index * keys) / tp
-        core = np.maximum(read / (self.bandwidth * c.kv_bandwidth), flops / (self.bf16 * c.decode_attention_efficiency))
-        indexing = 2.0 * index * load.prompt / 2.0 * load.prefill / tp / (self.rate * c.attention_efficiency)
+        core = np.maximum(
+            read / (self.bandwidth * c.kv_bandwidth),
+            flops / (self.bf16 * self._sustained(c.decode_attention_efficiency)),
+        )
+        indexing = (
+            2.0 * index * load.prompt / 2.0 * load.prefill / tp / (self.rate * self._sustained(c.attention_efficiency))
+        )
         state = load.decode * width * layer.state_elements * 2.0 * self.state_bytes / shards / self.bandwidth
         tokens = load.prefill + load.decode * width
-        scan = layer.scan_flops * tokens / tp / (self.bf16 * c.scan_efficiency)
+        scan = layer.scan_flops * tokens / tp / (self.bf16 * self._sustained(c.scan_efficiency))
         return np.asarray(prefill + core + indexing + state / c.kv_bandwidth + scan)
 
     def _experts(self, layer: LayerProfile, tokens: Floats, ep: Floats, stage: Floats) -> Floats:

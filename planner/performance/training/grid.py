@@ -164,41 +164,38 @@ def training_grid_chunks(
         raise InputError(Problem("chips must be 1 or more", found=str(chips), path="chips"))
     axes = _axes(job, platform, chips, grid)
     tp, pp, cp = _outer(job, chips, axes, grid.spare_stages)
-    layers, is_moe = job.model.layers, job.model.is_moe
+    layers, is_moe = job.model.layers, np.bool_(job.model.is_moe)
     # embedding, head and each extra prediction may stand for a layer (Megatron's account_for_... and pipeline layouts)
     extras = (0, 2, *range(3, 3 + job.model.mtp_layers))
     experts = int(max((g.feed_forward.experts for g in job.model.groups if g.feed_forward.kind == "moe"), default=1))
-    # first what decides legality, then the free choices
-    ep, vpp, micro = (a.reshape(-1) for a in np.meshgrid(axes.ep, axes.vpp, axes.micro_batch, indexing="ij"))
+    # first what decides legality, then the free choices; each test over the axes it is about (remainders are slow)
+    widths = axes.ep[experts % axes.ep == 0]
+    ep, vpp, micro = (a.reshape(-1) for a in np.meshgrid(widths, axes.vpp, axes.micro_batch, indexing="ij"))
     zero, recompute, sp = (a.reshape(-1) for a in np.meshgrid(axes.zero_stage, axes.recompute, axes.sp, indexing="ij"))
+    # what may be chosen freely goes by whether there is a pipeline and tensor parallelism
+    one_stage, one_rank = (np.array(x)[:, None] for x in ((True, True, False, False), (True, False, True, False)))
+    free = ((zero < 2) | one_stage | grid.sharded_pipeline) & ((sp == 0) | ~one_rank) & ((sp == 1) | one_rank | ~is_moe)
+    if grid.sp is None:
+        free &= (sp == 1) | one_rank
     rows = max(chunk // max(ep.size * zero.size, 1), 1)
     for start in range(0, tp.size, rows):
         part = slice(start, start + rows)
         t, p, c = (a[part, None] for a in (tp, pp, cp))
         d = chips // (t * p * c)
-        batch = d * micro
+        batch = d * axes.micro_batch
+        whole = job.global_batch % batch == 0  # (rows, micro)
         rounds = job.global_batch // np.maximum(batch, 1)
-        even = np.isin(-layers % (p * vpp), extras)
-        legal = (
-            (job.global_batch % batch == 0)
-            & (experts % ep == 0)
-            & ((d * c * t) % ep == 0)
-            & ((vpp == 1) | ((p > 1) & even & (rounds % p == 0)))
-        )
+        spread = (d * c * t) % widths == 0  # (rows, ep)
+        even = np.isin(-layers % (p * axes.vpp), extras) & (p > 1)  # (rows, vpp)
+        interleaved = even[:, :, None] & (rounds % p == 0)[:, None, :]  # (rows, vpp, micro)
+        stages = (axes.vpp == 1)[:, None] | interleaved
+        legal = (spread[:, :, None, None] & (stages & whole[:, None, :])[:, None]).reshape(len(t), ep.size)
         row, column = np.nonzero(legal)
         if row.size == 0:
             continue
         t1, p1, c1 = tp[part][row], pp[part][row], cp[part][row]
         e1, v1, m1 = ep[column], vpp[column], micro[column]
-        wants_sp = (t1 > 1) & is_moe
-        keep = (
-            ((zero[None, :] < 2) | (p1[:, None] == 1) | grid.sharded_pipeline)
-            & ((sp[None, :] == 0) | (t1[:, None] > 1))
-            & ((sp[None, :] == 1) | ~wants_sp[:, None])
-        )
-        if grid.sp is None:
-            keep &= (sp[None, :] == 1) | (t1[:, None] == 1)
-        i, j = np.nonzero(keep)
+        i, j = np.nonzero(free[2 * (p1 > 1) + (t1 > 1)])
         t2, p2, c2 = t1[i], p1[i], c1[i]
         yield TrainingCandidates(
             tp=t2,

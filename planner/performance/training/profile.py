@@ -44,7 +44,7 @@ class Profile:
     what gradients are collected in where they are sharded (ZeRO 2, 3).
     ``activations``: bytes kept for backward over those of fused operators. ``fused_experts``: products, gated
     activation and quantisation of the routed experts are one kernel where the recipe scales blocks. ``level_as``: the
-    profile whose calibrated level it shares.
+    profile whose calibrated level it shares; ``code``: the code base it shares with other profiles.
 
     Techniques of a run, off unless asked for (``with_changes``, ``training_grid.techniques``): ``async_tp``: matrices
     and the collectives of tensor parallelism with sequence parallelism are cut into tp tiles, one transfer under
@@ -108,11 +108,17 @@ class Profile:
     offload_gb_s: float = 0.0
     tiled_loss: bool = False
     level_as: str = ""
+    code: str = ""
 
     @property
     def level_name(self) -> str:
         """The profile whose calibrated level it has: releases of one stack share theirs."""
         return self.level_as or self.name
+
+    @property
+    def code_base(self) -> str:
+        """The code base it is a release or a tuned copy of; its own where it names none."""
+        return self.code or self.name
 
     @property
     def updates_on_host(self) -> bool:

@@ -130,7 +130,7 @@ def search_training(
             shift = measured_shift(job, platform, profile, part)
             for chosen in techniques.profiles(profile):
                 ready = replace(chosen, recompute_share=share)
-                found = estimate_training(job, platform, part, ready, detail=False, shift=shift)
+                found = estimate_training(job, platform, part, ready, detail=False, only_fitting=True, shift=shift)
                 legal += part.size
                 inside = np.flatnonzero(found.fits)
                 fits += inside.size

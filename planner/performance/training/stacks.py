@@ -14,6 +14,7 @@ _CHEAP = ("core_attention", "norms", "activation", "latent_up")
 _DEFAULT = Profile("default", kernel=1.15, straggler_cv=0.008, selective=_CHEAP)
 _TUNED = Profile(
     "nemo_2024",
+    code="megatron",
     generation=2024,
     tp_overlap=0.5,
     ep_overlap=0.3,
@@ -60,6 +61,7 @@ _MLPERF_2026 = replace(_BRIDGE_2606, name="mlperf_2026", level_as="mlperf")
 
 _CLASSIC = Profile(
     "megatron_classic",
+    code="megatron_classic",
     generation=2021,
     flash=False,
     memory_passes=0.95,
@@ -74,6 +76,7 @@ _CLASSIC = Profile(
 
 _FSDP = Profile(
     "fsdp",
+    code="fsdp",
     sharded_weight_bytes=0.0,
     split_logit_bytes=16.0,
     selective=("operators",),
@@ -89,6 +92,7 @@ _FSDP = Profile(
 
 _DEEPSPEED = Profile(
     "deepspeed",
+    code="deepspeed",
     # its reduce bucket of 5e8 elements of 2 bytes, 4.5 times over where communication overlaps (its configuration page)
     bucket_gib=4.5 * 5e8 * 2.0 / 2**30,
     accumulate_bytes=6.0,
@@ -104,6 +108,7 @@ _DEEPSPEED = Profile(
 
 _XLA = Profile(
     "xla",
+    code="xla",
     hybrid_shard=True,
     tp_overlap=0.5,
     dp_overlap=0.85,
@@ -133,6 +138,7 @@ PROFILES: Mapping[str, Profile] = {
         # Megatron-Core as it comes, nothing tuned.
         Profile(
             "mcore",
+            code="megatron",
             selective=_CHEAP,
             tp_overlap=0.5,
             ep_overlap=0.0,
@@ -160,6 +166,7 @@ PROFILES: Mapping[str, Profile] = {
         # The same with the fused attention of 2023 (Triton FlashAttention-1).
         Profile(
             "fsdp_2023",
+            code="fsdp",
             generation=2023,
             memory_passes=1.6,
             attention=0.6,

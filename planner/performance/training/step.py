@@ -8,9 +8,10 @@ docs/training-model.md has the equations and their sources.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -385,6 +386,99 @@ def _check(c: TrainingCandidates) -> None:
         raise InputError(problems)
 
 
+@dataclass(frozen=True)
+class _Case:
+    """Candidates of a job with what layers and states cost them. Arrays (n,), tables aside."""
+
+    job: TrainingJob
+    machine: Machine
+    c: TrainingCandidates
+    layer: _Layers
+    at: Ints  # rows of ``layer``
+    states: Floats
+    of_state: Ints  # rows of ``states``
+    rounds: Floats
+    sequences: Floats  # of a step
+
+    def take(self, index: Ints) -> _Case:
+        """The case of some of the candidates."""
+        return replace(
+            self, c=self.c.take(index), at=self.at[index], of_state=self.of_state[index], rounds=self.rounds[index],
+            sequences=self.sequences[index],
+        )  # fmt: skip
+
+    @functools.cached_property
+    def column(self) -> dict[str, Floats]:
+        rows = self.states[self.of_state]
+        return {name: rows[:, i] for i, name in enumerate(_STATE_COLUMNS)}
+
+    @functools.cached_property
+    def pp(self) -> Floats:
+        return self.c.pp.astype(np.float64)
+
+    @functools.cached_property
+    def chunks(self) -> Floats:
+        """Zero-bubble and bidirectional schedules cut stages in their own way: more chunks add nothing."""
+        plain = self.machine.profile.schedule == "1f1b"
+        return np.maximum(self.c.vpp.astype(np.float64), 1.0) if plain else np.ones_like(self.pp)
+
+    @functools.cached_property
+    def full(self) -> Bools:
+        return np.asarray(self.c.recompute == RECOMPUTE_FULL)
+
+    @functools.cached_property
+    def selective(self) -> Bools:
+        return np.asarray(self.c.recompute == RECOMPUTE_SELECTIVE)
+
+    @functools.cached_property
+    def stages(self) -> tuple[Floats, Floats]:
+        """Layers of the fullest and of the last stage."""
+        return stage_layers(self.job.model.layers, self.pp)
+
+    @functools.cached_property
+    def stored(self) -> dict[str, Floats]:
+        """Bytes of the fuller end that offload can put aside; activations of one micro-batch."""
+        column = self.column
+        return {
+            "weights": np.maximum(column["weights_first"], column["weights_last"]),
+            "optimizer": np.maximum(column["optimizer_first"], column["optimizer_last"]),
+            "activations": _kept_per_layer(self) * self.stages[0],
+        }
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Bytes (n,) that candidates need and have."""
+
+    first: dict[str, Floats]
+    last: dict[str, Floats]
+    total_first: Floats
+    total_last: Floats
+    limit: Floats
+    host_bytes: Floats
+    fits: Bools
+
+    @property
+    def peak(self) -> Floats:
+        return np.maximum(self.total_first, self.total_last)
+
+
+def _case(job: TrainingJob, machine: Machine, c: TrainingCandidates, micro_batches: ArrayLike | None) -> _Case:
+    (ktp, kcp, kep, kmb, ksp), at = factorise(c.tp, c.cp, c.ep, c.micro_batch, c.sp)
+    ftp, fcp, fep, fmb, fsp = (a.astype(np.float64) for a in (ktp, kcp, kep, kmb, ksp))
+    layer = _layers(job, machine, Keys(ftp, fcp, fep, fmb, fsp, float(job.sequence_length)))
+    (stp, scp, sep, spp, sdp, sz), st = factorise(c.tp, c.cp, c.ep, c.pp, c.dp, c.zero_stage)
+    states = _states(job, machine, *(a.astype(np.float64) for a in (stp, scp, sep, spp, sdp, sz)))
+    per_round = c.dp.astype(np.float64) * c.micro_batch
+    if micro_batches is None:
+        rounds = np.maximum(np.ceil(job.global_batch / per_round), 1.0)
+        sequences = np.full_like(rounds, float(job.global_batch))
+    else:
+        rounds = np.array(np.broadcast_to(np.asarray(micro_batches, dtype=np.float64), per_round.shape))
+        sequences = rounds * per_round
+    return _Case(job, machine, c, layer, at, states, st, rounds, sequences)
+
+
 def estimate_training(
     job: TrainingJob,
     platform: Platform,
@@ -392,6 +486,7 @@ def estimate_training(
     profile: Profile | str | None = None,
     *,
     detail: bool = True,
+    only_fitting: bool = False,
     micro_batches: ArrayLike | None = None,
     shift: Floats | None = None,
 ) -> TrainingEstimate:
@@ -402,8 +497,9 @@ def estimate_training(
     ``shift`` (n,): what ``measured_shift`` says of these candidates, where it is known already; with ``detail=False``
     it is asked for only of what fits.
     Arrays have the shape (n,) of the candidates. With ``detail=False`` ``breakdown``, ``memory`` and
-    ``memory_by_stage`` stay empty (a search needs them only for the winner). Raises ``UnknownFigureError`` when the
-    chip's peak in the job's precision is not published, ``InputError`` on widths below one or unequal shapes.
+    ``memory_by_stage`` stay empty (a search needs them only for the winner); with ``only_fitting`` too, what does not
+    fit in memory is given no time: an endless step, at no rate. Raises ``UnknownFigureError`` when the chip's peak in
+    the job's precision is not published, ``InputError`` on widths below one or unequal shapes.
     """
     _check(candidates)
     prof = get_profile(profile)
@@ -411,37 +507,119 @@ def estimate_training(
     c = candidates
     if c.size and int(c.chips.max()) > platform.tiers[-1].size:  # a pod alone, and its outer network is not published
         raise UnknownFigureError("systems", platform.system_id, "scaleout_gbit_s_per_chip")
-
-    (ktp, kcp, kep, kmb, ksp), at = factorise(c.tp, c.cp, c.ep, c.micro_batch, c.sp)
-    ftp, fcp, fep, fmb, fsp = (a.astype(np.float64) for a in (ktp, kcp, kep, kmb, ksp))
-    keys = Keys(ftp, fcp, fep, fmb, fsp, float(job.sequence_length))
-    layer = _layers(job, machine, keys)
-    (stp, scp, sep, spp, sdp, sz), st = factorise(c.tp, c.cp, c.ep, c.pp, c.dp, c.zero_stage)
-    state = _states(job, machine, *(a.astype(np.float64) for a in (stp, scp, sep, spp, sdp, sz)))[st]
-    column = {name: state[:, i] for i, name in enumerate(_STATE_COLUMNS)}
-
-    pp, dp, cp, tp = (a.astype(np.float64) for a in (c.pp, c.dp, c.cp, c.tp))
-    # zero-bubble and bidirectional schedules cut stages in their own way: more chunks add nothing
-    chunks = np.maximum(c.vpp.astype(np.float64), 1.0) if prof.schedule == "1f1b" else np.ones_like(pp)
-    if micro_batches is None:
-        rounds = np.maximum(np.ceil(job.global_batch / (dp * c.micro_batch)), 1.0)
-        sequences: Floats | float = float(job.global_batch)
+    case = _case(job, machine, c, micro_batches)
+    room = _memory(case)
+    peak_bytes = room.peak
+    near = shift
+    if detail:
+        if near is None:
+            near = measured_shift(job, platform, prof, c, tokens=_tokens_of(case, micro_batches))
+    elif near is None:  # a search has no use for the times of what does not fit
+        near = np.zeros(c.size)
+        inside = np.flatnonzero(room.fits)
+        tokens = _tokens_of(case, micro_batches)
+        told = measured_shift(job, platform, prof, c.take(inside), tokens=None if tokens is None else tokens[inside])
+        near[inside] = 0.0 if told is None else told
+    timed = case
+    if only_fitting and not detail:
+        inside = np.flatnonzero(room.fits)
+        timed = case.take(inside)
+        found = _seconds(timed, peak_bytes[inside], None if near is None else near[inside])
+        step = np.full(c.size, np.inf)
+        step[inside] = found.step
     else:
-        rounds = np.broadcast_to(np.asarray(micro_batches, dtype=np.float64), dp.shape)
-        sequences = rounds * dp * c.micro_batch
-    full, selective = c.recompute == RECOMPUTE_FULL, c.recompute == RECOMPUTE_SELECTIVE
+        found = _seconds(case, peak_bytes, near)
+        step = found.step
+
+    tokens_a_step = job.sequence_length * case.sequences
+    rate = tokens_a_step / step
+    flops = train_flops_per_token(job.model, job.sequence_length, mtp=job.mtp and job.model.mtp_layers > 0)
+    flops *= LORA_FLOPS_SHARE if job.trainable == "lora" else 1.0
+    chips = c.chips
+    model_flops = flops * rate / chips
+    peak = platform.peak_flops[machine.recipe.peak]
+
+    # a search asks for times alone: its intervals are those of what no measured run is near to
+    deviation = log_deviation(job, platform, prof, c) if detail else np.full_like(step, UNKNOWN_DEVIATION)
+    low, high = platform.spread.ends(deviation)
+
+    breakdown: dict[str, Floats] = {}
+    parts: dict[str, Floats] = {}
+    by_stage: dict[str, Floats] = {}
+    if detail:
+        breakdown = found.breakdown(case)
+        worst = room.total_first >= room.total_last
+        parts = {name: np.where(worst, room.first[name], room.last[name]) for name in room.first}
+        by_stage = {"first": room.total_first, "last": room.total_last}
+        peak_bytes = np.asarray(sum(parts.values()))
+    return TrainingEstimate(
+        step_time_s=step,
+        tokens_per_s=rate,
+        tokens_per_s_per_chip=rate / chips,
+        model_tflops_per_chip=model_flops / 1e12,
+        mfu=model_flops / peak,
+        memory_bytes=peak_bytes,
+        memory_limit_bytes=room.limit,
+        fits=room.fits,
+        host_bytes=room.host_bytes,
+        low80=low,
+        high80=high,
+        breakdown=breakdown,
+        memory=parts,
+        memory_by_stage=by_stage,
+    )
+
+
+def _tokens_of(case: _Case, micro_batches: ArrayLike | None) -> Floats | None:
+    """Tokens (n,) of a step of each candidate; None where all do the job's whole batch."""
+    return None if micro_batches is None else case.sequences * case.job.sequence_length
+
+
+@dataclass(frozen=True)
+class _Seconds:
+    """A step's time (n,), and what makes it up before the stack's level."""
+
+    step: Floats
+    level: Floats | float
+    per_layer: Floats
+    repeat: Floats
+    slowest: Floats
+    head: Floats
+    embedding: Floats
+    whole: Floats
+    parts: dict[str, Floats]
+
+    def breakdown(self, case: _Case) -> dict[str, Floats]:
+        """Seconds (n,) by what they go to; they sum to the step."""
+        found = _breakdown(
+            case.layer, case.at, self.per_layer, self.repeat, self.slowest, self.head, self.embedding, self.whole,
+            case.pp, case.rounds,
+        ) | self.parts  # fmt: skip
+        found = {n: seconds if n == "offload" else self.level * seconds for n, seconds in found.items()}
+        found["step_overhead"] = self.step - np.asarray(sum(found.values()))
+        return found
+
+
+def _seconds(case: _Case, peak_bytes: Floats, near: Floats | None) -> _Seconds:
+    """Time of a step of every candidate. ``near`` (n,): what measured runs near it say (``measured_shift``)."""
+    job, machine, c, layer, at, column = case.job, case.machine, case.c, case.layer, case.at, case.column
+    platform, prof = machine.platform, machine.profile
+    pp, rounds, chunks = case.pp, case.rounds, case.chunks
+    dp, cp, tp = (a.astype(np.float64) for a in (c.dp, c.cp, c.tp))
 
     # one layer, by part, recomputation included: the table is small, the gather is what is per candidate
     base = np.asarray(sum(layer.average.values()))
     repeat = np.where(
-        full, prof.recompute_share * layer.forward[at], np.where(selective, layer.selective_again[at], 0.0)
+        case.full,
+        prof.recompute_share * layer.forward[at],
+        np.where(case.selective, layer.selective_again[at], 0.0),
     )
     per_layer = base[at] + repeat
     slow = layer.slow[at]
     head = layer.head_f[at] + layer.head_b[at]
     embedding = layer.embedding_s[at] * 2.0
     layers = float(job.model.layers)
-    fullest, last_layers = stage_layers(job.model.layers, pp)
+    fullest, last_layers = case.stages
     whole = layers * per_layer + embedding + head
     middle = fullest * per_layer * slow
     last = last_layers * per_layer * slow + head
@@ -484,33 +662,11 @@ def estimate_training(
     optimizer = column["optimizer_s"] + np.where(rounds > 1, turns, 0.0) * column["accumulate_s"]
     steady = compute + waiting + sends + data + optimizer
     moved = np.zeros_like(steady)
-    host_bytes = np.zeros_like(steady)
     if prof.offloads:
-        held = np.minimum(in_flight(rounds, pp, chunks, np.zeros_like(pp), prof.schedule), rounds)
-        stored = {
-            "weights": np.maximum(column["weights_first"], column["weights_last"]),
-            "optimizer": np.maximum(column["optimizer_first"], column["optimizer_last"]),
-            "activations": _kept_per_layer(prof, layer, at, full, selective) * fullest,
-        }
-        moved = offload_seconds(platform, prof, stored, forward_stage, backward_stage, backward_stage + drain, turns)
-        steady = steady + moved
-        host_bytes = (
-            prof.offload_weights * stored["weights"]
-            + prof.offload_optimizer * stored["optimizer"]
-            + prof.offload_activations * stored["activations"] * held
+        moved = offload_seconds(
+            platform, prof, case.stored, forward_stage, backward_stage, backward_stage + drain, turns
         )
-        if prof.updates_on_host:
-            grads = np.maximum(column["grads_first"], column["grads_last"])
-            host_bytes = host_bytes + np.where(c.zero_stage >= 2, grads, 0.0)
-    memory = _memory(job, machine, c, layer, at, column, rounds, chunks, pp, fullest, last_layers)
-    total_first = np.asarray(sum(memory[0].values()))
-    total_last = np.asarray(sum(memory[1].values()))
-    peak_bytes = np.maximum(total_first, total_last)
-    host_limit = np.inf
-    if prof.offloads and prof.offload_gb_s <= 0 and platform.host_memory_bytes is not None:
-        host_limit = platform.host_memory_bytes * HOST_SHARE
-    limit = np.full_like(peak_bytes, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
-    fits = (peak_bytes <= limit) & (host_bytes <= host_limit)
+        steady = steady + moved
     pressure = np.zeros_like(steady)
     if prof.memory_pressure:
         share = peak_bytes / platform.memory_bytes
@@ -520,68 +676,19 @@ def estimate_training(
     servers = np.maximum(tp * pp * dp * cp / max(platform.server_chips, 1), 1.0)
     wait = steady * prof.straggler_cv * np.sqrt(2.0 * np.log(np.maximum(servers, 1.0)))
     level: Floats | float = level_of(platform.efficiency, effect_names(names_of(job, platform, prof)))
-    whole_batch = micro_batches is None
-    steps = None if whole_batch else np.asarray(sequences, dtype=np.float64) * job.sequence_length
-    near = shift
-    if near is None and detail:
-        near = measured_shift(job, platform, prof, c, tokens=steps)
-    elif near is None:  # a search has no use for the times of what does not fit
-        near = np.zeros_like(steady)
-        inside = np.flatnonzero(fits)
-        told = measured_shift(job, platform, prof, c.take(inside), tokens=None if steps is None else steps[inside])
-        near[inside] = 0.0 if told is None else told
     if near is not None:
         level = np.clip(level * np.exp(near), *BOUNDS)
     step = level * (steady - moved + wait + prof.step_s) + moved  # links and hosts have no stack's level
-
-    tokens = job.sequence_length * sequences
-    chips = tp * pp * dp * cp
-    rate = tokens / step
-    flops = train_flops_per_token(job.model, job.sequence_length, mtp=job.mtp and job.model.mtp_layers > 0)
-    flops *= LORA_FLOPS_SHARE if job.trainable == "lora" else 1.0
-    model_flops = flops * rate / chips
-    peak = platform.peak_flops[machine.recipe.peak]
-
-    # a search asks for times alone: its intervals are those of what no measured run is near to
-    deviation = log_deviation(job, platform, prof, c) if detail else np.full_like(step, UNKNOWN_DEVIATION)
-    low, high = platform.spread.ends(deviation)
-
-    breakdown: dict[str, Floats] = {}
-    parts: dict[str, Floats] = {}
-    by_stage: dict[str, Floats] = {}
-    if detail:
-        breakdown = _breakdown(layer, at, per_layer, repeat, slowest, head, embedding, whole, pp, rounds)
-        breakdown |= {
-            "pipeline_wait": waiting,
-            "pipeline_send": sends,
-            "data_parallel": data,
-            "optimizer": optimizer,
-            "offload": moved,
-            "memory_pressure": pressure,
-            "stragglers": wait,
-        }
-        breakdown = {n: seconds if n == "offload" else level * seconds for n, seconds in breakdown.items()}
-        breakdown["step_overhead"] = step - np.asarray(sum(breakdown.values()))
-        worst = total_first >= total_last
-        parts = {name: np.where(worst, memory[0][name], memory[1][name]) for name in memory[0]}
-        by_stage = {"first": total_first, "last": total_last}
-        peak_bytes = np.asarray(sum(parts.values()))
-    return TrainingEstimate(
-        step_time_s=step,
-        tokens_per_s=rate,
-        tokens_per_s_per_chip=rate / chips,
-        model_tflops_per_chip=model_flops / 1e12,
-        mfu=model_flops / peak,
-        memory_bytes=peak_bytes,
-        memory_limit_bytes=limit,
-        fits=fits,
-        host_bytes=host_bytes,
-        low80=low,
-        high80=high,
-        breakdown=breakdown,
-        memory=parts,
-        memory_by_stage=by_stage,
-    )
+    parts = {
+        "pipeline_wait": waiting,
+        "pipeline_send": sends,
+        "data_parallel": data,
+        "optimizer": optimizer,
+        "offload": moved,
+        "memory_pressure": pressure,
+        "stragglers": wait,
+    }
+    return _Seconds(step, level, per_layer, repeat, slowest, head, embedding, whole, parts)
 
 
 def names_of(job: TrainingJob, platform: Platform, profile: Profile) -> Names:
@@ -611,6 +718,7 @@ def measured_job(job: TrainingJob, platform: Platform, profile: Profile, source:
         source=source,
         family=names.family,
         generation=names.generation,
+        code=profile.code_base,
     )
 
 
@@ -667,41 +775,32 @@ def _breakdown(
     return result
 
 
-def _kept_per_layer(profile: Profile, layer: _Layers, at: Ints, full: Bools, selective: Bools) -> Floats:
+def _kept_per_layer(case: _Case) -> Floats:
     """Activation bytes of a layer and micro-batch under each candidate's recomputation."""
-    kept, share = layer.kept[at], profile.recompute_share
-    partial = layer.inputs[at] if share >= 1.0 else share * layer.inputs[at] + (1.0 - share) * kept
-    return np.where(full, partial, np.where(selective, kept - layer.freed[at], kept))
+    layer, at, share = case.layer, case.at, case.machine.profile.recompute_share
+    kept, inputs = layer.kept[at], layer.inputs[at]
+    partial = inputs if share >= 1.0 else share * inputs + (1.0 - share) * kept
+    return np.where(case.full, partial, np.where(case.selective, kept - layer.freed[at], kept))
 
 
-def _memory(
-    job: TrainingJob,
-    machine: Machine,
-    c: TrainingCandidates,
-    layer: _Layers,
-    at: Ints,
-    column: Mapping[str, Floats],
-    micro_batches: Floats,
-    chunks: Floats,
-    pp: Floats,
-    fullest: Floats,
-    last_layers: Floats,
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Bytes by component on the first and on the last stage."""
-    kept, freed, inputs = layer.kept[at], layer.freed[at], layer.inputs[at]
-    full, selective = c.recompute == RECOMPUTE_FULL, c.recompute == RECOMPUTE_SELECTIVE
-    profile = machine.profile
-    per_layer = _kept_per_layer(profile, layer, at, full, selective)
+def _memory(case: _Case) -> _Room:
+    """Bytes by component on the first and on the last stage, and whether they fit."""
+    c, layer, at, column, machine = case.c, case.layer, case.at, case.column, case.machine
+    pp, chunks, micro_batches = case.pp, case.chunks, case.rounds
+    fullest, last_layers = case.stages
+    platform, profile = machine.platform, machine.profile
+    per_layer = _kept_per_layer(case)
     schedule = profile.schedule
     held_first = in_flight(micro_batches, pp, chunks, np.zeros_like(pp), schedule)
     held_last = in_flight(micro_batches, pp, chunks, pp - 1.0, schedule)
     twice = 2.0 if schedule == "dualpipe" else 1.0
     copies = np.where(pp > 1, twice, 1.0)
     # the layer being worked on: what full recomputation restores, and gradients of its activations
-    working = np.where(full, kept, np.where(selective, freed, 0.0)) + 4.0 * inputs
+    restored = np.where(case.full, layer.kept[at], np.where(case.selective, layer.freed[at], 0.0))
+    working = restored + 4.0 * layer.inputs[at]
     if profile.bucket_gib:
         working = working + np.where(c.zero_stage >= 2, profile.bucket_gib * GIB, 0.0)
-    overhead = np.full_like(pp, machine.profile.overhead_gib * GIB)
+    overhead = np.full_like(pp, profile.overhead_gib * GIB)
     logits = layer.logits[at] * (LOGIT_TILE if profile.tiled_loss else 1.0)
     # what the host updates it also keeps the gradients of, where a rank keeps no more than its share of them
     away = np.where(c.zero_stage >= 2, 1.0, 0.0) if profile.updates_on_host else np.zeros_like(pp)
@@ -725,4 +824,23 @@ def _memory(
         "workspace": working + column["gathered"],
         "overhead": overhead,
     }
-    return first, last
+    host_bytes = np.zeros_like(pp)
+    host_limit = np.inf
+    if profile.offloads:
+        held = np.minimum(held_first, micro_batches)
+        stored = case.stored
+        host_bytes = (
+            profile.offload_weights * stored["weights"]
+            + profile.offload_optimizer * stored["optimizer"]
+            + profile.offload_activations * stored["activations"] * held
+        )
+        if profile.updates_on_host:
+            grads = np.maximum(column["grads_first"], column["grads_last"])
+            host_bytes = host_bytes + np.where(c.zero_stage >= 2, grads, 0.0)
+        if profile.offload_gb_s <= 0 and platform.host_memory_bytes is not None:
+            host_limit = platform.host_memory_bytes * HOST_SHARE
+    total_first = np.asarray(sum(first.values()))
+    total_last = np.asarray(sum(last.values()))
+    limit = np.full_like(pp, platform.memory_bytes * (1.0 - ALLOCATOR_RESERVE))
+    fits = (np.maximum(total_first, total_last) <= limit) & (host_bytes <= host_limit)
+    return _Room(first, last, total_first, total_last, limit, host_bytes, fits)

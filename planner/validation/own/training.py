@@ -48,6 +48,7 @@ def job_of(run: Run) -> tuple[Job, Mapping[str, np.ndarray], np.ndarray, np.ndar
     job = Job(
         run.profile, run.chip, run.model, run.precision, run.experts, round(size["sequence_length"]),
         size["active_parameters"], size["tokens_per_chip"] * size["chips"], run.source, run.family, run.generation,
+        run.code,
     )  # fmt: skip
     widths = {name: np.array([round(size[name])]) for name in WIDTHS}
     return job, widths, np.array([round(size["chips"])]), np.array([int(run.recompute[:1] or 0)])

@@ -14,33 +14,20 @@ from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.performance.laws import family_of
 from planner.performance.serving.levels import ALIKE, BATCH, SPREAD, TUNED
+from planner.validation.chips import chip_named
+from planner.validation.models import model_like, model_named
+from planner.validation.serving.words import (
+    PRECISIONS,
+    engine_of,
+    front_of,
+    precision_of,
+    release_of,
+    serves,
+)
 
 INPUT_RATE = "input_tok_s_per_chip"
 """Answered for pools of prefill alone: elsewhere it is the output rate again, times the lengths' ratio."""
 MEASURED = ("output_tok_s_per_chip", "total_tok_s_per_chip", "ttft_ms", "tpot_ms", "power_w_per_chip")
-PRECISIONS: Mapping[str, str] = {
-    "fp16": "bf16",
-    "bf16": "bf16",
-    "16-bit": "bf16",
-    "fp32": "bf16",
-    "fp8": "fp8",
-    "int8": "int8",
-    "w8a8": "int8",
-    "nvfp4": "fp4",
-    "fp4": "fp4",
-    "mxfp4": "mxfp4",
-    "int4": "int4",
-    "bfloat16": "bf16",
-    "float16": "bf16",
-    "w16a16": "bf16",
-    "mxfp8": "fp8",
-    "w8a16": "int8",
-    "w4a4": "fp4",
-    "w4a8": "int4",
-    "w4a16": "int4",
-    "awq": "int4",
-    "gptq": "int4",
-}
 # InferenceX draws lengths uniformly from [0.8, 1.0] of the nominal ones.
 INFERENCEX_MEAN = 0.9
 INFERENCEX_PROMPTS = 10.0
@@ -188,47 +175,6 @@ def _float(row: Mapping[str, str], name: str) -> float | None:
     return float(text) if text else None
 
 
-_ENGINE_WORDS = (
-    ("gaudi", "hpu"), ("synapse", "hpu"), ("tensorrt", "trtllm"), ("trt-llm", "trtllm"), ("trtllm", "trtllm"),
-    ("nim", "trtllm"), ("sglang", "sglang"), ("atom", "atom"), ("vllm-ascend", "vllm_ascend"), ("vllm", "vllm"),
-    ("llm-d", "vllm"),
-)  # fmt: skip
-_EAGER_WORDS = ("deepspeed", "mii", "transformers", "neuronx", "hugging", "cuda", "sambaflow")
-_FIRST_OF_TODAY = 2025
-"""Engines nobody knows are of today's generation from this year on, and where no year is given but a name is."""
-
-
-def engine_of(framework: str, year: int = 0) -> str:
-    """trtllm, vllm, vllm_ascend, sglang, atom or hpu; ``current`` for another program of today, ``other`` for one that
-    launches kernel by kernel (by its name, or by its age)."""
-    low = framework.lower()
-    for word, engine in _ENGINE_WORDS:
-        if word in low:
-            return engine
-    if any(word in low for word in _EAGER_WORDS):
-        return "other"
-    return "current" if year >= _FIRST_OF_TODAY or (framework and not year) else "other"
-
-
-_FRONT_WORDS = (("mori", "mori"), ("dynamo", "dynamo"), ("llm-d", "llm_d"), ("mooncake", "mooncake"))
-
-
-def front_of(framework: str) -> str:
-    """The front end that joins workers of a deployment: dynamo, mori, llm_d, mooncake; empty where none is named."""
-    low = framework.lower()
-    for word, front in _FRONT_WORDS:
-        if word in low:
-            return front
-    return ""
-
-
-def release_of(version: str, framework: str = "") -> str:
-    """Major and minor number of an engine's version: ``1.2.0rc2`` is of release 1.2. Empty where none is given, and for
-    Dynamo, whose version is not that of the engine inside."""
-    found = re.match(r"(\d+\.\d+)(?:\.|rc|$)", version.strip())
-    return found[1] if found and "dynamo" not in framework.lower() else ""
-
-
 _RUN = re.compile(r"\brun (?:date )?(20\d\d)-(\d\d)")
 _RELEASED = re.compile(r"(20\d\d)-(\d\d)")
 
@@ -282,9 +228,12 @@ def _precision(row: Mapping[str, str], published: str) -> str:
         return "mxfp4"
     if not text:  # the checkpoint as published; 16 bit where it does not say
         return PRECISIONS.get(published, "bf16")
-    if text not in PRECISIONS:
+    if text in ("mixed", "native", "default"):  # as published
+        return PRECISIONS.get(published, "bf16")
+    found = precision_of(text)
+    if found is None:
         raise UnansweredError(f"weight precision {text!r} is not modelled")
-    return PRECISIONS[text]
+    return found
 
 
 def _unstated_cache(engine: str, precision: str, moe: bool, bench: bool, blackwell: bool) -> str:
@@ -348,11 +297,14 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     framework = row.get("framework") or ""
     notes = row.get("notes") or ""
     try:
-        model = catalog.model(row["model"])
+        model = model_named(catalog, row["model"])
     except InputError:
-        raise UnansweredError(f"model {row['model']} is not in the catalog") from None
+        alike = model_like(catalog, _float(row, "params_b"), _float(row, "active_params_b"))
+        if alike is None:
+            raise UnansweredError(f"model {row['model']} is not in the catalog") from None
+        model = alike
     try:
-        chip = catalog.chip(row["chip"])
+        chip = chip_named(catalog, row["chip"])
         system = catalog.default_system(chip.id)
     except InputError:
         raise UnansweredError(f"chip {row['chip']} is not in the catalog") from None
@@ -365,11 +317,12 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     kv_text = (row.get("kv_precision") or "").strip()
     pool = _is_pool(row)
     year = _int(row, "year") or 0
-    engine = engine_of(framework, year) if framework or not pool else POOL_ENGINE
+    family = family_of(chip.id, chip.text("family"))
+    engine = engine_of(framework, year, family) if framework or not pool else POOL_ENGINE
     if kv_text:
-        kv = PRECISIONS.get(kv_text, "bf16")
+        kv = precision_of(kv_text) or "bf16"
     else:
-        blackwell = "InferenceM" in notes and family_of(chip.id, chip.text("family")) == "nvidia_blackwell"
+        blackwell = "InferenceM" in notes and family == "nvidia_blackwell"
         kv = _unstated_cache(engine, precision, model.is_moe, "trtllm-bench" in notes, blackwell)
     worker = _parallelism(row, chip.id, model.is_moe)
     concurrency = _float(row, "concurrency_or_batch")
@@ -405,7 +358,8 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
     elif (
         "static batch" in notes
         or (source in STATIC and concurrency is not None)
-        or engine in ("other", "hpu")
+        or engine == "other"
+        or (engine == "hpu" and not serves(framework))
         or scenario in ("prefill", "decode")
     ):
         mode = "static"
@@ -429,7 +383,7 @@ def read_case(row: Mapping[str, str], catalog: Catalog) -> ServingCase:
         isl, osl = isl * INFERENCEX_MEAN, osl * INFERENCEX_MEAN
     polls = 1.0
     tuned = mode == "closed" and engine == "sglang" and family_of_source(source) == "inferencex"
-    if tuned and family_of(chip.id, chip.text("family")) == "nvidia_blackwell":
+    if tuned and family == "nvidia_blackwell":
         polls = SELDOM_STEPS if (concurrency or 0.0) >= SELDOM_FROM else OFTEN_STEPS
     mtp = bool(_MTP.search(notes))
     accepted = _ACCEPTANCE.search(notes)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from planner.catalog import Catalog
-from planner.errors import PlannerError
+from planner.errors import PlannerError, UnknownFigureError
 from planner.performance.compile import build_platform
 from planner.performance.platform import Platform
 from planner.performance.serving.power import IDLE_POWER
@@ -41,6 +41,8 @@ from planner.validation.serving.cases import (
 from planner.validation.serving.modes import Answer, Ends, Question
 
 POWER_LOW80, POWER_HIGH80 = 0.75, 1.3
+UNUSED = 100.0
+"""Gb/s of a network that nothing is sent over."""
 TIGHT: Mapping[str, Any] = {"engine": "sglang", "memory_utilisation": 0.965, "activation_scale": 0.25}
 
 
@@ -76,7 +78,16 @@ class ServingPredictor:
         """The platform a case ran on. Raises ``PlannerError`` where a figure is unknown."""
         key = (case.system, case.chip)
         if key not in self._platforms:
-            self._platforms[key] = build_platform(self.catalog, case.system, case.chip, "")
+            try:
+                self._platforms[key] = build_platform(self.catalog, case.system, case.chip, "")
+            except UnknownFigureError:
+                system = self.catalog.system(case.system)
+                inside = case.prefill is None and case.worker.chips <= system.server_chips
+                if not inside or system.get("scaleout_gbit_s_per_chip") is not None:
+                    raise
+                # a replica inside a server never uses the network that its maker does not publish
+                known = self.catalog.with_assumptions({"systems": {system.id: {"scaleout_gbit_s_per_chip": UNUSED}}})
+                return build_platform(known, system.id, case.chip, "")
         return self._platforms[key]
 
     def profile(self, case: ServingCase, platform: Platform) -> ServingProfile:

@@ -74,6 +74,7 @@ def observations_of(answers: Sequence[Answer]) -> list[Observation]:
                 shape=_shape_of(s),
                 model=s.job.model.id,
                 generation=names.generation,
+                code=s.profile.code_base,
                 year=a.case.whole("year") or 0,
                 recompute=f"{int(s.candidate.recompute[0])}{' in part' if s.partial_recompute else ''}",
             )

@@ -156,7 +156,9 @@ def fits_somewhere(job: TrainingJob, platform: Platform, chips: int, stack: Prof
         layouts = 0
         for part in training_grid_chunks(job, platform, chips, grid):
             layouts += part.size
-            if part.size and bool(estimate_training(job, platform, part, stack, detail=False).fits.any()):
+            if part.size and bool(
+                estimate_training(job, platform, part, stack, detail=False, only_fitting=True).fits.any()
+            ):
                 return True, layouts
     return False, layouts
 

@@ -39,6 +39,7 @@ from planner.performance.training.step import (
     measured_shift,
 )
 from planner.validation.cases import Case, CaseResult
+from planner.validation.chips import chip_named
 from planner.validation.models import model_of_case
 from planner.workload.parameters import parameter_counts
 
@@ -142,6 +143,11 @@ def set_aside(case: Case) -> bool:
     return "do not use" in case.text("notes").lower()
 
 
+def power_limited(case: Case) -> bool:
+    """Whether a row's chips ran below their power, by how much its source does not say."""
+    return "power-limited" in case.text("notes").lower()
+
+
 def is_pretraining(case: Case) -> bool:
     """Whether a row is of pre-training a language model (not adapters, not whole steps of reinforcement learning)."""
     words = f"{case.text('model')} {case.text('source_title')}".lower()
@@ -181,7 +187,7 @@ def _platform(case: Case, catalog: Catalog) -> Platform:
     if name in CHIPS:
         system, chip = CHIPS[name]
     else:
-        found = catalog.chip(name)
+        found = chip_named(catalog, name)
         system, chip = catalog.default_system(found.id).id, found.id
     platform = replace(build_platform(catalog, system, chip, ""), neighbours=Neighbours())
     stated = stated_network_gbit_s(case)
@@ -503,6 +509,8 @@ def answer(case: Case, catalog: Catalog, neighbours: Neighbours | None = None) -
             raise _UnanswerableError("the row is a whole step of reinforcement learning, not one of training")
         if set_aside(case):
             raise _UnanswerableError("the row's notes say that its figures contradict each other and not to use it")
+        if power_limited(case):
+            raise _UnanswerableError("the row's chips were limited in power, by how much it does not say")
         setup = setup_of(case, catalog)
         estimate = estimate_training(setup.job, setup.platform, setup.candidate, setup.profile)
         step = float(estimate.step_time_s[0])
