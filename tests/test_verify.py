@@ -43,8 +43,8 @@ def answer(question: Scenario, round_catalog: Catalog) -> Plan:
 
 
 def tampered(true: Plan, change: Callable[[Data], None]) -> Plan:
-    """The plan with a change made to its JSON; it still reads as a plan."""
-    data = copy.deepcopy(true.to_dict())
+    """The plan with a change made to its JSON, sealed anew by whoever made it; it still reads as a plan."""
+    data = copy.deepcopy(true.to_dict()) | {"seal": ""}
     change(data)
     return Plan.model_validate(data)
 

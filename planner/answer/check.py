@@ -52,7 +52,8 @@ _TEXTS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "workload": (lambda text: not text or _NAME.fullmatch(text), "a name without brackets, commas or `=`"),
     **dict.fromkeys(("system", "chip", "cooling", "model"), (_ID.fullmatch, "an id of the catalog")),
     **dict.fromkeys(
-        ("precision", "kv_precision", "framework", "engine", "rent_term", "mix", "problem_digest", "catalog_digest"),
+        ("precision", "kv_precision", "framework", "engine", "rent_term", "mix",
+         "problem_digest", "catalog_digest", "seal"),
         (_WORD.fullmatch, "one word"),
     ),
     **dict.fromkeys(("period", "start"), (_month, "a month written YYYY-MM")),

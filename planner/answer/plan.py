@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -16,6 +17,7 @@ from pydantic_core import from_json
 from planner.answer.check import LARGEST_FILE, MOST_PROBLEMS, plan_problems
 from planner.answer.names import named
 from planner.answer.part import Part as _Part
+from planner.answer.seal import seal_of
 from planner.answer.views import PlanViews
 from planner.answer.walls import Walls
 from planner.errors import NOT_PUBLISHED, InputError, Problem, at_most
@@ -865,6 +867,8 @@ class Plan(PlanViews, _Part):
     catalog_digest: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     verified: bool = False
+    seal: str = ""
+    """Digest of all else that the plan says; a file that was changed since fails ``verify``. Empty: not sealed."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, populate_by_name=True
@@ -896,6 +900,20 @@ class Plan(PlanViews, _Part):
     def lacks_figures(self) -> bool:
         """Whether hardware is left out of it of which a figure is not published."""
         return any(NOT_PUBLISHED in x.reason for x in self.left_out)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; one with something changed carries no seal until it is ``sealed``."""
+        return super().model_copy(update={"seal": "", **update} if update else update, deep=deep)
+
+    @property
+    def sealed(self) -> Self:
+        """The plan with a seal over what it says now."""
+        return self.model_copy(update={"seal": seal_of(self.to_dict())})
+
+    @property
+    def seal_is_broken(self) -> bool:
+        """Whether something was changed since the plan was sealed."""
+        return bool(self.seal) and self.seal != seal_of(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in plan.json."""

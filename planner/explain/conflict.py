@@ -274,7 +274,7 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
         verb, way = ("Raise", "more") if limit.sense < 0 else ("Lower", "less")
         unit = limit.leaf_unit or limit.unit
         by = f" ({abs(needed / limit.leaf - 1):.0%} {way})" if limit.leaf else ""
-        change = f"{verb} {limit.path} from {limit.leaf:g} to {needed:g} {unit}"
+        change = f"{verb} {limit.path} from {written(limit.leaf)} to {written(needed)} {unit}"
         if needed == 0 and limit.kind == "redundancy":
             change, by = f"Take {limit.path} out", ""
         if outcome.status is Status.INFEASIBLE:
@@ -293,6 +293,12 @@ def model_findings(model: FleetModel, limits: Limits) -> Diagnosis:
     nearest += joint
     nearest.sort(key=lambda n: (not n.confirmed, abs(math.log(max(n.needed, 1e-12) / max(n.now, 1e-12)))))
     return Diagnosis(conflicts, tuple(nearest))
+
+
+def written(value: float) -> str:
+    """A figure in six digits as a scenario file may have it: 60,000,000 is '60000000', never '6e+07'."""
+    text = f"{value:.6g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e15 else text
 
 
 def _least(model: FleetModel, program: Program, firm: set[str], limits: Limits) -> list[tuple[Limit, float]]:
@@ -328,7 +334,9 @@ def _together(
     uppers = {program.row(m.row): needed[m.row] * m.share / m.scale for m, _ in moved if m.sense < 0}
     lowers = {program.row(m.row): needed[m.row] * m.share / m.scale for m, _ in moved if m.sense > 0}
     outcome = what_if(program, [Change(row_upper=uppers, row_lower=lowers)], limits)[0]
-    text = " and ".join(f"{m.path} from {m.leaf:g} to {needed[m.row]:g} {m.leaf_unit or m.unit}" for m, _ in moved)
+    text = " and ".join(
+        f"{m.path} from {written(m.leaf)} to {written(needed[m.row])} {m.leaf_unit or m.unit}" for m, _ in moved
+    )
     return [
         Nearest(
             limit=m.path,

@@ -15,7 +15,7 @@ from typing import Any
 
 from planner.answer.plan import Nearest
 from planner.catalog import Catalog
-from planner.explain.conflict import Diagnosis
+from planner.explain.conflict import Diagnosis, written
 from planner.options.option import Dropped
 from planner.scenario import scenario_from_mapping
 from planner.scenario.types import Scenario
@@ -53,7 +53,7 @@ def with_latencies(diagnosis: Diagnosis, scenario: Scenario, possible: Possible)
     if times is None:
         return replace(diagnosis, nearest=())
     figures = {n.limit: _figure(n.needed * times) for n in wanted}
-    text = " and ".join(f"{n.limit} from {n.now:g} to {figures[n.limit]:g} {n.unit}" for n in wanted)
+    text = " and ".join(f"{n.limit} from {written(n.now)} to {written(figures[n.limit])} {n.unit}" for n in wanted)
     joint = tuple(
         n.model_copy(
             update={
@@ -71,8 +71,10 @@ def with_latencies(diagnosis: Diagnosis, scenario: Scenario, possible: Possible)
 def _told(n: Nearest, needed: float, *, best: bool) -> Nearest:
     if best:
         return n.model_copy(update={"confirmed": True})
-    words = f"{n.limit.split('.')[1]}: raise {n.limit.split('.')[2]} from {n.now:g} to {needed:g} {n.unit}"
-    why = f"; {n.needed:g} is the best any hardware allowed here reaches, and not enough beside the other limits"
+    words = (
+        f"{n.limit.split('.')[1]}: raise {n.limit.split('.')[2]} from {written(n.now)} to {written(needed)} {n.unit}"
+    )
+    why = f"; {written(n.needed)} is the best any hardware allowed here reaches, and not enough beside the other limits"
     return n.model_copy(update={"needed": needed, "message": words + why, "confirmed": True})
 
 

@@ -32,7 +32,8 @@ def with_simulations(plan: Plan, scenario: Scenario, catalog: Catalog | None = N
         for d in plan.deployments
         if d.workload in loads and d.parallelism.load
     )
-    return plan.model_copy(update={"simulations": made})
+    beside = plan.model_copy(update={"simulations": made})
+    return beside if plan.seal_is_broken else beside.sealed
 
 
 def _simulated(d: Deployment, load: Serving, catalog: Catalog, requests: int) -> Simulation:

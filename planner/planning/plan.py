@@ -55,6 +55,11 @@ def plan(
     """
     tell = teller(progress, cancel)
     question = ask(scenario, catalog=catalog, variant=variant, overrides=overrides, progress=tell)
+    return _answered(question, tell, watched=bool(progress or cancel)).sealed
+
+
+def _answered(question: Question, tell: Progress, *, watched: bool) -> Plan:
+    """The verified and explained plan of a question; ``watched``: somebody hears what a running solve has learnt."""
     scenario, model, clock = question.scenario, question.model, question.clock
     draft = Draft(question)
     if model is None:
@@ -64,7 +69,7 @@ def plan(
     check_backend(scenario, model)
     tell("Solving", 0.72)
     goals = goals_of(scenario)
-    heard = (lambda p: tell(f"Solving ({_heard(p, goals)})", 0.75)) if progress or cancel else None
+    heard = (lambda p: tell(f"Solving ({_heard(p, goals)})", 0.75)) if watched else None
     question, model, solutions = solved_question(question, model, heard)
     draft = Draft(question)
     clock.lap("solving")

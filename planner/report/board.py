@@ -44,7 +44,7 @@ def board(plan: Plan, names: Names, short: Names | None = None) -> tuple[Card, .
 
 def board_without(plan: Plan) -> tuple[Card, ...]:
     """The same cards where there is no plan: what stands in the way, and what would make one possible."""
-    ways = [fmt.clean(n.message) for n in plan.nearest]
+    ways = list(dict.fromkeys(fmt.clean(n.message) for n in plan.nearest))  # several at once are one way
     conflicts = [fmt.clean(c.message) for c in plan.conflicts]
     proven = plan.status == "infeasible"
     known = f" {KNOWN_FIGURES}" if plan.lacks_figures else ""

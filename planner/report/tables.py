@@ -108,5 +108,5 @@ def _left_out(plan: Plan) -> Sheet:
 
 def _conflicts(plan: Plan) -> Sheet:
     rows = [("conflict", fmt.clean(c.message)) for c in plan.conflicts]
-    rows += [("way out", fmt.clean(n.message)) for n in plan.nearest]
+    rows += [("way out", way) for way in dict.fromkeys(fmt.clean(n.message) for n in plan.nearest)]
     return Sheet("Why there is no plan", "", ("", "What"), tuple(rows))

@@ -119,7 +119,8 @@ def show_no_plan(plan: Plan, apply: Callable[[Nearest], bool], can_apply: Callab
     if plan.nearest:
         st.subheader("Smallest changes that make a plan possible", anchor=False)
         st.caption("Each alone is enough. A button changes the form and plans again.")
-        for i, nearest in enumerate(plan.nearest):
+        # limits that must move together say the same, each: one button moves them all
+        for i, nearest in enumerate({fmt.clean(n.message): n for n in plan.nearest}.values()):
             _nearest(i, nearest, apply, can_apply)
     show_board(board_without(plan))
     if plan.conflicts:

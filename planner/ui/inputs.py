@@ -340,7 +340,8 @@ def number_input(owner: BaseModel, field: str, path: Path, group: str, shown: Sh
 
 def shown_in(model: type[BaseModel], field: str) -> Shown | None:
     """How the form shows a field of a record, where it says so."""
-    known = _SITE if model is Site else _LIMITS if model is Limits else _WORKLOAD.get(model, ())
+    own = _shown_of(model) if model in _WORKLOAD else ()
+    known = _SITE if model is Site else _LIMITS if model is Limits else own
     return next((s for s in known if s.field == field), None)
 
 

@@ -1,8 +1,12 @@
-"""The left side of the Plan page: which scenario, its main numbers, and the one button."""
+"""The left side of the Plan page: which scenario, its main numbers, and the one button.
+
+What is typed is the question at once, as on the Build page: whatever button or page comes next works with it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -19,21 +23,25 @@ _PICK, _UPLOAD, _VARIANT = "plan.scenario", "plan.upload", "plan.variant"
 
 
 def panel() -> bool:
-    """Draw the inputs; whether the Plan button was pressed."""
+    """Draw the inputs and apply what they say; whether a plan is to be made of it: its button was pressed, or another
+    one that wants the same, and nothing is wrong with the inputs."""
     v = visit()
+    wanted, v.wanted = v.wanted, False
     _choose(v)
     if v.draft is None:
         _upload()
         return False
     found = inputs(v.draft.scenario, tuple(service.catalog().systems), _cooling(), service.short())
-    running = v.job is not None
-    with st.form(f"plan.form.{v.revision}", border=False):
-        pressed = st.form_submit_button(
-            "Plan", type="primary", width="stretch", disabled=running, key=f"plan.go.{v.revision}"
-        )
-        values = _visible_part(v, found) | _rest(v, found)
+    wanted |= st.button(
+        "Plan", type="primary", width="stretch", disabled=v.job is not None, key=f"plan.go.{v.revision}"
+    )
+    values = _visible_part(v, found) | _rest(v, found)
     _upload()
-    return pressed and v.edit(changes(found, values))
+    edits = changes(found, values)
+    if not edits:
+        v.put_right()
+        return wanted
+    return v.edit(edits) and wanted  # what could not be applied by itself: wrong, or right only together
 
 
 def _cooling() -> tuple[str, ...]:
@@ -181,4 +189,11 @@ def _rest(v: Visit, found: Iterable[Input]) -> dict[str, Any]:
 
 
 def _widget(v: Visit, item: Input) -> Any:
-    return widget(item, f"in.{v.revision}.{item.key}")
+    key = f"in.{v.revision}.{item.key}"
+    return widget(item, key, on_change=partial(_edited, item, key))
+
+
+def _edited(item: Input, key: str) -> None:
+    edits = changes([item], {item.key: st.session_state.get(key)})
+    if edits:
+        visit().edit(edits)

@@ -23,6 +23,7 @@ from planner.ui.variants import sets_place, written_in
 from planner.ui.work import Job
 
 _KEY = "planner"
+_INPUTS = "These inputs"
 TOLD = {
     "stopped": "This plan was stopped before it had an answer.",
     "left": "This plan was stopped because its page was closed before it had an answer.",
@@ -56,11 +57,14 @@ class Visit:
     answered_yaml: str = ""
     refused: Plan | None = None
     """The last answer, where it was that there is no plan."""
+    refused_of: Question | None = None
     unfinished: PlanRow | None = None
     """The plan that was opened, where it has no answer and nobody works on it."""
     problems: tuple[Problem, ...] = ()
     problems_of: str = ""
     notice: str = ""
+    wanted: bool = False
+    """Whether a button beside the form asked for a plan: it is begun when the form has been read."""
 
     @property
     def question(self) -> Question | None:
@@ -69,8 +73,9 @@ class Visit:
 
     @property
     def changed(self) -> bool:
-        """Whether the inputs ask something else than the answer on the page is about."""
-        return self.answered is not None and self.question is not None and self.question != self.answered
+        """Whether the inputs ask something else than the answer on the page, or the refusal, is about."""
+        about = self.refused_of if self.refused is not None else self.answered
+        return about is not None and self.question is not None and self.question != about
 
     # opening
 
@@ -152,7 +157,7 @@ class Visit:
             self.answer, self.answered_yaml, self.refused = plan, row.text, None
             self.answered = _question_of(row)
         else:
-            self.refused = plan
+            self.refused, self.refused_of = plan, _question_of(row)
 
     # editing
 
@@ -160,17 +165,26 @@ class Visit:
         """Change leaves of the scenario; False, with the problems kept, where that makes it wrong."""
         if self.draft is None:
             return False
-        return self.replace(apply(self.draft.data, edits), show_anew=show_anew) if edits else self._unchanged()
+        return self.replace(apply(self.draft.data, edits), show_anew=show_anew)
+
+    def put_right(self) -> None:
+        """The inputs say what the question says: what was wrong with them is past."""
+        if self.problems_of == _INPUTS:
+            self.problems, self.problems_of = (), ""
+
+    def want(self) -> None:
+        """Ask for a plan of what the form will be found to say."""
+        self.wanted = True
 
     def replace(self, data: Mapping[str, Any], *, show_anew: bool = False) -> bool:
         """Put other data in the place of the scenario's; False, with the problems kept, where they are wrong."""
         if self.draft is None:
             return False
-        self._forget_complaints()
+        self.problems, self.problems_of, self.notice = (), "", ""
         try:
             self.draft = self.draft.with_data(data)
         except InputError as error:
-            self.complain("These inputs", error.problems)
+            self.complain(_INPUTS, error.problems)
             return False
         if show_anew:
             self.revision += 1
@@ -185,10 +199,6 @@ class Visit:
             self.variant = None
         self.revision += 1
         self.keep()
-
-    def _unchanged(self) -> bool:
-        self._forget_complaints()
-        return True
 
     def vary(self, variant: str | None) -> None:
         """Choose a variant."""

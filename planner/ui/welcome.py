@@ -30,9 +30,13 @@ def welcome(v: Visit) -> None:
         "what it costs, how long it takes, how sure that is, what limits it, what would change it, and why not the "
         "others."
     )
+    if v.draft is not None:
+        st.markdown(
+            f"Open now: **{md(v.draft.scenario.name)}** :gray[{md(' '.join(v.draft.scenario.description.split()))}]"
+        )
     with st.container(horizontal=True):
         st.button(
-            "Plan this question", key="welcome.plan", type="primary", icon=":material/play_arrow:", on_click=v.plan
+            "Plan this question", key="welcome.plan", type="primary", icon=":material/play_arrow:", on_click=v.want
         )
         if st.button("Build your own", key="welcome.build", icon=":material/construction:"):
             st.switch_page(places.page("build"))
@@ -53,6 +57,6 @@ def _card(v: Visit, example: Example) -> None:
     is_open = v.draft is not None and v.draft.origin == example.file and not v.question_id
     st.markdown(f"**{md(example.title)}**  \n{md(example.description)}")
     st.button(
-        "Open now" if not is_open else "Is open", key=f"welcome.{example.file}", on_click=v.open_shipped,
+        "Open" if not is_open else "Is open", key=f"welcome.{example.file}", on_click=v.open_shipped,
         args=(example.file,), disabled=is_open, width="stretch", help=f"Opens {example.title}",
     )  # fmt: skip

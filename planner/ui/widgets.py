@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -10,47 +11,50 @@ import streamlit as st
 from planner.ui.inputs import Input
 
 
-def widget(item: Input, key: str) -> Any:
-    """Draw an input; what it says, in the shown unit. A widget's own state comes before the scenario's value."""
+def widget(item: Input, key: str, on_change: Callable[[], None] | None = None) -> Any:
+    """Draw an input; what it says, in the shown unit. A widget's own state comes before the scenario's value.
+    ``on_change`` is called before the page is drawn anew, whichever page that is."""
     called = item.called.get
     if item.kind == "names":
         return st.multiselect(
-            item.label, item.options, default=list(item.value), key=key, help=item.help,
+            item.label, item.options, default=list(item.value), key=key, on_change=on_change, help=item.help,
             placeholder=item.empty or "Choose", format_func=lambda v: called(v, v),
         )  # fmt: skip
     if item.kind == "choice":
         index = item.options.index(item.value) if item.value in item.options else None
         return st.selectbox(
-            item.label, item.options, index=index, key=key, help=item.help, format_func=lambda v: called(v, v),
-            placeholder=item.empty or "Choose",
+            item.label, item.options, index=index, key=key, on_change=on_change, help=item.help,
+            format_func=lambda v: called(v, v), placeholder=item.empty or "Choose",
         )  # fmt: skip
     if item.kind == "switch":
-        return st.toggle(item.label, value=bool(item.value), key=key, help=item.help)
+        return st.toggle(item.label, value=bool(item.value), key=key, on_change=on_change, help=item.help)
     if item.kind == "text":
-        return st.text_input(item.label, value=item.value, key=key, help=item.help, placeholder=item.empty or None)
+        return st.text_input(
+            item.label, value=item.value, key=key, on_change=on_change, help=item.help, placeholder=item.empty or None
+        )
     if item.kind == "yaml":
         return st.text_area(
-            item.label, value=item.value, key=key, help=item.help, height=80, placeholder="as in the file"
+            item.label,
+            value=item.value,
+            key=key,
+            on_change=on_change,
+            help=item.help,
+            height=80,
+            placeholder=item.empty or "not set",
         )
     whole = item.kind == "whole"
+    # without bounds: a browser keeps a number out of bounds on the page, tells nobody, and the next plan is of the old
+    # one; here it is refused with the reason and what is allowed
     return st.number_input(
         item.label,
-        min_value=_bound(item.least, whole=whole),
-        max_value=_bound(item.most, whole=whole),
         value=item.value,
         step=_step(item.value, whole=whole),
         format="%d" if whole else "%g",
         key=key,
+        on_change=on_change,
         help=item.help,
         placeholder=item.empty or None,
     )
-
-
-def _bound(value: float | None, *, whole: bool) -> float | int | None:
-    """A bound that a browser can hold exactly."""
-    if value is None:
-        return None
-    return int(value) if whole else float(value)
 
 
 def _step(value: float | int | None, *, whole: bool) -> float | int:

@@ -37,6 +37,7 @@ from planner.scenario.kinds.daily import Daily, hourly_rates
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.verify.assumed import assumption_failures
+from planner.verify.beside import beside_failures
 from planner.verify.classes import class_failures, left_after_failures
 from planner.verify.compare import LIMIT_TOLERANCE, differences, listed, near
 from planner.verify.confidence import confidence_failures
@@ -50,6 +51,12 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
 
     Never raises for a wrong plan: what cannot even be recomputed is listed too.
     """
+    changed = ["the plan was changed after it was written: its seal does not fit what it says"]
+    return changed * plan.seal_is_broken + by_figures(plan, scenario, catalog)
+
+
+def by_figures(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
+    """What is wrong with a plan by its figures, whatever its seal."""
     if not plan.has_plan:
         empty = not plan.deployments and plan.fleet is None and not plan.at_confidences
         return [] if empty else ["a plan without a solution has deployments"]
@@ -60,6 +67,7 @@ def verify_plan(plan: Plan, scenario: Scenario, catalog: Catalog) -> list[str]:
         return [str(error)]
     return [
         *_failures(plan, scenario, catalog),
+        *beside_failures(plan, scenario),
         *assumption_failures(plan, scenario, catalog),
         *confidence_failures(plan, scenario, catalog, _failures),
     ]

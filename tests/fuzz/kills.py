@@ -1,13 +1,17 @@
 """Killed at a random moment: no orphan, nothing half-written, and what is started again comes to the same end.
 
-``python tests/fuzz/kills.py [plan|child|sweep|worker ...] [--count 25]``. ``plan`` and ``sweep`` kill the command
-(SIGKILL), ``child`` a solver's process below a plan, ``worker`` a process of a sweep.
+``python tests/fuzz/kills.py [plan|child|sweep|worker|app ...] [--count 25]``. ``plan`` and ``sweep`` kill the command
+(SIGKILL), ``child`` a solver's process below a plan, ``worker`` a process of a sweep, ``app`` a server of the app whose
+next one finds the plan in the store and starts it again.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
+import io
+import json
 import os
 import random
 import signal
@@ -46,6 +50,12 @@ def alive(pid: int) -> bool:
 
 def started(folder: Path, what: str) -> subprocess.Popen[bytes]:
     """The command, in a session of its own."""
+    if what == "app":
+        store = {**os.environ, "PLANNER_APP_STORE": str(folder / "app.sqlite")}
+        line = [sys.executable, "-W", "ignore", str(Path(__file__).parent / "served.py"), str(folder)]
+        return subprocess.Popen(
+            line, env=store, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        )
     tail = ["sweep", "sweep.yaml", "--workers", "2"] if what in {"sweep", "worker"} else ["plan", "scenario.yaml"]
     line = [sys.executable, "-W", "ignore", "-m", "planner", *tail, "--out", "out"]
     return subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
@@ -67,7 +77,7 @@ def killed(what: str, folder: Path, rng: random.Random, seconds: float) -> list[
     process = started(folder, what)
     time.sleep(rng.uniform(0.05, 0.95) * seconds)
     below = children(process.pid)
-    victim = process.pid if what in {"plan", "sweep"} else rng.choice(sorted(below)) if below else None
+    victim = process.pid if what in {"plan", "sweep", "app"} else rng.choice(sorted(below)) if below else None
     if victim is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
@@ -88,7 +98,7 @@ def killed(what: str, folder: Path, rng: random.Random, seconds: float) -> list[
 def main() -> int:
     """Kills that left something behind, as an exit code of 0 or 1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kinds", nargs="*", default=["plan", "child", "sweep", "worker"])
+    parser.add_argument("kinds", nargs="*", default=["plan", "child", "sweep", "worker", "app"])
     parser.add_argument("--count", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
@@ -108,11 +118,18 @@ def main() -> int:
             for number in range(asked.seed, asked.seed + asked.count):
                 for file in sorted((folder / "out").rglob("*"), reverse=True):
                     file.rmdir() if file.is_dir() else file.unlink()
+                for kept in folder.glob("app.sqlite*"):
+                    kept.unlink()
                 wrong = killed(what, folder, random.Random(f"{what} {number}"), seconds)
                 if what in {"sweep", "worker"}:
                     started(folder, what).communicate(timeout=LONGEST_S)
                     if _answers(target) != _answers_of(before):
                         wrong.append("another result after resuming")
+                if what in {"plan", "child", "app"}:
+                    if what != "child":
+                        started(folder, what).communicate(timeout=LONGEST_S)
+                    if not target.exists() or _decided(target.read_text(encoding="utf-8")) != _decided(before):
+                        wrong.append("another plan in the end")
                 if wrong:
                     bad += 1
                     print(f"{what} {number}: {wrong}", flush=True)  # noqa: T201
@@ -121,15 +138,18 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def _decided(text: str) -> object:
+    """A plan's value and deployments, without what depends on the time that there was."""
+    data = json.loads(text)
+    return data["objective"]["values"], data["deployments"]
+
+
 def _answers(file: Path) -> list[str]:
     return _answers_of(file.read_text(encoding="utf-8"))
 
 
 def _answers_of(text: str) -> list[str]:
     """Rows of a sweep's summary without how long they took."""
-    import csv
-    import io
-
     rows = csv.DictReader(io.StringIO(text))
     return sorted(str({k: v for k, v in row.items() if "seconds" not in k and k != "attempts"}) for row in rows)
 

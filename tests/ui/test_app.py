@@ -94,6 +94,36 @@ def test_every_input_has_a_label(fake: FakePlanner, app: Open) -> None:
         assert all(w.label.strip() for w in widgets), page
 
 
+def test_what_is_typed_is_planned_whichever_button_asks_for_it(fake: FakePlanner, app: Open) -> None:
+    at = app()
+    field(at, "Requests at the peak (requests/s)").set_value(33.0)
+    next(b for b in at.button if b.label == "Plan this question").click().run()
+    finish(at)
+    assert fake.asked[-1][0]["workloads"][0]["requests_per_s"] == 33
+    field(at, "Requests at the peak (requests/s)").set_value(34.0).run()
+    assert "Inputs changed" in text_of(at)
+    at.switch_page("planner/ui/pages/build.py").run()
+    at.switch_page("planner/ui/pages/plan.py").run()
+    assert field(at, "Requests at the peak (requests/s)").value == 34
+    next(b for b in at.button if b.label == "Plan it").click().run()
+    finish(at)
+    assert fake.asked[-1][0]["workloads"][0]["requests_per_s"] == 34
+    assert "Inputs changed" not in text_of(at)
+
+
+def test_a_number_out_of_bounds_is_refused_with_what_is_allowed(fake: FakePlanner, app: Open) -> None:
+    at = app()
+    for wrong, why in ((-5.0, "may not be negative"), (1e30, "is too large")):
+        field(at, "Requests at the peak (requests/s)").set_value(wrong).run()
+        assert why in text_of(at)
+        assert "at most 1e+08" in text_of(at)
+        plan_button(at).click().run()
+        assert fake.asked == []
+        assert why in text_of(at)
+    field(at, "Requests at the peak (requests/s)").set_value(20.0).run()
+    assert "These inputs" not in text_of(at)
+
+
 def test_an_edit_reaches_the_planner_and_the_answer_is_shown(fake: FakePlanner, app: Open) -> None:
     at = app()
     field(at, "Power at the meter (MW)").set_value(8.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from test_app import finish, text_of, visit_of
 
 from planner.catalog import load_catalog
 from planner.scenario import scenario_from_mapping
+from planner.scenario.kinds import SHIPPED, Restated, kind_of
 from planner.ui import service
 from planner.ui.build import drafts
 from planner.ui.build.fields import Choices, fields_of
@@ -58,6 +60,36 @@ def test_every_new_workload_is_whole_and_known_to_the_catalog(name: str) -> None
     assert service.open_bytes(text, "q.yaml").scenario.workloads[0].name == drafts.WORKLOADS[name]["name"]
 
 
+def test_every_kind_of_workload_can_be_begun_and_its_first_fields_are_its_own() -> None:
+    assert {w["kind"] for w in drafts.WORKLOADS.values()} >= {kind_of(record) for record in SHIPPED}
+    for kind, drafted in drafts.WORKLOADS.items():
+        data = {**drafts.new_question("2026-10"), "workloads": [drafted]}
+        workload = scenario_from_mapping(data, "q").workloads[0]
+        main, others = fields_of(workload, ("workloads", 0), Choices({}))
+        at_once = {str(i.path[-1]) for i in main}
+        assert len(main) <= 12, kind
+        # what a kind asks in words of its own is seen without a click, and what it derives is not asked at all
+        assert set(drafted) - {"kind", "guidance", "longest_answer", "global_batch"} <= at_once, kind
+        if isinstance(workload, Restated):
+            assert not {str(i.path[-1]) for i in (*main, *others)} & workload.HIDDEN, kind
+
+
+def test_no_label_says_its_unit_twice_or_in_the_words_of_a_file() -> None:
+    for name in service.shipped():
+        scenario = service.open_shipped(name).scenario
+        for record in (
+            scenario,
+            scenario.limits,
+            scenario.solve,
+            scenario.hardware,
+            *scenario.sites,
+            *scenario.workloads,
+        ):
+            for item in [i for part in fields_of(record, ("x",), Choices({})) for i in part]:
+                words = re.sub(r"\(.*?\)$", "", item.label)
+                assert not re.search(r"\b(usd|per kwh?|m3|gb)\b|\(.*\)|per $", words), item.label
+
+
 def test_lists_grow_and_shrink_and_names_stay_apart() -> None:
     data = drafts.added_site(drafts.new_question("2026-10"))
     assert [s["name"] for s in data["sites"]] == ["hall", "hall-2"]
@@ -101,7 +133,7 @@ def test_every_field_of_every_shipped_scenario_is_an_input_that_says_the_same() 
             plain = [i for i in (*main, *others) if i.kind != "yaml"]
             assert changes(plain, {i.key: i.value for i in plain}) == {}, name
             shown = {i.path[-1] for i in (*main, *others)}
-            missing = set(type(record).model_fields) - shown
+            missing = set(type(record).model_fields) - shown - getattr(record, "HIDDEN", frozenset())
             assert missing <= {"kind", "version", "sites", "workloads", "hardware", "limits", "assume", "assume_file",
                                "solve", "overrides", "variants", "capacity"}, name  # fmt: skip
 

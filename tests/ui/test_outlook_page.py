@@ -64,7 +64,7 @@ def opened(app: Open) -> AppTest:
 
 def ask(at: AppTest, kind: str) -> AppTest:
     """Choose a question, press Ask, and follow the page to its end."""
-    at.selectbox(key="look.kind").set_value(kind).run()
+    at.button_group(key="look.kind").set_value(kind).run()
     next(b for b in at.button if b.label == "Ask").click().run()
     job = state_of(at)[1].job
     if job is not None:
@@ -108,7 +108,7 @@ def test_a_front_is_drawn_point_by_point(app: Open) -> None:
 
 def test_near_best_plans_follow_the_best(app: Open) -> None:
     at = opened(app)
-    at.selectbox(key="look.kind").set_value("alternatives").run()
+    at.button_group(key="look.kind").set_value("alternatives").run()
     at.number_input(key="look.near").set_value(50.0).run()
     at = ask(at, "alternatives")
     table = at.dataframe[0].value

@@ -14,6 +14,7 @@ import pytest
 from planner.catalog import load_catalog
 from planner.catalog.load import catalog_folder
 from planner.errors import InputError
+from planner.performance.compile import build_platform
 from planner.performance.measured.calibration import (
     EFFECT,
     calibrate_training,
@@ -28,6 +29,7 @@ from planner.performance.measured.neighbours import Neighbours, shipped_neighbou
 from planner.performance.measured.observation import Names, Observation
 from planner.performance.measured.process import PRIOR_MEAN
 from planner.performance.training.stacks import get_profile
+from planner.performance.training.step import TrainingCandidates, TrainingJob, estimate_training
 from planner.validation import Case, validate
 from planner.validation.cases import CaseResult, read_cases
 from planner.validation.ordering import ordering_of
@@ -41,6 +43,7 @@ from planner.validation.training.rows import (
     default_expert_parallel,
     default_interleave,
     may_fit,
+    power_limited,
     setup_of,
     stated_network_gbit_s,
     validate_training,
@@ -345,3 +348,38 @@ def test_missing_mechanism_needs_all_words():
     rules = [{"framework": ["nemo"], "model": ["qwen"], "mechanism": "a"}, {"model": ["deepseek"], "mechanism": "b"}]
     assert missing_mechanism(case, rules) == "b"
     assert missing_mechanism(case, rules[:1]) == ""
+
+
+def test_tuned_runs_of_experts_on_nvl72_lie_in_their_intervals(cases, catalog):
+    """DeepSeek-V3 on GB200 and GB300 under recipes of 2026, none of which may answer for its own source."""
+    rows = [
+        c
+        for c in cases
+        if c.text("model") == "DeepSeek-V3" and c.text("chip") in ("GB200", "GB300") and c.text("year") == "2026"
+        and not c.text("source_title").startswith("NVIDIA NeMo RL")
+    ]  # fmt: skip
+    told = [r for r in validate_training(rows, catalog) if r.quantity == "step_time_s" and r.predicted]
+    inside = [r.low80 <= r.measured <= r.high80 for r in told]
+    assert len(told) >= 12
+    assert sum(inside) >= 0.8 * len(told)
+
+
+def test_an_mlperf_entry_is_near_the_recipe_it_was_tuned_from(catalog):
+    """No entry with experts was measured: what its code base's recipes leave over near by counts for it."""
+    platform = build_platform(catalog, "gb300_nvl72", "gb300", "")
+    job = TrainingJob(catalog.model("deepseek-v3"), 4096, 4096, "mxfp8")
+    one = TrainingCandidates.of(tp=1, pp=2, vpp=8, dp=128, ep=32, micro_batch=1, zero_stage=1)
+    found = {
+        name: float(estimate_training(job, platform, one, get_profile(name)).step_time_s[0])
+        for name in ("bridge_2606", "mlperf_2026", "default")
+    }
+    apart = {name: abs(math.log(found[name] / found["bridge_2606"])) for name in ("mlperf_2026", "default")}
+    assert apart["mlperf_2026"] < 0.15
+    assert apart["default"] > 0.5
+
+
+def test_chips_whose_power_was_limited_are_not_answered(cases, catalog):
+    rows = [c for c in cases if power_limited(c)]
+    told = validate_training(rows, catalog)
+    assert told
+    assert all(r.predicted is None and "power" in r.reason for r in told)

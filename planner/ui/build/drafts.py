@@ -15,6 +15,19 @@ WORKLOADS: Mapping[str, Data] = {
         "name": "serving", "kind": "serving", "model": "llama-3.1-70b", "precision": ["fp8", "bf16"],
         "input_tokens": 2000, "output_tokens": 400, "requests_per_s": 20, "ttft_ms": 1500, "tpot_ms": 50,
     },
+    "Serving by the hour": {
+        "name": "assistant", "kind": "daily", "model": "llama-3.1-70b", "precision": ["fp8", "bf16"],
+        "requests_per_day": 1000000, "input_tokens": 1500, "output_tokens": 300, "ttft_ms": 1500, "tpot_ms": 50,
+        "users": [
+            {"name": "America", "share": 0.6, "utc_offset": -5},
+            {"name": "Europe", "share": 0.4, "utc_offset": 1},
+        ],
+    },
+    "Agents": {
+        "name": "agents", "kind": "agents", "model": "qwen3-coder-30b-a3b", "precision": ["fp8", "bf16"],
+        "sessions_per_s": 0.1, "calls": 30, "first_prompt": 8000, "last_prompt": 100000, "output_tokens": 400,
+        "tool_wait_s": 30, "ttft_ms": 10000, "tpot_ms": 50,
+    },
     "Pre-training": {
         "name": "training", "kind": "training", "model": "llama-3.1-70b", "precision": ["bf16"],
         "tokens": 1000000000000, "sequence_length": 8192, "global_batch": 1024, "finish_within_days": 90,

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from planner.report import format as fmt
+from planner.scenario import Limits
+from planner.scenario.kinds import Restated
 from planner.scenario.yaml import parse, to_yaml
 from planner.ui.inputs import Input, Path, Shown, bounds_of, number_input, shown_in
 
@@ -28,8 +30,12 @@ MAIN: Mapping[str, tuple[str, ...]] = {
     "PostTraining": ("name", "model", "steps", "finish_within_days", "prompts", "answers_per_prompt", "prompt_tokens",
                      "answer_tokens", "train_batch"),
     "Diffusion": ("name", "model", "clips_per_hour", "height", "width", "frames", "steps", "latency_ms", "precision"),
+    "Agents": ("name", "model", "sessions_per_s", "calls", "first_prompt", "last_prompt", "output_tokens", "tool_wait_s",
+               "ttft_ms", "tpot_ms", "precision", "kv_precision"),
+    "Daily": ("name", "model", "requests_per_day", "users", "input_tokens", "output_tokens", "ttft_ms", "tpot_ms",
+              "precision"),
     "Hardware": ("systems", "vendors", "acquire", "export", "deliverable_by"),
-    "Scenario": ("name", "description", "start", "horizon_years", "periods", "objective"),
+    "Scenario": ("name", "description", "start", "horizon_years", "periods", "objective", "confidence"),
 }  # fmt: skip
 """Fields that show at once, in this order; the others are one click away."""
 _NOT_HERE = {"kind", "source", "version", "sites", "workloads", "hardware", "limits", "assume", "assume_file", "solve",
@@ -39,12 +45,22 @@ _UNIONS = (typing.Union, types.UnionType)
 _LABELS: Mapping[str, str] = {
     "systems": "Systems that compete", "vendors": "Vendors", "acquire": "Ways to get systems",
     "export": "Export rules", "deliverable_by": "Delivered by (YYYY-MM)", "start": "First month (YYYY-MM)",
-    "horizon_years": "Horizon (years)", "periods": "Periods: first months", "objective": "Objective, first comes first",
-    "growth_per_year": "Growth a year (0.2 is 20%)", "trainable": "What is trained", "exclude": "Left out",
+    "horizon_years": "Horizon", "periods": "Periods: first months", "objective": "Objective, first comes first",
+    "growth_per_year": "Growth a year, 0.2 is 20%", "trainable": "What is trained", "exclude": "Left out",
+    "confidence": "How likely each promise is to hold, at least", "opex_usd_per_year": "Running cost of a year, at most",
+    "capex_usd_per_year": "Capital of a year, at most", "water_m3_per_year": "Water of a year, at most",
+    "kinds": "Kinds of systems, at most", "pools": "Pools, at most", "vendor_share": "Largest share of a vendor",
+    "pue_max": "PUE, at most", "wue_max_l_per_kwh": "Water per energy (WUE), at most",
+    "swing_max": "Swing of power, at most", "colo_usd_per_kw_month": "Colocation price",
+    "demand_charge_usd_per_kw_month": "Demand charge", "design_dry_bulb_c": "Hottest hour, dry bulb",
+    "design_wet_bulb_c": "Hottest hour, wet bulb", "answers": "What other confidences cost", "gap": "Gap that is good enough",
+    "time_limit_s": "Longest solve", "first_prompt": "Context at the first call", "offload_gb_s": "Offload bandwidth",
 }  # fmt: skip
 _EMPTY: Mapping[str, str] = {
     "systems": "everything in the catalog", "vendors": "all vendors", "cooling": "every option", "exclude": "nothing",
-    "after": "no other run", "offload": "nothing",
+    "after": "no other run", "offload": "nothing", "deliverable_by": "no limit", "pue_max": "no limit",
+    "wue_max_l_per_kwh": "no limit", "kv_precision": "as the weights", "threads": "all cores", "confidence": "as the plan",
+    "start": "the first month of the plan", "images": "text only", "speculation": "none",
 }  # fmt: skip
 
 
@@ -62,19 +78,21 @@ class Choices:
 def fields_of(record: BaseModel, path: Path, choices: Choices) -> tuple[list[Input], list[Input]]:
     """(inputs that show at once, the others) of a record at a path of the scenario."""
     name = type(record).__name__
-    every = {f: _input(record, f, (*path, f), choices) for f in type(record).model_fields if f not in _NOT_HERE}
+    aside = _NOT_HERE | (record.HIDDEN if isinstance(record, Restated) else frozenset())
+    every = {f: _input(record, f, (*path, f), choices) for f in type(record).model_fields if f not in aside}
     main = [every[f] for f in MAIN.get(name, tuple(every)) if f in every]
     return main, [item for f, item in every.items() if item not in main]
 
 
 def _input(owner: BaseModel, field: str, path: Path, choices: Choices) -> Input:
     info = type(owner).model_fields[field]
-    shown = shown_in(type(owner), field) or Shown(field, _LABELS.get(field) or fmt.label(field))
+    empty = _EMPTY.get(field, "no limit" if isinstance(owner, Limits) else "not set")
+    shown = shown_in(type(owner), field) or Shown(field, _LABELS.get(field) or fmt.label(field), empty=empty)
     value = getattr(owner, field)
     options, several, optional = _kinds(info.annotation)
     called = choices.of(field)
     base = Input(path, "", shown.label, "text", value, help=info.description or "", optional=optional,
-                 empty=_EMPTY.get(field, shown.empty if optional else ""))  # fmt: skip
+                 empty=_EMPTY.get(field, shown.empty) if optional or field in _EMPTY else "")  # fmt: skip
     if called is not None or options:
         offered = tuple(called) if called is not None else options
         chosen = tuple(value or ()) if several else ((str(value),) if value is not None else ())

@@ -171,7 +171,12 @@ def show() -> None:
     v = asked.subject()
     if v is None or v.draft is None:
         return
-    kind = st.selectbox("Question", list(_KINDS), format_func=lambda k: _KINDS[k][0], key="look.kind")
+    # all of them in sight: what cannot be seen is not asked
+    kind = st.segmented_control(
+        "Question", list(_KINDS), default="pareto", format_func=lambda k: _KINDS[k][0], key="look.kind", required=True
+    )
+    if kind is None:
+        return
     st.caption(_KINDS[kind][1])
     if kind == "outlook" and v.draft.scenario.outcomes is None:
         st.caption("The scenario has no `outcomes` of its own: what may come is the catalog's ranges and defaults.")

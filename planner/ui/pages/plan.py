@@ -87,7 +87,7 @@ def _narrow(v: Visit) -> None:
     with st.container(key="narrow"):
         st.markdown(f"**{md(v.draft.scenario.name)}**" + (f", {md(v.variant)}" if v.variant else ""))
         waiting = v.job is not None or v.waiting is not None
-        st.button("Plan it", type="primary", key="plan.narrow", on_click=v.plan, width="stretch", disabled=waiting)
+        st.button("Plan it", type="primary", key="plan.narrow", on_click=v.want, width="stretch", disabled=waiting)
 
 
 def _unfinished(v: Visit) -> None:
@@ -124,6 +124,8 @@ def show() -> None:
         st.info(md(v.notice))
     if v.unfinished is not None:
         _unfinished(v)
+    if v.changed and v.job is None and not v.problems:
+        st.warning("Inputs changed since the last plan: press Plan for an answer to them.", icon=":material/edit:")
     if v.refused is not None:
         show_no_plan(v.refused, _apply, _can_apply)
     if v.answer is None:
@@ -133,8 +135,6 @@ def show() -> None:
     if v.refused is not None or v.problems:
         st.divider()
         st.subheader("The last good answer", anchor=False)
-    elif v.changed and v.job is None:
-        st.warning("Inputs changed since the last plan: press Plan for an answer to them.", icon=":material/edit:")
     show_answer(v.answer, v.answered_yaml, v.plan_id, lambda: _others_first(v))
 
 
