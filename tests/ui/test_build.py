@@ -14,7 +14,7 @@ from test_app import finish, text_of, visit_of
 
 from planner.catalog import load_catalog
 from planner.scenario import scenario_from_mapping
-from planner.scenario.kinds import SHIPPED, Restated, kind_of
+from planner.scenario.kinds import SHIPPED, OtherWords, kind_of
 from planner.ui import service
 from planner.ui.build import drafts
 from planner.ui.build.fields import Choices, fields_of
@@ -70,7 +70,7 @@ def test_every_kind_of_workload_can_be_begun_and_its_first_fields_are_its_own() 
         assert len(main) <= 12, kind
         # what a kind asks in words of its own is seen without a click, and what it derives is not asked at all
         assert set(drafted) - {"kind", "guidance", "longest_answer", "global_batch"} <= at_once, kind
-        if isinstance(workload, Restated):
+        if isinstance(workload, OtherWords):
             assert not {str(i.path[-1]) for i in (*main, *others)} & workload.HIDDEN, kind
 
 

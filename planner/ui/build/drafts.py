@@ -36,6 +36,10 @@ WORKLOADS: Mapping[str, Data] = {
         "name": "tuning", "kind": "training", "model": "llama-3.1-70b", "precision": ["bf16"], "trainable": "lora",
         "tokens": 1000000000, "sequence_length": 4096, "global_batch": 128, "finish_within_days": 7,
     },
+    "Fine-tuning every week": {
+        "name": "weekly", "kind": "recurring_training", "model": "llama-3.1-8b", "precision": ["bf16"],
+        "tokens_per_run": 3000000000, "runs": 52, "every_days": 7, "sequence_length": 8192, "global_batch": 128,
+    },
     "Recommender, training": {
         "name": "ranking-training", "kind": "recommendation", "mode": "training", "model": "dlrm-dcnv2",
         "precision": ["bf16"], "samples": 50000000000, "global_batch": 65536, "finish_within_days": 1,

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from planner.report import format as fmt
 from planner.scenario import Limits
-from planner.scenario.kinds import Restated
+from planner.scenario.kinds import OtherWords
 from planner.scenario.yaml import parse, to_yaml
 from planner.ui.inputs import Input, Path, Shown, bounds_of, number_input, shown_in
 
@@ -34,6 +34,8 @@ MAIN: Mapping[str, tuple[str, ...]] = {
                "ttft_ms", "tpot_ms", "precision", "kv_precision"),
     "Daily": ("name", "model", "requests_per_day", "users", "input_tokens", "output_tokens", "ttft_ms", "tpot_ms",
               "precision"),
+    "RecurringTraining": ("name", "model", "tokens_per_run", "runs", "every_days", "run_within_days", "experiments",
+                          "sequence_length", "global_batch", "precision", "trainable"),
     "Hardware": ("systems", "vendors", "acquire", "export", "deliverable_by"),
     "Scenario": ("name", "description", "start", "horizon_years", "periods", "objective", "confidence"),
 }  # fmt: skip
@@ -78,7 +80,7 @@ class Choices:
 def fields_of(record: BaseModel, path: Path, choices: Choices) -> tuple[list[Input], list[Input]]:
     """(inputs that show at once, the others) of a record at a path of the scenario."""
     name = type(record).__name__
-    aside = _NOT_HERE | (record.HIDDEN if isinstance(record, Restated) else frozenset())
+    aside = _NOT_HERE | (record.HIDDEN if isinstance(record, OtherWords) else frozenset())
     every = {f: _input(record, f, (*path, f), choices) for f in type(record).model_fields if f not in aside}
     main = [every[f] for f in MAIN.get(name, tuple(every)) if f in every]
     return main, [item for f, item in every.items() if item not in main]
