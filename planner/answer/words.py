@@ -87,8 +87,7 @@ def _result(workload: Workload, deployments: Sequence[Deployment]) -> str:
     d = next((x for x in deployments if x.predicted.finish_days is not None), deployments[0])
     p = d.predicted
     if isinstance(workload, RecurringTraining) and p.days is not None:
-        each = f"{number(p.days * 24 / workload.runs)} hours each"
-        return f"does its {workload.runs} runs in {number(p.days)} days of work, {each}"
+        return f"does its {workload.runs} runs in {number(p.days)} days of work"
     if d.role == "train" and p.finish_days is not None:
         return f"finishes after {number(p.finish_days)} days"
     if isinstance(workload, ByADate) and workload.window_hours is not None:

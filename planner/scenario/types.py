@@ -520,12 +520,11 @@ class Scenario(Part):
         ]  # fmt: skip
         findings += [
             Finding(
-                ("workloads", i, "run_within_days"), "is not planned over time, where runs are laid end to end",
-                found=f"{workload.run_within_days:g}", remedy="Remove it, or plan without periods and shared fleets.",
+                ("workloads", i, "kind"), "is not planned over time, where a run has one beginning and one end",
+                found=workload.kind, remedy="Plan it without periods and shared fleets.",
             )
             for i, workload in enumerate(self.workloads)
-            if isinstance(workload, RecurringTraining) and workload.run_within_days is not None
-            and workload.run_within_days < workload.every_days
+            if isinstance(workload, RecurringTraining)
         ]  # fmt: skip
         if 12 * self.horizon_years / self.fleet.slot_months > MAX_SLOTS:
             findings.append(

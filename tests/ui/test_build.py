@@ -14,8 +14,7 @@ from test_app import finish, text_of, visit_of
 
 from planner.catalog import load_catalog
 from planner.scenario import scenario_from_mapping
-from planner.scenario.kinds import SHIPPED, kind_of
-from planner.scenario.kinds.restated import OtherWords
+from planner.scenario.kinds import SHIPPED, OtherWords, kind_of
 from planner.ui import service
 from planner.ui.build import drafts
 from planner.ui.build.fields import Choices, fields_of

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from planner.report import format as fmt
 from planner.scenario import Limits
-from planner.scenario.kinds.restated import OtherWords
+from planner.scenario.kinds import OtherWords
 from planner.scenario.yaml import parse, to_yaml
 from planner.ui.inputs import Input, Path, Shown, bounds_of, number_input, shown_in
 
@@ -36,6 +36,8 @@ MAIN: Mapping[str, tuple[str, ...]] = {
                "ttft_ms", "tpot_ms", "precision", "kv_precision"),
     "Daily": ("name", "model", "requests_per_day", "users", "input_tokens", "output_tokens", "ttft_ms", "tpot_ms",
               "precision"),
+    "RecurringTraining": ("name", "model", "tokens_per_run", "runs", "every_days", "run_within_days", "experiments",
+                          "sequence_length", "global_batch", "precision", "trainable"),
     "Hardware": ("systems", "vendors", "acquire", "export", "deliverable_by"),
     "Scenario": ("name", "description", "start", "horizon_years", "periods", "objective", "confidence"),
 }  # fmt: skip
