@@ -136,7 +136,7 @@ def ends_of(predicted: Predicted) -> tuple[float, float] | None:
     """Both ends of the 80% interval over the prediction; None where no interval is known."""
     told = predicted.interval
     middle = None if told is None else getattr(predicted, told.quantity, None)
-    if told is None or not middle or told.low <= 0:
+    if told is None or not middle or min(told.low, told.high) <= 0:  # a plan from anywhere
         return None
     return told.low / middle, told.high / middle
 

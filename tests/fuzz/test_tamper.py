@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 
 import pytest
 from shipped_plans import FOLDER, planned
@@ -42,6 +43,15 @@ def test_what_only_solving_again_could_show_is_sealed() -> None:
     words = Plan.model_validate(data | {"answer": "It costs nothing."})
     assert "seal" in verify_plan(words, scenario, CATALOG)[0]
     assert verify_plan(true.model_copy(update={"variant": None}), scenario, CATALOG) == []
+
+
+def test_an_interval_that_ends_at_nothing_is_wrong_and_no_arithmetic() -> None:
+    """A plan file with it was told apart by dividing by zero, with a warning on the user's screen."""
+    data = planned("agents").to_dict()
+    data["deployments"][0]["predicted"]["interval"]["high"] = 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert verify_plan(Plan.model_validate(data), load_scenario(FOLDER / "agents.yaml"), CATALOG)
 
 
 def test_rivals_fit_the_plan_that_they_stand_beside() -> None:
