@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from planner import plan
 from planner.explain.conflict import reasons_in_words
 from planner.options.option import Dropped
@@ -49,4 +51,21 @@ def test_reasons_are_grouped_by_what_they_say() -> None:
     assert reasons_in_words("w", dropped) == (
         "a_8, b_8: 70 days at best, 60 asked. Not published, so not priced: price_usd of c_8; `assume` supplies what "
         "you know. d_8: hardware.acquire leaves rent out."
+    )
+
+
+def test_chips_needed_and_room_are_those_of_the_limits_asked() -> None:
+    """15 kW hold one server of eight H100 at about 10 kW; 6ND at its peak over 30 days needs 2,476 chips."""
+    run = {
+        "name": "t", "kind": "training", "model": "llama-3.1-70b", "tokens": 15e12, "sequence_length": 8192,
+        "global_batch": 2048, "finish_within_days": 30,
+    }  # fmt: skip
+    site = {"name": "hall", "region": "us_va", "power_mw": 0.015, "cooling": "d2c_1p"}
+    found = plan({**QUESTION, "sites": [site], "hardware": {"systems": ["hgx_h100_oem"]}, "workloads": [run]})
+    (said,) = [x.reason for x in found.left_out if "leave room" in x.reason]
+    needed, days, room = (int(n) for n in re.findall(r"\d+", said))
+    assert 6 * 70.5e9 * 15e12 / (989.4e12 * 30 * 86400) <= needed < 2800
+    assert (days, room) == (30, 8)
+    assert found.answer.startswith(
+        "No plan is possible. This alone makes it impossible: 0.015 MW at the meter of hall."
     )

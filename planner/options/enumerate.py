@@ -343,11 +343,14 @@ class Collector:
             least = max(least, asked.min or 1)
             most = min(most, asked.max or most)
         if -(-least // part) * part > most // part * part or most < part:
+            # said of the limits and the date as asked: the search itself reaches somewhat beyond both
+            needed = least if precision is None else max(least, search.least_chips(platform, precision, days))
+            room = min(most, within.chips) // part * part
             self.drop(
                 choice,
                 workload.name,
-                f"needs at least {least} chips to finish within {days:.0f} days even at the chip's peak rate,"
-                f" the limits leave room for {most // part * part}",
+                f"needs at least {needed} chips to finish within {days:.0f} days even at the chip's peak rate,"
+                f" the limits leave room for {room}",
             )
             return
         margin = self.margin(workload, choice)

@@ -121,8 +121,12 @@ class Draft:
             answer = f"No plan is possible{known}."
             if diagnosis.conflicts:
                 first = diagnosis.conflicts[0]
-                alone = len(first.limits) == 1 or first.message.startswith(NO_HARDWARE)
-                why = first.message if alone else f"These cannot hold together: {first.message}"
+                if first.message.startswith(NO_HARDWARE):
+                    why = first.message
+                elif len(first.limits) == 1:  # a bare limit: "2 MW at the meter of hall"
+                    why = f"This alone makes it impossible: {first.message}"
+                else:
+                    why = f"These cannot hold together: {first.message}"
                 answer += f" {why}"
             helpful = [n for n in diagnosis.nearest if n.helps]
             if helpful:

@@ -345,4 +345,10 @@ def left_out_groups(left_out: Sequence[LeftOut]) -> tuple[tuple[str, tuple[str, 
     for item in left_out:
         groups[sentence.NUMBERS.sub("#", item.reason)].append(item)
     ranked = sorted(groups.values(), key=lambda items: (-len(items), items[0].reason))
-    return tuple((fmt.clean(items[0].reason), tuple(fmt.clean(i.option) for i in items)) for items in ranked)
+    return tuple((fmt.clean(_shared(items)), tuple(fmt.clean(i.option) for i in items)) for items in ranked)
+
+
+def _shared(items: Sequence[LeftOut]) -> str:
+    """The reason of a group: the first one's figures, and that the others have their own where they do."""
+    alike = all(i.reason == items[0].reason for i in items)
+    return items[0].reason if alike else f"{items[0].reason} (the first; the others have figures of their own)"

@@ -132,6 +132,8 @@ def _of_detail(detail: ErrorDetails, path: Path, data: Any, source: Source) -> P
             says["remedy"] = "Write {id: {field: figure}}; a cost item's field is `value`."
     elif kind == "too_short":
         says = {"message": f"is empty: at least one of {path_text(path)} is needed"}
+    elif kind == "string_pattern_mismatch" and path[-1] == "engine":
+        says = _not_an_engine(detail, value)
     elif kind in {"string_too_short", "string_too_long", "string_pattern_mismatch"}:
         says = _unusable_text(kind, value, path)
     else:
@@ -143,6 +145,20 @@ def _unusable_text(kind: str, value: Any, path: Path) -> dict[str, str]:
     message = {"string_too_short": "is empty", "string_too_long": "is too long"}.get(kind, "cannot be used as a name")
     allowed = "1 to 80 characters, without line breaks, brackets, commas or `=`" if path[-1] == "name" else ""
     return {"message": message, "found": shown(value) if value else "", "allowed": allowed}
+
+
+def _not_an_engine(detail: ErrorDetails, value: Any) -> dict[str, str]:
+    """Engines are a pattern, since a release may follow a name; the names stand in its first group."""
+    pattern = str(detail.get("ctx", {}).get("pattern", ""))
+    names = pattern.partition("(")[2].partition(")")[0].split("|")
+    release = " and, after a blank, a release as in `vllm 0.10`" if r"\d" in pattern else ""
+    word = re.split(r"[^a-z_]", str(value).lower())[0]
+    return {
+        "message": "is not an engine the planner knows",
+        "found": shown(value),
+        "nearest": nearest_name(word, names),
+        "allowed": f"{', '.join(names)}{release}",
+    }
 
 
 def _missing(path: Path, place: Place) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from planner.answer.plan import Binding, Deployment, FleetLot, Plan
@@ -108,8 +108,14 @@ def _rack_limit(location: Location, pair: CoolingPair) -> float:
 def _racks_kw(
     scenario: Scenario, held: Sequence[Deployment | FleetLot], catalog: Catalog
 ) -> Iterator[Headroom]:  # fmt: skip
-    """Kilowatts of the fullest rack at each place, against what a rack there takes."""
+    """Kilowatts of the fullest rack at each place, against what a rack there takes.
+
+    Systems of one kind share racks, so a rack is as full as they fill it: two servers where six would fit draw as two.
+    """
     places = _places(scenario)
+    standing: Counter[tuple[str, str, str, str]] = Counter()
+    for h in held:
+        standing[h.site, h.system, h.chip, h.cooling] += h.systems
     fullest: dict[str, tuple[float, float, float]] = {}
     for h in held:
         if h.site not in places or (isinstance(h, Deployment) and h.part_chips):
@@ -118,7 +124,8 @@ def _racks_kw(
         system, chip = catalog.system(h.system), catalog.chip(h.chip)
         limit = _rack_limit(location, pair_at(catalog, site, site_region(catalog, site), system, chip, h.cooling))
         it = _it_w(h)
-        used = rack_power_w(system, it) * max(1, systems_per_rack(system, it, limit)) / 1e3
+        sharing = min(systems_per_rack(system, it, limit), standing[h.site, h.system, h.chip, h.cooling])
+        used = rack_power_w(system, it) * max(1, sharing) / 1e3
         share = used / limit
         if share > fullest.get(h.site, (0.0, 0.0, 0.0))[0]:
             fullest[h.site] = (share, used, limit)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from sample_plan import infeasible_plan, sample_plan
 
-from planner.answer.plan import Deployment, Plan
+from planner.answer.plan import Deployment, LeftOut, Plan
 from planner.catalog import Catalog
 from planner.errors import InputError
 from planner.report import console, diff_rows, diff_table, html_page
@@ -199,6 +199,14 @@ def test_deployments_are_told_apart() -> None:
 def test_reasons_that_differ_in_numbers_are_one_group() -> None:
     groups = left_out_groups(sample_plan().left_out)
     assert [len(options) for _, options in groups] == [2, 2, 1]
+
+
+def test_a_group_with_several_figures_says_that_it_shows_the_first() -> None:
+    days = [LeftOut(option=o, reason=f"{n} days at best, 10 asked") for o, n in (("a", 533), ("b", 520))]
+    ((reason, options),) = left_out_groups(days)
+    assert (reason[:27], options) == ("533 days at best, 10 asked ", ("a", "b"))
+    assert "the others have figures of their own" in reason
+    assert left_out_groups(days[:1]) == (("533 days at best, 10 asked", ("a",)),)
 
 
 def test_a_comparison_marks_what_differs_and_only_that() -> None:

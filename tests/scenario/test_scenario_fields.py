@@ -207,6 +207,7 @@ def test_kind_of_workload(kind: str | None, path: str, nearest: str) -> None:
         ("sites.0.ownership", "colocation", "colo"),
         ("workloads.1.disaggregated", "allways", "always"),
         ("solve.backend", "high", "highs"),
+        ("workloads.1.engine", "vlm 0.10", "vllm"),
     ],
 )
 def test_words_from_a_list(path: str, value: object, nearest: str) -> None:

@@ -182,3 +182,15 @@ def test_a_limit_on_swings_is_paid_by_runs_and_verified() -> None:
     load, _ = planned(LOAD)
     same, _ = planned(LOAD, **{"sites.hall.swing_max": 0.0})
     assert same.objective.value == load.objective.value
+
+
+def test_a_rack_is_as_full_as_the_systems_that_stand_fill_it() -> None:
+    """One server of about 10 kW in a rack that may hold several draws 10 kW of what the rack takes, not all of it."""
+    one = {"workloads.run.chips": 8, "workloads.run.tokens": 1e10}
+    found, walls = planned(RUN, **one)
+    (d,) = found.deployments
+    (rack,) = [x for x in walls.power.levels if x.unit == "kW per rack"]
+    assert rack.used == pytest.approx(d.power.it_mw * 1e3, rel=0.1)
+    _, many = planned(RUN)
+    (full,) = [x for x in many.power.levels if x.unit == "kW per rack"]
+    assert full.used > 4 * rack.used / d.systems
