@@ -49,8 +49,9 @@ def test_reasons_are_grouped_by_what_they_say() -> None:
         Dropped("d_8, rented at 2 USD a chip-hour", "hardware.acquire leaves rent out"),
     ]
     assert reasons_in_words("w", dropped) == (
-        "a_8, b_8: 70 days at best, 60 asked. Not published, so not priced: price_usd of c_8; `assume` supplies what "
-        "you know. d_8: hardware.acquire leaves rent out."
+        "a_8, b_8: 70 days at best, 60 asked (a_8; the others have figures of their own). Not published, so not "
+        "priced: price_usd of c_8; `planner unknowns` lists all of them, `assume` supplies them. d_8: "
+        "hardware.acquire leaves rent out."
     )
 
 

@@ -163,16 +163,26 @@ def reasons_in_words(workload: str, reasons: Sequence[Dropped]) -> str:
 
     def said(groups: dict[str, list[Dropped]]) -> list[str]:
         ranked = sorted(groups.values(), key=lambda some: -len(some))
-        return [f"{_names(workload, some)}: {some[0].reason}." for some in ranked]
+        return [f"{_names(workload, some)}: {some[0].reason}{_first_of(workload, some)}." for some in ranked]
 
     parts = said(tried)
     if unknown:
-        parts.append(f"Not published, so not priced: {_few(list(unknown))}; `assume` supplies what you know.")
+        missing = _few(list(unknown))
+        parts.append(
+            f"Not published, so not priced: {missing}; `planner unknowns` lists all of them, `assume` supplies them."
+        )
     parts += said(closed)
     left = len(parts) - _MOST_REASONS
     if left > 0:
         parts = [*parts[:_MOST_REASONS], f"{left} more reason{'s' if left > 1 else ''} under `left_out`."]
     return " ".join(parts)
+
+
+def _first_of(workload: str, some: Sequence[Dropped]) -> str:
+    """What says whose figures stand there, where several kinds of hardware have their own."""
+    if len({d.reason for d in some}) == 1 or _names(workload, some) == _names(workload, some[:1]):
+        return ""
+    return f" ({_names(workload, some[:1])}; the others have figures of their own)"
 
 
 def _names(workload: str, some: Sequence[Dropped]) -> str:

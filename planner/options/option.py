@@ -17,6 +17,11 @@ BEYOND = 1.25
 beyond is there so that one more unit of a limit can be priced by solving again."""
 
 
+def milliseconds(value: float) -> str:
+    """A latency in a reason, to three digits and never as a power of ten: 4.06, 24.3, 6949."""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 @dataclass(frozen=True)
 class Option:
     """One unit of an option: some whole systems doing one job. The solver chooses how many units.

@@ -70,3 +70,23 @@ def test_a_forged_token_price_is_found() -> None:
     forged = found.model_copy(update={"totals": found.totals.model_copy(update={"joules_per_token": joules})})
     problems = verify_plan(forged, scenario, load_catalog())
     assert any("joules_per_token" in text for text in problems)
+
+
+def test_each_of_the_runs_that_come_again_pays_its_share() -> None:
+    """52 runs of 2e9 tokens cost what the plan costs; experiments are paid by them, their tokens are nobody's."""
+    found = plan(
+        {
+            "name": "weekly", "start": "2026-12", "sites": [{"name": "here", "region": "us", "power_mw": 5}],
+            "hardware": {"systems": ["dgx_h100"]},
+            "workloads": [
+                {
+                    "kind": "recurring_training", "name": "tune", "model": "llama-3.1-8b", "tokens_per_run": 2e9,
+                    "runs": 52, "every_days": 7, "sequence_length": 4096, "global_batch": 256, "experiments": 0.2,
+                }
+            ],
+        }
+    )  # fmt: skip
+    assert found.totals is not None
+    units = found.totals.unit_cost_usd["tune"]
+    assert 52 * units["run"]["total"] == pytest.approx(found.totals.tco_usd)
+    assert 52 * 2e9 / 1e6 * units["million_tokens"]["total"] == pytest.approx(found.totals.tco_usd)

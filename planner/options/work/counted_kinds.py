@@ -20,7 +20,7 @@ from planner.answer.plan import Interval, Parallelism, Predicted
 from planner.catalog import Catalog
 from planner.errors import InputError, Problem
 from planner.options.hardware.choices import Choice, platform_of, start_days
-from planner.options.option import BEYOND
+from planner.options.option import BEYOND, milliseconds
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.serving import frontier
 from planner.options.work.spot import stretch
@@ -213,7 +213,7 @@ class CountedSearch(ABC):
         collector.note_best(w.name, "latency_ms", float(latency[keep].min()))
         meets = keep if limit is None else keep[latency[keep] <= limit]
         if not len(meets):
-            collector.drop(choice, w.name, f"{float(latency[keep].min()):.3g} ms at best, {limit:g} ms asked")
+            collector.drop(choice, w.name, f"{milliseconds(float(latency[keep].min()))} ms at best, {limit:g} ms asked")
             return meets
         rate = found.samples_per_s / margin.less(found.low80, found.high80)
         index = meets[frontier(found.systems[meets], rate[meets], found.chips[meets])]

@@ -22,7 +22,7 @@ from planner.facility.reliability import default_profile, mean_training_time
 from planner.network.capability import host_bytes_per_chip
 from planner.options.counted import reach
 from planner.options.hardware.choices import Choice, platform_of, start_days
-from planner.options.option import BEYOND
+from planner.options.option import BEYOND, milliseconds
 from planner.options.pricing import Designs, horizon_hours, price
 from planner.options.work.serving import frontier, unit_of
 from planner.performance.platform import Platform
@@ -215,7 +215,11 @@ class RecommendationSearch:
         rate = estimate.samples_per_s * w.utilisation * replicas / margin.less(estimate.low80, estimate.high80)
         mine = np.flatnonzero(keep & (systems <= bounds.systems))
         if not len(mine):
-            best = f"{float(latency[fits].min()):.3g} ms at best" if fits.any() else f"{w.model} does not fit in memory"
+            best = (
+                f"{milliseconds(float(latency[fits].min()))} ms at best"
+                if fits.any()
+                else f"{w.model} does not fit in memory"
+            )
             collector.drop(choice, w.name, best)
             return
         index = mine[frontier(systems[mine], rate[mine], (candidates.chips * replicas)[mine])]

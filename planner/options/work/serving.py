@@ -18,6 +18,7 @@ from planner.catalog import Catalog
 from planner.facility.power import PHASE_ACTIVITY
 from planner.network.transfer import over_network
 from planner.options.hardware.choices import Choice, platform_of
+from planner.options.option import milliseconds
 from planner.options.parts import part_for, smallest_part
 from planner.options.work.pools import cached_prefix
 from planner.performance.platform import Platform
@@ -196,7 +197,7 @@ class ServingSearch:
     def _missed(self, choice: Choice, best: Mapping[str, float], margin: Margin) -> str:
         sure = "" if margin.central else f" with {margin.confidence:.0%}"
         texts = [
-            f"{name.upper()} {best[key]:.3g} ms at best{sure}, {limit:g} ms asked"
+            f"{name.upper()} {milliseconds(best[key])} ms at best{sure}, {limit:g} ms asked"
             for name, key, limit in (
                 ("ttft", "ttft_ms", self.workload.ttft_ms),
                 ("tpot", "tpot_ms", self.workload.tpot_ms),
