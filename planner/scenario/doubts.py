@@ -109,6 +109,7 @@ def doubts(scenario: Scenario, catalog: Catalog) -> list[Problem]:
         found += _unusual(scenario, ("workloads", i), w, usual)
         if isinstance(w, Training):
             found += _run(scenario, catalog, i, w)
+        found += _drafts(scenario, catalog, i, w)
     return sorted(dict.fromkeys(found), key=lambda p: p.line or 0)
 
 
@@ -202,3 +203,14 @@ def _run(scenario: Scenario, catalog: Catalog, i: int, w: Training) -> Iterator[
     if w.finish_within_days is not None and w.finish_within_days > horizon * (1 + 1e-9):
         message = f"is longer than the plan's horizon of {horizon:.0f} days, which then limits the run"
         yield _doubt(scenario, (*at, "finish_within_days"), message, float(w.finish_within_days))
+
+
+def _drafts(scenario: Scenario, catalog: Catalog, i: int, w: object) -> Iterator[Problem]:
+    """Drafts by a prediction module that the model lacks: such a load is planned without any."""
+    asked = getattr(w, "speculation", None)
+    if asked is None or asked.method != "mtp":
+        return
+    model = catalog.model(scenario.workloads[i].model)
+    if not model.mtp_layers:
+        message = f"drafts nothing: {model.id} has no prediction module of its own"
+        yield _doubt(scenario, ("workloads", i, "speculation"), message, asked.method, "Is `method: eagle` meant?")

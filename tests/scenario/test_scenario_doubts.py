@@ -42,6 +42,7 @@ def written(folder: Path, old: str, new: str) -> Path:
     ("old", "new", "line", "says"),
     [
         ("power_mw: 10", "power_mw: 4800", 6, "kW for MW"),
+        ("percentile: 95", "speculation: {method: mtp, tokens: [0, 1], acceptance: 0.7}", 11, "no prediction module"),
         ("power_mw: 10", "power_mw: 0.001", 6, "less than one server draws"),
         ("rack_kw: 40", "rack_kw: 0.04", 6, "MW for kW"),
         ("tariff_usd_per_kwh: 0.08", "tariff_usd_per_kwh: 2.5", 6, "USD per MWh"),
