@@ -71,7 +71,9 @@ def explained_shared(
         value_here = value
     more = worth(value_here, third, large) if math.isfinite(value_here) else ()
     binding = tuple(sorted((*binding, *more), key=lambda b: (-(b.worth_per_unit or 0.0) * b.of, b.limit)))
-    return binding, lots_rivals(model, stock, objective, value, values, third, dropped)
+    # rivals stand beside the plan as it is, simplified or not
+    shown = float(model.objectives[objective] @ values)
+    return binding, lots_rivals(model, stock, objective, shown, values, third, dropped)
 
 
 def without_wholeness(program: Program) -> Program:
