@@ -45,7 +45,7 @@ class Agents(Restated):
         first, last = figure(said, "first_prompt", 1.0), figure(said, "last_prompt", 1.0)
         mean = max(1.0, (first + last) / 2.0)
         return {
-            "requests_per_s": min(figure(said, "sessions_per_s", 1.0) * figure(said, "calls", 1.0), 1e8),
+            "requests_per_s": figure(said, "sessions_per_s", 1.0) * figure(said, "calls", 1.0),
             "input_tokens": min(round(mean), 10_000_000),
             "input_cv": min(abs(last - first) / math.sqrt(12.0) / mean, 10.0),
             "disaggregated": "never",

@@ -65,7 +65,7 @@ class RecurringTraining(OtherWords, Training):
         )
         share = figure(said, "experiments", 0.0) if said.get("experiments") else 0.0
         tokens = runs * figure(said, "tokens_per_run", 1e6) / max(1.0 - share, 0.1)
-        return {"tokens": min(max(tokens, 1e6), 1e16), "finish_within_days": min(max(runs * within, 1e-6), 36500.0)}
+        return {"tokens": max(tokens, 1e6), "finish_within_days": min(max(runs * within, 1e-6), 36500.0)}
 
     @property
     def span_days(self) -> float:

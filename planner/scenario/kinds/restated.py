@@ -17,12 +17,24 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer, model_vali
 from planner.scenario.base import Finding, Part, parse_number, report
 from planner.scenario.workloads import Serving
 
+_SAY_HOW_MUCH = ("tokens", "requests", "texts_per_s", "sessions_per_s", "requests_per_day", "tokens_per_run")
+"""Words that say how much there is to do, whichever a kind has."""
+
 
 class OtherWords(Part):
     """A kind whose own words become the fields of another kind, from which it is derived beside this class."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset()
     """Fields of the other kind that are no words of this one."""
+
+    _OF_THE_RATE: ClassVar[tuple[str, ...]] = (
+        "tokens",
+        "requests",
+        "texts_per_s",
+        "sessions_per_s",
+        "requests_per_day",
+    )
+    """Words that say how much there is to do, whichever a kind has."""
 
     @property
     def restated(self) -> frozenset[str]:
@@ -50,8 +62,29 @@ class OtherWords(Part):
                 findings.append(
                     Finding((name,), "is no field of this kind", str(given), remedy="Remove it: other words decide it.")
                 )
+        findings += cls._beyond(said, follows)
         report(findings)
         return {**said, **follows}
+
+    @classmethod
+    def _beyond(cls, said: Mapping[str, Any], follows: Mapping[str, Any]) -> list[Finding]:
+        """What the words come to that is more than the other kind can ask: never cut in silence to a plan for less."""
+        findings = []
+        for name in cls.HIDDEN & follows.keys():
+            bound = next((m.le for m in cls.model_fields[name].metadata if hasattr(m, "le")), math.inf)
+            value = follows[name]
+            if not isinstance(value, int | float) or value <= bound:
+                continue
+            extra = cls.model_fields[name].json_schema_extra
+            what = f" {extra['unit']}" if isinstance(extra, Mapping) and "unit" in extra else ""
+            asked = next((n for n in _SAY_HOW_MUCH if n in said), "kind")
+            findings.append(
+                Finding(
+                    (asked,), f"comes to {value:.3g}{what} with the words beside it", str(said.get(asked)),
+                    f"at most {bound:,.0f}{what}", "Check the units.",
+                )
+            )  # fmt: skip
+        return findings
 
     @model_serializer(mode="wrap")
     def _in_its_own_words(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def rate_of(said: Mapping[str, Any], requests: float) -> dict[str, Any]:
     """The load that does ``requests`` within a window, with full replicas and no latency."""
     seconds = figure(said, "finish_within_days", 1.0) * figure(said, "hours_per_day", HOURS_PER_DAY) * 3600.0
     return {
-        "requests_per_s": min(max(requests / seconds, SMALLEST_RATE), 1e8),
+        "requests_per_s": max(requests / seconds, SMALLEST_RATE),
         "utilisation": BUSIEST,
         "disaggregated": "never",
     }
