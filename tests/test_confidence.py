@@ -314,3 +314,11 @@ def test_a_run_on_what_may_be_late_is_in_time_with_even_odds(round_catalog: Cata
     held = chance_of(round_scenario(asked, outcomes=late, **plain), sure, round_catalog)
     assert held is not None
     assert held.promises[0].chance < 0.5  # what the plan of the announced date holds with
+
+
+def test_a_plan_tells_the_price_of_more_certainty_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other confidences get what time is left, less than the scenario's own limit, and are verified all the same."""
+    monkeypatch.setattr("planner.planning.surer.LEAST_S", 600.0)
+    found = plan("quickstart", overrides={"solve.answers": "fast", "solve.time_limit_s": 1000})
+    assert [(x.confidence, x.status) for x in found.at_confidences] == [(0.8, "planned"), (0.95, "planned")]
+    assert "With 80%: " in found.answer

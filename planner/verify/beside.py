@@ -19,10 +19,10 @@ _OF_SOLVERS = 1e-6
 def beside_failures(plan: Plan, scenario: Scenario) -> Iterator[str]:
     """Where alternatives do not fit the plan that they stand beside, or settings are not the scenario's."""
     asked = scenario.solve
-    said = {name: getattr(plan.proof, name) for name in ("seed", "time_limit_s", "gap_limit")}
-    yield from differences(
-        "proof", said, {"seed": asked.seed, "time_limit_s": asked.time_limit_s, "gap_limit": asked.gap}
-    )
+    said = {name: getattr(plan.proof, name) for name in ("seed", "gap_limit")}
+    yield from differences("proof", said, {"seed": asked.seed, "gap_limit": asked.gap})
+    if plan.proof.time_limit_s > asked.time_limit_s:  # other confidences are given what is left of it
+        yield f"proof.time_limit_s is {plan.proof.time_limit_s:g}, at most {asked.time_limit_s:g} was asked"
     name, value = plan.objective.name, plan.objective.value
     cost = plan.objective.values.get("cost")
     for i, other in enumerate(plan.alternatives):
