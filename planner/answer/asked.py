@@ -27,7 +27,7 @@ def _asked(w: Workload) -> Asked:
         )  # fmt: skip
     if isinstance(w, Training):
         return Asked(
-            **common, tokens=getattr(w, "launch_tokens", w.tokens), sequence_length=w.sequence_length,
+            **common, tokens=w.launch_tokens, sequence_length=w.sequence_length,
             global_batch=w.global_batch, framework=w.framework, checkpoint_interval_s=w.checkpoint_interval_s,
         )  # fmt: skip
     if isinstance(w, Serving):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from planner.answer.chance import said, together
 from planner.answer.plan import Deployment, MeasuredEffect, Plan, StackChoice
@@ -14,9 +15,26 @@ from planner.scenario.workloads import Serving, Training
 
 KNOWN_FIGURES = "with the figures that are known"
 """Of a proof that leaves out hardware of which a figure is not published."""
-NUMBERS = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?(?![\w.])")
-"""Figures in a sentence: reasons that differ in them alone are one reason."""
+_NUMBERS = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?(?![\w.])")
 _VERBS = {"buy": "buy", "rent": "rent", "installed": "use the installed"}
+
+
+class WithReason(Protocol):
+    """Something that takes no part, and why."""
+
+    @property
+    def reason(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=WithReason)
+
+
+def by_reason(items: Iterable[_Item]) -> list[list[_Item]]:
+    """Items in groups of one reason, in the order they come: reasons that differ only in figures are one."""
+    groups: dict[str, list[_Item]] = {}
+    for item in items:
+        groups.setdefault(_NUMBERS.sub("#", item.reason), []).append(item)
+    return list(groups.values())
 
 
 def years(count: float) -> str:

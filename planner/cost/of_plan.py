@@ -17,7 +17,7 @@ from planner.cost.finance import HOURS_PER_YEAR
 from planner.cost.tokens import PerToken, per_million_tokens
 from planner.cost.unit import added_lines, unit_costs
 from planner.performance.serving.profile import ServingProfile
-from planner.scenario.kinds import Agents, ByADate, RecurringTraining, Workload
+from planner.scenario.kinds import Agents, ByADate, Workload
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 
@@ -114,7 +114,7 @@ def unit_costs_of(
         tokens = _tokens(workload, requests)
         lines = added_lines(x.lines_usd for x in mine)
         chip_hours = sum(x.chip_hours for x in mine)
-        runs = workload.runs if isinstance(workload, RecurringTraining) else int(workload.runs_once)
+        runs = workload.launches if isinstance(workload, Training) else int(workload.runs_once)
         costs = unit_costs(lines, chip_hours=chip_hours, runs=float(runs), million_tokens=tokens / 1e6)
         if (
             isinstance(workload, Serving)
@@ -154,10 +154,8 @@ def joules_of(
 
 
 def _tokens(workload: Workload, requests: Mapping[str, float]) -> float:
-    if isinstance(workload, RecurringTraining):
-        return workload.runs * workload.tokens_per_run  # what the experiments read is not asked for
     if isinstance(workload, Training):
-        return workload.tokens
+        return workload.launches * workload.launch_tokens
     if isinstance(workload, Serving):
         return requests[workload.name] * (workload.input_tokens + workload.answer_tokens)
     return 0.0

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from planner.answer.plan import Conflict, Nearest
-from planner.answer.words import NUMBERS
+from planner.answer.words import by_reason
 from planner.errors import NOT_PUBLISHED, SolveError
 from planner.explain.limits import firm_rows
 from planner.fleet.model import FleetModel, Limit
@@ -150,19 +150,18 @@ _FIGURE = re.compile(rf"(?:\w+ )?(\S+): (\w+) {NOT_PUBLISHED}.*")
 def reasons_in_words(workload: str, reasons: Sequence[Dropped]) -> str:
     """Why hardware is left out, in a few sentences: what was tried and falls short first, then figures that nobody
     published, then what the scenario itself closes; each reason once, with the hardware it is true of."""
-    tried: dict[str, list[Dropped]] = {}
-    closed: dict[str, list[Dropped]] = {}
+    tried: list[Dropped] = []
+    closed: list[Dropped] = []
     unknown: dict[str, None] = {}
     for d in reasons:
         figure = _FIGURE.fullmatch(d.reason)
         if figure:
             unknown[f"{figure[2]} of {figure[1]}"] = None
             continue
-        groups = tried if d.option.startswith(f"{workload} on ") else closed
-        groups.setdefault(NUMBERS.sub("#", d.reason), []).append(d)
+        (tried if d.option.startswith(f"{workload} on ") else closed).append(d)
 
-    def said(groups: dict[str, list[Dropped]]) -> list[str]:
-        ranked = sorted(groups.values(), key=lambda some: -len(some))
+    def said(those: Sequence[Dropped]) -> list[str]:
+        ranked = sorted(by_reason(those), key=lambda some: -len(some))
         return [f"{_names(workload, some)}: {some[0].reason}{_first_of(workload, some)}." for some in ranked]
 
     parts = said(tried)
@@ -191,9 +190,9 @@ def _names(workload: str, some: Sequence[Dropped]) -> str:
     return _few(list(dict.fromkeys(name.removeprefix(f"{workload} on ") for name in bare)))
 
 
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+def _few(names: Sequence[str], most: int = _MOST_NAMES) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _unanswered(workload: Workload, options: Sequence[Doing]) -> str:
@@ -204,7 +203,7 @@ def _unanswered(workload: Workload, options: Sequence[Doing]) -> str:
     missing = [c.label for c in workload.request_classes if not any(o.rates.get(c.label, 0.0) > 0 for o in mine)]
     if not missing:
         return ""
-    names = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    names = _few(missing, 5)
     of = f"{len(missing)} of its {len(workload.request_classes)} classes of requests"
     return f"{NO_HARDWARE} that the scenario allows answers {of} of {workload.name} within their latencies: {names}."
 

@@ -117,7 +117,7 @@ def _compiled(catalog: Catalog, system_id: str, chip_id: str, cooling_id: str, t
     largest, rate = int(system.get("largest_job_chips") or EVERYWHERE), scale_out_rate(system, chip)
     if topology != FAT_TREE and rate:
         largest = min(largest, whole_reach(topology, rate, catalog=catalog, server_chips=per_server))
-    own = catalog.measured
+    own, cut = catalog.measured, headroom(catalog, chip)
     return Platform(
         system_id=system.id,
         chip_id=chip.id,
@@ -136,9 +136,9 @@ def _compiled(catalog: Catalog, system_id: str, chip_id: str, cooling_id: str, t
         largest_job=largest,
         comm_core_share=mover.core_share,
         overlap_factor=mover.overlap_factor,
-        clock_factor=clock_factor(catalog, chip, cooling_id) * headroom(catalog, chip),
+        clock_factor=clock_factor(catalog, chip, cooling_id) * cut,
         matrix_share=matrix_share(catalog, chip),
-        cut_headroom=headroom(catalog, chip),
+        cut_headroom=cut,
         efficiency=efficiency_of(chip, family),
         neighbours=getattr(own, "neighbours", None) or shipped_neighbours(),
         serving=getattr(own, "serving", None),

@@ -341,10 +341,7 @@ def proof_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 def left_out_groups(left_out: Sequence[LeftOut]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Options grouped by reason, largest group first. Reasons that differ only in numbers are one group."""
-    groups: defaultdict[str, list[LeftOut]] = defaultdict(list)
-    for item in left_out:
-        groups[sentence.NUMBERS.sub("#", item.reason)].append(item)
-    ranked = sorted(groups.values(), key=lambda items: (-len(items), items[0].reason))
+    ranked = sorted(sentence.by_reason(left_out), key=lambda items: (-len(items), items[0].reason))
     return tuple((fmt.clean(_shared(items)), tuple(fmt.clean(i.option) for i in items)) for items in ranked)
 
 

@@ -302,9 +302,14 @@ class Training(Part):
         return self.mfu_of.get(system, self.mfu_of.get(chip, self.mfu))
 
     @property
-    def starts_again(self) -> int:
-        """How often it starts once more after its first start, interruptions aside."""
-        return 0
+    def launches(self) -> int:
+        """How many runs it is, each launched by itself."""
+        return 1
+
+    @property
+    def launch_tokens(self) -> float:
+        """Tokens that are asked of each of them."""
+        return self.tokens
 
     @property
     def runs_once(self) -> bool:

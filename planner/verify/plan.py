@@ -34,7 +34,6 @@ from planner.options.work.describe import Described, Describer
 from planner.options.work.redundancy import Redundancy
 from planner.scenario import with_catalog_ids
 from planner.scenario.kinds.daily import Daily, hourly_rates
-from planner.scenario.kinds.recurring import RecurringTraining
 from planner.scenario.types import Scenario
 from planner.scenario.workloads import Serving, Training
 from planner.verify.assumed import assumption_failures
@@ -230,10 +229,8 @@ def _per_token(plan: Plan, scenario: Scenario) -> Iterator[str]:
     found = {}
     for workload in scenario.workloads:
         cost = math.fsum(d.cost.total_usd for d in plan.deployments if d.workload == workload.name)
-        if isinstance(workload, RecurringTraining):
-            found[workload.name] = cost / (workload.runs * workload.tokens_per_run / 1e6)
-        elif isinstance(workload, Training):
-            found[workload.name] = cost / (workload.tokens / 1e6)
+        if isinstance(workload, Training):
+            found[workload.name] = cost / (workload.launches * workload.launch_tokens / 1e6)
         elif isinstance(workload, Serving):
             window = workload.window_hours
             years = scenario.horizon_years * 8760.0

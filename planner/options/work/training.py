@@ -386,7 +386,7 @@ class TrainingSearch:
     def starting_days(self) -> float:
         """Days that the starts of a run that comes again take: each stores what the last one made, and loads."""
         each = self.profile.restart_s.value + self.profile.write_s.value
-        return self.workload.starts_again * each / SECONDS_PER_DAY
+        return (self.workload.launches - 1) * each / SECONDS_PER_DAY
 
     def checkpoint_rate(self, platform: Platform) -> float:
         """Bytes/s at which a chip writes checkpoints to a store apart from compute, over what copies lie between."""

@@ -510,26 +510,20 @@ def estimate_training(
     case = _case(job, machine, c, micro_batches)
     room = _memory(case)
     peak_bytes = room.peak
-    near = shift
+    own = micro_batches is not None
     if detail:
-        if near is None:
-            near = measured_shift(job, platform, prof, c, tokens=_tokens_of(case, micro_batches))
-    elif near is None:  # a search has no use for the times of what does not fit
-        near = np.zeros(c.size)
-        inside = np.flatnonzero(room.fits)
-        tokens = _tokens_of(case, micro_batches)
-        told = measured_shift(job, platform, prof, c.take(inside), tokens=None if tokens is None else tokens[inside])
-        near[inside] = 0.0 if told is None else told
-    timed = case
-    if only_fitting and not detail:
-        inside = np.flatnonzero(room.fits)
-        timed = case.take(inside)
-        found = _seconds(timed, peak_bytes[inside], None if near is None else near[inside])
-        step = np.full(c.size, np.inf)
-        step[inside] = found.step
-    else:
-        found = _seconds(case, peak_bytes, near)
+        found = _seconds(case, peak_bytes, _measured(case, own) if shift is None else shift)
         step = found.step
+    else:  # a search has no use for the times of what does not fit
+        inside = np.flatnonzero(room.fits)
+        fitting = case.take(inside)
+        told = _measured(fitting, own) if shift is None else shift[inside]
+        near = 0.0 if told is None else told
+        if only_fitting:
+            step = _spread(_seconds(fitting, peak_bytes[inside], near).step, inside, np.full(c.size, np.inf))
+        else:
+            every = _spread(near, inside, np.zeros(c.size)) if shift is None else shift
+            step = _seconds(case, peak_bytes, every).step
 
     tokens_a_step = job.sequence_length * case.sequences
     rate = tokens_a_step / step
@@ -570,9 +564,16 @@ def estimate_training(
     )
 
 
-def _tokens_of(case: _Case, micro_batches: ArrayLike | None) -> Floats | None:
-    """Tokens (n,) of a step of each candidate; None where all do the job's whole batch."""
-    return None if micro_batches is None else case.sequences * case.job.sequence_length
+def _spread(values: Floats | float, at: Ints, among: Floats) -> Floats:
+    """Values (m,) put into their places of an array (n,)."""
+    among[at] = values
+    return among
+
+
+def _measured(case: _Case, own_batches: bool) -> Floats | None:
+    """What ``measured_shift`` says of each candidate; ``own_batches``: their steps are of as many tokens as they do."""
+    tokens = case.sequences * case.job.sequence_length if own_batches else None
+    return measured_shift(case.job, case.machine.platform, case.machine.profile, case.c, tokens=tokens)
 
 
 @dataclass(frozen=True)
@@ -600,7 +601,7 @@ class _Seconds:
         return found
 
 
-def _seconds(case: _Case, peak_bytes: Floats, near: Floats | None) -> _Seconds:
+def _seconds(case: _Case, peak_bytes: Floats, near: Floats | float | None) -> _Seconds:
     """Time of a step of every candidate. ``near`` (n,): what measured runs near it say (``measured_shift``)."""
     job, machine, c, layer, at, column = case.job, case.machine, case.c, case.layer, case.at, case.column
     platform, prof = machine.platform, machine.profile

@@ -73,13 +73,13 @@ class RecurringTraining(OtherWords, Training):
         return self.runs * self.every_days
 
     @property
-    def starts_again(self) -> int:
-        """Every run but the first."""
-        return self.runs - 1
+    def launches(self) -> int:
+        """Its runs."""
+        return self.runs
 
     @property
     def launch_tokens(self) -> float:
-        """Tokens of the run that is launched each time."""
+        """Tokens of the run that is launched each time; what experiments read is not asked for."""
         return self.tokens_per_run
 
     @model_validator(mode="after")
